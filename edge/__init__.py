@@ -1,0 +1,5 @@
+"""edge: an offline inference service for AutoML image exports."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

@@ -1,0 +1,40 @@
+"""Wires the rooms together: settings in, a service out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.repository.manager import ModelRepository, open_repository
+from edge.repository.servable import Decoding
+from edge.runtime.cpus import usable_cpus
+from edge.runtime.pool import WorkerPool
+from edge.service import InferenceService
+
+if TYPE_CHECKING:
+    from edge.settings import Settings
+
+_PACKAGE = Path(__file__).parent
+
+
+def embedded_models() -> Path:
+    """The model repository that ships: inside the installed package, or beside it in a checkout."""
+    installed = _PACKAGE / "embedded_models"
+    return installed if installed.is_dir() else _PACKAGE.parent / "models"
+
+
+def build_repository(settings: Settings) -> ModelRepository:
+    """The repository the settings name, read but not loaded; raises as `open_repository` does."""
+    return open_repository(settings.models or embedded_models(), settings.default_model)
+
+
+def build_service(settings: Settings, repository: ModelRepository | None = None) -> InferenceService:
+    """The service, its models still to be loaded with `load_models`."""
+    repository = repository or build_repository(settings)
+    pool = WorkerPool(settings.workers or usable_cpus(), settings.queue_size)
+    return InferenceService(repository, pool, Decoding(settings.max_pixels, exact=settings.exact_decode))
+
+
+def load_models(service: InferenceService) -> None:
+    """Load and warm up every model; takes from milliseconds (TFLite) to seconds (TensorFlow)."""
+    service.repository.load(service.pool.workers, service.decoding)

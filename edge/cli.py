@@ -1,0 +1,103 @@
+"""The command line: `edge serve`, `edge predict`, `edge inspect`, `edge bench`.
+
+Takes arguments apart and turns errors into one clear line; the commands themselves are in `edge.commands`, imported
+when they are asked for, so that each starts as fast as it can.
+"""
+
+# ruff: noqa: PLC0415 -- imports inside the commands, as said above
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge import __version__
+from edge.errors import EdgeError
+from edge.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REFUSED = 2
+"""Exit code where a command could not do what was asked at all; 1 where some images failed."""
+
+_PATH = click.Path(path_type=Path)
+
+
+class _Group(click.Group):
+    """Commands whose errors are one clear line, never a stack trace."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EdgeError as error:
+            click.echo(f"edge: {error.message}", err=True)
+            ctx.exit(REFUSED)
+
+
+def _setting(name: str) -> Callable[..., Any]:
+    """The flag of a setting, described as in `edge.settings`."""
+    field = Settings.model_fields[name]
+    flag = f"--{name.replace('_', '-')}"
+    default = "" if field.default is None else f"  [default: {field.default}]"
+    words = f"{field.description}{default}"
+    if field.annotation is bool:
+        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=words)
+    return click.option(flag, name, default=None, metavar="VALUE", help=words)
+
+
+def _settings(*names: str) -> Callable[..., Any]:
+    """The flags of several settings, and of the file that holds them."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        command = click.option("--config", type=_PATH, help="A TOML file with settings. Also EDGE_CONFIG.")(command)
+        for name in reversed(names):
+            command = _setting(name)(command)
+        return command
+
+    return add
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="edge")
+def main() -> None:
+    """Runs a Google AutoML Vision or Vertex AI edge export, offline."""
+
+
+@main.command()
+@_settings(*Settings.model_fields)
+def serve(config: Path | None, **flags: Any) -> None:
+    """Serve the models over HTTP. Every flag can also be set as EDGE_<NAME> or in a TOML file."""
+    from edge.commands.serve import run
+
+    run(load_settings(flags, config))
+
+
+@main.command()
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.option("--model", help="Name of a model, or the path of an export. The default model if not given.")
+@click.option("--top-k", type=click.IntRange(min=1), help="Show at most so many predictions.")
+@click.option("--threshold", type=click.FloatRange(0, 1), help="Leave out predictions under this score.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line, one an image.")
+@click.option("--draw", type=_PATH, help="Write the pictures with what was seen: a file for one image, else a folder.")
+@_settings("models", "workers", "max_pixels", "exact_decode")
+def predict(config: Path | None, **arguments: Any) -> None:
+    """Say what is on images: files, folders, or quoted patterns such as 'photos/*.jpg'."""
+    from edge.commands.predict import Request, run
+
+    names = ("images", "model", "top_k", "threshold", "as_json", "draw")
+    request = Request(**{name: arguments.pop(name) for name in names})
+    sys.exit(run(request, load_settings(arguments, config)))
+
+
+@main.command()
+@click.argument("export", type=_PATH)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def inspect(export: Path, *, as_json: bool) -> None:
+    """Say what an EXPORT (folder, zip, file) is, what it expects and answers, and whether it runs here."""
+    from edge.commands.inspect import run
+
+    run(export, as_json=as_json)

@@ -1,0 +1,31 @@
+"""What a person names on the command line, to image files: files, folders, patterns."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+
+from edge.errors import BadRequest
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+
+
+def find_images(names: tuple[str, ...]) -> list[Path]:
+    """The files meant, in order: a file as it is, a folder's images with those below it, a pattern's matches.
+
+    Raises:
+        BadRequest: a name leads to nothing.
+    """
+    found: list[Path] = []
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+        elif path.exists():
+            files = [path]
+        else:
+            files = sorted(Path(match) for match in glob.glob(name, recursive=True) if Path(match).is_file())
+        if not files:
+            raise BadRequest(f"No image is at {name}.")
+        found += files
+    return found

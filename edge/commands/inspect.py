@@ -1,0 +1,37 @@
+"""`edge inspect`: the contract of an export as a person or a program reads it, and whether it runs here."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from edge.export.describe import export_json, export_rows
+from edge.export.read import read_export
+from edge.repository.servable import Decoding, Servable
+from edge.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def run(path: Path, *, as_json: bool) -> None:
+    """Read the export, run its first frame, and print its contract.
+
+    Raises:
+        ExportError: it is refused, by us or by its runtime.
+    """
+    export = read_export(path)
+    servable = Servable(export.model.stem, 1, export)
+    servable.load(1, Decoding(max_pixels=Settings.model_fields["max_pixels"].default))
+    if as_json:
+        click.echo(json.dumps(export_json(export, servable.labels), indent=2, ensure_ascii=False))
+        return
+    table = Table("", "", "read from", show_header=True, header_style="dim", box=None, pad_edge=False)
+    for name, value, origin in export_rows(export, servable.labels):
+        table.add_row(Text(name, "bold"), Text(value), Text(origin, "dim"))
+    Console().print(table)

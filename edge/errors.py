@@ -1,0 +1,157 @@
+"""Everything that can go wrong, as one tree. Each leaf names the arrow of a frame's life on which it happens.
+
+    EdgeError
+    ├── RequestError                 the caller can mend it
+    │   ├── BadRequest               400  the request is not of the door's form
+    │   ├── CorruptImage             400  bytes -> Frame: truncated or broken
+    │   ├── UnsupportedImage         415  bytes -> Frame: not a format that is read here
+    │   ├── BodyTooLarge             413  before the body is read
+    │   ├── ImageTooLarge            413  bytes -> Frame: too many pixels, told from the header
+    │   ├── BodyTimeout              408  the body did not arrive in time
+    │   └── ModelNotFound            404  no such model or version
+    ├── Refusal                      the service cannot take it now; a later try may work
+    │   ├── Overloaded               503  too many frames in flight
+    │   ├── ModelUnavailable         503  the model is loading, or could not be loaded
+    │   ├── ShuttingDown             503  the service is stopping
+    │   └── DeadlineExceeded         504  the frame's deadline passed before its answer
+    ├── InferenceFailed              500  the interpreter failed on a good frame
+    ├── ExportError                  at load: the export is refused
+    └── SettingsError                at start: a setting is wrong
+
+Every error carries an HTTP status, a code that never changes, and a sentence fit for a stranger.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import ClassVar
+
+
+class EdgeError(Exception):
+    """Base of the tree.
+
+    Attributes:
+        status: the HTTP status a door answers with.
+        code: a stable word for programs; ``message`` is for people and may change.
+    """
+
+    status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class RequestError(EdgeError):
+    """The request is at fault: sending it again unchanged gives the same error."""
+
+    status = HTTPStatus.BAD_REQUEST
+    code = "bad_request"
+
+
+class BadRequest(RequestError):
+    """The request is not of the form that the door expects."""
+
+
+class CorruptImage(RequestError):
+    """The image is truncated or broken."""
+
+    code = "corrupt_image"
+
+
+class UnsupportedImage(RequestError):
+    """The bytes are not an image, or of a format or pixel type that is not read here."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    code = "unsupported_image"
+
+
+class BodyTooLarge(RequestError):
+    """The body has more bytes than the service takes."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    code = "body_too_large"
+
+
+class ImageTooLarge(RequestError):
+    """The image's header promises more pixels than the service decodes."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    code = "image_too_large"
+
+
+class BodyTimeout(RequestError):
+    """The body did not arrive before the frame's deadline."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    code = "body_timeout"
+
+
+class ModelNotFound(RequestError):
+    """No model, or no version of it, has that name."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "model_not_found"
+
+
+class Refusal(EdgeError):
+    """The service cannot take the frame now.
+
+    Attributes:
+        retry_after_s: seconds after which a new try makes sense; ``None`` where waiting alone does not help.
+    """
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "unavailable"
+    retry_after_s: int | None = 1
+
+
+class Overloaded(Refusal):
+    """As many frames are in flight as the service holds."""
+
+    code = "overloaded"
+
+
+class ModelUnavailable(Refusal):
+    """The model exists but does not serve: still loading, or it could not be loaded."""
+
+    code = "model_unavailable"
+
+
+class ShuttingDown(Refusal):
+    """The service is stopping: it answers what it accepted and takes nothing new."""
+
+    code = "shutting_down"
+
+
+class DeadlineExceeded(Refusal):
+    """The frame's deadline passed; it was not computed, or its answer came too late."""
+
+    status = HTTPStatus.GATEWAY_TIMEOUT
+    code = "deadline_exceeded"
+    retry_after_s = None
+
+
+class InferenceFailed(EdgeError):
+    """The interpreter failed on a frame that was decoded without fault."""
+
+    code = "inference_failed"
+
+
+class ExportError(EdgeError):
+    """An export is refused: ``file`` is at fault for ``reason``; ``remedy`` says what to do."""
+
+    code = "export_refused"
+
+    def __init__(self, file: object, reason: str, remedy: str) -> None:
+        super().__init__(f"{file}: {reason.removesuffix('.')}. {remedy.removesuffix('.')}.")
+        self.file = str(file)
+        self.reason = reason
+        self.remedy = remedy
+
+
+class SettingsError(EdgeError):
+    """A setting is unknown or has a value that cannot be used; the message names it."""
+
+    code = "wrong_setting"

@@ -1,0 +1,1 @@
+"""Reads what AutoML gave the user into a contract. Knows file formats; runs nothing."""

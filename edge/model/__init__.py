@@ -1,0 +1,1 @@
+"""What a model promises and what it answers. Pure functions and values; nothing here runs a model."""

@@ -1,0 +1,169 @@
+"""What a model expects and what it returns: the contract, read once from the export and never guessed again.
+
+Every fact carries where it came from (`Contract.origins`), so that `edge inspect` can say it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge.vision.resize import Kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+
+class Task(StrEnum):
+    """What a model answers."""
+
+    CLASSIFICATION = "classification"
+    DETECTION = "detection"
+
+
+class Format(StrEnum):
+    """What kind of export it is."""
+
+    TFLITE = "tflite"
+    SAVED_MODEL = "saved_model"
+
+
+class Resize(StrEnum):
+    """Which part of the image a model sees."""
+
+    STRETCH = "stretch"
+    CENTER_CROP = "center_crop"
+
+
+@dataclass(frozen=True, slots=True)
+class Quantization:
+    """real = scale * (stored - zero_point)."""
+
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True, slots=True)
+class Normalization:
+    """stored = (byte - mean) / std, for a float input."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+UNIT_RANGE = Normalization((127.5,), (127.5,))
+"""To [-1, 1], as the graphs of AutoML's SavedModel and TF.js exports scale their pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class PixelInput:
+    """A tensor [1, height, width, 3] of RGB.
+
+    Attributes:
+        tensor: index of the tensor in the model.
+        dtype: ``uint8`` takes the bytes 0..255 as they are, ``int8`` the bytes less 128, ``float32`` normalised ones.
+        normalization: applied to float32 alone.
+    """
+
+    name: str
+    tensor: int
+    dtype: str
+    height: int
+    width: int
+    normalization: Normalization = UNIT_RANGE
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedInput:
+    """A string tensor [N] of encoded images, which the graph decodes and resizes itself.
+
+    Attributes:
+        signature: name of the signature that is run.
+        name: the input's name in it: ``image_bytes`` or ``encoded_image``.
+        key: name of the input that is echoed, where there is one.
+    """
+
+    signature: str
+    name: str
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TensorOutput:
+    """One output of a TFLite model: the tensor's index, and how its numbers become real ones."""
+
+    name: str
+    tensor: int
+    dtype: str
+    quantization: Quantization | None = None
+
+    def real(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """The stored numbers as float32: dequantised where the tensor is quantised."""
+        numbers = stored.astype(np.float32)
+        if self.quantization is None:
+            return numbers
+        return (numbers - np.float32(self.quantization.zero_point)) * np.float32(self.quantization.scale)
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureInfo:
+    """Inputs and outputs of a SavedModel's signature: name to (dtype such as ``DT_FLOAT``, shape with -1, tensor)."""
+
+    inputs: Mapping[str, tuple[str, tuple[int, ...], str]]
+    outputs: Mapping[str, tuple[str, tuple[int, ...], str]]
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What an export leaves open, as `model.toml` beside it sets it.
+
+    Attributes:
+        display_name: shown to people instead of the model's name.
+        resize: which part of the image the model sees.
+        crop_fraction: side of the centred square as a share of the shorter side, for ``center_crop``.
+        kernel: how the pixels are resized.
+        score_threshold: predictions under it are left out, 0..1; ``None`` takes the task's default.
+        label_thresholds: the same for single labels, going before ``score_threshold``.
+        top_k: how many predictions are answered at most; ``None`` takes the task's default.
+    """
+
+    display_name: str | None = None
+    resize: Resize = Resize.STRETCH
+    crop_fraction: float = 1.0
+    kernel: Kernel = Kernel.BILINEAR
+    score_threshold: float | None = None
+    label_thresholds: Mapping[str, float] = field(default_factory=dict)
+    top_k: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """Everything the service needs to run a model right.
+
+    Attributes:
+        labels: one a class, in the model's order, without background. ``None`` where only the model's own answer tells
+            (a SavedModel without a label file).
+        multi_label: the scores are independent of each other (LOGISTIC), not shares of one (SOFTMAX).
+        outputs: role to tensor: ``scores`` for classification; ``boxes``, ``classes``, ``scores``, ``count`` for
+            detection. Empty for a SavedModel, which names its outputs itself.
+        signature: of a SavedModel; ``None`` for TFLite.
+        origins: fact to where it was read.
+        notes: what a person should know of the export though it is served.
+    """
+
+    format: Format
+    task: Task
+    input: PixelInput | EncodedInput
+    labels: tuple[str, ...] | None
+    multi_label: bool
+    outputs: Mapping[str, TensorOutput]
+    tuning: Tuning
+    signature: SignatureInfo | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""What is on disk, what of it serves, and under which name and version."""

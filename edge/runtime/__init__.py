@@ -1,0 +1,1 @@
+"""Runs a contract: LiteRT, TensorFlow, and the pool of workers."""

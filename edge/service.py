@@ -1,0 +1,169 @@
+"""The data plane: a frame in, an `Answer` out. Knows no HTTP; every door asks it the same way."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edge.errors import EdgeError, Overloaded, ShuttingDown
+from edge.model.prediction import selection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from edge.model.prediction import Item, Prediction
+    from edge.repository.manager import ModelRepository
+    from edge.repository.servable import Decoding, Servable, Stages
+    from edge.runtime.pool import WorkerPool
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a caller may say beside the image.
+
+    Attributes:
+        model: name of the model; ``None`` for the default one.
+        version: ``None`` for the one that serves.
+        top_k: at most so many items, 1 or more.
+        threshold: leave out items under this score, 0..1.
+        deadline: on `time.monotonic`, by which the answer is wanted.
+    """
+
+    deadline: float
+    model: str | None = None
+    version: int | None = None
+    top_k: int | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the service says of one frame, and where it came from.
+
+    Attributes:
+        prediction: all the model said.
+        items: what is shown of it, best first.
+        source: who answered: ``edge``.
+        model: the version that answered, with its name and digest.
+        width: of the upright image in pixels.
+        height: of the upright image in pixels.
+        queue: milliseconds between the submission and its worker.
+        stages: milliseconds on the worker.
+        outputs: a SavedModel's own outputs, for doors that hand them on unchanged.
+    """
+
+    prediction: Prediction
+    items: Sequence[Item]
+    source: str
+    model: Servable
+    width: int
+    height: int
+    queue: float
+    stages: Stages
+    outputs: Mapping[str, NDArray[Any]] | None = None
+
+
+class InferenceService:
+    """Answers frames with the models of a repository on the workers of a pool, within bounds."""
+
+    def __init__(self, repository: ModelRepository, pool: WorkerPool, decoding: Decoding) -> None:
+        self.repository = repository
+        self.pool = pool
+        self.decoding = decoding
+        self.max_in_flight = pool.workers + pool.queue_size
+        self._in_flight = 0
+        self._stopping = False
+        self._idle = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f"<InferenceService {self._in_flight}/{self.max_in_flight} in flight, {self.pool}>"
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that were admitted and not answered yet."""
+        return self._in_flight
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing new is taken any more."""
+        return self._stopping
+
+    @contextmanager
+    def admit(self) -> Iterator[None]:
+        """Hold a place for one request; entered before its body is read, so that a refusal costs nothing.
+
+        Raises:
+            Overloaded: as many requests are in flight as the workers and the queue hold.
+            ShuttingDown: the service is stopping.
+        """
+        if self._stopping:
+            raise ShuttingDown("The service is stopping. Try another one, or again in a moment.")
+        if self._in_flight >= self.max_in_flight:
+            raise Overloaded(f"{self._in_flight} requests are in flight already. Send fewer, or try again in a moment.")
+        self._in_flight += 1
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+            if self._stopping and not self._in_flight:
+                self._idle.set()
+
+    async def infer(self, image: bytes, query: Query) -> Answer:
+        """Answer one frame.
+
+        Raises:
+            RequestError: the image or the query is at fault.
+            Refusal: no place, no model, or no time.
+            InferenceFailed: the model failed.
+        """
+        servable = self.repository.get(query.model, query.version)
+        submitted = time.perf_counter()
+
+        def on_worker(worker: int) -> Answer:
+            queued = (time.perf_counter() - submitted) * 1000
+            outcome = servable.predict(worker, image, self.decoding)
+            return Answer(
+                prediction=outcome.prediction,
+                items=outcome.prediction.select(selection(servable.contract, query.top_k, query.threshold)),
+                source="edge",
+                model=servable,
+                width=outcome.width,
+                height=outcome.height,
+                queue=queued,
+                stages=outcome.stages,
+                outputs=outcome.outputs,
+            )
+
+        return await self.pool.run(on_worker, query.deadline)
+
+    async def infer_many(self, images: Sequence[bytes], query: Query) -> list[Answer | EdgeError]:
+        """Answer the images of one request, each on its own: an answer or an error for each, in their order.
+
+        At most as many run at once as there are workers, so that one large request leaves room for others.
+        """
+        turn = asyncio.Semaphore(self.pool.workers)
+
+        async def one(image: bytes) -> Answer | EdgeError:
+            async with turn:
+                try:
+                    return await self.infer(image, query)
+                except EdgeError as error:
+                    return error
+
+        return await asyncio.gather(*map(one, images))
+
+    def refuse_new(self) -> None:
+        """Take nothing new from now on; what was admitted is still answered. Safe in a signal handler."""
+        self._stopping = True
+
+    async def stop(self) -> None:
+        """Take nothing new, and return when all that was admitted is answered."""
+        self.refuse_new()
+        if self._in_flight:
+            await self._idle.wait()
+        self.pool.close()

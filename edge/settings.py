@@ -1,0 +1,127 @@
+"""Every setting, in one table: by flag, by environment (``EDGE_...``), or in a TOML file, in that order.
+
+This module alone reads the environment. ``Field(description=...)`` is what README and ``--help`` say of a setting.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from edge.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "EDGE_"
+CONFIG = "EDGE_CONFIG"
+"""The variable that names the TOML file, as the flag ``--config`` does."""
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseSettings):
+    """All settings of the service; each field is one."""
+
+    model_config = SettingsConfigDict(extra="forbid", env_prefix=PREFIX, env_ignore_empty=True, frozen=True)
+
+    models: Path | None = Field(
+        None, description="An export (folder, zip, file) or a folder of exports. The embedded models if not set."
+    )
+    default_model: str | None = Field(
+        None, description="Name of the model that answers where none is named. The first by name if not set."
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on. 0.0.0.0 opens the service to the network.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8501, description="Port to listen on; 0 takes a free one.")
+    workers: Positive | None = Field(
+        None, description="Frames computed at the same time. As many as the CPU quota gives if not set."
+    )
+    queue_size: Annotated[int, Field(ge=0)] = Field(
+        64, description="Frames that may wait for a worker; beyond them a request is refused with 503."
+    )
+    deadline_ms: Positive = Field(
+        10_000, description="Milliseconds a frame may take in all, its body's arrival included; then 504."
+    )
+    max_body_bytes: Positive = Field(32 << 20, description="Largest request body taken, in bytes; above it 413.")
+    max_pixels: Positive = Field(50_000_000, description="Largest image decoded, width times height; above it 413.")
+    exact_decode: bool = Field(
+        default=False, description="Decode JPEG at full scale always; by default at twice the model's input, up to 3x faster."
+    )
+    shutdown_grace_s: Annotated[float, Field(ge=0)] = Field(
+        30.0, description="Seconds that accepted frames are given to be answered when the service is stopped."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe log lines that are written."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **others: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """`load_settings` alone decides what is read, so that an error can name where a value came from."""
+        del settings_cls, others
+        return (init_settings,)
+
+
+def load_settings(flags: Mapping[str, Any] | None = None, config: Path | None = None) -> Settings:
+    """The settings in force: flags before the environment before the file before the defaults.
+
+    Args:
+        flags: those given on the command line, by setting; ``None`` means not given.
+        config: the TOML file; else the one that ``EDGE_CONFIG`` names, if any.
+
+    Raises:
+        SettingsError: names the setting, where it was given, and what is wrong with it.
+    """
+    file = config or (Path(named) if (named := os.environ.get(CONFIG)) else None)
+    from_file = _read_file(file) if file else {}
+    from_environment = _read_environment()
+    from_flags = {name: value for name, value in (flags or {}).items() if value is not None}
+    try:
+        return Settings(**{**from_file, **from_environment, **from_flags})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        name = str(fault["loc"][0])
+        if name in from_flags:
+            given = f"--{name.replace('_', '-')}"
+        elif name in from_environment:
+            given = f"{PREFIX}{name.upper()}"
+        else:
+            given = f"{name} in {file}"
+        raise SettingsError(f"{given} = {fault['input']}: {fault['msg']}.{_suggestion(name)}") from error
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise SettingsError(f"The settings file {file} is not there.")
+    try:
+        return TomlConfigSettingsSource(Settings, file)()
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"The settings file {file} cannot be read: {error}.") from error
+
+
+def _read_environment() -> dict[str, Any]:
+    for variable in os.environ:
+        name = variable.removeprefix(PREFIX).lower()
+        if variable.startswith(PREFIX) and variable != CONFIG and name not in Settings.model_fields:
+            raise SettingsError(f"{variable} is no setting.{_suggestion(name)}")
+    return EnvSettingsSource(Settings)()
+
+
+def _suggestion(name: str) -> str:
+    if name in Settings.model_fields:
+        return ""
+    close = difflib.get_close_matches(name, Settings.model_fields, n=1)
+    return f" Did you mean {close[0]}?" if close else f" Settings: {', '.join(Settings.model_fields)}."

@@ -1,0 +1,33 @@
+"""The value that leaves this room: upright RGB pixels and the bytes they came from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A decoded image.
+
+    Attributes:
+        pixels: upright, mode RGB. May be smaller than the original where JPEG was decoded at a reduced scale.
+        width: of the upright original, in pixels.
+        height: of the upright original, in pixels.
+        encoded: the bytes as they came.
+    """
+
+    pixels: Image.Image
+    width: int
+    height: int
+    encoded: bytes
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the bytes as they came, in hex; computed when first asked for (2 ms for a 12 Mpx JPEG)."""
+        return hashlib.sha256(self.encoded).hexdigest()

@@ -1,0 +1,66 @@
+"""A region of a frame as the pixels a model takes: one function a kernel, all behind `resample`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edge.vision.frame import Frame
+    from edge.vision.geometry import Region
+
+
+class Kernel(StrEnum):
+    """How a region is made smaller (or larger)."""
+
+    BILINEAR = "bilinear"
+    """Antialiased: the triangle filter grows with the reduction. Pillow's."""
+    BICUBIC = "bicubic"
+    """Antialiased, sharper. Pillow's."""
+    TENSORFLOW = "tensorflow"
+    """`tf.image.resize`: four neighbours at half-pixel centres, whatever the reduction; aliases."""
+    TENSORFLOW_V1 = "tensorflow_v1"
+    """`tf.compat.v1.image.resize_bilinear`: as above, corner-aligned sampling as in AutoML's own graphs."""
+
+    @property
+    def antialiased(self) -> bool:
+        """Whether pixels that were already averaged (a scaled JPEG decode) give nearly the same result."""
+        return self in {Kernel.BILINEAR, Kernel.BICUBIC}
+
+
+_PILLOW = {Kernel.BILINEAR: Image.Resampling.BILINEAR, Kernel.BICUBIC: Image.Resampling.BICUBIC}
+
+
+def resample(frame: Frame, region: Region, width: int, height: int, kernel: Kernel) -> NDArray[np.uint8]:
+    """The region of the frame, stretched to uint8 RGB [height, width, 3], 0..255."""
+    box = region.pixels(*frame.pixels.size)
+    if kernel in _PILLOW:
+        return np.asarray(frame.pixels.resize((width, height), _PILLOW[kernel], box))
+    cropped = frame.pixels.crop(tuple(round(edge) for edge in box))  # type: ignore[arg-type]
+    half_pixel = 0.5 if kernel is Kernel.TENSORFLOW else 0.0
+    return _four_neighbours(np.asarray(cropped), width, height, half_pixel)
+
+
+def _four_neighbours(image: NDArray[np.uint8], width: int, height: int, half_pixel: float) -> NDArray[np.uint8]:
+    """Bilinear without antialias: output pixel i samples at (i + h) * scale - h, h the half-pixel shift (or 0)."""
+    top, bottom, down = _neighbours(image.shape[0], height, half_pixel)
+    left, right, across = _neighbours(image.shape[1], width, half_pixel)
+    rows = image.astype(np.float32)
+    rows = rows[top] + (rows[bottom] - rows[top]) * down[:, None, None]
+    mixed = rows[:, left] + (rows[:, right] - rows[:, left]) * across[None, :, None]
+    return np.rint(mixed).clip(0, 255).astype(np.uint8)
+
+
+def _neighbours(
+    old: int, new: int, half_pixel: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+    position = (np.arange(new) + half_pixel) * (old / new) - half_pixel
+    floor = np.floor(position)
+    before = np.clip(floor, 0, old - 1).astype(np.intp)
+    after = np.clip(floor + 1, 0, old - 1).astype(np.intp)
+    return before, after, (position - floor).astype(np.float32)

@@ -1,0 +1,131 @@
+"""The camera door: post an image, get what was seen.
+
+The hot path of the service: a route takes the `Request` apart itself and returns a ready `Response`, since FastAPI's
+resolution of dependencies and response models costs more than the rest of the HTTP work.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fastapi import APIRouter, Request, Response
+
+from edge.errors import BadRequest, EdgeError
+from edge.service import Query
+from edge.web.body import multipart_images, read_body
+from edge.web.replies import json_response
+from edge.web.schema import AnswerSchema, ErrorSchema, ManySchema, answer_json, error_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from edge.service import Answer, InferenceService
+    from edge.settings import Settings
+
+N = TypeVar("N", int, float)
+
+_PARAMETERS = {
+    "model": ("string", "Name of the model; the default one if not given."),
+    "top_k": ("integer", "At most so many predictions, 1 or more."),
+    "threshold": ("number", "Leave out predictions under this score, 0..1."),
+    "deadline_ms": ("integer", "Milliseconds the answer may take, 1 or more."),
+}
+
+_MAX_DEADLINE_MS = 600_000
+
+_DOCUMENTATION: dict[str, Any] = {
+    "parameters": [
+        {"name": name, "in": "query", "description": words, "schema": {"type": kind}}
+        for name, (kind, words) in _PARAMETERS.items()
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "image/*": {"schema": {"type": "string", "format": "binary"}},
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "image": {"type": "array", "items": {"type": "string", "contentMediaType": "image/jpeg"}}
+                    },
+                }
+            },
+        },
+    },
+}
+
+
+def camera_door(service: InferenceService, settings: Settings) -> APIRouter:
+    """`POST /predict` and `POST /predict/{model}`."""
+    router = APIRouter(tags=["camera"])
+    responses: dict[int | str, dict[str, Any]] = {
+        200: {"model": AnswerSchema | ManySchema},
+        **{status: {"model": ErrorSchema} for status in (400, 404, 408, 413, 415, 503, 504)},
+    }
+
+    async def predict(request: Request) -> Response:
+        """The body is the image, or a multipart form with one or several."""
+        arrived = time.monotonic()
+        with service.admit():
+            query = _query(request, settings, arrived)
+            body = await read_body(
+                request, max_bytes=settings.max_body_bytes, seconds=query.deadline - time.monotonic()
+            )
+            parts = multipart_images(request.headers.get("content-type", ""), body)
+            if parts is None:
+                return json_response(answer_json(await service.infer(body, query)))
+            if len(parts) == 1:
+                return json_response(answer_json(await service.infer(parts[0].content, query)))
+            answers = await service.infer_many([part.content for part in parts], query)
+            return json_response({"answers": [_either(answer) for answer in answers]})
+
+    for path in ("/predict", "/predict/{model}"):
+        router.add_api_route(
+            path,
+            predict,
+            methods=["POST"],
+            summary="What is on this image?",
+            operation_id="predict" + ("_with_model" if "{" in path else ""),
+            responses=responses,
+            openapi_extra=_DOCUMENTATION
+            if "{" not in path
+            else {**_DOCUMENTATION, "parameters": [_PATH_MODEL, *_DOCUMENTATION["parameters"][1:]]},
+        )
+    return router
+
+
+_PATH_MODEL = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _either(answer: Answer | EdgeError) -> dict[str, Any]:
+    return error_json(answer) if isinstance(answer, EdgeError) else answer_json(answer)
+
+
+def _query(request: Request, settings: Settings, arrived: float) -> Query:
+    given = request.query_params
+    for name in given:
+        if name not in _PARAMETERS:
+            raise BadRequest(f"There is no query parameter {name!r}. Known: {', '.join(_PARAMETERS)}.")
+    deadline_ms = _number(given, "deadline_ms", int, 1, _MAX_DEADLINE_MS) or settings.deadline_ms
+    return Query(
+        deadline=arrived + deadline_ms / 1000,
+        model=request.path_params.get("model") or given.get("model"),
+        top_k=_number(given, "top_k", int, 1, None),
+        threshold=_number(given, "threshold", float, 0, 1),
+    )
+
+
+def _number(given: Mapping[str, str], name: str, kind: type[N], least: N, most: N | None) -> N | None:
+    text = given.get(name)
+    if text is None:
+        return None
+    try:
+        number = kind(text)
+    except ValueError:
+        number = None
+    if number is None or not number >= least or (most is not None and number > most):
+        bounds = f"{least} or more" if most is None else f"from {least} to {most}"
+        raise BadRequest(f"{name}={text} is not {'a whole number' if kind is int else 'a number'} {bounds}.")
+    return number

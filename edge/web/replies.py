@@ -1,0 +1,101 @@
+"""Errors to responses, for every door: one handler maps the whole tree of `edge.errors`."""
+
+from __future__ import annotations
+
+import json
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from edge.errors import BodyTooLarge, EdgeError, Refusal, RequestError
+from edge.web.schema import error_json
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.requests import Request
+    from starlette.types import ExceptionHandler
+
+_log = logging.getLogger(__name__)
+
+CODE_HEADER = "X-Edge-Error"
+"""Carries an error's code at every door, also where the door's own error shape has no place for it."""
+
+TF_SERVING_PREFIX = "/v1/"
+
+_CLIENT_GONE = 499  # nginx's number; nobody reads the reply
+
+
+class NotFound(EdgeError):
+    """No such path."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "not_found"
+
+
+class MethodNotAllowed(EdgeError):
+    """The path knows other methods."""
+
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    code = "method_not_allowed"
+
+
+class Internal(EdgeError):
+    """A fault of the service's own."""
+
+
+def json_response(content: Any, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Response:
+    """A JSON response; compact, and with NaN and Infinity bare where a model answers with them, as TF Serving does."""
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return Response(body, status, headers, media_type="application/json")
+
+
+def error_response(request: Request, error: EdgeError) -> Response:
+    """The error in the shape and with the status of the door that was asked."""
+    headers = {CODE_HEADER: error.code}
+    if isinstance(error, Refusal) and error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    if request.url.path.lower().startswith(TF_SERVING_PREFIX):
+        return json_response({"error": error.message}, _tf_serving_status(error), headers)
+    return json_response(error_json(error), error.status, headers)
+
+
+def _tf_serving_status(error: EdgeError) -> HTTPStatus:
+    """TensorFlow Serving knows one status for whatever is wrong with a request's content: InvalidArgument, 400."""
+    if isinstance(error, RequestError) and not isinstance(error, BodyTooLarge):
+        known = {HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT}
+        return error.status if error.status in known else HTTPStatus.BAD_REQUEST
+    return error.status
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Let the app answer every error, known or not, in the door's shape."""
+
+    async def known(request: Request, error: Exception) -> Response:
+        assert isinstance(error, EdgeError)
+        return error_response(request, error)
+
+    async def not_found(request: Request, _: Exception) -> Response:
+        return error_response(request, NotFound(f"Nothing is at {request.url.path}. GET /docs lists what is."))
+
+    async def method_not_allowed(request: Request, _: Exception) -> Response:
+        return error_response(request, MethodNotAllowed(f"{request.url.path} does not take {request.method}."))
+
+    async def gone(_: Request, __: Exception) -> Response:
+        return Response(status_code=_CLIENT_GONE)
+
+    async def unknown(request: Request, error: Exception) -> Response:
+        _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return error_response(request, Internal("The service failed on this request; its log says more."))
+
+    handlers: dict[Any, ExceptionHandler] = {
+        EdgeError: known,
+        HTTPStatus.NOT_FOUND: not_found,
+        HTTPStatus.METHOD_NOT_ALLOWED: method_not_allowed,
+        ClientDisconnect: gone,
+        Exception: unknown,
+    }
+    for key, handler in handlers.items():
+        app.add_exception_handler(key, handler)

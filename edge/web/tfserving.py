@@ -1,0 +1,148 @@
+"""TensorFlow Serving's REST door, as the AutoML container opens it on port 8501.
+
+Grammar, shapes and statuses follow TensorFlow Serving's `api_rest.md`; paths are matched as there, without regard to
+case. A client written for Google's container works with only its host changed.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from fastapi import APIRouter, Request, Response
+
+from edge.errors import BadRequest, EdgeError, ModelNotFound, RequestError
+from edge.service import Query
+from edge.web.body import read_body
+from edge.web.replies import json_response
+from edge.web.tfserving_reply import metadata_reply, reply, signature_name, status_reply
+from edge.web.tfserving_request import parse
+
+if TYPE_CHECKING:
+    from edge.repository.servable import Servable
+    from edge.service import Answer, InferenceService
+    from edge.settings import Settings
+
+_PATH = re.compile(
+    r"/v1/models/(?P<model>[^/]+?)(?:/(?:versions/(?P<version>\d+)|labels/(?P<label>[^/:]+)))?"
+    r"(?P<verb>:predict|:classify|:regress|/metadata)?",
+    re.IGNORECASE,
+)
+_TWIN = "_without_key"
+
+
+class NotServed(EdgeError):
+    """`:classify` and `:regress` take tf.Example, which no image export does."""
+
+    status = RequestError.status.NOT_IMPLEMENTED
+    code = "not_served"
+
+
+def tf_serving_door(service: InferenceService, settings: Settings) -> APIRouter:
+    """`POST /v1/models/{model}:predict` and `GET /v1/models/{model}[/metadata]`, each also with `/versions/{version}`."""
+    router = APIRouter(tags=["TensorFlow Serving"])
+
+    async def predict(request: Request) -> Response:
+        """Row (`instances`) or column (`inputs`) format; images as `{"b64": ...}`, each with an optional `key`."""
+        arrived = time.monotonic()
+        name, version, verb = _target(request)
+        if verb != ":predict":
+            raise _no_verb(request, verb)
+        with service.admit():
+            query = Query(deadline=arrived + settings.deadline_ms / 1000, model=name, version=version)
+            servable = service.repository.get(name, version)
+            seconds = query.deadline - time.monotonic()
+            asked = parse(await read_body(request, max_bytes=settings.max_body_bytes, seconds=seconds))
+            _check_signature(asked.signature, servable)
+            answers = await service.infer_many([instance.image for instance in asked.instances], query)
+            return json_response(reply(asked, _all_good(answers)))
+
+    async def describe(request: Request) -> Response:
+        """The version's state, or with `/metadata` its signature."""
+        name, version, verb = _target(request)
+        servable = service.repository.find(name, version)
+        if verb is None:
+            return json_response(status_reply(servable))
+        if verb == "/metadata":
+            return json_response(metadata_reply(servable))
+        raise _no_verb(request, verb)
+
+    _document(router, predict, describe)
+    router.add_api_route("/{v1:path}", predict, methods=["POST"], include_in_schema=False)
+    router.add_api_route("/{v1:path}", describe, methods=["GET"], include_in_schema=False)
+    return router
+
+
+def _document(router: APIRouter, predict: Any, describe: Any) -> None:
+    """The paths as people write them, for the documentation; all others of the grammar end in the same functions."""
+    body = {"requestBody": {"required": True, "content": {"application/json": {"schema": _PREDICT_SCHEMA}}}}
+    for path, title in (("/v1/models/{model}", ""), ("/v1/models/{model}/versions/{version}", " of one version")):
+        names = re.findall(r"{(\w+)}", path)
+        parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+        extra = {"parameters": parameters}
+        identity = "_".join(names)
+        router.add_api_route(
+            f"{path}:predict", predict, methods=["POST"], summary=f"Predictions{title}",
+            operation_id=f"tf_serving_predict_{identity}", openapi_extra={**extra, **body},
+        )  # fmt: skip
+        for ending, words in (("/metadata", "Signature"), ("", "State")):
+            router.add_api_route(
+                path + ending, describe, methods=["GET"], summary=f"{words}{title}",
+                operation_id=f"tf_serving_{words.lower()}_{identity}", openapi_extra=extra,
+            )  # fmt: skip
+
+
+_PREDICT_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "signature_name": {"type": "string"},
+        "instances": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "image_bytes": {"type": "object", "properties": {"b64": {"type": "string"}}},
+                    "key": {"type": "string"},
+                },
+            },
+        },
+        "inputs": {"type": "object"},
+    },
+}
+
+
+def _target(request: Request) -> tuple[str, int | None, str | None]:
+    """Model, version and verb of the path."""
+    path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1").split("?")[0]
+    match = _PATH.fullmatch(path)
+    if match is None:
+        raise BadRequest(f"Malformed request: {request.method} {request.url.path}")
+    if match["label"] is not None:
+        raise ModelNotFound(f"No version of {unquote(match['model'])} has the label {unquote(match['label'])}.")
+    version = int(match["version"]) if match["version"] else None
+    return unquote(match["model"]), version, match["verb"].lower() if match["verb"] else None
+
+
+def _no_verb(request: Request, verb: str | None) -> EdgeError:
+    if verb in {":classify", ":regress"}:
+        return NotServed(f"{verb[1:]} takes tf.Example, which no image export does. Use :predict.")
+    return BadRequest(f"Malformed request: {request.method} {request.url.path}")
+
+
+def _check_signature(name: str | None, servable: Servable) -> None:
+    serving = signature_name(servable.contract)
+    if name and name.removesuffix(_TWIN) != serving.removesuffix(_TWIN):
+        raise BadRequest(f'Serving signature name: "{name}" not found in signature def. It has "{serving}".')
+
+
+def _all_good(answers: list[Answer | EdgeError]) -> list[Answer]:
+    """TensorFlow Serving answers a batch as a whole: the first error is the request's."""
+    good = []
+    for index, answer in enumerate(answers):
+        if isinstance(answer, EdgeError):
+            answer.message = f"instances[{index}]: {answer.message}" if len(answers) > 1 else answer.message
+            raise answer
+        good.append(answer)
+    return good
