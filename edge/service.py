@@ -109,9 +109,12 @@ class InferenceService:
         try:
             yield
         finally:
-            self._in_flight -= 1
-            if self._stopping and not self._in_flight:
-                self._idle.set()
+            self._leave()
+
+    def _leave(self) -> None:
+        self._in_flight -= 1
+        if self._stopping and not self._in_flight:
+            self._idle.set()
 
     async def infer(self, image: bytes, query: Query) -> Answer:
         """Answer one frame.

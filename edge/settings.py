@@ -57,7 +57,8 @@ class Settings(BaseSettings):
     max_body_bytes: Positive = Field(32 << 20, description="Largest request body taken, in bytes; above it 413.")
     max_pixels: Positive = Field(50_000_000, description="Largest image decoded, width times height; above it 413.")
     exact_decode: bool = Field(
-        default=False, description="Decode JPEG at full scale always; by default at twice the model's input, up to 3x faster."
+        default=False,
+        description="Decode JPEG at full scale always; by default at twice the model's input, up to 3x faster.",
     )
     shutdown_grace_s: Annotated[float, Field(ge=0)] = Field(
         30.0, description="Seconds that accepted frames are given to be answered when the service is stopped."
@@ -68,10 +69,15 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **others: Any
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """`load_settings` alone decides what is read, so that an error can name where a value came from."""
-        del settings_cls, others
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
 
 

@@ -24,7 +24,8 @@ def find_images(names: tuple[str, ...]) -> list[Path]:
         elif path.exists():
             files = [path]
         else:
-            files = sorted(Path(match) for match in glob.glob(name, recursive=True) if Path(match).is_file())
+            matches = map(Path, glob.glob(name, recursive=True))  # noqa: PTH207 -- the pattern may be absolute
+            files = sorted(match for match in matches if match.is_file())
         if not files:
             raise BadRequest(f"No image is at {name}.")
         found += files

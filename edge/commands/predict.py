@@ -21,7 +21,7 @@ from edge.bootstrap import build_repository, build_service
 from edge.commands.images import find_images
 from edge.errors import BadRequest, CorruptImage, EdgeError
 from edge.service import Answer, Query
-from edge.vision.draw import draw
+from edge.vision.draw import Mark, draw
 from edge.web.schema import answer_json, error_json
 
 if TYPE_CHECKING:
@@ -77,7 +77,13 @@ async def _answer_all(request: Request, service: InferenceService, images: list[
             else:
                 _add_rows(table, path, answer)
             if drawn is not None and isinstance(answer, Answer):
-                draw(path.read_bytes(), answer.items, drawn(path), max_pixels=service.decoding.max_pixels)
+                marks = [Mark(item.label, item.index, item.score, item.box) for item in answer.items]
+                draw(
+                    path.read_bytes(),
+                    marks,
+                    drawn(path),
+                    max_pixels=service.decoding.max_pixels,
+                )
     await service.stop()
     if not request.as_json:
         Console().print(table)
@@ -99,7 +105,7 @@ async def _answers(
 
 async def _answer(service: InferenceService, path: Path, query: Query) -> Answer | EdgeError:
     try:
-        return await service.infer(path.read_bytes(), query)
+        return await service.infer(await asyncio.to_thread(path.read_bytes), query)
     except OSError as error:
         return CorruptImage(f"{path} cannot be read: {error.strerror or error}.")
     except EdgeError as error:

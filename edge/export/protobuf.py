@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _LONGEST_VARINT = 10
+_MORE = 0x80
 
 
 def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
@@ -59,6 +60,6 @@ def _varint(message: memoryview, position: int) -> tuple[int, int]:
     value = 0
     for shift, byte in enumerate(message[position : position + _LONGEST_VARINT]):
         value |= (byte & 0x7F) << (7 * shift)
-        if byte < 0x80:
+        if byte < _MORE:
             return value, position + shift + 1
     raise ValueError(f"it breaks off at byte {position}")

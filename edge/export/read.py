@@ -20,6 +20,7 @@ from edge.export.tuning import check_labels, read_tuning
 if TYPE_CHECKING:
     from edge.model.contract import Contract
 
+
 @dataclass(frozen=True)
 class Export:
     """An export that was read and found consistent.
@@ -65,7 +66,9 @@ def read_export(path: Path) -> Export:
             raise ExportError(path, f"it is {foreign}, which is not served here", 'Export the model again as "TFLite".')
         return _read(path, path)
     except OSError as error:
-        raise ExportError(path, f"it cannot be read ({error.strerror or error})", "Check the file and who may read it.") from error
+        raise ExportError(
+            path, f"it cannot be read ({error.strerror or error})", "Check the file and who may read it."
+        ) from error
 
 
 def _read_zip(path: Path) -> Export:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from edge.export.labels import match_classes, parse_labels, read_label_file
 from edge.model.contract import UNIT_RANGE, Contract, Format, PixelInput, Task, TensorOutput, Tuning
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 EDGE_TPU = "edgetpu-custom-op"
@@ -193,7 +193,7 @@ class _Reader:
         stated = self.embedded.normalization is not None
         return f"NormalizationOptions inside {self.model.name}" if stated else "AutoML's own range, as none is stated"
 
-    def _build(  # noqa: PLR0913, PLR0917 -- one value a part of the contract
+    def _build(
         self,
         task: Task,
         image: PixelInput,
@@ -203,7 +203,9 @@ class _Reader:
         outputs_origin: str = "the only output",
     ) -> Contract:
         origins = {
-            "task": f"{POST_PROCESS} or its four outputs" if task is Task.DETECTION else f"its last operator, {activation}",
+            "task": f"{POST_PROCESS} or its four outputs"
+            if task is Task.DETECTION
+            else f"its last operator, {activation}",
             "input": f"tensor {image.name} of {self.model.name}",
             "pixels": self._pixels_origin(image),
             "labels": labels.origin,

@@ -55,7 +55,7 @@ def is_export(path: Path) -> bool:
 
 
 def _holds_export(entry: Path) -> bool:
-    """Whether an entry of a repository is an export, or a folder with one somewhere below (as `gsutil cp -r` leaves)."""
+    """Whether an entry of a repository is an export, or a folder with one below it, as `gsutil cp -r` leaves it."""
     if entry.is_file():
         return is_tflite(entry) or entry.suffix.lower() == ".zip"
     return is_export(entry) or any(_holds_export(below) for below in visible(entry) if below.is_dir())

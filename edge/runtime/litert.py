@@ -34,7 +34,9 @@ class LiteRTInterpreter:
             self._litert = LiteRT(model_path=str(model), num_threads=1)
             self._litert.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise ExportError(model, _reason(str(error)), 'Export the model again from Vertex AI as "TFLite"') from error
+            raise ExportError(
+                model, _reason(str(error)), 'Export the model again from Vertex AI as "TFLite"'
+            ) from error
         self._input = contract.input.tensor
         self._outputs = {role: output.tensor for role, output in contract.outputs.items()}
 
@@ -52,6 +54,6 @@ def _reason(words: str) -> str:
     if "valid Flatbuffer" in words:
         return "it is truncated or damaged: LiteRT does not accept it"
     if "unresolved custom op" in words:
-        operator = words.split("unresolved custom op:")[1].split(".")[0].strip()
+        operator = words.partition("unresolved custom op:")[2].partition(".")[0].strip()
         return f"it uses the operator {operator}, which LiteRT does not have"
     return f"LiteRT does not accept it: {words.splitlines()[0]}"

@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -59,7 +60,9 @@ class WorkerPool:
         self._idle: list[_Worker] = []
         self._busy = 0
         self._closing = False
-        self._threads = [threading.Thread(target=self._work, args=(i,), name=f"edge-worker-{i}") for i in range(workers)]
+        self._threads = [
+            threading.Thread(target=self._work, args=(i,), name=f"edge-worker-{i}") for i in range(workers)
+        ]
         for thread in self._threads:
             thread.daemon = True  # a worker stuck in a broken model must not keep the process from ending
             thread.start()
@@ -154,10 +157,8 @@ def _run(job: Job, number: int) -> None:
         _log.exception("a frame could not be computed")
         result, error = None, InferenceFailed(f"The frame could not be computed ({type(unknown).__name__}).")
         error.__cause__ = unknown
-    try:
+    with suppress(RuntimeError):  # the loop is gone: nobody waits any more
         job.loop.call_soon_threadsafe(_settle, job.future, result, error)
-    except RuntimeError:  # the loop is gone: nobody waits any more
-        pass
 
 
 def _settle(future: asyncio.Future[Any], result: object, error: Exception | None) -> None:

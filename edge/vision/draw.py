@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PIL import ImageDraw, ImageFont
@@ -13,27 +14,24 @@ from edge.vision.decode import decode
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-    from typing import Protocol
-
-    class Drawn(Protocol):
-        """What can be drawn: a label with its score, and a box relative 0..1 or none."""
-
-        @property
-        def label(self) -> str: ...
-        @property
-        def index(self) -> int: ...
-        @property
-        def score(self) -> float: ...
-        @property
-        def box(self) -> tuple[float, float, float, float] | None: ...
 
 
 _GOLDEN_RATIO = 0.618034  # steps of it spread hues evenly, however many there are
 _INK = (255, 255, 255)
 
 
-def draw(encoded: bytes, items: Sequence[Drawn], out: Path, *, max_pixels: int) -> None:
-    """Write the upright picture with the items to ``out``, in the format its name ends in.
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What is drawn: a label with its class's index and score, and a box relative 0..1, or none."""
+
+    label: str
+    index: int
+    score: float
+    box: tuple[float, float, float, float] | None
+
+
+def draw(encoded: bytes, marks: Sequence[Mark], out: Path, *, max_pixels: int) -> None:
+    """Write the upright picture with the marks to ``out``, in the format its name ends in.
 
     Raises:
         RequestError: as `decode` does.
@@ -44,12 +42,12 @@ def draw(encoded: bytes, items: Sequence[Drawn], out: Path, *, max_pixels: int) 
     size = max(12, min(picture.size) // 28)
     font = ImageFont.load_default(size)
     top = 0.0
-    for item in reversed(items):  # the best last, on top of the others
-        if item.box is not None:
-            _box(pen, item, item.box, font, picture.size)
-    for item in items:
-        if item.box is None:
-            top = _caption(pen, item, (0.0, top), font)
+    for mark in reversed(marks):  # the best last, on top of the others
+        if mark.box is not None:
+            _box(pen, mark, mark.box, font, picture.size)
+    for mark in marks:
+        if mark.box is None:
+            top = _caption(pen, mark, (0.0, top), font)
     try:
         picture.save(out)
     except (OSError, ValueError) as error:
@@ -58,27 +56,27 @@ def draw(encoded: bytes, items: Sequence[Drawn], out: Path, *, max_pixels: int) 
 
 def _box(
     pen: ImageDraw.ImageDraw,
-    item: Drawn,
+    mark: Mark,
     box: tuple[float, float, float, float],
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
     size: tuple[int, int],
 ) -> None:
     left, top, right, bottom = (edge * size[axis % 2] for axis, edge in enumerate(box))
-    pen.rectangle((left, top, right, bottom), outline=_colour(item.index), width=max(2, min(size) // 150))
-    _caption(pen, item, (left, top), font)
+    pen.rectangle((left, top, right, bottom), outline=_colour(mark.index), width=max(2, min(size) // 150))
+    _caption(pen, mark, (left, top), font)
 
 
 def _caption(
     pen: ImageDraw.ImageDraw,
-    item: Drawn,
+    mark: Mark,
     corner: tuple[float, float],
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
 ) -> float:
     """Write label and score on their colour at the corner; returns where the caption ends, for the next one."""
-    words = f"{item.label} {item.score:.2f}"
+    words = f"{mark.label} {mark.score:.2f}"
     left, top, right, bottom = pen.textbbox(corner, words, font=font)
     margin = (bottom - top) / 3
-    pen.rectangle((left, corner[1], right + 2 * margin, bottom + 2 * margin), fill=_colour(item.index))
+    pen.rectangle((left, corner[1], right + 2 * margin, bottom + 2 * margin), fill=_colour(mark.index))
     pen.text((corner[0] + margin, corner[1] + margin), words, fill=_INK, font=font)
     return bottom + 2 * margin
 

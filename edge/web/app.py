@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from edge.service import InferenceService
     from edge.settings import Settings
 
-_log = logging.getLogger(__name__)
-
 
 def create_app(service: InferenceService, settings: Settings) -> FastAPI:
     """The application. Its models load in the background once it runs; until then their frames get 503."""
@@ -37,14 +34,13 @@ def create_app(service: InferenceService, settings: Settings) -> FastAPI:
         await service.stop()
         await loading
 
-    app = FastAPIOffline(
+    app: FastAPI = FastAPIOffline(
         title="edge",
         version=__version__,
         summary="Answers images with AutoML edge exports, offline.",
         docs_url="/docs",
         redoc_url=None,
         lifespan=lifespan,
-        default_response_class=None,
     )
     install_handlers(app)
     app.include_router(camera_door(service, settings))

@@ -41,7 +41,7 @@ class NotServed(EdgeError):
 
 
 def tf_serving_door(service: InferenceService, settings: Settings) -> APIRouter:
-    """`POST /v1/models/{model}:predict` and `GET /v1/models/{model}[/metadata]`, each also with `/versions/{version}`."""
+    """`POST /v1/models/{model}:predict`, `GET /v1/models/{model}[/metadata]`; each also with `/versions/{version}`."""
     router = APIRouter(tags=["TensorFlow Serving"])
 
     async def predict(request: Request) -> Response:
@@ -70,8 +70,9 @@ def tf_serving_door(service: InferenceService, settings: Settings) -> APIRouter:
         raise _no_verb(request, verb)
 
     _document(router, predict, describe)
-    router.add_api_route("/{v1:path}", predict, methods=["POST"], include_in_schema=False)
-    router.add_api_route("/{v1:path}", describe, methods=["GET"], include_in_schema=False)
+    for anything in ("/v1/{path:path}", "/V1/{path:path}"):
+        router.add_api_route(anything, predict, methods=["POST"], include_in_schema=False)
+        router.add_api_route(anything, describe, methods=["GET"], include_in_schema=False)
     return router
 
 
