@@ -25,7 +25,13 @@ def embedded_models() -> Path:
 
 def build_repository(settings: Settings) -> ModelRepository:
     """The repository the settings name, read but not loaded; raises as `open_repository` does."""
-    return open_repository(settings.models or embedded_models(), settings.default_model)
+    return open_repository(settings.models or _mounted(settings) or embedded_models(), settings.default_model)
+
+
+def _mounted(settings: Settings) -> Path | None:
+    """The first of the mount points that is there: also an empty one, since whoever mounted it meant it to serve."""
+    places = (settings.model_mounts or "").split(":")
+    return next((Path(place) for place in places if place and Path(place).exists()), None)
 
 
 def build_service(settings: Settings, repository: ModelRepository | None = None) -> InferenceService:

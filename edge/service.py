@@ -6,7 +6,7 @@ import asyncio
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from edge.errors import EdgeError, Overloaded, ShuttingDown
 from edge.model.prediction import selection
@@ -68,6 +68,16 @@ class Answer:
     outputs: Mapping[str, NDArray[Any]] | None = None
 
 
+class Watcher(Protocol):
+    """Is told of every frame on the event loop, between its answer and the door's reply: it must cost little."""
+
+    def answered(self, answer: Answer) -> None:
+        """A frame was answered."""
+
+    def failed(self, query: Query, error: EdgeError) -> None:
+        """A frame was refused, or went wrong."""
+
+
 class InferenceService:
     """Answers frames with the models of a repository on the workers of a pool, within bounds."""
 
@@ -75,6 +85,7 @@ class InferenceService:
         self.repository = repository
         self.pool = pool
         self.decoding = decoding
+        self.watcher: Watcher | None = None
         self.max_in_flight = pool.workers + pool.queue_size
         self._in_flight = 0
         self._stopping = False
@@ -124,6 +135,17 @@ class InferenceService:
             Refusal: no place, no model, or no time.
             InferenceFailed: the model failed.
         """
+        try:
+            answer = await self._answer(image, query)
+        except EdgeError as error:
+            if self.watcher:
+                self.watcher.failed(query, error)
+            raise
+        if self.watcher:
+            self.watcher.answered(answer)
+        return answer
+
+    async def _answer(self, image: bytes, query: Query) -> Answer:
         servable = self.repository.get(query.model, query.version)
         submitted = time.perf_counter()
 

@@ -43,6 +43,11 @@ class Settings(BaseSettings):
     default_model: str | None = Field(
         None, description="Name of the model that answers where none is named. The first by name if not set."
     )
+    model_mounts: str | None = Field(
+        None,
+        description="Paths, with : between them, of which the first that is there holds the models where `models` is"
+        " not set. The container image names its mount points here.",
+    )
     host: str = Field("127.0.0.1", description="Address to listen on. 0.0.0.0 opens the service to the network.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8501, description="Port to listen on; 0 takes a free one.")
     workers: Positive | None = Field(
@@ -66,6 +71,10 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log lines that are written."
     )
+    log_format: Literal["console", "json"] = Field(
+        "console", description="How log lines are written: for people, or a JSON object a line."
+    )
+    log_requests: bool = Field(default=True, description="Write a log line for every request.")
 
     @classmethod
     def settings_customise_sources(

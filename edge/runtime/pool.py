@@ -34,12 +34,14 @@ class Job:
     Attributes:
         work: called with the worker's number, 0 to workers - 1.
         deadline: on `time.monotonic`; work that has not begun by then is not begun.
+        submitted: on `time.monotonic`.
     """
 
     work: Callable[[int], Any]
     deadline: float
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
+    submitted: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True, eq=False)
@@ -74,6 +76,13 @@ class WorkerPool:
     def waiting(self) -> int:
         """Jobs that no worker has taken yet."""
         return len(self._waiting)
+
+    @property
+    def oldest_wait_s(self) -> float:
+        """Seconds the job at the head of the queue has waited; 0 where none waits."""
+        with self._lock:
+            head = self._waiting[0] if self._waiting else None
+        return time.monotonic() - head.submitted if head else 0.0
 
     @property
     def busy(self) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from edge import logs
 from edge.errors import BodyTooLarge, EdgeError, Refusal, RequestError
 from edge.web.schema import error_json
 
@@ -84,11 +85,14 @@ def install_handlers(app: FastAPI) -> None:
         return error_response(request, MethodNotAllowed(f"{request.url.path} does not take {request.method}."))
 
     async def gone(_: Request, __: Exception) -> Response:
-        return Response(status_code=_CLIENT_GONE)
+        return Response(status_code=_CLIENT_GONE, headers={CODE_HEADER: "client_gone"})
 
     async def unknown(request: Request, error: Exception) -> Response:
         _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return error_response(request, Internal("The service failed on this request; its log says more."))
+        response = error_response(request, Internal("The service failed on this request; its log says more."))
+        if (identity := logs.request_id.get()) is not None:  # this reply passes by `edge.web.observe`
+            response.headers["X-Request-ID"] = identity
+        return response
 
     handlers: dict[Any, ExceptionHandler] = {
         EdgeError: known,
