@@ -17,7 +17,7 @@ rm -rf ai_edge_litert/libLiteRtWebGpuAccelerator.so ai_edge_litert/libLiteRt.so 
 rm -rf clang libclang-*.dist-info wheel wheel-*.dist-info
 
 # Symbols that only a debugger reads. The libraries in *.libs were already rewritten by auditwheel and stay as they are.
-find . -type f -name '*.so' ! -path '*.libs/*' -exec strip --strip-unneeded {} +
+find . -type f \( -name '*.so' -o -name '*.so.[0-9]*' \) ! -path '*.libs/*' -exec strip --strip-unneeded {} +
 
 # What was removed leaves bytecode behind.
 find . -type d -name __pycache__ | while read -r cache; do

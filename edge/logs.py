@@ -73,7 +73,7 @@ class ConsoleFormatter(logging.Formatter):
         """The record as a person reads it."""
         time = datetime.fromtimestamp(record.created).astimezone().isoformat(" ", "milliseconds")[11:23]
         words = [time, record.levelname, record.getMessage()]
-        words += [f"{name}={value}" for name, value in getattr(record, _FACTS, {}).items()]
+        words += [f"{name}={value}" for name, value in getattr(record, _FACTS, {}).items() if value != ""]
         if (identity := request_id.get()) is not None:
             words.append(f"request_id={identity}")
         if record.exc_info:
