@@ -1,6 +1,6 @@
 """`edge health`: whether the service on this machine is ready, as an exit code and a line; the image's HEALTHCHECK.
 
-The image runs it as ``python -m edge.commands.health`` every half minute, beside a service that may have 256 MB and
+The image runs it as ``python -m edge.commands.health`` four times a minute, beside a service that may have 256 MB and
 half a core to itself. So it is standard library alone, and starts in a tenth of the time that reading the settings
 through `edge.settings` takes.
 """

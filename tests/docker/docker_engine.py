@@ -61,21 +61,10 @@ class Engine:
         finally:
             self.docker("rm", "-f", "-v", name, check=False)
 
-    def once(self, image, *options, command=(), entrypoint="edge"):
+    def once(self, image, *options, command=(), entrypoint=None):
         """Run a command in a container of its own, to its end: exit code and all it wrote."""
-        done = self.call(
-            "docker",
-            "run",
-            "--rm",
-            "--network",
-            "none",
-            *HARDENED,
-            *options,
-            "--entrypoint",
-            entrypoint,
-            image,
-            *command,
-        )
+        other = ("--entrypoint", entrypoint) if entrypoint else ()
+        done = self.call("docker", "run", "--rm", "--network", "none", *HARDENED, *options, *other, image, *command)
         return done.returncode, done.stdout + done.stderr
 
 

@@ -11,12 +11,13 @@ from contextlib import suppress
 
 import pytest
 from answers import request_lines, top
-from docker_engine import HARDENED
+from docker_engine import HARDENED, ROOT
 from PIL import Image
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 MEGABYTE = 1_000_000
+PHOTOS = ROOT / "models/photos"
 SMALL_DEVICE = ("--memory", "256m", "--memory-swap", "256m")
 
 
@@ -98,6 +99,7 @@ def test_it_comes_back_after_the_kernel_killed_it_for_its_memory(engine, lite, c
     greedy = ("-e", "EDGE_WORKERS=4", "-e", "EDGE_MAX_PIXELS=60000000")  # four of 147 MB at once, in 256
     with engine.run(lite, *HARDENED, *SMALL_DEVICE, *greedy, "--restart", "on-failure") as container:
         container.wait_ready()
+        began = int(time.time())
         bomb = png(7000, 7000)
 
         def burst():
@@ -110,6 +112,8 @@ def test_it_comes_back_after_the_kernel_killed_it_for_its_memory(engine, lite, c
         container.wait(lambda: container.inspect(".RestartCount") >= 1, "restarted")
         for thread in throng:
             thread.join()
+        period = ("--since", began, "--until", int(time.time()) + 1)
+        assert engine.docker("events", *period, "--filter", f"container={container.name}", "--filter", "event=oom")
         status, answer = container.wait_ready().ask("/predict", coffee)
         assert (status, top(answer)) == (200, "espresso")
 
@@ -189,3 +193,19 @@ def test_process_1_reaps_what_others_leave_behind(engine, lite):
         time.sleep(0.6)
         states = container.execute("sh", "-c", "cat /proc/[0-9]*/stat")
         assert not re.findall(r"^\d+ \(.*\) Z ", states, re.MULTILINE)
+
+
+def test_the_command_line_is_in_the_image_too(engine, image):
+    code, said = engine.once(image, "-v", f"{PHOTOS}:/photos:ro", command=("predict", "/photos", "--top-k", "1"))
+    assert code == 0
+    assert "espresso" in said
+
+
+def test_an_image_that_was_saved_is_loaded_and_runs_without_a_registry(engine, lite, coffee, tmp_path):
+    engine.docker("save", "-o", tmp_path / "edge.tar", lite)
+    engine.docker("rmi", "--force", "--no-prune", lite)
+    assert engine.call("docker", "image", "inspect", lite).returncode != 0
+    engine.docker("load", "-i", tmp_path / "edge.tar")
+    air_gapped = ("--pull", "never", "--network", "none")
+    with engine.run(lite, *HARDENED, *air_gapped, published=False) as container:
+        assert top(container.wait_ready().ask_inside("/predict", coffee)) == "espresso"
