@@ -43,6 +43,8 @@ def create_app(service: InferenceService, settings: Settings) -> FastAPI:
         docs_url="/docs",
         redoc_url=None,
         lifespan=lifespan,
+        # FastAPI's OpenTelemetry looks for exporters on each request, and in the environment; ours is `/metrics`.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     install_handlers(app)
     metrics = Metrics(service)
