@@ -121,6 +121,11 @@ class InferenceService:
         return self._in_flight
 
     @property
+    def held_bytes(self) -> int:
+        """Bytes of request bodies in memory."""
+        return self._held_bytes
+
+    @property
     def stopping(self) -> bool:
         """Whether nothing new is taken any more."""
         return self._stopping

@@ -134,6 +134,8 @@ class _Snapshot(Collector):
             ("edge_ready", "1 where every model serves and the service is not stopping.", self._is_ready),
             ("edge_requests_in_flight", "Requests admitted and not answered yet.", service.in_flight),
             ("edge_requests_in_flight_limit", "Beyond so many a request is refused.", service.max_in_flight),
+            ("edge_held_bytes", "Bytes of request bodies in memory.", service.held_bytes),
+            ("edge_held_bytes_limit", "Beyond so many a request is refused.", service.max_held_bytes),
             ("edge_queue_frames", "Frames that no worker has taken yet.", pool.waiting),
             ("edge_queue_limit", "Frames that may wait.", pool.queue_size),
             ("edge_queue_oldest_age_seconds", "How long the first frame in the queue has waited.", pool.oldest_wait_s),
