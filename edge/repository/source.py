@@ -62,11 +62,12 @@ def _holds_export(entry: Path) -> bool:
 
 
 def _newest(path: Path) -> Source:
+    named = path if path.name not in {"", ".."} else path.resolve()  # a link is called as the link is
     versions = _versions(path)
     if versions:
         newest = max(versions)
-        return Source(path.resolve().name, newest, versions[newest])
-    return Source(path.resolve().stem if path.is_file() else path.resolve().name, UNVERSIONED, path)
+        return Source(named.name, newest, versions[newest])
+    return Source(named.stem if path.is_file() else named.name, UNVERSIONED, path)
 
 
 def _versions(path: Path) -> dict[int, Path]:
