@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from edge.settings import Settings
 
 _PATH = re.compile(
-    r"/v1/models/(?P<model>[^/]+?)(?:/(?:versions/(?P<version>\d+)|labels/(?P<label>[^/:]+)))?"
+    r"/v1/models/(?P<model>[^/]+?)(?:/(?:versions/(?P<version>[0-9]{1,19})|labels/(?P<label>[^/:]+)))?"
     r"(?P<verb>:predict|:classify|:regress|/metadata)?",
     re.IGNORECASE,
 )
+"""A version is a 64-bit integer: 19 digits at most."""
+
 _TWIN = "_without_key"
 
 
