@@ -3,7 +3,7 @@
 import json
 import socket
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass
@@ -30,7 +30,7 @@ class RawConnection:
         self._socket = socket.create_connection(address, timeout)
         self._received = self._socket.makefile("rb")
 
-    def __enter__(self) -> "RawConnection":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

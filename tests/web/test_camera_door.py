@@ -8,11 +8,11 @@ import httpx
 import pytest
 from PIL import Image
 from pydantic import TypeAdapter
-
-from edge.web.schema import AnswerSchema, ErrorSchema, ManySchema
 from serving.pictures import encoded, every_format, photo, picture, png_bomb
 from serving.process import Server
 from serving.raw import RawConnection
+
+from edge.web.schema import AnswerSchema, ErrorSchema, ManySchema
 
 ANSWER = TypeAdapter(AnswerSchema)
 MANY = TypeAdapter(ManySchema)
@@ -152,7 +152,9 @@ def test_top_k_and_threshold_choose_what_is_shown(client: httpx.Client) -> None:
      "threshold=-0.1", "deadline_ms=0", "deadline_ms=1e3", "deadline_ms=99999999999"],
 )  # fmt: skip
 def test_a_parameter_out_of_its_range_is_refused_by_its_name(client: httpx.Client, query: str) -> None:
-    assert_refused(client.post(f"/predict?{query}", content=photo("coffee")), 400, "bad_request", query.split("=")[0])
+    assert_refused(
+        client.post(f"/predict?{query}", content=photo("coffee")), 400, "bad_request", query.split("=", maxsplit=1)[0]
+    )
 
 
 def test_an_unknown_parameter_is_refused_with_the_known_ones(client: httpx.Client) -> None:
