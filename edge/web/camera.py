@@ -62,7 +62,7 @@ def camera_door(service: InferenceService, settings: Settings) -> APIRouter:
     router = APIRouter(tags=["camera"])
     responses: dict[int | str, dict[str, Any]] = {
         200: {"model": AnswerSchema | ManySchema},
-        **{status: {"model": ErrorSchema} for status in (400, 404, 408, 413, 415, 503, 504)},
+        **{status: {"model": ErrorSchema} for status in (400, 404, 408, 413, 415, 500, 503, 504)},
     }
 
     async def predict(request: Request) -> Response:
