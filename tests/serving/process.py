@@ -1,5 +1,6 @@
 """`edge serve` in a process of its own, found by the address that it prints and stopped by a signal."""
 
+import functools
 import os  # tests stand outside the service: they hand its process an environment
 import re
 import signal
@@ -46,7 +47,6 @@ class Server:
             env=clean_environment() | (env or {}),
         )
         self.url = self._listening()
-        self.client = httpx.Client(base_url=self.url, timeout=_PATIENCE_S)
         if ready:
             self.wait_ready()
 
@@ -54,10 +54,15 @@ class Server:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.client.close()
+        if "client" in self.__dict__:
+            self.client.close()
         if self.process.poll() is None:
             self.stop()
         self._log.close()
+
+    @functools.cached_property
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=_PATIENCE_S)
 
     @property
     def pid(self) -> int:
