@@ -16,7 +16,7 @@ def exports_server(shared_exports: Path, tmp_path_factory: pytest.TempPathFactor
     for model in sorted(shared_exports.glob("*/*.tflite")):
         if not model.parent.name.startswith("traffic"):  # refused: Edge TPU, and video
             (repository / model.parent.name).symlink_to(model.parent)
-    with Server("--models", repository, "--exact-decode") as server:
+    with Server("--models", repository) as server:
         yield server
 
 
