@@ -58,8 +58,8 @@ def tf_serving_door(service: InferenceService, settings: Settings) -> APIRouter:
             seconds = query.deadline - time.monotonic()
             asked = parse(await read_body(request, max_bytes=settings.max_body_bytes, seconds=seconds))
             _check_signature(asked.signature, servable)
-            answers = await service.infer_many([instance.image for instance in asked.instances], query)
-            return json_response(reply(asked, _all_good(answers)))
+            answers = _all_good(await service.infer_many([instance.image for instance in asked.instances], query))
+            return json_response(reply(asked, answers))
 
     async def describe(request: Request) -> Response:
         """The version's state, or with `/metadata` its signature."""
@@ -146,6 +146,9 @@ def _all_good(answers: list[Answer | EdgeError]) -> list[Answer]:
     for index, answer in enumerate(answers):
         if isinstance(answer, EdgeError):
             answer.message = f"instances[{index}]: {answer.message}" if len(answers) > 1 else answer.message
-            raise answer
+            try:
+                raise answer
+            finally:
+                del answer, answers  # the error leads to this frame: a cycle would keep the images
         good.append(answer)
     return good
