@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 IMAGES = 1500
 BODIES = 1500
-GROWTH_MIB = 48
+GROWTH_MIB = 32
 """Memory that a thousand bad inputs may leave behind, allocator's slack included: an image here is under 1 MiB, and a
 leak of one a request would be ten times as much."""
 
