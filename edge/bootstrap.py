@@ -34,7 +34,9 @@ def build_service(settings: Settings, repository: ModelRepository | None = None)
     return_large_blocks()
     repository = repository or build_repository(settings)
     pool = WorkerPool(settings.workers or usable_cpus(), settings.queue_size)
-    return InferenceService(repository, pool, Decoding(settings.max_pixels, exact=settings.exact_decode))
+    decoding = Decoding(settings.max_pixels, exact=settings.exact_decode)
+    max_held_bytes = max(settings.max_held_bytes, settings.max_body_bytes)  # one body alone must always fit
+    return InferenceService(repository, pool, decoding, max_held_bytes=max_held_bytes)
 
 
 def load_models(service: InferenceService) -> None:

@@ -68,15 +68,36 @@ class Answer:
     outputs: Mapping[str, NDArray[Any]] | None = None
 
 
+class Place:
+    """The place of one admitted request.
+
+    Attributes:
+        held: bytes of its body that are counted as held in memory, until it leaves.
+    """
+
+    def __init__(self, service: InferenceService) -> None:
+        self._service = service
+        self.held = 0
+
+    def hold(self, size: int) -> None:
+        """Count more bytes of the body, before they are read; raises ``Overloaded``."""
+        self._service.hold(size)
+        self.held += size
+
+
 class InferenceService:
     """Answers frames with the models of a repository on the workers of a pool, within bounds."""
 
-    def __init__(self, repository: ModelRepository, pool: WorkerPool, decoding: Decoding) -> None:
+    def __init__(
+        self, repository: ModelRepository, pool: WorkerPool, decoding: Decoding, *, max_held_bytes: int
+    ) -> None:
         self.repository = repository
         self.pool = pool
         self.decoding = decoding
         self.max_in_flight = pool.workers + pool.queue_size
+        self.max_held_bytes = max_held_bytes
         self._in_flight = 0
+        self._held_bytes = 0
         self._stopping = False
         self._idle = asyncio.Event()
 
@@ -94,8 +115,8 @@ class InferenceService:
         return self._stopping
 
     @contextmanager
-    def admit(self) -> Iterator[None]:
-        """Hold a place for one request; entered before its body is read, so that a refusal costs nothing.
+    def admit(self) -> Iterator[Place]:
+        """Take a place for one request; entered before its body is read, so that a refusal costs nothing.
 
         Raises:
             Overloaded: as many requests are in flight as the workers and the queue hold.
@@ -106,12 +127,23 @@ class InferenceService:
         if self._in_flight >= self.max_in_flight:
             raise Overloaded(f"{self._in_flight} requests are in flight already. Send fewer, or try again in a moment.")
         self._in_flight += 1
+        place = Place(self)
         try:
-            yield
+            yield place
         finally:
-            self._leave()
+            self._leave(place)
 
-    def _leave(self) -> None:
+    def hold(self, size: int) -> None:
+        """Count bytes of a body as held in memory; raises ``Overloaded`` where they are too many."""
+        if self._held_bytes + size > self.max_held_bytes:
+            raise Overloaded(
+                f"Bodies of {self._held_bytes:,} bytes are held already; {size:,} more would be over the limit of "
+                f"{self.max_held_bytes:,}. Send fewer or smaller images at once, or try again in a moment."
+            )
+        self._held_bytes += size
+
+    def _leave(self, place: Place) -> None:
+        self._held_bytes -= place.held
         self._in_flight -= 1
         if self._stopping and not self._in_flight:
             self._idle.set()

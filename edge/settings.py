@@ -55,6 +55,9 @@ class Settings(BaseSettings):
         10_000, description="Milliseconds a frame may take in all, its body's arrival included; then 504."
     )
     max_body_bytes: Positive = Field(32 << 20, description="Largest request body taken, in bytes; above it 413.")
+    max_held_bytes: Positive = Field(
+        256 << 20, description="Bytes of request bodies held in memory at the same time; beyond them 503."
+    )
     max_pixels: Positive = Field(50_000_000, description="Largest image decoded, width times height; above it 413.")
     exact_decode: bool = Field(
         default=False,

@@ -131,7 +131,6 @@ class Graph:
     def __init__(self, data: bytes) -> None:
         if data[4:8] != IDENTIFIER:
             raise ValueError("it does not start as a TFLite file does")
-        self._data = data
         self._model = Table.root(data)
         self._graph = self._model.at(2, 0)
         missing = max((buffer.blob_end(0) for buffer in self._model.tables(4)), default=0) - len(data)

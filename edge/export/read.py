@@ -38,11 +38,6 @@ class Export:
     digest: str
     unpacked: tempfile.TemporaryDirectory[str] | None = None
 
-    @property
-    def display_name(self) -> str | None:
-        """The name that `model.toml` gives it."""
-        return self.contract.tuning.display_name
-
 
 def read_export(path: Path) -> Export:
     """Read an export.

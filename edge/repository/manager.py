@@ -107,7 +107,9 @@ class ModelRepository:
 
 
 def _unavailable(name: str, fault: ExportError) -> ModelUnavailable:
-    return ModelUnavailable(f"The model {name} is not served. {fault}")
+    error = ModelUnavailable(f"The model {name} is not served. {fault}")
+    error.retry_after_s = None  # waiting mends no export
+    return error
 
 
 def open_repository(path: Path, default: str | None = None) -> ModelRepository:

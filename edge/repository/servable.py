@@ -108,6 +108,10 @@ class Servable:
         except ExportError as error:
             self.state, self.fault = State.END, error
             raise
+        except Exception as error:  # out of memory, a broken installation: one model's end, not the service's
+            fault = ExportError(self.export.path, f"it could not be loaded ({error!r})", "See the log")
+            self.state, self.fault = State.END, fault
+            raise fault from error
         self.state = State.AVAILABLE
 
     def predict(self, worker: int, encoded: bytes, decoding: Decoding) -> Outcome:

@@ -11,7 +11,7 @@ import io
 import warnings
 
 import numpy as np
-from PIL import (  # the six plugins of `formats.READABLE` (and MPO, a JPEG with several pictures): none else is loaded
+from PIL import (  # those of the formats in `formats` (MPO is a JPEG with several pictures): no other is loaded
     BmpImagePlugin,
     ExifTags,
     GifImagePlugin,

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from edge.service import Place
+
 _MAX_PARTS = 256
 
 
@@ -27,11 +29,12 @@ class Part:
     content: bytes
 
 
-async def read_body(request: Request, *, max_bytes: int, seconds: float) -> bytes:
+async def read_body(request: Request, place: Place, *, max_bytes: int, seconds: float) -> bytes:
     """The whole body.
 
     Raises:
         BodyTooLarge: more than ``max_bytes``, told from the header where there is one, before anything is read.
+        Overloaded: too many bytes are held in memory already.
         BodyTimeout: it did not arrive within ``seconds``.
         BadRequest: the length in the header is no number.
         ClientDisconnect: the caller went away.
@@ -42,6 +45,7 @@ async def read_body(request: Request, *, max_bytes: int, seconds: float) -> byte
             raise BadRequest("Content-Length is not a number.")
         if int(declared) > max_bytes:
             raise _too_large(int(declared), max_bytes)
+        place.hold(int(declared))
     chunks: list[bytes] = []
     length = 0
     try:
@@ -50,6 +54,8 @@ async def read_body(request: Request, *, max_bytes: int, seconds: float) -> byte
                 length += len(chunk)
                 if length > max_bytes:
                     raise _too_large(length, max_bytes)
+                if length > place.held:  # its length was not declared
+                    place.hold(len(chunk))
                 chunks.append(chunk)
     except TimeoutError:
         raise BodyTimeout(f"After {seconds:.1f} s only {length:,} bytes of the body had arrived.") from None

@@ -68,10 +68,10 @@ def camera_door(service: InferenceService, settings: Settings) -> APIRouter:
     async def predict(request: Request) -> Response:
         """The body is the image, or a multipart form with one or several."""
         arrived = time.monotonic()
-        with service.admit():
+        with service.admit() as place:
             query = _query(request, settings, arrived)
             body = await read_body(
-                request, max_bytes=settings.max_body_bytes, seconds=query.deadline - time.monotonic()
+                request, place, max_bytes=settings.max_body_bytes, seconds=query.deadline - time.monotonic()
             )
             parts = multipart_images(request.headers.get("content-type", ""), body)
             if parts is None:

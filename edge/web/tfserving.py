@@ -52,11 +52,12 @@ def tf_serving_door(service: InferenceService, settings: Settings) -> APIRouter:
         name, version, verb = _target(request)
         if verb != ":predict":
             raise _no_verb(request, verb)
-        with service.admit():
+        with service.admit() as place:
             query = Query(deadline=arrived + settings.deadline_ms / 1000, model=name, version=version)
             servable = service.repository.get(name, version)
             seconds = query.deadline - time.monotonic()
-            asked = parse(await read_body(request, max_bytes=settings.max_body_bytes, seconds=seconds))
+            body = await read_body(request, place, max_bytes=settings.max_body_bytes, seconds=seconds)
+            asked = parse(body)
             _check_signature(asked.signature, servable)
             answers = _all_good(await service.infer_many([instance.image for instance in asked.instances], query))
             return json_response(reply(asked, answers))
