@@ -72,7 +72,7 @@ def read_export(path: Path) -> Export:
             return _read_zip(path)
         if path.name == SAVED_MODEL:
             return _read(path, path.parent)
-        if foreign := is_foreign(path.parent) if path.suffix in {".json", ".mlmodel"} else None:
+        if foreign := is_foreign(path):
             raise ExportError(path, f"it is {foreign}, which is not served here", 'Export the model again as "TFLite".')
         return _read(path, path)
     except OSError as error:
