@@ -65,7 +65,8 @@ def _count(count: NDArray[Any], capacity: int) -> int:
 
 def _indices(classes: NDArray[Any]) -> NDArray[np.intp]:
     """Class numbers as indices; what is no number is no class of the model's: -1."""
-    return np.rint(np.nan_to_num(classes, nan=-1.0, posinf=-1.0, neginf=-1.0)).astype(np.intp)
+    numbers = np.nan_to_num(classes.astype(np.float32), nan=-1.0, posinf=-1.0, neginf=-1.0)
+    return np.rint(numbers).astype(np.intp)
 
 
 def _labels(classes: NDArray[np.intp], labels: tuple[str, ...]) -> tuple[str, ...]:

@@ -79,7 +79,7 @@ class ModelRepository:
         wanted = self._default if name is None or (name == DEFAULT and DEFAULT not in self._by_name) else name
         if wanted is None:
             faults = " ".join(map(str, self.refused.values()))
-            raise ModelUnavailable(f"No model serves. {faults or f'{self.path} is empty.'}")
+            raise ModelUnavailable(f"No model serves. {faults or f'{self.path} holds no export.'}")
         if wanted in self.refused:
             raise _unavailable(wanted, self.refused[wanted])
         servable = self._by_name.get(wanted)

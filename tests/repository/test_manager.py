@@ -84,7 +84,7 @@ def test_a_repository_whose_only_members_are_refused_says_why(tmp_path):
     root = plant(tmp_path / "r", files={"bad/model.tflite": MODEL[:50], "worse/model.tflite": b""})
     with pytest.raises(ModelUnavailable, match="truncated") as caught:
         open_repository(root).get()
-    assert "empty" not in caught.value.message
+    assert "holds no export" not in caught.value.message
 
 
 def test_an_export_that_is_alone_and_refused_stops_the_start(tmp_path):
@@ -92,10 +92,10 @@ def test_an_export_that_is_alone_and_refused_stops_the_start(tmp_path):
         open_repository(plant(tmp_path, files={"model.tflite": MODEL[:50]}))
 
 
-def test_an_empty_repository_opens_and_says_that_it_is_empty(tmp_path):
+def test_an_empty_repository_opens_and_says_that_it_holds_nothing(tmp_path):
     repository = open_repository(tmp_path)
     assert (repository.servables, repository.default, repository.ready) == ([], None, False)
-    with pytest.raises(ModelUnavailable, match="is empty"):
+    with pytest.raises(ModelUnavailable, match="holds no export"):
         repository.get()
 
 
