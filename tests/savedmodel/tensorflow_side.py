@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # noqa: TID251 -- before TensorFlow is imported
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np
-import tensorflow as tf  # noqa: TID253 -- what this script is for
+import tensorflow as tf
 
 v1 = tf.compat.v1
 SIDE = 16
