@@ -109,12 +109,12 @@ def test_outputs_that_cannot_be_told_apart_are_refused_never_guessed(unclear, tm
 
 
 def test_outputs_without_shapes_as_real_exports_have_them_are_told_by_the_operator(tmp_path):
-    assert roles(read(tmp_path, detector(ROLES[::-1], classes=3, shapes=dict.fromkeys(ROLES, [])))) == TENSOR
+    assert roles(read(tmp_path, detector(ROLES[::-1], classes=3, shapes=dict.fromkeys(ROLES, ())))) == TENSOR
 
 
 def test_state_beside_the_image_is_a_video_model(tmp_path):
     state = TensorSpec("raw_inputs/init_lstm_c", [1, 8, 8, 320], UINT8)
-    with pytest.raises(ExportError, match="raw_inputs/init_lstm_c.*AutoML Video"):
+    with pytest.raises(ExportError, match=r"raw_inputs/init_lstm_c.*AutoML Video"):
         read(tmp_path, detector(classes=3, extra=[state]))
 
 

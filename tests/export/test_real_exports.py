@@ -18,8 +18,17 @@ SCALED_DECODE = 0.01
 """FORMATS.md: what a JPEG decode at twice the input moves scores by at most."""
 
 FLOWERS = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
-DRUGS = tuple(
-    "zemiglo jardiance_duo formet_500 getryl xelevia trajenta_duo diamicron piozone galvusmet forxiga".split()
+DRUGS = (
+    "zemiglo",
+    "jardiance_duo",
+    "formet_500",
+    "getryl",
+    "xelevia",
+    "trajenta_duo",
+    "diamicron",
+    "piozone",
+    "galvusmet",
+    "forxiga",
 )
 
 CLASSIFIERS = {  # folder: model file, labels (or how many), multi-label, where the labels were read
