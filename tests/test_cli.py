@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import textwrap
 
 import pytest
 from builders.images import encode, noise, quadrants, turned
@@ -206,13 +207,12 @@ def test_help_and_version_are_there():
 
 
 def test_a_command_imports_neither_tensorflow_nor_the_cloud(repository_root, shipped):
-    script = (
-        "import sys\n"
-        "from edge.cli import main\n"
-        f"main(['predict', {str(shipped / 'coffee.jpg')!r}, '--json'], standalone_mode=False)\n"
-    )
-    check = "import atexit, sys; atexit.register(lambda: print([m for m in ('tensorflow', 'google.cloud.aiplatform') if m in sys.modules]))\n"
-    done = subprocess.run(
-        [sys.executable, "-c", check + script], cwd=repository_root, capture_output=True, text=True, check=True
-    )
+    script = """
+        import atexit, sys
+        atexit.register(lambda: print([m for m in ("tensorflow", "google.cloud.aiplatform") if m in sys.modules]))
+        from edge.cli import main
+        main(["predict", sys.argv[1], "--json"])
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script), str(shipped / "coffee.jpg")]
+    done = subprocess.run(command, cwd=repository_root, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

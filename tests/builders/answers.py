@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge.bootstrap import build_service, load_models
 from edge.errors import EdgeError
 from edge.service import Answer, Query
 from edge.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 
 def ask_all(models: Path, images: Sequence[bytes], *, exact: bool = True, **query: Any) -> list[Answer | EdgeError]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import flexbuffers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 FLOAT, INT32, UINT8, INT64, INT8 = 0, 2, 3, 4, 9  # TensorType
 RESHAPE, SOFTMAX, LOGISTIC, CUSTOM, ARG_MAX = 22, 25, 14, 32, 56  # BuiltinOperator
@@ -152,49 +154,52 @@ def metadata(
     outputs: Sequence[Mapping[str, Any]], normalization: tuple[Sequence[float], Sequence[float]] | None = None
 ) -> bytes:
     """A TFLITE_METADATA flatbuffer: for each output its ``name`` and ``files`` (name to type)."""
-    builder = flatbuffers.Builder(1024)
-
-    def table(size: int, fields: Mapping[int, Any], kinds: Mapping[int, str] | None = None) -> int:
-        builder.StartObject(size)
-        for number, value in fields.items():
-            if (kinds or {}).get(number) == "byte":
-                builder.PrependInt8Slot(number, value, 0)
-            else:
-                builder.PrependUOffsetTRelativeSlot(number, value, 0)
-        return int(builder.EndObject())
-
-    def vector(items: Sequence[int]) -> int:
-        builder.StartVector(4, len(items), 4)
-        for item in reversed(items):
-            builder.PrependUOffsetTRelative(item)
-        return int(builder.EndVector())
-
-    def floats(numbers: Sequence[float]) -> int:
-        builder.StartVector(4, len(numbers), 4)
-        for number in reversed(numbers):
-            builder.PrependFloat32(number)
-        return int(builder.EndVector())
-
+    writer = _Writer()
     image: dict[int, int] = {}
     if normalization:
-        mean, std = floats(normalization[0]), floats(normalization[1])
-        options = table(2, {0: mean, 1: std})
-        image[4] = vector([table(2, {0: 1, 1: options}, {0: "byte"})])
-    inputs = vector([table(7, image)])
-    tensors = []
-    for output in outputs:
+        mean, std = (writer.floats(numbers) for numbers in normalization)
+        image[4] = writer.vector([writer.table({1: writer.table({0: mean, 1: std})}, {0: 1})])
+    inputs = writer.vector([writer.table(image)])
+    described = writer.vector([writer.output(output) for output in outputs])
+    graph = writer.table({2: inputs, 3: described})
+    writer.builder.Finish(writer.table({3: writer.vector([graph])}), b"M001")
+    return bytes(writer.builder.Output())
+
+
+class _Writer:
+    """Writes tables by field number, as `metadata_schema.fbs` numbers them."""
+
+    def __init__(self) -> None:
+        self.builder = flatbuffers.Builder(1024)
+
+    def table(self, offsets: Mapping[int, int], small: Mapping[int, int] | None = None) -> int:
+        self.builder.StartObject(7)
+        for number, offset in offsets.items():
+            self.builder.PrependUOffsetTRelativeSlot(number, offset, 0)
+        for number, value in (small or {}).items():
+            self.builder.PrependInt8Slot(number, value, 0)
+        return int(self.builder.EndObject())
+
+    def vector(self, items: Sequence[int]) -> int:
+        self.builder.StartVector(4, len(items), 4)
+        for item in reversed(items):
+            self.builder.PrependUOffsetTRelative(item)
+        return int(self.builder.EndVector())
+
+    def floats(self, numbers: Sequence[float]) -> int:
+        self.builder.StartVector(4, len(numbers), 4)
+        for number in reversed(numbers):
+            self.builder.PrependFloat32(number)
+        return int(self.builder.EndVector())
+
+    def output(self, output: Mapping[str, Any]) -> int:
         fields = {}
         if "name" in output:
-            fields[0] = builder.CreateString(output["name"])
+            fields[0] = self.builder.CreateString(output["name"])
         if "files" in output:
-            named = {builder.CreateString(name): kind for name, kind in output["files"].items()}
-            fields[6] = vector([table(4, {0: name, 2: kind}, {2: "byte"}) for name, kind in named.items()])
-        tensors.append(table(7, fields))
-    described = vector(tensors)
-    graph = table(6, {2: inputs, 3: described})
-    root = table(7, {3: vector([graph])})
-    builder.Finish(root, b"M001")
-    return bytes(builder.Output())
+            named = [(self.builder.CreateString(name), kind) for name, kind in output["files"].items()]
+            fields[6] = self.vector([self.table({0: name}, {2: kind}) for name, kind in named])
+        return self.table(fields)
 
 
 def with_files(data: bytes, files: Mapping[str, str | bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:

@@ -23,7 +23,7 @@ def test_a_label_file_is_read_with_any_line_ends_and_byte_order_mark(newline, en
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("a\n\nb".encode(), "line 2 is empty"),
+        (b"a\n\nb", "line 2 is empty"),
         (b"", "line 1 is empty"),
         (b"a\nb'cat'\n", "the label b'cat' is a Python literal"),
         ("Bär".encode("latin-1"), "not UTF-8"),

@@ -7,19 +7,34 @@ import sys
 
 import numpy as np
 import pytest
-from builders.answers import ask
+from builders.answers import ask, ask_all
+from builders.images import encode
+from PIL import Image
 
 from edge.errors import ExportError
 from edge.export.read import read_export
 from edge.model.contract import Format, PixelInput, Task
+from edge.model.preprocess import enough_pixels, preprocess
+from edge.vision.decode import decode
 
 STEP = 1 / 256
 SCALED_DECODE = 0.01
 """FORMATS.md: what a JPEG decode at twice the input moves scores by at most."""
+QUANTISATION = 0.05
+"""FORMATS.md: what uint8 makes of such small changes on top."""
 
 FLOWERS = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
-DRUGS = tuple(
-    "zemiglo jardiance_duo formet_500 getryl xelevia trajenta_duo diamicron piozone galvusmet forxiga".split()
+DRUGS = (
+    "zemiglo",
+    "jardiance_duo",
+    "formet_500",
+    "getryl",
+    "xelevia",
+    "trajenta_duo",
+    "diamicron",
+    "piozone",
+    "galvusmet",
+    "forxiga",
 )
 
 CLASSIFIERS = {  # folder: model file, labels (or how many), multi-label, where the labels were read
@@ -117,6 +132,27 @@ def test_the_service_answers_as_was_recorded(shared_exports, golden_run, exact):
         detected(golden_run, answer.items, 0.05)
     else:
         matches(golden_run, answer.prediction.scores, 2 * STEP + (0 if exact else SCALED_DECODE))
+
+
+@pytest.mark.parametrize("model", ["flowers", "flowers-low-latency"])
+def test_a_decode_at_a_lower_scale_changes_no_label_and_hardly_a_pixel_or_score(shared_exports, model):
+    """The recorded photos are too small to be scaled: these are the same at four times their size."""
+    contract = read_export(shared_exports / model).contract
+    enough = enough_pixels(contract.input, contract.tuning)
+    photos = []
+    for file in sorted((shared_exports / "flowers/photos").glob("*.jpg")):
+        with Image.open(file) as photo:
+            large = photo.resize((photo.width * 4, photo.height * 4), Image.Resampling.BICUBIC)
+        photos.append(encode(large, "JPEG", quality=92, subsampling=2))
+    exact, scaled = (ask_all(shared_exports / model, photos, exact=exact) for exact in (True, False))
+    for one, other in zip(exact, scaled, strict=True):
+        assert one.items[0].label == other.items[0].label
+        moved = np.abs(one.prediction.scores - other.prediction.scores).max()
+        assert moved <= SCALED_DECODE + QUANTISATION + 2 * STEP
+    for photo in photos:
+        frames = (decode(photo, max_pixels=50_000_000, enough=at_least) for at_least in (None, enough))
+        whole, reduced = (preprocess(frame, contract.input, contract.tuning)[0].astype(int) for frame in frames)
+        assert 0 < np.abs(whole - reduced).mean() < 1
 
 
 def test_the_command_line_answers_as_was_recorded(shared_exports, repository_root):

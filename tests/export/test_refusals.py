@@ -12,6 +12,10 @@ MODEL = classifier()
 GRAPH = saved_model({"serving_default": (IMAGE, SCORES)})
 OTHER_INPUT = {"serving_default": ({"x": (FLOAT, [-1, 224, 224, 3])}, {"y": (FLOAT, [-1, 3])})}
 
+STATE = {"serving_default": ({**IMAGE, "state": (STRING, [-1])}, SCORES)}
+NAMELESS = {"serving_default": (IMAGE, {"scores": (FLOAT, [-1, 3])})}
+FOREIGN = {"model.tflite": b"hello world, this is no model", "dict.txt": LABELS}
+
 REFUSED = {  # files, then what file, reason and remedy speak of
     "TF.js": ({"model.json": "{}", "group1-shard1of1.bin": b"", "dict.txt": "a"}, "", "TensorFlow.js", '"TFLite"'),
     "Core ML": ({"model.mlmodel": b"\x08", "dict.txt": "a"}, "", "Core ML", '"TFLite"'),
@@ -20,10 +24,12 @@ REFUSED = {  # files, then what file, reason and remedy speak of
     "Keras": ({"model.keras": b"\x08"}, "", "Keras", '"TFLite"'),
     "Edge TPU": ({"edgetpu_model.tflite": detector(operator="edgetpu-custom-op"), "dict.txt": "a"},
                  "/edgetpu_model.tflite", "Edge TPU", 'plain "TFLite"'),
-    "labels of another model": ({"m.tflite": MODEL, "dict.txt": "a\nb"}, "/dict.txt", "2 labels.*12 classes", "this very"),
+    "labels of another model": ({"m.tflite": MODEL, "dict.txt": "a\nb"},
+                                "/dict.txt", "2 labels.*12 classes", "this very"),
     "empty folder": ({}, "", "it is empty", '"TFLite"'),
     "no model": ({"dict.txt": "a"}, "", r"no model is in it \(dict.txt\)", '"TFLite"'),
-    "several models": ({"a.tflite": MODEL, "b.tflite": MODEL, "dict.txt": LABELS}, "", "a.tflite, b.tflite", "Name the one"),
+    "several models": ({"a.tflite": MODEL, "b.tflite": MODEL, "dict.txt": LABELS},
+                       "", "a.tflite, b.tflite", "Name the one"),
     "foreign file": ({"model.tflite": b"hello world, this is no model", "dict.txt": LABELS},
                      "/model.tflite", "no TFLite file", "Download"),
     "empty file": ({"model.tflite": b"", "dict.txt": LABELS}, "/model.tflite", "no TFLite file", "Download"),
@@ -38,9 +44,9 @@ REFUSED = {  # files, then what file, reason and remedy speak of
     "no signature": ({"saved_model.pb": saved_model({})}, "/saved_model.pb", "it has none", '"Container"'),
     "unknown signature": ({"saved_model.pb": saved_model(OTHER_INPUT)},
                           "/saved_model.pb", "serving_default: x -> y", '"Container"'),
-    "a further input": ({"saved_model.pb": saved_model({"serving_default": ({**IMAGE, "state": (STRING, [-1])}, SCORES)})},
+    "a further input": ({"saved_model.pb": saved_model(STATE)},
                         "/saved_model.pb", "image_bytes, key, state", '"Container"'),
-    "no labels anywhere": ({"saved_model.pb": saved_model({"serving_default": (IMAGE, {"scores": (FLOAT, [-1, 3])})})},
+    "no labels anywhere": ({"saved_model.pb": saved_model(NAMELESS)},
                            "/saved_model.pb", "no output labels", "dict.txt"),
 }  # fmt: skip
 
@@ -64,7 +70,7 @@ def test_an_export_that_cannot_be_served_says_file_reason_and_remedy(case, tmp_p
 @pytest.mark.parametrize("name", ["model.json", "model.mlmodel", "model.onnx", "model.keras"])
 def test_a_single_file_of_another_format_is_called_by_its_name(name, tmp_path):
     (tmp_path / name).write_bytes(b"{}")
-    with pytest.raises(ExportError, match="TensorFlow.js|Core ML|ONNX|Keras"):
+    with pytest.raises(ExportError, match=r"TensorFlow\.js|Core ML|ONNX|Keras"):
         read_export(tmp_path / name)
 
 

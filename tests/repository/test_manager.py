@@ -47,7 +47,7 @@ def test_the_default_is_the_one_named_or_called_default_or_the_first(names, aske
 
 
 def test_a_default_that_is_not_there_stops_the_start_with_those_that_are(tmp_path):
-    with pytest.raises(ModelNotFound, match="no model 'c' to be the default. Known models: a, b"):
+    with pytest.raises(ModelNotFound, match=r"no model 'c' to be the default\. Known models: a, b"):
         open_repository(plant(tmp_path / "r", "a", "b"), "c")
 
 
@@ -59,7 +59,7 @@ def test_a_model_is_found_by_name_and_version(tmp_path):
     assert repository.ready
     with pytest.raises(ModelNotFound, match="no version 2; version 7 serves"):
         repository.get("b", 2)
-    with pytest.raises(ModelNotFound, match="no model 'x'. Known models: a, b"):
+    with pytest.raises(ModelNotFound, match=r"no model 'x'\. Known models: a, b"):
         repository.get("x")
 
 

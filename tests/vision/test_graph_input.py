@@ -1,4 +1,4 @@
-"""Which bytes a graph that decodes by itself gets: the original where TensorFlow reads it right, else an upright PNG."""
+"""Which bytes a graph that decodes by itself gets: the original where TensorFlow reads it right, else a PNG."""
 
 import io
 
