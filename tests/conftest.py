@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 # Taken out of the environment: every other EDGE_ variable is a setting, and an unknown one stops the service.
-SHARED = Path(os.environ.pop("EDGE_SHARED", ROOT.parent / "shared"))  # noqa: TID251 -- names no setting
+SHARED = Path(os.environ.pop("EDGE_SHARED", ROOT.parent / "shared"))
 EXPORTS = SHARED / "exports"
 NO_EXPORTS = f"the shared exports are not at {SHARED}; set EDGE_SHARED"
 
@@ -53,5 +53,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment of whoever runs the tests sets nothing."""
-    for variable in [name for name in os.environ if name.startswith("EDGE_")]:  # noqa: TID251 -- see above
+    for variable in [name for name in os.environ if name.startswith("EDGE_")]:
         monkeypatch.delenv(variable)

@@ -141,7 +141,7 @@ def test_a_single_file_among_several_models_takes_no_labels_that_may_be_anothers
 def test_model_toml_beside_it_counts_in_a_zip_too(tmp_path):
     files = {**LAYOUTS["as exported"], "model.toml": 'display_name = "Flowers"'}
     export = read_export(zip_of(fill(tmp_path / "export", files), tmp_path / "export.zip"))
-    assert export.display_name == "Flowers"
+    assert export.contract.tuning.display_name == "Flowers"
 
 
 @pytest.mark.parametrize("name", ["", "saved_model.pb"])
