@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from edge.repository.manager import ModelRepository, open_repository
 from edge.repository.servable import Decoding
 from edge.runtime.cpus import usable_cpus
+from edge.runtime.memory import return_large_blocks
 from edge.runtime.pool import WorkerPool
 from edge.service import InferenceService
 
@@ -36,6 +37,7 @@ def _mounted(settings: Settings) -> Path | None:
 
 def build_service(settings: Settings, repository: ModelRepository | None = None) -> InferenceService:
     """The service, its models still to be loaded with `load_models`."""
+    return_large_blocks()
     repository = repository or build_repository(settings)
     pool = WorkerPool(settings.workers or usable_cpus(), settings.queue_size)
     decoding = Decoding(settings.max_pixels, exact=settings.exact_decode)

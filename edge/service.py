@@ -215,6 +215,7 @@ class InferenceService:
                 try:
                     return await self.infer(image, query)
                 except EdgeError as error:
+                    error.__traceback__ = error.__cause__ = error.__context__ = None  # their frames hold the image
                     return error
 
         return await asyncio.gather(*map(one, images))

@@ -78,7 +78,8 @@ class ModelRepository:
         """As `get`, whatever the model's state."""
         wanted = self._default if name is None or (name == DEFAULT and DEFAULT not in self._by_name) else name
         if wanted is None:
-            raise ModelUnavailable(f"No model serves: {self.path} is empty.")
+            faults = " ".join(map(str, self.refused.values()))
+            raise ModelUnavailable(f"No model serves. {faults or f'{self.path} holds no export.'}")
         if wanted in self.refused:
             raise _unavailable(wanted, self.refused[wanted])
         servable = self._by_name.get(wanted)

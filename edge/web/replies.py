@@ -7,6 +7,7 @@ import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
@@ -50,7 +51,11 @@ class Internal(EdgeError):
 def json_response(content: Any, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Response:
     """A JSON response; compact, and with NaN and Infinity bare where a model answers with them, as TF Serving does."""
     body = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return Response(body, status, headers, media_type="application/json")
+    try:
+        encoded = body.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can say ("\ud800") and UTF-8 cannot
+        encoded = json.dumps(content, separators=(",", ":")).encode()
+    return Response(encoded, status, headers, media_type="application/json")
 
 
 def error_response(request: Request, error: EdgeError) -> Response:
@@ -81,8 +86,11 @@ def install_handlers(app: FastAPI) -> None:
     async def not_found(request: Request, _: Exception) -> Response:
         return error_response(request, NotFound(f"Nothing is at {request.url.path}. GET /docs lists what is."))
 
-    async def method_not_allowed(request: Request, _: Exception) -> Response:
-        return error_response(request, MethodNotAllowed(f"{request.url.path} does not take {request.method}."))
+    async def method_not_allowed(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        reply = error_response(request, MethodNotAllowed(f"{request.url.path} does not take {request.method}."))
+        reply.headers.update(error.headers or {})  # Allow names the methods that it takes
+        return reply
 
     async def gone(_: Request, __: Exception) -> Response:
         return Response(status_code=_CLIENT_GONE, headers={CODE_HEADER: "client_gone"})
