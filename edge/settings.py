@@ -43,13 +43,13 @@ class Settings(BaseSettings):
     default_model: str | None = Field(
         None, description="Name of the model that answers where none is named. The first by name if not set."
     )
+    host: str = Field("127.0.0.1", description="Address to listen on. 0.0.0.0 opens the service to the network.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8501, description="Port to listen on; 0 takes a free one.")
     model_mounts: str | None = Field(
         None,
         description="Paths, with : between them, of which the first that is there holds the models where `models` is"
         " not set. The container image names its mount points here.",
     )
-    host: str = Field("127.0.0.1", description="Address to listen on. 0.0.0.0 opens the service to the network.")
-    port: Annotated[int, Field(ge=0, le=65535)] = Field(8501, description="Port to listen on; 0 takes a free one.")
     workers: Positive | None = Field(
         None, description="Frames computed at the same time. As many as the CPU quota gives if not set."
     )

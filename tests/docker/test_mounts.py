@@ -85,7 +85,7 @@ def test_an_empty_mount_is_live_and_says_why_it_is_not_ready(engine, lite, tmp_p
         assert (status, reply["reason"]) == (503, "no model was found in /models")
         status, reply = container.ask("/predict", coffee)
         assert (status, reply["error"]["code"]) == (503, "model_unavailable")
-        assert "/models is empty" in reply["error"]["message"]
+        assert "/models holds no export" in reply["error"]["message"]
         assert "no model was found in /models" in container.execute("edge", "health", check=False)
         assert container.inspect(".RestartCount") == 0
 
