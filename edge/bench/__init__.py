@@ -9,7 +9,8 @@ a process of its own, asked over loopback by a load generator (`load`) in a thir
   reported is the median of the rounds; the ratio is made in each pair before its median is taken. The two never run at
   the same time, so that they see the same machine, and a noisy neighbour spoils a pair and not the report.
 * At the largest size, in each round, the same frame in a multipart body at once after the raw one.
-* Memory again, with the other processes ended, so that no page is counted as shared with them.
+* Memory again, after three seconds of rest and with the other processes ended, so that no page is counted as shared
+  with them. (PSS still counts pages shared with whatever else runs on the machine in shares; RSS bounds it.)
 
 Every point is warmed up, then measured until its last answer is in: frames and CPU are counted whole. CPU time is
 user and system of all threads (and children), as the kernel counts it; the load generator's own is reported beside it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from edge.settings import Settings
 
 _BOUNDARY = "edge-bench-boundary"
+_REST_S = 3.0  # after the load and before the memory is read: what a server keeps, not what it is just freeing
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ def measure(servable: Servable, settings: Settings, plan: Plan, advance: Callabl
         with bare.start(servable.export.path, frames, decoding, threads=workers) as worker, load.start() as client:
             bench = _Bench(worker, client, server.target, frames, plan, advance)
             pairs, twins = bench.rounds()
+        time.sleep(_REST_S)
         measured = Measurements(pairs, twins, first_answers, after_start, memory(pid), maps_tensorflow(pid))
     method: dict[str, str | int | float | bool] = {
         "model": servable.name,
