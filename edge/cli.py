@@ -113,3 +113,15 @@ def inspect(export: Path, *, as_json: bool) -> None:
     from edge.commands.inspect import run
 
     run(export, as_json=as_json)
+
+
+@main.command()
+@click.option("--model", help="Name of a model, or the path of an export. The default model if not given.")
+@click.option("--quick", is_flag=True, help="Half a minute for a first impression, instead of six.")
+@click.option("--seconds", type=click.FloatRange(min=0.1), help="Seconds of each point, without its warm-up.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def bench(**arguments: Any) -> None:
+    """Measure the server on this machine against the bare work: decode, resize, invoke. Settings as for serve."""
+    from edge.commands.bench import Request, run
+
+    run(Request(**arguments), load_settings())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from edge.errors import EdgeError, Overloaded, ShuttingDown
 from edge.model.prediction import selection
+from edge.runtime.memory import release_free_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from edge.repository.manager import ModelRepository
     from edge.repository.servable import Decoding, Servable, Stages
     from edge.runtime.pool import WorkerPool
+
+_BURST_BYTES = 4 << 20
+"""Bodies of so many bytes held at once leave memory behind that is worth giving back once the service is idle."""
+
+_SETTLES_S = 1.0  # until the connections' own buffers are empty, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +115,8 @@ class InferenceService:
         self.max_held_bytes = max_held_bytes
         self._in_flight = 0
         self._held_bytes = 0
+        self._most_held_bytes = 0
+        self._tidying: asyncio.TimerHandle | None = None
         self._stopping = False
         self._idle = asyncio.Event()
 
@@ -157,12 +165,22 @@ class InferenceService:
                 f"{self.max_held_bytes:,}. Send fewer or smaller images at once, or try again in a moment."
             )
         self._held_bytes += size
+        self._most_held_bytes = max(self._most_held_bytes, self._held_bytes)
 
     def _leave(self, place: Place) -> None:
         self._held_bytes -= place.held
         self._in_flight -= 1
+        if not self._in_flight and self._most_held_bytes > _BURST_BYTES and self._tidying is None:
+            self._tidying = asyncio.get_running_loop().call_later(_SETTLES_S, self._tidy)
         if self._stopping and not self._in_flight:
             self._idle.set()
+
+    def _tidy(self) -> None:
+        """Give the memory of a burst back, if the service is idle; else the next to leave sees to it."""
+        self._tidying = None
+        if not self._in_flight:
+            self._most_held_bytes = 0
+            release_free_memory()
 
     async def infer(self, image: bytes, query: Query) -> Answer:
         """Answer one frame.

@@ -103,7 +103,7 @@ class Servable:
         """
         self.state = State.LOADING
         try:
-            self._interpreters = _interpreters(self.export, workers)
+            self._interpreters = interpreters(self.export, workers)
             for worker in range(workers):
                 self._warm_up(worker, decoding)
         except ExportError as error:
@@ -205,7 +205,7 @@ class _Stopwatch:
         return elapsed
 
 
-def _interpreters(export: Export, workers: int) -> Sequence[Interpreter]:
+def interpreters(export: Export, workers: int) -> Sequence[Interpreter]:
     """An interpreter a worker. The runtimes are imported here, so that a TFLite model never loads TensorFlow."""
     if export.contract.format is Format.TFLITE:
         from edge.runtime.litert import LiteRTInterpreter  # noqa: PLC0415

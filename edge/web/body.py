@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,20 +47,19 @@ async def read_body(request: Request, place: Place, *, max_bytes: int, seconds: 
         if int(declared) > max_bytes:
             raise _too_large(int(declared), max_bytes)
         place.hold(int(declared))
-    chunks: list[bytes] = []
-    length = 0
+    body = io.BytesIO()  # grows in place and gives its bytes away: half the memory of a list of chunks, joined
     try:
         async with asyncio.timeout(seconds):
             async for chunk in request.stream():
-                length += len(chunk)
+                length = body.tell() + len(chunk)
                 if length > max_bytes:
                     raise _too_large(length, max_bytes)
                 if length > place.held:  # its length was not declared
                     place.hold(len(chunk))
-                chunks.append(chunk)
+                body.write(chunk)
     except TimeoutError:
-        raise BodyTimeout(f"After {seconds:.1f} s only {length:,} bytes of the body had arrived.") from None
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        raise BodyTimeout(f"After {seconds:.1f} s only {body.tell():,} bytes of the body had arrived.") from None
+    return body.getvalue()
 
 
 def multipart_images(content_type: str, body: bytes) -> list[Part] | None:

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request, Response
 from edge.errors import BadRequest, EdgeError
 from edge.service import Query
 from edge.web.body import multipart_images, read_body
+from edge.web.direct import DirectRoute
 from edge.web.replies import json_response
 from edge.web.schema import AnswerSchema, ErrorSchema, ManySchema, answer_json, error_json
 
@@ -59,7 +60,7 @@ _DOCUMENTATION: dict[str, Any] = {
 
 def camera_door(service: InferenceService, settings: Settings) -> APIRouter:
     """`POST /predict` and `POST /predict/{model}`."""
-    router = APIRouter(tags=["camera"])
+    router = APIRouter(tags=["camera"], route_class=DirectRoute)
     responses: dict[int | str, dict[str, Any]] = {
         200: {"model": AnswerSchema | ManySchema},
         **{status: {"model": ErrorSchema} for status in (400, 404, 408, 413, 415, 500, 503, 504)},
