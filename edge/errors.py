@@ -17,7 +17,7 @@
     ├── InferenceFailed              500  the interpreter failed on a good frame
     ├── ExportError                  at load: the export is refused
     ├── SettingsError                at start: a setting is wrong
-    └── MeasurementFailed            in `edge bench`: the server could not be measured
+    └── MeasurementFailed            500  in `edge bench`: the server could not be measured
 
 Every error carries an HTTP status, a code that never changes, and a sentence fit for a stranger.
 """

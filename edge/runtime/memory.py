@@ -38,6 +38,6 @@ def release_free_memory() -> None:
 def _glibc() -> ctypes.CDLL | None:
     try:
         c = ctypes.CDLL(None)
-        return c if c.mallopt and c.malloc_trim else None
-    except (AttributeError, OSError, TypeError):  # musl, macOS, Windows
+    except (OSError, TypeError):  # Windows
         return None
+    return c if hasattr(c, "mallopt") and hasattr(c, "malloc_trim") else None
