@@ -12,7 +12,7 @@ from edge.errors import EdgeError, Overloaded, ShuttingDown
 from edge.model.prediction import selection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,6 +32,7 @@ class Query:
         top_k: at most so many items, 1 or more.
         threshold: leave out items under this score, 0..1.
         deadline: on `time.monotonic`, by which the answer is wanted.
+        camera: the name under which the wall shows the frame.
     """
 
     deadline: float
@@ -39,6 +40,7 @@ class Query:
     version: int | None = None
     top_k: int | None = None
     threshold: float | None = None
+    camera: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class InferenceService:
         self.pool = pool
         self.decoding = decoding
         self.max_in_flight = pool.workers + pool.queue_size
+        self.on_answer: Callable[[bytes, Query, Answer], None] | None = None
+        """Told of every answer, on the event loop; must be quick and raise nothing."""
         self._in_flight = 0
         self._stopping = False
         self._idle = asyncio.Event()
@@ -142,7 +146,10 @@ class InferenceService:
                 outputs=outcome.outputs,
             )
 
-        return await self.pool.run(on_worker, query.deadline)
+        answer = await self.pool.run(on_worker, query.deadline)
+        if self.on_answer is not None:
+            self.on_answer(image, query, answer)
+        return answer
 
     async def infer_many(self, images: Sequence[bytes], query: Query) -> list[Answer | EdgeError]:
         """Answer the images of one request, each on its own: an answer or an error for each, in their order.

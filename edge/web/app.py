@@ -11,9 +11,16 @@ from fastapi_offline import FastAPIOffline
 from edge import __version__
 from edge.bootstrap import load_models
 from edge.web.camera import camera_door
+from edge.web.keys import KeyGuard, sign_in_door
+from edge.web.pages import pages_door
+from edge.web.pairing import pairing_door
+from edge.web.phone import phone_door
 from edge.web.replies import install_handlers
 from edge.web.status import status_door
+from edge.web.stream import stream_door
 from edge.web.tfserving import tf_serving_door
+from edge.web.wall import Wall
+from edge.web.wall_door import wall_door
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,7 +50,17 @@ def create_app(service: InferenceService, settings: Settings) -> FastAPI:
         lifespan=lifespan,
     )
     install_handlers(app)
+    if settings.api_keys:
+        app.add_middleware(KeyGuard, keys=settings.api_keys)
+    wall = Wall(settings.wall_size, settings.wall_bytes, settings.max_pixels)
+    service.on_answer = wall.saw
     app.include_router(camera_door(service, settings))
+    app.include_router(stream_door(service, settings))
     app.include_router(status_door(service))
     app.include_router(tf_serving_door(service, settings))
+    app.include_router(wall_door(wall, service))
+    app.include_router(phone_door(service, settings))
+    app.include_router(sign_in_door(settings.api_keys))
+    app.include_router(pairing_door(settings))
+    app.include_router(pages_door())
     return app

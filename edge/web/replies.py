@@ -15,7 +15,7 @@ from edge.web.schema import error_json
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from starlette.requests import Request
+    from starlette.requests import HTTPConnection, Request
     from starlette.types import ExceptionHandler
 
 _log = logging.getLogger(__name__)
@@ -48,11 +48,15 @@ class Internal(EdgeError):
 
 def json_response(content: Any, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Response:
     """A JSON response; compact, and with NaN and Infinity bare where a model answers with them, as TF Serving does."""
-    body = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return Response(body, status, headers, media_type="application/json")
+    return Response(json_text(content), status, headers, media_type="application/json")
 
 
-def error_response(request: Request, error: EdgeError) -> Response:
+def json_text(content: Any) -> str:
+    """The content as `json_response` writes it."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+
+
+def error_response(request: HTTPConnection, error: EdgeError) -> Response:
     """The error in the shape and with the status of the door that was asked."""
     headers = {CODE_HEADER: error.code}
     if isinstance(error, Refusal) and error.retry_after_s is not None:
