@@ -144,8 +144,8 @@ def load_settings(flags: Mapping[str, Any] | None = None, config: Path | None = 
         else:
             given = f"{name} in {file}"
         if name == "api_keys":  # a key written where its hash belongs must not end in a log
-            where = ".".join(map(str, fault["loc"]))
-            raise SettingsError(f"{given}: {where}: {fault['msg']}. `edge key NAME` makes a good one.") from None
+            where, words = ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")
+            raise SettingsError(f"{given}: {where}: {words}. `edge key NAME` makes a good one.") from None
         raise SettingsError(f"{given} = {fault['input']}: {fault['msg']}.{_suggestion(name)}") from error
 
 

@@ -143,7 +143,7 @@ def _refusal(connection: HTTPConnection, error: EdgeError) -> Response:
     """To the sign-in for a person before a page, an error for a program."""
     scope = connection.scope
     if scope["type"] == "http" and scope["method"] == "GET" and "text/html" in connection.headers.get("accept", ""):
-        return _to_login(connection.url.path, error.code)
+        return _to_login(connection.url.path, error.code if shown_key(connection) else None)
     response = error_response(connection, error)
     if error.status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"

@@ -138,8 +138,8 @@ def _check_open(settings: Settings) -> None:
     if settings.api_keys or settings.allow_open or is_loopback(settings.host):
         return
     raise SettingsError(
-        f"Without API keys everyone who reaches {settings.host} could use this service, so it listens on 127.0.0.1 "
-        "only. Make a key with `edge key NAME` and set EDGE_API_KEYS, or say --allow-open."
+        f"Without API keys everyone who reaches {settings.host} could use the service; without them it listens on this "
+        "machine only. Make a key with `edge key NAME` and set EDGE_API_KEYS, or say --allow-open."
     )
 
 
