@@ -42,10 +42,10 @@ _OPEN = frozenset(
         "/", "/favicon.ico", "/login", "/logout", "/session",
         "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready",  # probes carry no key
         "/phone", "/phone/picture",  # the phone door asks for the pass of its QR code itself
-        "/pair", "/pair/ca.crt",  # the authority's certificate is no secret
+        "/pair",
     }
 )  # fmt: skip
-_OPEN_BELOW = ("/static/",)
+_OPEN_BELOW = ("/static/", "/pair/")  # the authority's certificate is no secret
 _ADMIN = frozenset({"/wall/clear"})
 _ADMIN_BELOW = ("/v2/repository/", "/admin/")
 _VIEW = frozenset({"/wall", "/metrics", "/docs", "/openapi.json"})

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -132,7 +133,7 @@ def _made(folder: Path, names: Names, now: datetime) -> Certificate:
         _log.info("made a certificate authority in %s; devices that shall trust it find it at /pair", folder)
     allowed = _allowed(names, authority[0])
     current = _load(made.chain, made.key, now)
-    if current is None or current[0].issuer != authority[0].subject or _names_of(current[0]) != set(allowed):
+    if current is None or not _issued(current[0], authority[0]) or _names_of(current[0]) != set(allowed):
         leaf, key = _new_certificate(allowed, authority, now)
         _write(made.chain, made.key, [leaf, authority[0]], key)
         _log.info("made a certificate for %s", ", ".join(str(name.value) for name in allowed))
@@ -237,6 +238,14 @@ def _allowed(names: Names, authority: x509.Certificate) -> Names:
                 name.value,
             )
     return allowed
+
+
+def _issued(leaf: x509.Certificate, authority: x509.Certificate) -> bool:
+    try:
+        leaf.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def _names_of(leaf: x509.Certificate) -> set[x509.GeneralName]:
