@@ -109,7 +109,8 @@ def inspect(export: Path, *, as_json: bool) -> None:
 @main.command()
 @click.argument("name")
 @click.option(
-    "--scope", "scopes", multiple=True, default=("predict",), show_default=True, type=click.Choice([one.value for one in Scope]),
+    "--scope", "scopes", multiple=True, default=("predict",), show_default=True,
+    type=click.Choice([scope.value for scope in Scope]),
     help="What the key opens: frames and the kiosk; the wall; everything. Several are possible.",
 )  # fmt: skip
 @click.option("--expires", type=click.DateTime(["%Y-%m-%d"]), help="The last day (UTC) on which the key is good.")

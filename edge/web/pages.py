@@ -31,7 +31,7 @@ _SECURITY = {
     "media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
-    "Referrer-Policy": "no-referrer",  # a phone's page has its pass in the address
+    "Referrer-Policy": "same-origin",  # not no-referrer: its forms would send no Origin
     "X-Content-Type-Options": "nosniff",
 }
 

@@ -1,6 +1,5 @@
 """HTTPS: the authority and the certificate made here, their renewal, and the pairing of a device."""
 
-import functools
 import re
 import socket
 import ssl
@@ -13,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from serving.pictures import photo
 from serving.process import Server
+from serving.secure import SecureServer, free_port
 from websockets.sync.client import connect
 
 from edge.errors import SettingsError
@@ -179,34 +179,10 @@ def test_a_name_that_is_none_is_told(tmp_path):
         certificate(settings(tmp_path, tls_names=f"{'x' * 70}.lan"))
 
 
-class SecureServer(Server):
-    """As `Server`, over HTTPS, trusted by the authority in its data folder."""
-
-    def __init__(self, data, *flags: object) -> None:
-        self.authority = data / "tls" / "ca.pem"
-        super().__init__("--tls", "--data", data, *flags)
-
-    @functools.cached_property
-    def client(self) -> httpx.Client:
-        context = ssl.create_default_context(cafile=str(self.authority))
-        return httpx.Client(base_url=self.url, timeout=60, verify=context)
-
-    def _listening(self) -> str:
-        for line in self.process.stdout:
-            if found := re.search(r" on (https://\S+)", line):
-                return found[1]
-        raise AssertionError(f"it ended with {self.ended()}: {self.log}")
-
-
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory):
     with SecureServer(tmp_path_factory.mktemp("data"), "--pairing-port", free_port()) as running:
         yield running
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 def test_every_door_is_served_over_https(secure):

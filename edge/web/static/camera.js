@@ -9,7 +9,7 @@ export class Camera {
   #told;
   #stream = null;
   #wanted = "";
-  #time = 0;
+  #shown = 0;
   #moved = 0;
   #trying = false;
 
@@ -68,12 +68,18 @@ export class Camera {
     if (document.hidden || this.state === "insecure") return;
     if (this.state !== "live") {
       this.#open();
-    } else if (this.#video.currentTime !== this.#time) {
-      this.#time = this.#video.currentTime;
+    } else if (this.#stream.getVideoTracks()[0].readyState === "ended") {
+      this.#lose();
+    } else if (this.#frames() !== this.#shown || this.#video.paused) {
+      this.#shown = this.#frames();
       this.#moved = performance.now();
     } else if (performance.now() - this.#moved > STALLED_MS) {
       this.#lose();
     }
+  }
+
+  #frames() {
+    return this.#video.getVideoPlaybackQuality?.().totalVideoFrames ?? this.#video.currentTime;
   }
 
   #lose() {

@@ -17,6 +17,7 @@ export class Stream {
   #underWay = 0;
   #heard = 0;
   #failures = 0;
+  #silent = false;
   #timer = 0;
 
   constructor(answered, told) {
@@ -57,16 +58,19 @@ export class Stream {
     this.#heard = performance.now();
     socket.addEventListener("open", () => {
       this.#failures = 0;
-      this.#told("open");
+      if (!this.#silent) this.#told("open");
     });
     socket.addEventListener("message", (event) => {
       const message = JSON.parse(event.data);
+      if (this.#silent) this.#told("open");
+      this.#silent = false;
       this.#heard = performance.now();
       this.#underWay = Math.max(0, this.#underWay - 1 - message.dropped);
       this.#answered(message);
     });
     socket.addEventListener("close", () => {
       if (this.#socket !== socket) return;
+      this.#silent = false;
       this.#told("gone");
       this.#reconnect(RECONNECT_MS[Math.min(this.#failures++, RECONNECT_MS.length - 1)]);
     });
@@ -83,6 +87,7 @@ export class Stream {
     const state = this.#socket?.readyState;
     const waits = state === WebSocket.CONNECTING || (state === WebSocket.OPEN && this.#underWay > 0);
     if (waits && performance.now() - this.#heard > SILENT_MS) {
+      this.#silent = true; // until an answer comes; that a connection opens says little
       this.#told("slow");
       this.#connect();
     }
