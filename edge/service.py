@@ -32,7 +32,7 @@ class Query:
         top_k: at most so many items, 1 or more.
         threshold: leave out items under this score, 0..1.
         deadline: on `time.monotonic`, by which the answer is wanted.
-        camera: the name under which the wall shows the frame.
+        camera: who sent the image; empty where it does not say.
     """
 
     deadline: float
@@ -40,7 +40,7 @@ class Query:
     version: int | None = None
     top_k: int | None = None
     threshold: float | None = None
-    camera: str | None = None
+    camera: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,10 @@ class InferenceService:
         """Whether nothing new is taken any more."""
         return self._stopping
 
+    def status(self) -> dict[str, Any]:
+        """What stands behind the edge, by name: here nothing."""
+        return {}
+
     @contextmanager
     def admit(self) -> Iterator[None]:
         """Hold a place for one request; entered before its body is read, so that a refusal costs nothing.
@@ -128,6 +132,13 @@ class InferenceService:
             Refusal: no place, no model, or no time.
             InferenceFailed: the model failed.
         """
+        answer = await self._infer(image, query)
+        if self.on_answer is not None:
+            self.on_answer(image, query, answer)
+        return answer
+
+    async def _infer(self, image: bytes, query: Query) -> Answer:
+        """As `infer`, before anybody is told."""
         servable = self.repository.get(query.model, query.version)
         submitted = time.perf_counter()
 
@@ -146,10 +157,7 @@ class InferenceService:
                 outputs=outcome.outputs,
             )
 
-        answer = await self.pool.run(on_worker, query.deadline)
-        if self.on_answer is not None:
-            self.on_answer(image, query, answer)
-        return answer
+        return await self.pool.run(on_worker, query.deadline)
 
     async def infer_many(self, images: Sequence[bytes], query: Query) -> list[Answer | EdgeError]:
         """Answer the images of one request, each on its own: an answer or an error for each, in their order.

@@ -120,12 +120,12 @@ def _query(request: Request, settings: Settings, arrived: float) -> Query:
     )
 
 
-def camera_name(given: Mapping[str, str]) -> str | None:
-    """The camera a query names, if it does; raises ``BadRequest`` where the name is too long."""
-    name = given.get("camera")
-    if name is not None and len(name) > _MAX_CAMERA_NAME:
+def camera_name(given: Mapping[str, str]) -> str:
+    """The camera a query names, empty if it does not; raises ``BadRequest`` where the name is too long."""
+    name = given.get("camera", "")
+    if len(name) > _MAX_CAMERA_NAME:
         raise BadRequest(f"camera has {len(name)} characters; at most {_MAX_CAMERA_NAME} are taken.")
-    return name or None
+    return name
 
 
 def _number(given: Mapping[str, str], name: str, kind: type[N], least: N, most: N | None) -> N | None:

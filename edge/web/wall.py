@@ -127,7 +127,7 @@ class Wall:
         elif answer.items:
             counts[answer.items[0].label] += 1
         if self._watchers or query.camera == PHONE:
-            self._keep(query.camera or "", image, answer_json(answer))
+            self._keep(query.camera, image, answer_json(answer))
 
     def since(self, number: int) -> list[Seen]:
         """What came after that number and is still kept, oldest first."""

@@ -93,8 +93,8 @@ def _event(name: str, content: Any) -> str:
 
 
 def health_json(service: InferenceService) -> dict[str, Any]:
-    """Models, workers and queue at a glance; a wall also shows ``link`` and ``outbox`` where they are given."""
-    repository, pool = service.repository, service.pool
+    """Models, workers and queue at a glance; and the link and the outbox where there are any."""
+    repository, pool, behind = service.repository, service.pool, service.status()
     models = [
         {"name": one.name, "version": one.version, "state": one.state, "fault": str(one.fault) if one.fault else None}
         for one in repository.servables
@@ -108,4 +108,6 @@ def health_json(service: InferenceService) -> dict[str, Any]:
         "workers": {"all": pool.workers, "busy": pool.busy},
         "queue": {"size": pool.queue_size, "waiting": pool.waiting},
         "stopping": service.stopping,
+        "link": behind.get("link"),
+        "outbox": behind.get("outbox"),
     }

@@ -39,13 +39,14 @@ def clip(photo: str, folder: Path) -> Path:
     return file
 
 
-@pytest.fixture(scope="session")
+# Not for the session: Playwright's loop runs in this thread until it is stopped, and other rooms' tests run loops.
+@pytest.fixture(scope="package")
 def chromium_program() -> Iterator[playwright.BrowserType]:
     with playwright.sync_playwright() as running:
         yield running.chromium
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def launch(chromium_program, tmp_path_factory) -> Callable[..., playwright.Browser]:
     """Start Chromium with a fake camera that shows that photo, or with no camera, trusting that authority."""
 
@@ -77,7 +78,7 @@ def trust(authority: Path, home: Path) -> None:
         subprocess.run(["certutil", *database, "-A", "-t", "C,,", "-n", "edge", "-i", str(authority)], check=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium(launch) -> Iterator[playwright.Browser]:
     browser = launch()
     yield browser

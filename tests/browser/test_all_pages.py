@@ -110,7 +110,7 @@ def test_every_text_is_there_in_both_languages_and_is_used(watch):
     sources = "".join(file.read_text() for file in STATIC.iterdir() if file.name != "texts.js")
     named = set(re.findall(r'data-(?:text|label|title|alt)="([\w.]+)"', sources))
     named |= set(re.findall(r'"((?:kiosk|camera|server|settings|wall|phones?|login|pair)\.[\w.]+)"', sources))
-    built = re.findall(r"`((?:camera|server|login\.fault|pair|wall\.state|wall\.source)\.)\$", sources)
+    built = re.findall(r"`((?:camera|server|login\.fault|pair|wall\.(?:state|source|link))\.)\$", sources)
     unknown = {key for key in named if key not in texts["en"]}
     unused = {key for key in texts["en"] if key not in named and not key.startswith(tuple(built))}
     assert not unknown

@@ -150,3 +150,29 @@ def test_a_kiosk_signs_in_with_its_key(watch, locked):
     page = watch("/", base=locked.url).page
     sign_in(page, KEYS["camera"])
     expect(page.locator("#verdict")).to_have_text("espresso", timeout=15_000)
+
+
+def test_link_and_outbox_are_shown_where_a_cloud_is_configured(watch):
+    watched = watch()
+    health = {
+        "models": [{"name": "parts", "version": 2, "state": "END", "fault": "dict.txt: 3 labels for 4 classes."}],
+        "workers": {"all": 2, "busy": 1},
+        "queue": {"size": 64, "waiting": 3},
+        "link": {"state": "down", "fault": "The endpoint cannot be reached."},
+        "outbox": {"waiting": 12, "fault": None},
+    }
+    event = f"event: health\ndata: {json.dumps(health)}\n\n"
+    watched.context.route("**/wall/events", lambda route: route.fulfill(content_type="text/event-stream", body=event))
+    page = watched.page
+    page.goto("/wall")
+    shown = page.locator("#health")
+    for words in (
+        "parts v2",
+        "refused",
+        "3 labels for 4 classes",
+        "down",
+        "cannot be reached",
+        "12 waiting",
+        "3 of 64",
+    ):
+        expect(shown).to_contain_text(words)

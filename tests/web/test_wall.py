@@ -53,7 +53,7 @@ def wall(size=4, max_bytes=1 << 20, clock=None) -> Wall:
     return Wall(size, max_bytes, 50_000_000, clock or Clock())
 
 
-def query(camera=None) -> Query:
+def query(camera="") -> Query:
     return Query(0, camera=camera)
 
 
@@ -268,6 +268,7 @@ def test_a_wall_is_told_health_and_counts(walled):
             "objects": "AVAILABLE",
         }
         assert health["queue"] == {"size": 64, "waiting": 0}
+        assert (health["link"], health["outbox"]) == (None, None)  # no cloud is configured
         counts = events.wait("counts")
         assert "espresso" in [one["label"] for one in counts["labels"]]
 

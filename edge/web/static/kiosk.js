@@ -141,6 +141,7 @@ function showNotice(still) {
   const [headline, advice] = noticeWords(still);
   const notice = byId("notice");
   notice.hidden = !headline;
+  byId("main").classList.toggle("alone", Boolean(headline) && !state.answer);
   notice.classList.toggle("over", still || state.camera === "live");
   byId("pair").hidden = state.camera !== "insecure" || still || advice !== text("camera.insecure.help");
   if (byId("headline").textContent !== headline) byId("headline").textContent = headline;

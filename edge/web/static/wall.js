@@ -6,6 +6,7 @@ import { byId, dress, element, keep, offerLooks, percent, session, setting, sign
 const MOST_CARDS = 48;
 const SVG = "http://www.w3.org/2000/svg";
 const STATES = { AVAILABLE: "good", LOADING: "wait", START: "wait", END: "bad" };
+const LINKS = { up: "good", trial: "wait", down: "bad", absent: "wait" };
 
 const seen = new Map(); // answers by number, oldest first
 const filters = ["camera", "label", "source", "score"];
@@ -222,8 +223,13 @@ function showHealth() {
   }
   add(text("wall.workers"), text("wall.workers.value", health.workers));
   add(text("wall.queue"), text("wall.queue.value", health.queue), health.queue.waiting ? "wait" : "");
-  if (health.link) add(text("wall.link"), String(health.link.state), health.link.up ? "good" : "bad");
-  if (health.outbox) add(text("wall.outbox"), String(health.outbox.waiting), health.outbox.waiting ? "wait" : "good");
+  const { link, outbox } = health;
+  if (link) add(text("wall.link"), text(`wall.link.${link.state}`), LINKS[link.state]);
+  if (outbox) {
+    const waiting = outbox.waiting ?? 0;
+    add(text("wall.outbox"), text("wall.outbox.value", { waiting }), waiting ? "wait" : "good");
+  }
+  for (const fault of [link?.fault, outbox?.fault]) if (fault) rows.push(element("dd", "fault", fault));
   byId("health").replaceChildren(...rows);
 }
 
