@@ -22,6 +22,8 @@ _FRAMES = 30
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Last of all: Playwright's loop runs in this thread until the session ends, and other tests run loops of their own.
+    items.sort(key=lambda item: Path(item.path).parent == HERE)
     for item in items:
         if Path(item.path).parent == HERE:
             item.add_marker(pytest.mark.slow)
@@ -39,14 +41,13 @@ def clip(photo: str, folder: Path) -> Path:
     return file
 
 
-# Not for the session: Playwright's loop runs in this thread until it is stopped, and other rooms' tests run loops.
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def chromium_program() -> Iterator[playwright.BrowserType]:
     with playwright.sync_playwright() as running:
         yield running.chromium
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def launch(chromium_program, tmp_path_factory) -> Callable[..., playwright.Browser]:
     """Start Chromium with a fake camera that shows that photo, or with no camera, trusting that authority."""
 
@@ -78,7 +79,7 @@ def trust(authority: Path, home: Path) -> None:
         subprocess.run(["certutil", *database, "-A", "-t", "C,,", "-n", "edge", "-i", str(authority)], check=True)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def chromium(launch) -> Iterator[playwright.Browser]:
     browser = launch()
     yield browser
