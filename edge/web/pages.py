@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse
 from edge.web.replies import NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
 PAGES = ("kiosk", "wall", "phone", "login", "pair")
 
@@ -74,7 +74,7 @@ def pages_door(pages: Iterable[str] = PAGES) -> APIRouter:
     return router
 
 
-def _page(file: _File):  # type: ignore[no-untyped-def]  # noqa: ANN202 -- FastAPI reads the function itself
+def _page(file: _File) -> Callable[[Request], Awaitable[Response]]:
     async def page(request: Request) -> Response:
         return file.response(request)
 

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from edge.web.addresses import public_host
 from edge.web.pages import pages_door
 from edge.web.qr import qr_svg
 from edge.web.replies import NotFound, install_handlers, json_response
-from edge.web.tls import authority_file, fingerprint, uses_tls
+from edge.web.tls import authority_file, der, fingerprint, uses_tls
 
 if TYPE_CHECKING:
     from edge.settings import Settings
@@ -43,9 +41,8 @@ def pairing_door(settings: Settings) -> APIRouter:
         file = authority_file(settings)
         if file is None:
             raise NotFound("This service made no authority: it has its owner's certificate, or none (--tls).")
-        der = x509.load_pem_x509_certificate(file.read_bytes()).public_bytes(Encoding.DER)
         headers = {"Content-Disposition": 'attachment; filename="edge-ca.crt"'}
-        return Response(der, media_type="application/x-x509-ca-cert", headers=headers)
+        return Response(der(file), media_type="application/x-x509-ca-cert", headers=headers)
 
     @router.get("/qr.svg")
     async def code(request: Request) -> Response:

@@ -63,8 +63,10 @@ def serve(service: InferenceService, settings: Settings, *, on_listening: Callab
         timeout_graceful_shutdown=round(settings.shutdown_grace_s),
         ws_max_size=settings.max_body_bytes,
         ws_per_message_deflate=False,  # what comes is compressed already
-        ssl_context_factory=(lambda *_: context) if context is not None else None,
+        ws="websockets-sansio",
     )
+    config.load()
+    config.ssl = context  # the one that `_renew` fills anew
     on_listening(_url(listener, "https" if context else "http"), settings)
     _Server(config, service, beside).run(sockets=[listener])
 

@@ -3,6 +3,8 @@
 import re
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +19,8 @@ from websockets.sync.client import connect
 
 from edge.errors import SettingsError
 from edge.settings import Settings
-from edge.web.tls import CERTIFICATE_DAYS, certificate, fingerprint, server_context
+from edge.web.authority import CERTIFICATE_DAYS
+from edge.web.tls import certificate, fingerprint, server_context
 
 NOW = datetime.now(UTC)
 
@@ -224,3 +227,10 @@ def test_without_tls_no_authority_is_handed_out():
     with Server() as running:
         assert running.client.get("/pair/info").json()["authority"] is None
         assert running.client.get("/pair/ca.crt").status_code == 404
+
+
+def test_without_tls_the_cryptography_that_makes_certificates_is_not_loaded():
+    program = "import sys, edge.commands.serve; print('cryptography' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
+    )
