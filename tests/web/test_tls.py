@@ -13,7 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from serving.pictures import photo
-from serving.process import Server
+from serving.process import ROOT, Server
 from serving.secure import SecureServer, free_port
 from websockets.sync.client import connect
 
