@@ -44,7 +44,7 @@ def _setting(name: str) -> Callable[..., Any]:
     """The flag of a setting, described as in `edge.settings`."""
     field = Settings.model_fields[name]
     flag = f"--{name.replace('_', '-')}"
-    shown = field.default is not None and field.default not in ({}, "") and not field.default_factory
+    shown = field.default is not None and field.default not in ({}, "")
     default = f"  [default: {field.default}]" if shown else ""
     words = f"{field.description}{default}"
     if field.annotation is bool:
@@ -77,6 +77,18 @@ def serve(config: Path | None, **flags: Any) -> None:
     from edge.commands.serve import run
 
     run(load_settings(flags, config))
+
+
+@main.command()
+@_settings("host", "port")
+def health(config: Path | None, **flags: Any) -> None:
+    """Say whether the service on this machine is ready; exit code 1 if not."""
+    from edge.commands.health import check
+
+    settings = load_settings(flags, config)
+    fault = check(settings.host, settings.port)
+    click.echo(fault or "ready")
+    sys.exit(1 if fault else 0)
 
 
 @main.command()
@@ -119,3 +131,15 @@ def key(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None:
     from edge.commands.key import run
 
     run(name, scopes, expires.date() if expires else None)
+
+
+@main.command()
+@click.option("--model", help="Name of a model, or the path of an export. The default model if not given.")
+@click.option("--quick", is_flag=True, help="Half a minute for a first impression, instead of six.")
+@click.option("--seconds", type=click.FloatRange(min=0.1), help="Seconds of each point, without its warm-up.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def bench(**arguments: Any) -> None:
+    """Measure the server on this machine against the bare work: decode, resize, invoke. Settings as for serve."""
+    from edge.commands.bench import Request, run
+
+    run(Request(**arguments), load_settings())

@@ -16,7 +16,8 @@
     │   └── DeadlineExceeded         504  the frame's deadline passed before its answer
     ├── InferenceFailed              500  the interpreter failed on a good frame
     ├── ExportError                  at load: the export is refused
-    └── SettingsError                at start: a setting is wrong
+    ├── SettingsError                at start: a setting is wrong
+    └── MeasurementFailed            500  in `edge bench`: the server could not be measured
 
 Every error carries an HTTP status, a code that never changes, and a sentence fit for a stranger.
 """
@@ -155,3 +156,9 @@ class SettingsError(EdgeError):
     """A setting is unknown or has a value that cannot be used; the message names it."""
 
     code = "wrong_setting"
+
+
+class MeasurementFailed(EdgeError):
+    """`edge bench` could not measure: the server did not start or did not answer."""
+
+    code = "measurement_failed"

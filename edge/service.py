@@ -6,10 +6,11 @@ import asyncio
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from edge.errors import EdgeError, Overloaded, ShuttingDown
 from edge.model.prediction import selection
+from edge.runtime.memory import release_free_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from edge.repository.manager import ModelRepository
     from edge.repository.servable import Decoding, Servable, Stages
     from edge.runtime.pool import WorkerPool
+
+_BURST_BYTES = 4 << 20
+"""Bodies of so many bytes held at once leave memory behind that is worth giving back once the service is idle."""
+
+_SETTLES_S = 1.0  # until the connections' own buffers are empty, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +76,51 @@ class Answer:
     outputs: Mapping[str, NDArray[Any]] | None = None
 
 
+class Watcher(Protocol):
+    """Is told of every frame on the event loop, between its answer and the door's reply: it must cost little."""
+
+    def answered(self, answer: Answer) -> None:
+        """A frame was answered."""
+
+    def failed(self, query: Query, error: EdgeError) -> None:
+        """A frame was refused, or went wrong."""
+
+
+class Place:
+    """The place of one admitted request.
+
+    Attributes:
+        held: bytes of its body that are counted as held in memory, until it leaves.
+    """
+
+    def __init__(self, service: InferenceService) -> None:
+        self._service = service
+        self.held = 0
+
+    def hold(self, size: int) -> None:
+        """Count more bytes of the body, before they are read; raises ``Overloaded``."""
+        self._service.hold(size)
+        self.held += size
+
+
 class InferenceService:
     """Answers frames with the models of a repository on the workers of a pool, within bounds."""
 
-    def __init__(self, repository: ModelRepository, pool: WorkerPool, decoding: Decoding) -> None:
+    def __init__(
+        self, repository: ModelRepository, pool: WorkerPool, decoding: Decoding, *, max_held_bytes: int
+    ) -> None:
         self.repository = repository
         self.pool = pool
         self.decoding = decoding
+        self.watcher: Watcher | None = None
         self.max_in_flight = pool.workers + pool.queue_size
+        self.max_held_bytes = max_held_bytes
         self.on_answer: Callable[[bytes, Query, Answer], None] | None = None
-        """Told of every answer, on the event loop; must be quick and raise nothing."""
+        """As the watcher's `answered`, with the frame and its query."""
         self._in_flight = 0
+        self._held_bytes = 0
+        self._most_held_bytes = 0
+        self._tidying: asyncio.TimerHandle | None = None
         self._stopping = False
         self._idle = asyncio.Event()
 
@@ -93,6 +133,11 @@ class InferenceService:
         return self._in_flight
 
     @property
+    def held_bytes(self) -> int:
+        """Bytes of request bodies in memory."""
+        return self._held_bytes
+
+    @property
     def stopping(self) -> bool:
         """Whether nothing new is taken any more."""
         return self._stopping
@@ -102,8 +147,8 @@ class InferenceService:
         return {}
 
     @contextmanager
-    def admit(self) -> Iterator[None]:
-        """Hold a place for one request; entered before its body is read, so that a refusal costs nothing.
+    def admit(self) -> Iterator[Place]:
+        """Take a place for one request; entered before its body is read, so that a refusal costs nothing.
 
         Raises:
             Overloaded: as many requests are in flight as the workers and the queue hold.
@@ -114,15 +159,36 @@ class InferenceService:
         if self._in_flight >= self.max_in_flight:
             raise Overloaded(f"{self._in_flight} requests are in flight already. Send fewer, or try again in a moment.")
         self._in_flight += 1
+        place = Place(self)
         try:
-            yield
+            yield place
         finally:
-            self._leave()
+            self._leave(place)
 
-    def _leave(self) -> None:
+    def hold(self, size: int) -> None:
+        """Count bytes of a body as held in memory; raises ``Overloaded`` where they are too many."""
+        if self._held_bytes + size > self.max_held_bytes:
+            raise Overloaded(
+                f"Bodies of {self._held_bytes:,} bytes are held already; {size:,} more would be over the limit of "
+                f"{self.max_held_bytes:,}. Send fewer or smaller images at once, or try again in a moment."
+            )
+        self._held_bytes += size
+        self._most_held_bytes = max(self._most_held_bytes, self._held_bytes)
+
+    def _leave(self, place: Place) -> None:
+        self._held_bytes -= place.held
         self._in_flight -= 1
+        if not self._in_flight and self._most_held_bytes > _BURST_BYTES and self._tidying is None:
+            self._tidying = asyncio.get_running_loop().call_later(_SETTLES_S, self._tidy)
         if self._stopping and not self._in_flight:
             self._idle.set()
+
+    def _tidy(self) -> None:
+        """Give the memory of a burst back, if the service is idle; else the next to leave sees to it."""
+        self._tidying = None
+        if not self._in_flight:
+            self._most_held_bytes = 0
+            release_free_memory()
 
     async def infer(self, image: bytes, query: Query) -> Answer:
         """Answer one frame.
@@ -132,13 +198,19 @@ class InferenceService:
             Refusal: no place, no model, or no time.
             InferenceFailed: the model failed.
         """
-        answer = await self._infer(image, query)
+        try:
+            answer = await self._answer(image, query)
+        except EdgeError as error:
+            if self.watcher:
+                self.watcher.failed(query, error)
+            raise
+        if self.watcher:
+            self.watcher.answered(answer)
         if self.on_answer is not None:
             self.on_answer(image, query, answer)
         return answer
 
-    async def _infer(self, image: bytes, query: Query) -> Answer:
-        """As `infer`, before anybody is told."""
+    async def _answer(self, image: bytes, query: Query) -> Answer:
         servable = self.repository.get(query.model, query.version)
         submitted = time.perf_counter()
 
@@ -171,6 +243,7 @@ class InferenceService:
                 try:
                     return await self.infer(image, query)
                 except EdgeError as error:
+                    error.__traceback__ = error.__cause__ = error.__context__ = None  # their frames hold the image
                     return error
 
         return await asyncio.gather(*map(one, images))

@@ -35,12 +35,6 @@ Positive = Annotated[int, Field(ge=1)]
 ApiKeys = Annotated[dict[str, ApiKey], NoDecode, BeforeValidator(parse_keys)]
 
 
-def _user_data() -> Path:
-    """Where a user's programs keep their data: the XDG base directory."""
-    named = os.environ.get("XDG_DATA_HOME", "")
-    return (Path(named) if Path(named).is_absolute() else Path.home() / ".local" / "share") / "edge"
-
-
 class Settings(BaseSettings):
     """All settings of the service; each field is one."""
 
@@ -54,6 +48,11 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address to listen on. 0.0.0.0 opens the service to the network.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8501, description="Port to listen on; 0 takes a free one.")
+    model_mounts: str | None = Field(
+        None,
+        description="Paths, with : between them, of which the first that is there holds the models where `models` is"
+        " not set. The container image names its mount points here.",
+    )
     workers: Positive | None = Field(
         None, description="Frames computed at the same time. As many as the CPU quota gives if not set."
     )
@@ -64,6 +63,9 @@ class Settings(BaseSettings):
         10_000, description="Milliseconds a frame may take in all, its body's arrival included; then 504."
     )
     max_body_bytes: Positive = Field(32 << 20, description="Largest request body taken, in bytes; above it 413.")
+    max_held_bytes: Positive = Field(
+        256 << 20, description="Bytes of request bodies held in memory at the same time; beyond them 503."
+    )
     max_pixels: Positive = Field(50_000_000, description="Largest image decoded, width times height; above it 413.")
     exact_decode: bool = Field(
         default=False,
@@ -80,8 +82,8 @@ class Settings(BaseSettings):
     allow_open: bool = Field(
         default=False, description="Listen on other addresses than this machine's own loopback without any API key."
     )
-    data: Path = Field(
-        default_factory=_user_data, description="Folder that the service writes to. ~/.local/share/edge if not set."
+    data: Path | None = Field(
+        None, description="Folder in which the service keeps what it makes. ~/.local/share/edge if not set."
     )
     tls: bool = Field(
         default=False,
@@ -103,6 +105,18 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log lines that are written."
     )
+    log_format: Literal["console", "json"] = Field(
+        "console", description="How log lines are written: for people, or a JSON object a line."
+    )
+    log_requests: bool = Field(default=True, description="Write a log line for every request.")
+
+    @property
+    def data_folder(self) -> Path:
+        """``data``, or where a user's programs keep their data: the XDG base directory."""
+        if self.data is not None:
+            return self.data
+        named = os.environ.get("XDG_DATA_HOME", "")
+        return (Path(named) if Path(named).is_absolute() else Path.home() / ".local" / "share") / "edge"
 
     @classmethod
     def settings_customise_sources(

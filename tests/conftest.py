@@ -2,6 +2,7 @@
 
 import json
 import os  # tests stand outside the service: they may look at the environment
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 # Taken out of the environment: every other EDGE_ variable is a setting, and an unknown one stops the service.
-SHARED = Path(os.environ.pop("EDGE_SHARED", ROOT.parent / "shared"))  # noqa: TID251 -- names no setting
+SHARED = Path(os.environ.pop("EDGE_SHARED", ROOT.parent / "shared"))
 EXPORTS = SHARED / "exports"
+NO_SKIPS = os.environ.pop("EDGE_NO_SKIPS", "") == "1"  # set where everything is there that a test may need
 NO_EXPORTS = f"the shared exports are not at {SHARED}; set EDGE_SHARED"
 
 
@@ -53,5 +55,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment of whoever runs the tests sets nothing."""
-    for variable in [name for name in os.environ if name.startswith("EDGE_")]:  # noqa: TID251 -- see above
+    for variable in [name for name in os.environ if name.startswith("EDGE_")]:
         monkeypatch.delenv(variable)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where nothing has a reason to skip, a skipped test has failed."""
+    report = yield
+    if NO_SKIPS and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"skipped, and EDGE_NO_SKIPS is set: {report.longrepr}"
+    return report

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge import logs
 from edge.bootstrap import build_repository, build_service
 from edge.web.addresses import is_loopback, machine_addresses
 from edge.web.qr import qr_terminal
@@ -17,16 +18,20 @@ if TYPE_CHECKING:
     from edge.repository.manager import ModelRepository
     from edge.settings import Settings
 
+_log = logging.getLogger(__name__)
+
 
 def run(settings: Settings) -> None:
     """Serve; returns once everything accepted is answered."""
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
-    for noisy in ("uvicorn.error", "asyncio"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logs.configure(settings.log_level, settings.log_format)
     repository = build_repository(settings)
     service = build_service(settings, repository)
 
     def say(url: str, settings: Settings) -> None:
+        if settings.log_format == "json":
+            _log.info("edge serves %s on %s", _names(repository), url)
+            _log.info("%s", _who(settings))
+            return
         click.echo(f"edge serves {_names(repository)} on {url}")
         click.echo(_who(settings))
         click.echo(f"Try: curl --data-binary @photo.jpg {url}/predict, or {url}/kiosk in a browser.")

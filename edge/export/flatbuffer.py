@@ -118,7 +118,10 @@ class Operator:
     @property
     def options(self) -> dict[str, Any]:
         """A custom operator's options, empty where it has none."""
-        options = flexbuffers.Loads(self.custom_options) if self.custom_options else {}
+        try:
+            options = flexbuffers.Loads(self.custom_options) if self.custom_options else {}
+        except Exception as error:  # flexbuffers raises nearly anything on broken bytes
+            raise ValueError(f"the options of {self.name} cannot be read") from error
         return options if isinstance(options, dict) else {}
 
 
@@ -131,7 +134,6 @@ class Graph:
     def __init__(self, data: bytes) -> None:
         if data[4:8] != IDENTIFIER:
             raise ValueError("it does not start as a TFLite file does")
-        self._data = data
         self._model = Table.root(data)
         self._graph = self._model.at(2, 0)
         missing = max((buffer.blob_end(0) for buffer in self._model.tables(4)), default=0) - len(data)

@@ -1,6 +1,6 @@
 """A SavedModel folder to a contract, read from `saved_model.pb` without TensorFlow.
 
-Field numbers follow TensorFlow's `saved_model.proto`, `meta_graph.proto` and `graph.proto`.
+Field numbers follow TensorFlow's `saved_model.proto` and `meta_graph.proto`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from edge.errors import ExportError
 from edge.export import protobuf
 from edge.export.labels import match_classes, read_label_file
+from edge.export.saved_graph import operator_behind
 from edge.model.contract import Contract, EncodedInput, Format, SignatureInfo, Task, Tuning
 
 if TYPE_CHECKING:
@@ -22,10 +23,6 @@ IMAGE_INPUTS = ("image_bytes", "encoded_image")
 _CLASSIFICATION = {"scores"}
 _DETECTION = {"detection_boxes", "detection_scores", "detection_classes"}
 _DTYPES = {1: "DT_FLOAT", 2: "DT_DOUBLE", 3: "DT_INT32", 4: "DT_UINT8", 7: "DT_STRING", 9: "DT_INT64", 10: "DT_BOOL"}
-_PASSES_THROUGH = {"Identity", "Reshape", "Squeeze", "Cast"}
-
-Nodes = dict[str, tuple[str, list[str]]]
-"""Node name to its operator and inputs."""
 
 
 def read_saved_model(folder: Path, label_file: Path | None, tuning: Tuning) -> Contract:
@@ -39,7 +36,8 @@ def read_saved_model(folder: Path, label_file: Path | None, tuning: Tuning) -> C
         meta_graph = _serving_graph(memoryview(file.read_bytes()))
         signatures = _signatures(meta_graph)
         name, signature = _known(signatures)
-        multi_label = _is_sigmoid(meta_graph, signature) if "scores" in signature.outputs else False
+        scores = signature.outputs.get("scores")
+        activation = operator_behind(meta_graph, scores[2]) if scores else None
     except ValueError as error:
         raise ExportError(
             file, f"it is truncated or no SavedModel ({error})", "Download or copy the export again."
@@ -57,7 +55,7 @@ def read_saved_model(folder: Path, label_file: Path | None, tuning: Tuning) -> C
         task=task,
         input=_encoded_input(name, signature),
         labels=labels,
-        multi_label=bool(multi_label),
+        multi_label=activation == "Sigmoid",
         outputs={},
         tuning=tuning,
         signature=signature,
@@ -146,19 +144,3 @@ def _labels(
     shape = signature.outputs["scores"][1] if task is Task.CLASSIFICATION else ()
     classes = shape[-1] if shape and shape[-1] > 0 else None
     return match_classes(read_label_file(label_file), classes, label_file), label_file.name
-
-
-def _is_sigmoid(meta_graph: memoryview, signature: SignatureInfo) -> bool:
-    """Whether the scores come from a sigmoid. Told for frozen graphs; inside functions it is not looked for."""
-    nodes: Nodes = {}
-    for graph in protobuf.messages(meta_graph, 2):
-        for node in protobuf.messages(graph, 1):
-            inputs = [bytes(value).decode("utf-8", "replace") for value in protobuf.messages(node, 3)]
-            nodes[protobuf.text(node, 1)] = (protobuf.text(node, 2), inputs)
-    name = signature.outputs["scores"][2].split(":")[0]
-    for _ in range(len(nodes)):
-        operator, inputs = nodes.get(name, ("", []))
-        if operator not in _PASSES_THROUGH or not inputs:
-            return operator == "Sigmoid"
-        name = inputs[0].split(":")[0].lstrip("^")
-    return False

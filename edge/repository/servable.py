@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -102,12 +103,16 @@ class Servable:
         """
         self.state = State.LOADING
         try:
-            self._interpreters = _interpreters(self.export, workers)
+            self._interpreters = interpreters(self.export, workers)
             for worker in range(workers):
                 self._warm_up(worker, decoding)
         except ExportError as error:
             self.state, self.fault = State.END, error
             raise
+        except Exception as error:  # out of memory, a broken installation: one model's end, not the service's
+            fault = ExportError(self.export.path, f"it could not be loaded ({error!r})", "See the log")
+            self.state, self.fault = State.END, fault
+            raise fault from error
         self.state = State.AVAILABLE
 
     def predict(self, worker: int, encoded: bytes, decoding: Decoding) -> Outcome:
@@ -162,7 +167,9 @@ class Servable:
 
     def _warm_up(self, worker: int, decoding: Decoding) -> None:
         try:
-            outcome = self.predict(worker, grey_jpeg(*_WARM_UP_SIZE), decoding)
+            # whatever limit is set for callers' images, ours is taken
+            ours = replace(decoding, max_pixels=math.prod(_WARM_UP_SIZE))
+            outcome = self.predict(worker, grey_jpeg(*_WARM_UP_SIZE), ours)
         except ExportError:
             raise
         except Exception as error:  # whatever a strange model does on its first frame, it is not served
@@ -198,7 +205,7 @@ class _Stopwatch:
         return elapsed
 
 
-def _interpreters(export: Export, workers: int) -> Sequence[Interpreter]:
+def interpreters(export: Export, workers: int) -> Sequence[Interpreter]:
     """An interpreter a worker. The runtimes are imported here, so that a TFLite model never loads TensorFlow."""
     if export.contract.format is Format.TFLITE:
         from edge.runtime.litert import LiteRTInterpreter  # noqa: PLC0415

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import math
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 _GREY = (128, 128, 128)
+_MOST_ENLARGED = 2
+_CAMERA_QUALITY = 85
 
 
 def lossless(pixels: Image.Image) -> bytes:
@@ -20,4 +23,24 @@ def grey_jpeg(width: int, height: int) -> bytes:
     """An even grey picture of that size, to warm a model up with."""
     file = io.BytesIO()
     Image.new("RGB", (width, height), _GREY).save(file, "JPEG")
+    return file.getvalue()
+
+
+def enlarged_jpeg(photo: bytes, width: int, height: int) -> bytes:
+    """A JPEG of that size with a camera's amount of detail, for measurements.
+
+    The photo is enlarged to cover the size, but at most twice, since beyond that it gets too smooth to be a camera's;
+    what is then still uncovered shows it again, mirrored so that no edge arises.
+    """
+    with Image.open(io.BytesIO(photo)) as opened:
+        pixels = opened.convert("RGB")
+    scale = min(_MOST_ENLARGED, max(width / pixels.width, height / pixels.height))
+    tile = pixels.resize((math.ceil(pixels.width * scale), math.ceil(pixels.height * scale)), Image.Resampling.BICUBIC)
+    page = Image.new("RGB", (width, height))
+    for row, top in enumerate(range(0, height, tile.height)):
+        for column, left in enumerate(range(0, width, tile.width)):
+            mirrored = ImageOps.mirror(tile) if column % 2 else tile
+            page.paste(ImageOps.flip(mirrored) if row % 2 else mirrored, (left, top))
+    file = io.BytesIO()
+    page.save(file, "JPEG", quality=_CAMERA_QUALITY)
     return file.getvalue()

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from edge.errors import CorruptImage, UnsupportedImage
 
-READABLE = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-"""Pillow's names of the formats that every door reads."""
-
 _ADVICE = "Send JPEG, PNG, WebP, BMP, GIF or TIFF."
 
 _SIGNATURES = (
@@ -38,7 +35,7 @@ _FOREIGN = (
 
 
 def sniff(data: bytes | memoryview) -> str:
-    """The format's name, one of ``READABLE``.
+    """The format's name, as Pillow calls it.
 
     Raises:
         CorruptImage: the body is empty.

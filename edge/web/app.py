@@ -12,6 +12,8 @@ from edge import __version__
 from edge.bootstrap import load_models
 from edge.web.camera import camera_door
 from edge.web.keys import KeyGuard, sign_in_door
+from edge.web.metrics import Metrics, metrics_door
+from edge.web.observe import FrameWatcher, Observe
 from edge.web.pages import pages_door
 from edge.web.pairing import pairing_door
 from edge.web.phone import phone_door
@@ -48,19 +50,25 @@ def create_app(service: InferenceService, settings: Settings) -> FastAPI:
         docs_url="/docs",
         redoc_url=None,
         lifespan=lifespan,
+        # FastAPI's OpenTelemetry looks for exporters on each request, and in the environment; ours is `/metrics`.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     install_handlers(app)
-    if settings.api_keys:
-        app.add_middleware(KeyGuard, keys=settings.api_keys)
     wall = Wall(settings.wall_size, settings.wall_bytes, settings.max_pixels)
     service.on_answer = wall.saw
+    if settings.api_keys:
+        app.add_middleware(KeyGuard, keys=settings.api_keys)
+    metrics = Metrics(service)
+    service.watcher = FrameWatcher(metrics)
+    app.add_middleware(Observe, metrics=metrics, log=settings.log_requests)
+    app.include_router(metrics_door(metrics))
     app.include_router(camera_door(service, settings))
     app.include_router(stream_door(service, settings))
     app.include_router(status_door(service))
     app.include_router(tf_serving_door(service, settings))
     app.include_router(wall_door(wall, service))
     app.include_router(phone_door(service, settings))
-    app.include_router(sign_in_door(settings.api_keys))
+    app.include_router(sign_in_door(service, settings.api_keys))
     app.include_router(pairing_door(settings))
     app.include_router(pages_door())
     return app

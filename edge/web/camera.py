@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request, Response
 from edge.errors import BadRequest, EdgeError
 from edge.service import Query
 from edge.web.body import multipart_images, read_body
+from edge.web.direct import DirectRoute
 from edge.web.replies import json_response
 from edge.web.schema import AnswerSchema, ErrorSchema, ManySchema, answer_json, error_json
 
@@ -61,19 +62,19 @@ _DOCUMENTATION: dict[str, Any] = {
 
 def camera_door(service: InferenceService, settings: Settings) -> APIRouter:
     """`POST /predict` and `POST /predict/{model}`."""
-    router = APIRouter(tags=["camera"])
+    router = APIRouter(tags=["camera"], route_class=DirectRoute)
     responses: dict[int | str, dict[str, Any]] = {
         200: {"model": AnswerSchema | ManySchema},
-        **{status: {"model": ErrorSchema} for status in (400, 404, 408, 413, 415, 503, 504)},
+        **{status: {"model": ErrorSchema} for status in (400, 404, 408, 413, 415, 500, 503, 504)},
     }
 
     async def predict(request: Request) -> Response:
         """The body is the image, or a multipart form with one or several."""
         arrived = time.monotonic()
-        with service.admit():
+        with service.admit() as place:
             query = _query(request, settings, arrived)
             body = await read_body(
-                request, max_bytes=settings.max_body_bytes, seconds=query.deadline - time.monotonic()
+                request, place, max_bytes=settings.max_body_bytes, seconds=query.deadline - time.monotonic()
             )
             parts = multipart_images(request.headers.get("content-type", ""), body)
             if parts is None:
@@ -113,7 +114,7 @@ def _query(request: Request, settings: Settings, arrived: float) -> Query:
     deadline_ms = _number(given, "deadline_ms", int, 1, _MAX_DEADLINE_MS) or settings.deadline_ms
     return Query(
         deadline=arrived + deadline_ms / 1000,
-        model=request.path_params.get("model") or given.get("model"),
+        model=_model(request.path_params.get("model"), given.get("model")),
         top_k=_number(given, "top_k", int, 1, None),
         threshold=_number(given, "threshold", float, 0, 1),
         camera=camera_name(given),
@@ -126,6 +127,12 @@ def camera_name(given: Mapping[str, str]) -> str:
     if len(name) > _MAX_CAMERA_NAME:
         raise BadRequest(f"camera has {len(name)} characters; at most {_MAX_CAMERA_NAME} are taken.")
     return name
+
+
+def _model(in_path: str | None, in_query: str | None) -> str | None:
+    if in_path is not None and in_query not in {None, in_path}:
+        raise BadRequest(f"The path names the model {in_path!r}, the query {in_query!r}. Name one.")
+    return in_query if in_path is None else in_path
 
 
 def _number(given: Mapping[str, str], name: str, kind: type[N], least: N, most: N | None) -> N | None:

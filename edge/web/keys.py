@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from starlette.types import Scope as AsgiScope
 
     from edge.api_key import ApiKey
+    from edge.service import InferenceService
 
 COOKIE = "edge_key"
 _COOKIE_S = 400 * 24 * 3600  # as long as browsers keep one
@@ -48,8 +49,8 @@ _OPEN = frozenset(
 _OPEN_BELOW = ("/static/", "/pair/")  # the authority's certificate is no secret
 _ADMIN = frozenset({"/wall/clear"})
 _ADMIN_BELOW = ("/v2/repository/", "/admin/")
-_VIEW = frozenset({"/wall", "/metrics", "/docs", "/openapi.json"})
-_VIEW_BELOW = ("/wall/", "/static-offline-docs/")
+_VIEW = frozenset({"/wall", "/metrics", "/monitoring/prometheus/metrics", "/docs", "/openapi.json", "/fallback"})
+_VIEW_BELOW = ("/wall/", "/outbox", "/static-offline-docs/")
 
 
 class KeyMissing(EdgeError):
@@ -155,14 +156,16 @@ def _to_login(following: str, fault: str | None = None) -> Response:
     return RedirectResponse(f"/login?{urlencode(query)}", HTTPStatus.SEE_OTHER)
 
 
-def sign_in_door(keys: Mapping[str, ApiKey]) -> APIRouter:
+def sign_in_door(service: InferenceService, keys: Mapping[str, ApiKey]) -> APIRouter:
     """`POST /login`, `POST /logout`, and `GET /session` for the pages to know what they may show."""
     router = APIRouter(include_in_schema=False)
 
     @router.post("/login")
     async def login(request: Request) -> Response:
         check_origin(request)
-        form = parse_qs((await read_body(request, max_bytes=_FORM_BYTES, seconds=_FORM_S)).decode("utf-8", "replace"))
+        with service.admit() as place:
+            body = await read_body(request, place, max_bytes=_FORM_BYTES, seconds=_FORM_S)
+        form = parse_qs(body.decode("utf-8", "replace"))
         following = _local_path(form.get("next", ["/"])[0])
         shown = form.get("key", [""])[0].strip()
         try:

@@ -66,12 +66,12 @@ def phone_door(service: InferenceService, settings: Settings) -> APIRouter:
         arrived = time.monotonic()
         check_origin(request)
         _check_pass(request, settings, passes)
-        with service.admit():
+        with service.admit() as place:
             query = Query(
                 deadline=arrived + settings.deadline_ms / 1000, model=request.query_params.get("model"), camera=PHONE
             )
             seconds = query.deadline - time.monotonic()
-            image = await read_body(request, max_bytes=settings.max_body_bytes, seconds=seconds)
+            image = await read_body(request, place, max_bytes=settings.max_body_bytes, seconds=seconds)
             return json_response(answer_json(await service.infer(image, query)))
 
     @router.get("/wall/phone", summary="Where a phone finds the page that sends a picture")

@@ -7,9 +7,11 @@ import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from edge import logs
 from edge.errors import BodyTooLarge, EdgeError, Refusal, RequestError
 from edge.web.schema import error_json
 
@@ -48,12 +50,16 @@ class Internal(EdgeError):
 
 def json_response(content: Any, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Response:
     """A JSON response; compact, and with NaN and Infinity bare where a model answers with them, as TF Serving does."""
-    return Response(json_text(content), status, headers, media_type="application/json")
+    return Response(json_bytes(content), status, headers, media_type="application/json")
 
 
-def json_text(content: Any) -> str:
-    """The content as `json_response` writes it."""
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+def json_bytes(content: Any) -> bytes:
+    """The body of `json_response`."""
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    try:
+        return body.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can say ("\ud800") and UTF-8 cannot
+        return json.dumps(content, separators=(",", ":")).encode()
 
 
 def error_response(request: HTTPConnection, error: EdgeError) -> Response:
@@ -84,15 +90,21 @@ def install_handlers(app: FastAPI) -> None:
     async def not_found(request: Request, _: Exception) -> Response:
         return error_response(request, NotFound(f"Nothing is at {request.url.path}. GET /docs lists what is."))
 
-    async def method_not_allowed(request: Request, _: Exception) -> Response:
-        return error_response(request, MethodNotAllowed(f"{request.url.path} does not take {request.method}."))
+    async def method_not_allowed(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        reply = error_response(request, MethodNotAllowed(f"{request.url.path} does not take {request.method}."))
+        reply.headers.update(error.headers or {})  # Allow names the methods that it takes
+        return reply
 
     async def gone(_: Request, __: Exception) -> Response:
-        return Response(status_code=_CLIENT_GONE)
+        return Response(status_code=_CLIENT_GONE, headers={CODE_HEADER: "client_gone"})
 
     async def unknown(request: Request, error: Exception) -> Response:
         _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return error_response(request, Internal("The service failed on this request; its log says more."))
+        response = error_response(request, Internal("The service failed on this request; its log says more."))
+        if (identity := logs.request_id.get()) is not None:  # this reply passes by `edge.web.observe`
+            response.headers["X-Request-ID"] = identity
+        return response
 
     handlers: dict[Any, ExceptionHandler] = {
         EdgeError: known,

@@ -67,8 +67,8 @@ def serve(service: InferenceService, settings: Settings, *, on_listening: Callab
     )
     config.load()
     config.ssl = context  # the one that `_renew` fills anew
-    on_listening(_url(listener, "https" if context else "http"), settings)
-    _Server(config, service, beside).run(sockets=[listener])
+    url = _url(listener, "https" if context else "http")
+    _Server(config, service, beside, lambda: on_listening(url, settings)).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
@@ -76,14 +76,24 @@ class _Server(uvicorn.Server):
 
     Args:
         beside: what runs as long as the server does.
+        on_listening: called once connections are taken.
     """
 
     def __init__(
-        self, config: uvicorn.Config, service: InferenceService, beside: list[Coroutine[None, None, None]]
+        self,
+        config: uvicorn.Config,
+        service: InferenceService,
+        beside: list[Coroutine[None, None, None]],
+        on_listening: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self._service = service
         self._beside = beside
+        self._on_listening = on_listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_listening()  # not before: from here on a signal ends it as it should
 
     async def main_loop(self) -> None:
         tasks = [asyncio.create_task(one) for one in self._beside]

@@ -24,7 +24,7 @@ from edge.errors import BadRequest, EdgeError, Refusal
 from edge.service import Query
 from edge.web.camera import camera_name
 from edge.web.origin import check_origin
-from edge.web.replies import error_response, json_text
+from edge.web.replies import error_response, json_bytes
 from edge.web.schema import answer_json, error_json
 
 if TYPE_CHECKING:
@@ -151,13 +151,15 @@ class _Stream:
             assert self._waiting is not None
             (frame, image), self._waiting = self._waiting, None
             answer = await self._answer(image)
-            await self._socket.send_text(json_text({"frame": frame, "dropped": frame - expected, **answer}))
+            message = json_bytes({"frame": frame, "dropped": frame - expected, **answer})
+            await self._socket.send_text(message.decode())
             expected = frame + 1
 
     async def _answer(self, image: bytes) -> dict[str, Any]:
         query = replace(self._query, deadline=time.monotonic() + self._deadline_s)
         try:
-            with self._service.admit():
+            with self._service.admit() as place:
+                place.hold(len(image))
                 return answer_json(await self._service.infer(image, query))
         except EdgeError as error:
             return error_json(error)

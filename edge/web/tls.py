@@ -96,4 +96,4 @@ def fingerprint(file: Path) -> str:
 
 
 def _folder(settings: Settings) -> Path:
-    return settings.data / "tls"
+    return settings.data_folder / "tls"

@@ -13,7 +13,7 @@ from starlette.responses import StreamingResponse
 
 from edge.errors import Refusal
 from edge.web.origin import check_origin
-from edge.web.replies import NotFound, json_response, json_text
+from edge.web.replies import NotFound, json_bytes, json_response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -89,7 +89,7 @@ async def _events(wall: Wall, service: InferenceService) -> AsyncIterator[str]:
 
 
 def _event(name: str, content: Any) -> str:
-    return f"event: {name}\ndata: {json_text(content)}\n\n"
+    return f"event: {name}\ndata: {json_bytes(content).decode()}\n\n"
 
 
 def health_json(service: InferenceService) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def launch(chromium_program, tmp_path_factory) -> Callable[..., playwright.Brows
             ]
         if authority is not None:
             trust(authority, home)
-        environment = {**os.environ, "HOME": str(home)}  # noqa: TID251 -- no setting of the service
+        environment = {**os.environ, "HOME": str(home)}
         return chromium_program.launch(executable_path=str(CHROMIUM), args=arguments, env=environment)
 
     return start

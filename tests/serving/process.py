@@ -117,7 +117,7 @@ class Server:
 
 def clean_environment() -> dict[str, str]:
     """This process's environment without any setting of the service."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("EDGE_")}  # noqa: TID251
+    return {name: value for name, value in os.environ.items() if not name.startswith("EDGE_")}
 
 
 def run_edge(*arguments: object) -> subprocess.CompletedProcess[str]:

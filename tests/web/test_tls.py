@@ -13,7 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from serving.pictures import photo
-from serving.process import ROOT, Server
+from serving.process import ROOT, Server, clean_environment
 from serving.secure import SecureServer, free_port
 from websockets.sync.client import connect
 
@@ -234,3 +234,11 @@ def test_without_tls_the_cryptography_that_makes_certificates_is_not_loaded():
     assert (
         subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
     )
+
+
+def test_the_health_check_finds_a_service_that_speaks_https(secure):
+    port = secure.url.rpartition(":")[2]
+    program = [sys.executable, "-m", "edge.commands.health"]
+    for tls, code in (("true", 0), ("false", 1)):
+        environment = clean_environment() | {"EDGE_PORT": port, "EDGE_TLS": tls}
+        assert subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, check=False).returncode == code

@@ -1,0 +1,112 @@
+"""The bare work: decode, resize, invoke. Runs in a process of its own, see `start`."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import TYPE_CHECKING
+
+from edge.export.read import read_export
+from edge.model.contract import PixelInput
+from edge.model.preprocess import enough_pixels, preprocess
+from edge.repository.servable import interpreters
+from edge.vision.decode import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from edge.bench.frames import Size
+    from edge.export.read import Export
+    from edge.repository.servable import Decoding
+    from edge.runtime.interpreter import Interpreter
+
+
+@dataclass(frozen=True, slots=True)
+class BarePoint:
+    """What the bare work took at one image size."""
+
+    cpu_ms: float
+    """CPU milliseconds a frame."""
+    frames_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    export: Export
+    interpreters: Sequence[Interpreter]
+    frames: Mapping[Size, Sequence[bytes]]
+    decoding: Decoding
+
+
+_work: _Work
+
+
+def start(
+    export: Path, frames: Mapping[Size, Sequence[bytes]], decoding: Decoding, *, threads: int
+) -> ProcessPoolExecutor:
+    """A process in which `measure` can be called; it has read the export and waits."""
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(1, context, initializer=_prepare, initargs=(export, frames, decoding, threads))
+
+
+def _prepare(path: Path, frames: Mapping[Size, Sequence[bytes]], decoding: Decoding, threads: int) -> None:
+    global _work  # noqa: PLW0603 -- the process's one purpose
+    export = read_export(path)
+    _work = _Work(export, interpreters(export, threads), frames, decoding)
+
+
+def measure(size: Size, warm_s: float, seconds: float) -> BarePoint:
+    """Run all threads for so many seconds, after a warm-up that is not counted."""
+    _run_threads(size, warm_s)
+    began, used = time.perf_counter(), _cpu_s()
+    frames = _run_threads(size, seconds)
+    elapsed, used = time.perf_counter() - began, _cpu_s() - used
+    return BarePoint(cpu_ms=used / frames * 1000, frames_per_s=frames / elapsed)
+
+
+def _run_threads(size: Size, seconds: float) -> int:
+    """Frames done by all threads; each does at least one and ends its last."""
+    done = [0] * len(_work.interpreters)
+    until = time.monotonic() + seconds
+
+    def work(number: int, frames: Iterator[bytes]) -> None:
+        while True:
+            _infer(_work.interpreters[number], next(frames))
+            done[number] += 1
+            if time.monotonic() >= until:
+                return
+
+    images = _work.frames[size]
+    threads = [
+        threading.Thread(target=work, args=(number, islice(cycle(images), number, None)))
+        for number in range(len(_work.interpreters))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(done)
+
+
+def _infer(interpreter: Interpreter, encoded: bytes) -> None:
+    """One frame with the service's own decode, resize and invoke; nothing of the answer is read."""
+    contract = _work.export.contract
+    spec = contract.input
+    if not isinstance(spec, PixelInput):  # the graph decodes, and the frames are such as it can read
+        interpreter.invoke(encoded)
+        return
+    enough = None if _work.decoding.exact else enough_pixels(spec, contract.tuning)
+    frame = decode(encoded, max_pixels=_work.decoding.max_pixels, enough=enough)
+    interpreter.invoke(preprocess(frame, spec, contract.tuning)[0])
+
+
+def _cpu_s() -> float:
+    """CPU seconds of this process, user and system."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime

@@ -1,0 +1,221 @@
+"""The load generator: keep-alive connections that post frames in a closed loop. Runs in a process of its own.
+
+It must cost little beside the server on the same CPUs. So it speaks no more HTTP than the server's answers need
+(a status line, Content-Length, a body), on bare asyncio protocols under uvloop, and says what CPU it used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import multiprocessing
+import re
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from itertools import cycle, islice
+from typing import TYPE_CHECKING, cast
+
+import uvloop
+
+from edge.bench.procfs import cpu_seconds
+from edge.errors import MeasurementFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_HEAD_END = b"\r\n\r\n"
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
+_STATUS = slice(9, 12)  # of "HTTP/1.1 200 OK"
+_PAUSE_S = 0.05  # after a connection that broke
+_MOST_DRAIN_S = 60.0
+
+BROKEN = 0
+"""Stands for a status where the connection broke before an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPoint:
+    """What the server did under one load, and what it took.
+
+    Attributes:
+        seconds: from the first request to the last answer.
+        statuses: status to the number of answers; `BROKEN` for requests that got none.
+        p50_ms: of the answers 200, as the next two; ``None`` where there was none.
+        server_cpu_s: CPU seconds of the server's processes.
+        client_cpu_s: CPU seconds of the load generator.
+    """
+
+    seconds: float
+    statuses: dict[int, int]
+    p50_ms: float | None
+    p99_ms: float | None
+    slowest_ms: float | None
+    server_cpu_s: float
+    client_cpu_s: float
+
+    @property
+    def answered(self) -> int:
+        """Frames that were computed and answered."""
+        return self.statuses.get(HTTPStatus.OK, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The server: where it listens and its process."""
+
+    host: str
+    port: int
+    pid: int
+
+
+def start() -> ProcessPoolExecutor:
+    """A process in which `measure` can be called."""
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+
+
+def http_request(target: Target, content_type: str, body: bytes) -> bytes:
+    """A whole HTTP/1.1 request to the camera door."""
+    head = (
+        f"POST /predict HTTP/1.1\r\nHost: {target.host}:{target.port}\r\n"
+        f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def measure(target: Target, requests: Sequence[bytes], connections: int, warm_s: float, seconds: float) -> LoadPoint:
+    """Load the server for so many seconds and until its last answer, after a warm-up that is not counted."""
+    return uvloop.run(_measure(target, requests, connections, warm_s, seconds))
+
+
+async def _measure(
+    target: Target, requests: Sequence[bytes], connections: int, warm_s: float, seconds: float
+) -> LoadPoint:
+    loop = asyncio.get_running_loop()
+    clients = [_Client(target, islice(cycle(requests), number, None)) for number in range(connections)]
+    await asyncio.gather(*(loop.create_connection(lambda c=client: c, target.host, target.port) for client in clients))  # type: ignore[misc]
+    await _phase(clients, warm_s)
+    began, server_cpu, client_cpu = time.perf_counter(), cpu_seconds(target.pid), time.process_time()
+    samples = await _phase(clients, seconds)
+    elapsed = time.perf_counter() - began
+    server_cpu, client_cpu = cpu_seconds(target.pid) - server_cpu, time.process_time() - client_cpu
+    for client in clients:
+        client.close()
+    latencies = sorted(samples.latencies_ms)
+    return LoadPoint(
+        seconds=elapsed,
+        statuses=dict(samples.statuses),
+        p50_ms=percentile(latencies, 50),
+        p99_ms=percentile(latencies, 99),
+        slowest_ms=latencies[-1] if latencies else None,
+        server_cpu_s=server_cpu,
+        client_cpu_s=client_cpu,
+    )
+
+
+def percentile(ordered: Sequence[float], percent: float) -> float | None:
+    """The least of the ordered values that at least so many percent of them do not exceed; ``None`` of none."""
+    return ordered[max(1, math.ceil(len(ordered) * percent / 100)) - 1] if ordered else None
+
+
+@dataclass(slots=True)
+class _Samples:
+    statuses: Counter[int] = field(default_factory=Counter)
+    latencies_ms: list[float] = field(default_factory=list)
+
+    def add(self, status: int, latency_ms: float) -> None:
+        self.statuses[status] += 1
+        if status == HTTPStatus.OK:
+            self.latencies_ms.append(latency_ms)
+
+
+async def _phase(clients: list[_Client], seconds: float) -> _Samples:
+    """Let all clients send for so long; returns when each has its last answer."""
+    samples = _Samples()
+    until = time.perf_counter() + seconds
+    try:
+        async with asyncio.timeout(seconds + _MOST_DRAIN_S):
+            await asyncio.gather(*(client.run(until, samples) for client in clients))
+    except TimeoutError:
+        raise MeasurementFailed(f"The server gave no answer to a frame for {_MOST_DRAIN_S:.0f} s.") from None
+    return samples
+
+
+class _Client(asyncio.Protocol):
+    """One connection: the next frame goes out when the answer to the last is in."""
+
+    def __init__(self, target: Target, requests: Iterator[bytes]) -> None:
+        self._target = target
+        self._requests = requests
+        self._received = b""
+        self._sent = 0.0
+        self._transport: asyncio.Transport | None = None
+        self._done: asyncio.Future[None] | None = None
+
+    def run(self, until: float, samples: _Samples) -> asyncio.Future[None]:
+        """Send from now until that time (on `time.perf_counter`), at least once; done with the last answer."""
+        self._until, self._samples = until, samples
+        self._done = asyncio.get_running_loop().create_future()
+        self._send()
+        return self._done
+
+    def close(self) -> None:
+        self._done = None
+        if self._transport is not None:
+            self._transport.close()
+
+    def _send(self) -> None:
+        self._sent = time.perf_counter()
+        if self._transport is None:  # the server closed it between two phases
+            self._reconnect()
+        else:
+            self._transport.write(next(self._requests))
+
+    def _answered(self, status: int) -> None:
+        assert self._done is not None
+        now = time.perf_counter()
+        self._samples.add(status, (now - self._sent) * 1000)
+        if now < self._until:
+            self._send()
+        else:
+            self._done.set_result(None)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one, but not by inheritance
+        self._received = b""
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        end = self._received.find(_HEAD_END)
+        if end < 0:
+            return
+        found = _LENGTH.search(self._received, 0, end + 2)
+        length = int(found[1]) if found else 0
+        if len(self._received) >= end + len(_HEAD_END) + length:
+            status = int(self._received[_STATUS])
+            self._received = b""
+            self._answered(status)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._transport = None
+        if self._done is not None and not self._done.done():
+            asyncio.get_running_loop().call_later(_PAUSE_S, self._broken)
+
+    def _broken(self) -> None:
+        """A request is lost: count it, and go on with a new connection."""
+        if self._done is not None and not self._done.done():
+            self._answered(BROKEN)
+
+    def _reconnect(self) -> None:
+        async def connect() -> None:
+            try:
+                await asyncio.get_running_loop().create_connection(lambda: self, self._target.host, self._target.port)
+            except OSError:
+                asyncio.get_running_loop().call_later(_PAUSE_S, self._broken)
+            else:
+                self._send()
+
+        self._connecting = asyncio.create_task(connect())

@@ -1,0 +1,159 @@
+"""`edge bench`: measure the server against the bare work, and print what came out beside what is aimed at."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from edge.bench.report import CONNECTIONS
+from edge.bench.run import QUICK, THOROUGH, measure
+from edge.bootstrap import build_repository, embedded_models
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from edge.bench.report import Report
+    from edge.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The command's arguments."""
+
+    model: str | None
+    quick: bool
+    seconds: float | None
+    as_json: bool
+
+
+def run(request: Request, settings: Settings) -> None:
+    """Measure and print.
+
+    Raises:
+        EdgeError: there is no such model, or the server does not start with it.
+    """
+    plan = QUICK if request.quick else THOROUGH
+    if request.seconds is not None:
+        plan = replace(plan, seconds=request.seconds)
+    name = request.model
+    if name is not None and Path(name).exists():
+        settings, name = settings.model_copy(update={"models": Path(name), "default_model": None}), None
+    settings = settings.model_copy(update={"models": settings.models or embedded_models()})
+    servable = build_repository(settings).find(name)
+    with _progress(plan.steps) as advance:
+        report = measure(servable, settings, plan, advance)
+    if request.as_json:
+        click.echo(json.dumps(asdict(report), indent=2))
+    else:
+        _print(report, Console())
+
+
+def _print(report: Report, console: Console) -> None:
+    machine, method = report.machine, report.method
+    console.print(
+        f"{machine['cpu']}, {machine['usable_cpus']} of {machine['cores']} cores, {machine['memory_mib']} MiB; "
+        f"{machine['system']}, Python {machine['python']}, LiteRT {machine.get('ai-edge-litert')}, "
+        f"Pillow {machine.get('pillow')}, uvicorn {machine.get('uvicorn')}",
+        style="dim",
+    )
+    console.print(
+        f"Model {method['model']}, {method['workers']} workers; median of {method['rounds']} rounds "
+        f"of {method['seconds']} s a point. c: connections; CPU: ms a frame; /s: frames; refused: 503.\n",
+        style="dim",
+    )
+    console.print(points_table(report))
+    console.print()
+    console.print(overload_table(report))
+    console.print()
+    console.print(aims_table(report))
+    starts, pss = report.first_answer_s, {when: one.pss_mib for when, one in report.memory.items()}
+    rss = {when: one.rss_mib for when, one in report.memory.items()}
+    console.print(
+        f"\nStart to first answer {min(starts):.2f} to {max(starts):.2f} s, median {median(starts):.2f} s. "
+        f"PSS {pss['after_start']:.0f} MiB after start, {pss['after_load']:.0f} after load "
+        f"(RSS {rss['after_start']:.0f}, {rss['after_load']:.0f}).",
+        style="dim",
+    )
+
+
+def points_table(report: Report) -> Table:
+    """Server against bare work, a row for each size and number of connections."""
+    table = _table(
+        "JPEG", "c", "bare CPU", "server CPU", "ratio", "client CPU", "bare/s", "server/s", "p50 ms", "p99 ms"
+    )
+    for point in report.points:
+        table.add_row(
+            point.size if point.connections == CONNECTIONS[0] else "",
+            str(point.connections),
+            _figure(point.bare_cpu_ms, 2),
+            _figure(point.server_cpu_ms, 2),
+            _figure(point.ratio, 3),
+            _figure(point.client_cpu_ms, 2),
+            _figure(point.bare_frames_per_s, 0),
+            _figure(point.server_frames_per_s, 0),
+            _figure(point.p50_ms, 1),
+            _figure(point.p99_ms, 1),
+        )
+    return table
+
+
+def overload_table(report: Report) -> Table:
+    """What became of the requests at the most connections."""
+    table = _table("JPEG", "c", "answered", "refused", "other", "answered/s", "refused/s", "slowest ms")
+    for point in report.points:
+        if point.connections == CONNECTIONS[-1]:
+            table.add_row(
+                point.size,
+                str(point.connections),
+                str(point.answered),
+                str(point.refused),
+                str(point.other),
+                _figure(point.server_frames_per_s, 0),
+                _figure(point.refused_per_s, 0),
+                _figure(point.slowest_ms, 0),
+            )
+    return table
+
+
+def aims_table(report: Report) -> Table:
+    """The aims, each with what was measured and whether that meets it."""
+    words = {True: Text("met", "green"), False: Text("not met", "red"), None: Text("not measured", "dim")}
+    table = _table("aim", "at most", "measured", "")
+    for aim in report.aims:
+        table.add_row(
+            aim.name, f"{aim.limit:.4g}", "-" if aim.measured is None else f"{aim.measured:.4g}", words[aim.met]
+        )
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index == 0 else "right")
+    return table
+
+
+def _figure(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[], None]]:
+    """A bar on the terminal; silent where nobody looks."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("measuring", total=total)
+        yield lambda: progress.advance(task)

@@ -1,0 +1,43 @@
+"""Gives memory that was freed back to the system, where the allocator would keep it.
+
+Only glibc keeps it so, and only glibc has the functions called here; with another C library they do nothing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+
+_M_MMAP_THRESHOLD = -3  # glibc's malloc.h
+_LARGE = 4 << 20
+"""Bytes from which a block goes back to the system when it is freed. Below it lie the buffers of an everyday frame
+(640 x 480 has 1.2 MB), which are faster to use again than to ask for."""
+
+
+def return_large_blocks() -> bool:
+    """Let freed blocks of 4 MiB and more go back to the system at once; whether the C library can be told so.
+
+    glibc raises that limit by itself to 32 MiB with the first large block freed, after which a worker kept the 200 MB
+    of one 50-megapixel image for good.
+    """
+    c = _glibc()
+    return c is not None and bool(c.mallopt(_M_MMAP_THRESHOLD, _LARGE))
+
+
+def release_free_memory() -> None:
+    """Return the freed pages of smaller blocks, too; takes milliseconds, so that it is for an idle moment.
+
+    After a burst of bodies glibc keeps their pages (100 MiB and more), since a few small blocks lie above them.
+    """
+    c = _glibc()
+    if c is not None:
+        c.malloc_trim(0)
+
+
+@cache
+def _glibc() -> ctypes.CDLL | None:
+    try:
+        c = ctypes.CDLL(None)
+    except (OSError, TypeError):  # Windows
+        return None
+    return c if hasattr(c, "mallopt") and hasattr(c, "malloc_trim") else None
