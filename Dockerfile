@@ -47,6 +47,8 @@ ENV PATH=/opt/edge/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     OPENBLAS_NUM_THREADS=1 \
     EDGE_HOST=0.0.0.0 \
+    EDGE_ALLOW_OPEN=true \
+    EDGE_DATA=/data \
     EDGE_MODEL_MOUNTS=/models:/tmp/mounted_model \
     EDGE_SHUTDOWN_GRACE_S=8
 VOLUME /data

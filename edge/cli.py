@@ -1,4 +1,4 @@
-"""The command line: `edge serve`, `edge predict`, `edge inspect`, `edge bench`.
+"""The command line: `edge serve`, `edge predict`, `edge inspect`, `edge key`, `edge bench`.
 
 Takes arguments apart and turns errors into one clear line; the commands themselves are in `edge.commands`, imported
 when they are asked for, so that each starts as fast as it can.
@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import __version__
+from edge.api_key import Scope
 from edge.errors import EdgeError
 from edge.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
 REFUSED = 2
 """Exit code where a command could not do what was asked at all; 1 where some images failed."""
@@ -42,7 +44,8 @@ def _setting(name: str) -> Callable[..., Any]:
     """The flag of a setting, described as in `edge.settings`."""
     field = Settings.model_fields[name]
     flag = f"--{name.replace('_', '-')}"
-    default = "" if field.default is None else f"  [default: {field.default}]"
+    shown = field.default is not None and field.default not in ({}, "")
+    default = f"  [default: {field.default}]" if shown else ""
     words = f"{field.description}{default}"
     if field.annotation is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=words)
@@ -113,6 +116,21 @@ def inspect(export: Path, *, as_json: bool) -> None:
     from edge.commands.inspect import run
 
     run(export, as_json=as_json)
+
+
+@main.command()
+@click.argument("name")
+@click.option(
+    "--scope", "scopes", multiple=True, default=("predict",), show_default=True,
+    type=click.Choice([scope.value for scope in Scope]),
+    help="What the key opens: frames and the kiosk; the wall; everything. Several are possible.",
+)  # fmt: skip
+@click.option("--expires", type=click.DateTime(["%Y-%m-%d"]), help="The last day (UTC) on which the key is good.")
+def key(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None:
+    """Make an API key called NAME; print it once, and the setting that makes the service know it."""
+    from edge.commands.key import run
+
+    run(name, scopes, expires.date() if expires else None)
 
 
 @main.command()

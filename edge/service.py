@@ -13,7 +13,7 @@ from edge.model.prediction import selection
 from edge.runtime.memory import release_free_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -38,6 +38,7 @@ class Query:
         top_k: at most so many items, 1 or more.
         threshold: leave out items under this score, 0..1.
         deadline: on `time.monotonic`, by which the answer is wanted.
+        camera: who sent the image; empty where it does not say.
     """
 
     deadline: float
@@ -45,6 +46,7 @@ class Query:
     version: int | None = None
     top_k: int | None = None
     threshold: float | None = None
+    camera: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,8 @@ class InferenceService:
         self.watcher: Watcher | None = None
         self.max_in_flight = pool.workers + pool.queue_size
         self.max_held_bytes = max_held_bytes
+        self.on_answer: Callable[[bytes, Query, Answer], None] | None = None
+        """As the watcher's `answered`, with the frame and its query."""
         self._in_flight = 0
         self._held_bytes = 0
         self._most_held_bytes = 0
@@ -137,6 +141,10 @@ class InferenceService:
     def stopping(self) -> bool:
         """Whether nothing new is taken any more."""
         return self._stopping
+
+    def status(self) -> dict[str, Any]:
+        """What stands behind the edge, by name: here nothing."""
+        return {}
 
     @contextmanager
     def admit(self) -> Iterator[Place]:
@@ -198,6 +206,8 @@ class InferenceService:
             raise
         if self.watcher:
             self.watcher.answered(answer)
+        if self.on_answer is not None:
+            self.on_answer(image, query, answer)
         return answer
 
     async def _answer(self, image: bytes, query: Query) -> Answer:

@@ -11,15 +11,17 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
+from edge.api_key import ApiKey, parse_keys
 from edge.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ CONFIG = "EDGE_CONFIG"
 """The variable that names the TOML file, as the flag ``--config`` does."""
 
 Positive = Annotated[int, Field(ge=1)]
+ApiKeys = Annotated[dict[str, ApiKey], NoDecode, BeforeValidator(parse_keys)]
 
 
 class Settings(BaseSettings):
@@ -71,6 +74,34 @@ class Settings(BaseSettings):
     shutdown_grace_s: Annotated[float, Field(ge=0)] = Field(
         30.0, description="Seconds that accepted frames are given to be answered when the service is stopped."
     )
+    api_keys: ApiKeys = Field(
+        {},
+        description="Who may ask: JSON of names to a key's hash, scopes (predict, view, admin) and optional expiry. "
+        "`edge key NAME` makes one. Everyone who reaches the service if not set.",
+    )
+    allow_open: bool = Field(
+        default=False, description="Listen on other addresses than this machine's own loopback without any API key."
+    )
+    data: Path | None = Field(
+        None, description="Folder in which the service keeps what it makes. ~/.local/share/edge if not set."
+    )
+    tls: bool = Field(
+        default=False,
+        description="Serve HTTPS, with a certificate made here for this machine if none is given by tls_cert.",
+    )
+    tls_cert: Path | None = Field(None, description="PEM file of your own certificate and its chain; turns tls on.")
+    tls_key: Path | None = Field(None, description="PEM file of its key. The one in tls_cert if not set.")
+    tls_names: str = Field(
+        "", description="More names and addresses for the certificate made here, with commas between them."
+    )
+    pairing_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        8502, description="With tls: port of the plain HTTP page that hands out the made authority; 0 for none."
+    )
+    max_streams: Positive = Field(32, description="Streams open at the same time; beyond them 429.")
+    max_streams_per_client: Positive = Field(8, description="Streams open at the same time from one address.")
+    stream_idle_s: Annotated[float, Field(gt=0)] = Field(60.0, description="Seconds without a frame that end a stream.")
+    wall_size: Positive = Field(32, description="Latest pictures of each camera that the wall keeps, in memory only.")
+    wall_bytes: Positive = Field(64 << 20, description="Bytes of pictures that the wall keeps in all.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log lines that are written."
     )
@@ -78,6 +109,14 @@ class Settings(BaseSettings):
         "console", description="How log lines are written: for people, or a JSON object a line."
     )
     log_requests: bool = Field(default=True, description="Write a log line for every request.")
+
+    @property
+    def data_folder(self) -> Path:
+        """``data``, or where a user's programs keep their data: the XDG base directory."""
+        if self.data is not None:
+            return self.data
+        named = os.environ.get("XDG_DATA_HOME", "")
+        return (Path(named) if Path(named).is_absolute() else Path.home() / ".local" / "share") / "edge"
 
     @classmethod
     def settings_customise_sources(
@@ -118,6 +157,9 @@ def load_settings(flags: Mapping[str, Any] | None = None, config: Path | None = 
             given = f"{PREFIX}{name.upper()}"
         else:
             given = f"{name} in {file}"
+        if name == "api_keys":  # a key written where its hash belongs must not end in a log
+            where, words = ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")
+            raise SettingsError(f"{given}: {where}: {words}. `edge key NAME` makes a good one.") from None
         raise SettingsError(f"{given} = {fault['input']}: {fault['msg']}.{_suggestion(name)}") from error
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from edge import logs
 from edge.bootstrap import build_repository, build_service
+from edge.web.addresses import is_loopback, machine_addresses
+from edge.web.qr import qr_terminal
 from edge.web.server import serve
 
 if TYPE_CHECKING:
@@ -24,14 +27,39 @@ def run(settings: Settings) -> None:
     repository = build_repository(settings)
     service = build_service(settings, repository)
 
-    def say(url: str) -> None:
+    def say(url: str, settings: Settings) -> None:
         if settings.log_format == "json":
             _log.info("edge serves %s on %s", _names(repository), url)
+            _log.info("%s", _who(settings))
             return
         click.echo(f"edge serves {_names(repository)} on {url}")
-        click.echo(f"Try: curl --data-binary @photo.jpg {url}/predict")
+        click.echo(_who(settings))
+        click.echo(f"Try: curl --data-binary @photo.jpg {url}/predict, or {url}/kiosk in a browser.")
+        if settings.pairing_port and not is_loopback(settings.host):
+            _show_pairing(settings)
 
     serve(service, settings, on_listening=say)
+
+
+def _who(settings: Settings) -> str:
+    """Who can use the service, in a sentence."""
+    if settings.api_keys:
+        return f"API keys: {', '.join(sorted(settings.api_keys))}. What is asked without one is refused."
+    if is_loopback(settings.host):
+        return "No API keys: it listens on this machine only. `edge key NAME` makes a key."
+    return "No API keys and allow_open is set: everyone who reaches this address can use the service."
+
+
+def _show_pairing(settings: Settings) -> None:
+    """Where phones learn to trust this machine; as a QR code where somebody looks."""
+    named = settings.tls_names.split(",")[0].strip()
+    host = named or next((str(one) for one in machine_addresses() if one.version == 4), None)  # noqa: PLR2004 -- IPv4
+    if host is None:
+        return
+    url = f"http://{host}:{settings.pairing_port}/pair"
+    click.echo(f"Phones and other devices: open {url}")
+    if sys.stdout.isatty():
+        click.echo(qr_terminal(url))
 
 
 def _names(repository: ModelRepository) -> str:

@@ -11,11 +11,18 @@ from fastapi_offline import FastAPIOffline
 from edge import __version__
 from edge.bootstrap import load_models
 from edge.web.camera import camera_door
+from edge.web.keys import KeyGuard, sign_in_door
 from edge.web.metrics import Metrics, metrics_door
 from edge.web.observe import FrameWatcher, Observe
+from edge.web.pages import pages_door
+from edge.web.pairing import pairing_door
+from edge.web.phone import phone_door
 from edge.web.replies import install_handlers
 from edge.web.status import status_door
+from edge.web.stream import stream_door
 from edge.web.tfserving import tf_serving_door
+from edge.web.wall import Wall
+from edge.web.wall_door import wall_door
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -47,11 +54,21 @@ def create_app(service: InferenceService, settings: Settings) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     install_handlers(app)
+    wall = Wall(settings.wall_size, settings.wall_bytes, settings.max_pixels)
+    service.on_answer = wall.saw
+    if settings.api_keys:
+        app.add_middleware(KeyGuard, keys=settings.api_keys)
     metrics = Metrics(service)
     service.watcher = FrameWatcher(metrics)
     app.add_middleware(Observe, metrics=metrics, log=settings.log_requests)
     app.include_router(metrics_door(metrics))
     app.include_router(camera_door(service, settings))
+    app.include_router(stream_door(service, settings))
     app.include_router(status_door(service))
     app.include_router(tf_serving_door(service, settings))
+    app.include_router(wall_door(wall, service))
+    app.include_router(phone_door(service, settings))
+    app.include_router(sign_in_door(service, settings.api_keys))
+    app.include_router(pairing_door(settings))
+    app.include_router(pages_door())
     return app

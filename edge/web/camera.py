@@ -31,9 +31,11 @@ _PARAMETERS = {
     "top_k": ("integer", "At most so many predictions, 1 or more."),
     "threshold": ("number", "Leave out predictions under this score, 0..1."),
     "deadline_ms": ("integer", "Milliseconds the answer may take, 1 or more."),
+    "camera": ("string", "Name of the camera, for the wall; at most 64 characters."),
 }
 
 _MAX_DEADLINE_MS = 600_000
+_MAX_CAMERA_NAME = 64
 
 _DOCUMENTATION: dict[str, Any] = {
     "parameters": [
@@ -115,7 +117,16 @@ def _query(request: Request, settings: Settings, arrived: float) -> Query:
         model=_model(request.path_params.get("model"), given.get("model")),
         top_k=_number(given, "top_k", int, 1, None),
         threshold=_number(given, "threshold", float, 0, 1),
+        camera=camera_name(given),
     )
+
+
+def camera_name(given: Mapping[str, str]) -> str:
+    """The camera a query names, empty if it does not; raises ``BadRequest`` where the name is too long."""
+    name = given.get("camera", "")
+    if len(name) > _MAX_CAMERA_NAME:
+        raise BadRequest(f"camera has {len(name)} characters; at most {_MAX_CAMERA_NAME} are taken.")
+    return name
 
 
 def _model(in_path: str | None, in_query: str | None) -> str | None:

@@ -17,7 +17,7 @@ from edge.web.schema import error_json
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from starlette.requests import Request
+    from starlette.requests import HTTPConnection, Request
     from starlette.types import ExceptionHandler
 
 _log = logging.getLogger(__name__)
@@ -50,15 +50,19 @@ class Internal(EdgeError):
 
 def json_response(content: Any, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Response:
     """A JSON response; compact, and with NaN and Infinity bare where a model answers with them, as TF Serving does."""
+    return Response(json_bytes(content), status, headers, media_type="application/json")
+
+
+def json_bytes(content: Any) -> bytes:
+    """The body of `json_response`."""
     body = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     try:
-        encoded = body.encode()
+        return body.encode()
     except UnicodeEncodeError:  # half a surrogate pair, which JSON can say ("\ud800") and UTF-8 cannot
-        encoded = json.dumps(content, separators=(",", ":")).encode()
-    return Response(encoded, status, headers, media_type="application/json")
+        return json.dumps(content, separators=(",", ":")).encode()
 
 
-def error_response(request: Request, error: EdgeError) -> Response:
+def error_response(request: HTTPConnection, error: EdgeError) -> Response:
     """The error in the shape and with the status of the door that was asked."""
     headers = {CODE_HEADER: error.code}
     if isinstance(error, Refusal) and error.retry_after_s is not None:

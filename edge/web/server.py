@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from edge.errors import SettingsError
+from edge.web.addresses import is_loopback
 from edge.web.app import create_app
+from edge.web.pairing import pairing_app
+from edge.web.tls import authority_file, certificate, server_context, uses_tls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import ssl
+    from collections.abc import Callable, Coroutine, Iterator
     from types import FrameType
 
     from edge.service import InferenceService
@@ -24,18 +29,30 @@ _log = logging.getLogger(__name__)
 
 _BACKLOG = 2048
 _KEEP_ALIVE_S = 75  # a camera that posts once a minute keeps its connection
+_RENEWAL_S = 12 * 3600  # how often the certificate's end is looked at
 
 
-def serve(service: InferenceService, settings: Settings, *, on_listening: Callable[[str], None]) -> None:
+def serve(service: InferenceService, settings: Settings, *, on_listening: Callable[[str, Settings], None]) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Args:
-        on_listening: called with the service's URL once connections are taken.
+        on_listening: called once connections are taken, with the service's URL and the settings with the ports taken.
 
     Raises:
-        SettingsError: the address cannot be listened on.
+        SettingsError: the address cannot be listened on, is open to the network without a key or a word that it
+            shall be, or the certificate is no good.
     """
+    _check_open(settings)
+    context = server_context(certificate(settings)) if uses_tls(settings) else None
     listener = _listen(settings.host, settings.port)
+    plain = _listen_plain(settings)
+    ports = {"port": listener.getsockname()[1], "pairing_port": plain.getsockname()[1] if plain else 0}
+    settings = settings.model_copy(update=ports)
+    beside: list[Coroutine[None, None, None]] = []
+    if context is not None:
+        beside.append(_renew(context, settings))
+    if plain is not None:
+        beside.append(_serve_plain(plain, settings))
     config = uvicorn.Config(
         create_app(service, settings),
         access_log=False,
@@ -44,21 +61,48 @@ def serve(service: InferenceService, settings: Settings, *, on_listening: Callab
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=round(settings.shutdown_grace_s),
+        ws_max_size=settings.max_body_bytes,
+        ws_per_message_deflate=False,  # what comes is compressed already
+        ws="websockets-sansio",
     )
-    _Server(config, service, lambda: on_listening(_url(listener))).run(sockets=[listener])
+    config.load()
+    config.ssl = context  # the one that `_renew` fills anew
+    url = _url(listener, "https" if context else "http")
+    _Server(config, service, beside, lambda: on_listening(url, settings)).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, ended by a signal with exit code 0 (its own raises the signal again) and with no new frames taken."""
+    """Uvicorn, ended by a signal with exit code 0 (its own raises the signal again) and with no new frames taken.
 
-    def __init__(self, config: uvicorn.Config, service: InferenceService, on_listening: Callable[[], None]) -> None:
+    Args:
+        beside: what runs as long as the server does.
+        on_listening: called once connections are taken.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        service: InferenceService,
+        beside: list[Coroutine[None, None, None]],
+        on_listening: Callable[[], None],
+    ) -> None:
         super().__init__(config)
         self._service = service
+        self._beside = beside
         self._on_listening = on_listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._on_listening()  # not before: from here on a signal ends it as it should
+
+    async def main_loop(self) -> None:
+        tasks = [asyncio.create_task(one) for one in self._beside]
+        try:
+            await super().main_loop()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -71,6 +115,56 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+class _PlainServer(uvicorn.Server):
+    """Uvicorn beside another: the signals are the other's."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _serve_plain(listener: socket.socket, settings: Settings) -> None:
+    """The pairing page over plain HTTP, until it is cancelled."""
+    config = uvicorn.Config(
+        pairing_app(settings), access_log=False, log_config=None, lifespan="off", server_header=False, ws="none"
+    )
+    server = _PlainServer(config)
+    try:
+        await server.serve(sockets=[listener])
+    except asyncio.CancelledError:
+        await server.shutdown(sockets=[listener])
+        raise
+
+
+async def _renew(context: ssl.SSLContext, settings: Settings) -> None:
+    """Look at the certificate now and then: one made here is renewed, one of the owner's is read again."""
+    while True:
+        await asyncio.sleep(_RENEWAL_S)
+        try:
+            (await asyncio.to_thread(certificate, settings)).fill(context)
+        except SettingsError as error:  # the old one goes on
+            _log.warning("the certificate was not renewed: %s", error)
+
+
+def _check_open(settings: Settings) -> None:
+    if settings.api_keys or settings.allow_open or is_loopback(settings.host):
+        return
+    raise SettingsError(
+        f"Without API keys everyone who reaches {settings.host} could use the service; without them it listens on this "
+        "machine only. Make a key with `edge key NAME` and set EDGE_API_KEYS, or say --allow-open."
+    )
+
+
+def _listen_plain(settings: Settings) -> socket.socket | None:
+    """For the pairing page, where there is an authority to hand out; the service goes on without."""
+    if authority_file(settings) is None or not settings.pairing_port:
+        return None
+    with suppress(SettingsError):
+        return _listen(settings.host, settings.pairing_port)
+    _log.warning("port %d is taken: no pairing page over plain HTTP; see --pairing-port", settings.pairing_port)
+    return None
+
+
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -81,11 +175,11 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _url(listener: socket.socket) -> str:
+def _url(listener: socket.socket, scheme: str) -> str:
     host, port = listener.getsockname()[:2]
     address = ipaddress.ip_address(host)
     if address.is_unspecified:
         host = "localhost"
     elif address.version == 6:  # noqa: PLR2004 -- IPv6
         host = f"[{host}]"
-    return f"http://{host}:{port}"
+    return f"{scheme}://{host}:{port}"

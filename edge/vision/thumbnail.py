@@ -1,0 +1,22 @@
+"""A small JPEG of a picture, for people to look at."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image
+
+from edge.vision.decode import decode
+
+_QUALITY = 80
+
+
+def thumbnail(encoded: bytes, side: int, *, max_pixels: int) -> bytes:
+    """The upright picture as JPEG, its longer side at most ``side`` pixels; raises as `decode` does."""
+    pixels = decode(encoded, max_pixels=max_pixels, enough=side).pixels
+    if max(pixels.size) > side:
+        pixels = pixels.copy()
+        pixels.thumbnail((side, side), Image.Resampling.BILINEAR)
+    file = io.BytesIO()
+    pixels.save(file, "JPEG", quality=_QUALITY)
+    return file.getvalue()

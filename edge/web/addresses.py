@@ -1,0 +1,74 @@
+"""The names and addresses by which others reach this machine. Asks the kernel alone; nothing goes out."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
+    from starlette.requests import HTTPConnection
+
+_FIB = Path("/proc/net/fib_trie")
+_IF6 = Path("/proc/net/if_inet6")
+_LOCAL4 = re.compile(r"\|-- (\S+)\n\s+/32 host LOCAL")
+
+
+def machine_addresses() -> list[IPv4Address | IPv6Address]:
+    """Addresses of this machine that others can reach: IPv4 first, the one of the default route before the others."""
+    found: list[IPv4Address | IPv6Address] = []
+    if (default := _default_address()) is not None:
+        found.append(default)
+    if _FIB.exists():
+        found += [ipaddress.IPv4Address(text) for text in _LOCAL4.findall(_FIB.read_text())]
+    if _IF6.exists():
+        found += [ipaddress.IPv6Address(bytes.fromhex(line.split()[0])) for line in _IF6.read_text().splitlines()]
+    reachable = [one for one in found if not (one.is_loopback or one.is_link_local or one.is_unspecified)]
+    return list(dict.fromkeys(reachable))
+
+
+def machine_names() -> list[str]:
+    """The host name, and the one that mDNS announces on the local network."""
+    name = socket.gethostname().lower().rstrip(".")
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", name) or name == "localhost":
+        return []
+    return [name] if name.endswith(".local") else [name, f"{name.split('.')[0]}.local"]
+
+
+def _default_address() -> IPv4Address | None:
+    """The source address of the default route: a UDP socket that is connected, over which nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1 (RFC 5737): nobody's
+            return ipaddress.IPv4Address(probe.getsockname()[0])
+        except OSError:  # no route at all
+            return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine itself reaches a host by that name or address."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def public_host(connection: HTTPConnection, named: str = "") -> str | None:
+    """Under which host a phone reaches this service; ``None`` if it has no address but loopback.
+
+    The one by which the request came, if that is no loopback; else the first of ``named``; else the machine's address.
+    """
+    host = connection.url.hostname or ""
+    if host and not is_loopback(host):
+        return f"[{host}]" if ":" in host else host
+    if named:
+        return named.split(",", maxsplit=1)[0].strip()
+    for address in machine_addresses():
+        return f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004 -- IPv6
+    return None

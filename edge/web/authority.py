@@ -1,0 +1,219 @@
+"""A certificate authority of this machine's own, and the certificate that it issues for the machine's names.
+
+Browsers give a page the camera only over HTTPS, except on localhost. The authority is made on the first start, kept in
+the data folder, and trusted once by each device (`/pair`). It can vouch only for this machine's names and for private
+addresses (RFC 5280, 4.2.1.10 name constraints), so that who steals its key cannot pose as a bank to those devices.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from edge.errors import SettingsError
+from edge.web.addresses import machine_addresses, machine_names
+from edge.web.tls import AUTHORITY, Certificate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+AUTHORITY_DAYS = 3650
+CERTIFICATE_DAYS = 397  # devices refuse longer ones; 398 is the limit of the CA/Browser Forum
+RENEW_DAYS = 30
+_BACKDATED = timedelta(days=1)  # a phone's clock may be behind
+
+_LOCAL_DOMAINS = ("localhost", "local", "lan", "internal", "home.arpa")
+_PRIVATE_NETWORKS = (
+    "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8",
+    "fc00::/7", "fe80::/10", "::1/128",
+)  # fmt: skip
+
+Names = list[x509.GeneralName]
+
+
+def make(folder: Path, more_names: str, now: datetime) -> Certificate:
+    """The certificate in the folder; made or renewed, as is the authority, where that is due.
+
+    Args:
+        more_names: beside those that the machine knows of itself, with commas between them.
+
+    Raises:
+        SettingsError: one of them is no name.
+        OSError: the folder cannot be written.
+    """
+    names = _wanted_names(more_names)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made = Certificate(folder / "server.pem", folder / "server.key", folder / AUTHORITY)
+    assert made.authority is not None
+    authority = _load(made.authority, folder / "ca.key", now)
+    if authority is None:
+        authority = _new_authority(names, now)
+        _write(made.authority, folder / "ca.key", [authority[0]], authority[1])
+        _log.info("made a certificate authority in %s; devices that shall trust it find it at /pair", folder)
+    allowed = _allowed(names, authority[0])
+    current = _load(made.chain, made.key, now)
+    if current is None or not _issued(current[0], authority[0]) or _names_of(current[0]) != set(allowed):
+        leaf, key = _new_certificate(allowed, authority, now)
+        _write(made.chain, made.key, [leaf, authority[0]], key)
+        _log.info("made a certificate for %s", ", ".join(str(name.value) for name in allowed))
+    return made
+
+
+def _wanted_names(more: str) -> Names:
+    """localhost, the machine's names and addresses, and those of the setting."""
+    texts = ["localhost", *machine_names(), "127.0.0.1", "::1", *map(str, machine_addresses())]
+    texts += [text.strip() for text in more.split(",") if text.strip()]
+    return list(dict.fromkeys(map(_general_name, texts)))
+
+
+def _general_name(text: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(text.strip("[]")))
+    except ValueError:
+        pass
+    try:
+        return x509.DNSName(text.lower().encode("idna").decode())
+    except UnicodeError as error:
+        raise SettingsError(f"tls_names: {text!r} is neither a host name nor an address.") from error
+
+
+def _new_authority(names: Names, now: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    host = (machine_names() or ["this machine"])[0]
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"edge on {host}"[:64])])
+    domains: Names = [x509.DNSName(domain) for domain in _LOCAL_DOMAINS]
+    networks: Names = [x509.IPAddress(ipaddress.ip_network(network)) for network in _PRIVATE_NETWORKS]
+    own: Names = [
+        x509.IPAddress(ipaddress.ip_network(name.value)) if isinstance(name, x509.IPAddress) else name for name in names
+    ]
+    public = key.public_key()
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(public)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _BACKDATED)
+        .not_valid_after(now + timedelta(days=AUTHORITY_DAYS))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.NameConstraints(list(dict.fromkeys(domains + networks + own)), None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return built, key
+
+
+def _new_certificate(
+    names: Names, authority: tuple[x509.Certificate, ec.EllipticCurvePrivateKey], now: datetime
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    issuer, issuer_key = authority
+    key = ec.generate_private_key(ec.SECP256R1())
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "edge")]))
+        .issuer_name(issuer.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _BACKDATED)
+        .not_valid_after(min(now + timedelta(days=CERTIFICATE_DAYS), issuer.not_valid_after_utc))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
+        .sign(issuer_key, hashes.SHA256())
+    )
+    return built, key
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates, content_commitment=False, key_encipherment=False,
+        data_encipherment=False, key_agreement=False, key_cert_sign=signs_certificates, crl_sign=signs_certificates,
+        encipher_only=False, decipher_only=False,
+    )  # fmt: skip
+
+
+def _allowed(names: Names, authority: x509.Certificate) -> Names:
+    """The names that the authority may vouch for; one that it may not is told and left out."""
+    constraints = authority.extensions.get_extension_for_class(x509.NameConstraints).value
+    permitted = constraints.permitted_subtrees or []
+    networks = [one.value for one in permitted if isinstance(one, x509.IPAddress)]
+    domains = [one.value for one in permitted if isinstance(one, x509.DNSName)]
+    allowed: Names = []
+    for name in names:
+        if isinstance(name, x509.IPAddress):
+            good = any(name.value in network for network in networks)  # type: ignore[operator]  # all are networks
+        else:
+            good = any(name.value == domain or name.value.endswith(f".{domain}") for domain in domains)
+        if good:
+            allowed.append(name)
+        else:
+            _log.warning(
+                "the authority made here may not vouch for %s, new since; to include it, remove the folder tls from "
+                "the data folder and trust the new authority on all devices",
+                name.value,
+            )
+    return allowed
+
+
+def _issued(leaf: x509.Certificate, authority: x509.Certificate) -> bool:
+    try:
+        leaf.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _names_of(leaf: x509.Certificate) -> set[x509.GeneralName]:
+    return set(leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+
+
+def _load(file: Path, key_file: Path, now: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None:
+    """A certificate and its key; ``None`` where they are missing, broken, or end within `RENEW_DAYS`."""
+    try:
+        read = x509.load_pem_x509_certificate(file.read_bytes())
+        key = serialization.load_pem_private_key(key_file.read_bytes(), None)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        _log.warning("%s cannot be read and is made anew: %s", file, error)
+        return None
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != read.public_key():
+        _log.warning("%s and %s do not go together and are made anew", file, key_file)
+        return None
+    if read.not_valid_after_utc - now < timedelta(days=RENEW_DAYS) or read.not_valid_before_utc > now:
+        return None
+    return read, key
+
+
+def _write(file: Path, key_file: Path, chain: list[x509.Certificate], key: ec.EllipticCurvePrivateKey) -> None:
+    encoded = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    _replace(key_file, encoded, 0o600)
+    _replace(file, b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain), 0o644)
+
+
+def _replace(file: Path, content: bytes, mode: int) -> None:
+    """Write beside and rename, so that a power cut leaves the old file or the new one."""
+    beside = file.with_name(f"{file.name}.new")
+    beside.unlink(missing_ok=True)
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as out:
+        out.write(content)
+        out.flush()
+        os.fsync(out.fileno())
+    beside.replace(file)

@@ -1,0 +1,86 @@
+"""The pages: HTML, style sheets and ES modules as they are in the package, with a policy that lets nothing else in."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import RedirectResponse
+
+from edge.web.replies import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+PAGES = ("kiosk", "wall", "phone", "login", "pair")
+
+_FOLDER = Path(__file__).parent / "static"
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
+}
+_SECURITY = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Referrer-Policy": "same-origin",  # not no-referrer: its forms would send no Origin
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    content: bytes
+    etag: str
+    media_type: str
+
+    def response(self, request: Request) -> Response:
+        """The file, or word that the browser's copy is still good."""
+        headers = {**_SECURITY, "ETag": self.etag, "Cache-Control": "no-cache"}
+        if request.headers.get("if-none-match") == self.etag:
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+        return Response(self.content, media_type=self.media_type, headers=headers)
+
+
+def pages_door(pages: Iterable[str] = PAGES) -> APIRouter:
+    """`GET /`, the pages, and `GET /static/{file}`. All are read once, here."""
+    router = APIRouter(include_in_schema=False)
+    files = {file.name: _read(file) for file in sorted(_FOLDER.iterdir()) if file.suffix in _TYPES}
+
+    @router.get("/")
+    async def root() -> Response:
+        return RedirectResponse("/kiosk", HTTPStatus.TEMPORARY_REDIRECT)
+
+    @router.get("/favicon.ico")
+    async def icon(request: Request) -> Response:
+        return files["icon.svg"].response(request)
+
+    @router.get("/static/{name}")
+    async def static(name: str, request: Request) -> Response:
+        if name not in files or name.endswith(".html"):
+            raise NotFound(f"Nothing is at {request.url.path}.")
+        return files[name].response(request)
+
+    for page in pages:
+        router.add_api_route(f"/{page}", _page(files[f"{page}.html"]), methods=["GET"])
+    return router
+
+
+def _page(file: _File) -> Callable[[Request], Awaitable[Response]]:
+    async def page(request: Request) -> Response:
+        return file.response(request)
+
+    return page
+
+
+def _read(file: Path) -> _File:
+    content = file.read_bytes()
+    return _File(content, f'"{hashlib.sha256(content).hexdigest()[:16]}"', _TYPES[file.suffix])

@@ -1,0 +1,77 @@
+"""The pairing door: how a device comes to trust the authority that this machine made; also over plain HTTP.
+
+A device that does not trust yet would be warned of the page that tells it how. So the page, its files and the
+authority's certificate, none of them secret, are also served without TLS, on a port of their own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, FastAPI, Request, Response
+
+from edge.web.addresses import public_host
+from edge.web.pages import pages_door
+from edge.web.qr import qr_svg
+from edge.web.replies import NotFound, install_handlers, json_response
+from edge.web.tls import authority_file, der, fingerprint, uses_tls
+
+if TYPE_CHECKING:
+    from edge.settings import Settings
+
+
+def pairing_door(settings: Settings) -> APIRouter:
+    """`GET /pair/info`, `/pair/ca.crt` and `/pair/qr.svg`."""
+    router = APIRouter(include_in_schema=False, prefix="/pair")
+
+    @router.get("/info")
+    async def info(request: Request) -> Response:
+        authority = authority_file(settings)
+        return json_response(
+            {
+                "tls": uses_tls(settings),
+                "authority": fingerprint(authority) if authority else None,
+                "url": _service_url(request, settings),
+                "pairing_url": _pairing_url(request, settings),
+            }
+        )
+
+    @router.get("/ca.crt")
+    async def authority() -> Response:
+        file = authority_file(settings)
+        if file is None:
+            raise NotFound("This service made no authority: it has its owner's certificate, or none (--tls).")
+        headers = {"Content-Disposition": 'attachment; filename="edge-ca.crt"'}
+        return Response(der(file), media_type="application/x-x509-ca-cert", headers=headers)
+
+    @router.get("/qr.svg")
+    async def code(request: Request) -> Response:
+        return qr_svg(_pairing_url(request, settings))
+
+    return router
+
+
+def pairing_app(settings: Settings) -> FastAPI:
+    """The pairing page alone, for the plain port."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    install_handlers(app)
+    app.include_router(pages_door(["pair"]))
+    app.include_router(pairing_door(settings))
+    return app
+
+
+def _service_url(request: Request, settings: Settings) -> str:
+    """The service as the asking device reaches it; asked on the plain port, with the port that settings name."""
+    secure = uses_tls(settings)
+    port = settings.port if secure and request.url.scheme == "http" else request.url.port
+    return f"{'https' if secure else 'http'}://{_host(request, settings)}{f':{port}' if port else ''}/"
+
+
+def _pairing_url(request: Request, settings: Settings) -> str:
+    if authority_file(settings) is None or not settings.pairing_port:
+        return f"{_service_url(request, settings)}pair"
+    return f"http://{_host(request, settings)}:{settings.pairing_port}/pair"
+
+
+def _host(request: Request, settings: Settings) -> str:
+    return public_host(request, settings.tls_names) or "localhost"

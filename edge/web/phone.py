@@ -1,0 +1,110 @@
+"""The phone door: a picture from a phone to the wall, opened by the pass in the wall's QR code.
+
+Where keys are set, a phone has none: the code carries a pass that is good for some hours and for pictures alone. It is
+signed with a secret of this process, so that a restart ends it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request, Response
+
+from edge.api_key import Scope
+from edge.service import Query
+from edge.web.addresses import is_loopback, public_host
+from edge.web.body import read_body
+from edge.web.keys import KeyForbidden, KeyMissing, check_key, shown_key
+from edge.web.origin import check_origin
+from edge.web.qr import qr_svg
+from edge.web.replies import NotFound, json_response
+from edge.web.schema import answer_json
+from edge.web.wall import PHONE
+
+if TYPE_CHECKING:
+    from edge.service import InferenceService
+    from edge.settings import Settings
+
+PASS_S = 12 * 3600
+"""How long a QR code is good."""
+
+
+class Passes:
+    """Makes and checks the passes of QR codes."""
+
+    def __init__(self) -> None:
+        self._secret = secrets.token_bytes(32)
+
+    def new(self, now: float) -> str:
+        """A pass that is good for `PASS_S` from ``now`` (seconds since 1970)."""
+        until = int(now) + PASS_S
+        return f"{until}.{self._sign(until)}"
+
+    def good(self, shown: str, now: float) -> bool:
+        """Whether the pass was made here and is still good."""
+        until, _, signature = shown.partition(".")
+        if not until.isdecimal() or not until.isascii() or len(until) > len(str(int(now))) + 1:
+            return False
+        return hmac.compare_digest(signature.encode(), self._sign(int(until)).encode()) and now < int(until)
+
+    def _sign(self, until: int) -> str:
+        return hmac.new(self._secret, str(until).encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def phone_door(service: InferenceService, settings: Settings) -> APIRouter:
+    """`POST /phone/picture`; `GET /wall/phone` and `/wall/phone.svg` say where a phone finds the page."""
+    router = APIRouter(tags=["phone"])
+    passes = Passes()
+
+    @router.post("/phone/picture", summary="A picture for the wall")
+    async def picture(request: Request) -> Response:
+        arrived = time.monotonic()
+        check_origin(request)
+        _check_pass(request, settings, passes)
+        with service.admit() as place:
+            query = Query(
+                deadline=arrived + settings.deadline_ms / 1000, model=request.query_params.get("model"), camera=PHONE
+            )
+            seconds = query.deadline - time.monotonic()
+            image = await read_body(request, place, max_bytes=settings.max_body_bytes, seconds=seconds)
+            return json_response(answer_json(await service.infer(image, query)))
+
+    @router.get("/wall/phone", summary="Where a phone finds the page that sends a picture")
+    async def where(request: Request) -> Response:
+        return json_response({"url": _phone_url(request, settings, passes), "keeps": settings.wall_size})
+
+    @router.get("/wall/phone.svg", summary="The same as a QR code")
+    async def code(request: Request) -> Response:
+        url = _phone_url(request, settings, passes)
+        if url is None:
+            raise NotFound("No phone reaches this service: it listens on this machine alone. Start it with --host.")
+        return qr_svg(url)
+
+    return router
+
+
+def _phone_url(request: Request, settings: Settings, passes: Passes) -> str | None:
+    if is_loopback(settings.host):
+        return None
+    host = public_host(request, settings.tls_names)
+    if host is None:
+        return None
+    port = f":{request.url.port}" if request.url.port else ""
+    query = f"?{urlencode({'pass': passes.new(time.time())})}" if settings.api_keys else ""
+    return f"{request.url.scheme}://{host}{port}/phone{query}"
+
+
+def _check_pass(request: Request, settings: Settings, passes: Passes) -> None:
+    if not settings.api_keys or passes.good(request.query_params.get("pass", ""), time.time()):
+        return
+    shown = shown_key(request)
+    if shown is None:
+        raise KeyMissing("The code that led here is not good any more. Scan the one on the wall again.")
+    name, key = check_key(settings.api_keys, shown)
+    if not key.opens(Scope.PREDICT):
+        raise KeyForbidden(f"The key {name} does not open this; it needs the scope {Scope.PREDICT}.")

@@ -1,0 +1,103 @@
+// What every page shares: its settings, language, theme and texts.
+
+import { TEXTS } from "./texts.js";
+
+const STORED = "edge.";
+const LEAST_SHOWN = 0.005; // what would read 0 %
+const query = new URLSearchParams(location.search);
+
+/** A setting of this page: from its address, else as it was last here, else the default. */
+export function setting(name, otherwise = "") {
+  return query.get(name) ?? recall(name) ?? otherwise;
+}
+
+/** Keep a setting in the address and in this browser, so that it survives a reload, a restart and a bookmark. */
+export function keep(name, value) {
+  if (value) query.set(name, value);
+  else query.delete(name);
+  const search = query.toString();
+  history.replaceState(null, "", location.pathname + (search ? `?${search}` : ""));
+  try {
+    localStorage.setItem(STORED + name, value);
+  } catch {
+    // private windows may have no storage; the address has it
+  }
+}
+
+function recall(name) {
+  try {
+    return localStorage.getItem(STORED + name);
+  } catch {
+    return null;
+  }
+}
+
+/** The language in force: as set, else the browser's, else English. */
+export function language() {
+  const wanted = [setting("lang"), ...navigator.languages].map((one) => one.slice(0, 2).toLowerCase());
+  return wanted.find((one) => one in TEXTS) ?? "en";
+}
+
+/** A text in the language in force. */
+export function text(key, values = {}) {
+  const words = TEXTS[language()][key] ?? TEXTS.en[key] ?? key;
+  return words.replace(/{(\w+)}/g, (_, name) => values[name] ?? "");
+}
+
+/** 0.953 as 95 %, in the language's way. */
+export function percent(score) {
+  const write = new Intl.NumberFormat(language(), { style: "percent" }).format;
+  return score > 0 && score < LEAST_SHOWN ? `< ${write(0.01)}` : write(score);
+}
+
+/** Fill in all texts and set the theme; called again when either changes. */
+export function dress() {
+  const root = document.documentElement;
+  root.lang = language();
+  const theme = setting("theme");
+  if (theme === "dark" || theme === "light") root.dataset.theme = theme;
+  else delete root.dataset.theme;
+  for (const element of document.querySelectorAll("[data-text]")) {
+    element.textContent = text(element.dataset.text);
+  }
+  for (const element of document.querySelectorAll("[data-label]")) {
+    element.setAttribute("aria-label", text(element.dataset.label));
+    if (element.tagName === "BUTTON" || element.tagName === "A") element.title = text(element.dataset.label);
+  }
+  document.title = `${text(document.body.dataset.title)} · edge`;
+}
+
+/** Let selects offer language and theme. */
+export function offerLooks(languageSelect, themeSelect, changed) {
+  languageSelect.value = setting("lang");
+  themeSelect.value = setting("theme");
+  for (const [select, name] of [[languageSelect, "lang"], [themeSelect, "theme"]]) {
+    select.addEventListener("change", () => {
+      keep(name, select.value);
+      dress();
+      changed?.();
+    });
+  }
+}
+
+/** What the visitor's key opens: `{keys, name, scopes}`. */
+export async function session() {
+  const response = await fetch("/session");
+  return response.json();
+}
+
+/** To the sign-in, and back here after it. */
+export function signIn(fault = "") {
+  const to = new URLSearchParams({ next: location.pathname + location.search, ...(fault && { fault }) });
+  location.assign(`/login?${to}`);
+}
+
+/** An element with classes and text. */
+export function element(tag, className = "", words = "") {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (words) made.textContent = words;
+  return made;
+}
+
+export const byId = (id) => document.getElementById(id);

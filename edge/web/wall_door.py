@@ -1,0 +1,113 @@
+"""The wall's door: a stream of server-sent events (WHATWG HTML, 9.2), the pictures, and the operator's clearing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import StreamingResponse
+
+from edge.errors import Refusal
+from edge.web.origin import check_origin
+from edge.web.replies import NotFound, json_bytes, json_response
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from edge.service import InferenceService
+    from edge.web.wall import Wall
+
+MAX_WALLS = 16
+_BATCH_S = 0.15  # what comes meanwhile is sent together
+_HEALTH_S = 1.0
+_COUNTS_S = 5.0
+_AT_ONCE = 40  # the newest ones; a wall shows no more
+_RETRY_MS = 1000
+
+
+class TooManyWalls(Refusal):
+    """As many walls are open as the service serves."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "too_many_walls"
+
+
+def wall_door(wall: Wall, service: InferenceService) -> APIRouter:
+    """`GET /wall/events`, `GET /wall/pictures/{number}.jpg`, `POST /wall/clear`."""
+    router = APIRouter(tags=["wall"])
+
+    @router.get("/wall/events", summary="Answers, counts and health as they come, as server-sent events")
+    async def events() -> Response:
+        if wall.watchers >= MAX_WALLS:
+            raise TooManyWalls(f"{MAX_WALLS} walls are open already. Close one.")
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(_events(wall, service), headers=headers, media_type="text/event-stream")
+
+    @router.get("/wall/pictures/{number}.jpg", summary="The small picture of an answer on the wall")
+    async def picture(number: int) -> Response:
+        small = await wall.picture(number)
+        if small is None:
+            raise NotFound(f"Picture {number} is not kept any more.")
+        return Response(small, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+    @router.post("/wall/clear", summary="Forget all pictures and answers of the wall")
+    async def clear(request: Request) -> Response:
+        check_origin(request)
+        wall.clear()
+        return json_response({"cleared": True})
+
+    return router
+
+
+async def _events(wall: Wall, service: InferenceService) -> AsyncIterator[str]:
+    yield f"retry: {_RETRY_MS}\n\n"
+    number, cleared, next_health, next_counts = 0, wall.cleared, 0.0, 0.0
+    with wall.watch() as news:
+        while not service.stopping:
+            news.clear()
+            if wall.cleared != cleared:
+                cleared = wall.cleared
+                yield _event("clear", {})
+            if seen := wall.since(number):
+                number = seen[-1].number
+                yield _event("answers", [one.as_json() for one in seen[-_AT_ONCE:]])
+            now = time.monotonic()
+            if now >= next_health:
+                next_health = now + _HEALTH_S
+                yield _event("health", health_json(service))
+            if now >= next_counts:
+                next_counts = now + _COUNTS_S
+                yield _event("counts", wall.last_hour())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_HEALTH_S):
+                    await news.wait()
+                    await asyncio.sleep(_BATCH_S)
+
+
+def _event(name: str, content: Any) -> str:
+    return f"event: {name}\ndata: {json_bytes(content).decode()}\n\n"
+
+
+def health_json(service: InferenceService) -> dict[str, Any]:
+    """Models, workers and queue at a glance; and the link and the outbox where there are any."""
+    repository, pool, behind = service.repository, service.pool, service.status()
+    models = [
+        {"name": one.name, "version": one.version, "state": one.state, "fault": str(one.fault) if one.fault else None}
+        for one in repository.servables
+    ]
+    refused = [
+        {"name": name, "version": None, "state": "END", "fault": str(fault)}
+        for name, fault in repository.refused.items()
+    ]
+    return {
+        "models": models + refused,
+        "workers": {"all": pool.workers, "busy": pool.busy},
+        "queue": {"size": pool.queue_size, "waiting": pool.waiting},
+        "stopping": service.stopping,
+        "link": behind.get("link"),
+        "outbox": behind.get("outbox"),
+    }

@@ -1,0 +1,186 @@
+"""The kiosk as a person in front of it sees it."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+from screens import SIZES
+from serving.process import MODELS, ROOT, Server
+from serving.secure import LAN, free_port
+
+PHOTOS = MODELS / "photos"
+
+
+def verdict(page):
+    return page.locator("#verdict")
+
+
+def state(page):
+    return page.locator("#state")
+
+
+def test_the_kiosk_says_what_the_camera_shows(watch):
+    page = watch("/").page
+    expect(page).to_have_url(re.compile("/kiosk"))
+    expect(verdict(page)).to_have_text("espresso", timeout=15_000)
+    expect(state(page)).to_have_text("Live")
+    expect(page.locator("#bars .label").first).to_have_text("espresso")
+    expect(page.locator("#spoken")).to_have_text(re.compile(r"espresso, \d+%"))  # for a screen reader
+    expect(page.locator("#rate")).to_have_text(re.compile(r"\d+ per second, \d+ ms"), timeout=5000)
+
+
+def test_another_camera_says_something_else(watch, launch):
+    browser = launch("chelsea")
+    page = watch("/kiosk?model=objects", browser=browser).page
+    expect(verdict(page)).to_have_text("Cat", timeout=15_000)
+    ink = page.evaluate(
+        "() => { const c = document.getElementById('boxes');"
+        "return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((one) => one > 0); }"
+    )
+    assert ink, "no box was drawn"
+
+
+def test_the_server_goes_and_comes_and_the_kiosk_recovers_by_itself(watch):
+    port = free_port()
+    with Server("--port", port) as first:
+        watched = watch("/kiosk", base=first.url)
+        watched.offline_expected = True
+        page = watched.page
+        expect(verdict(page)).to_have_text("espresso", timeout=15_000)
+        first.process.kill()
+        first.ended()
+        expect(state(page)).to_have_text("The service cannot be reached")
+        expect(page.locator("#notice")).to_be_visible()
+        expect(verdict(page)).to_have_text("")  # what is old is not shown as if it were new
+    with Server("--port", port):
+        expect(verdict(page)).to_have_text("espresso", timeout=5000)  # it tries every two seconds
+        expect(page.locator("#notice")).to_be_hidden()
+        watched.page.close()
+
+
+def test_a_camera_that_fails_is_told_and_found_again(watch):
+    page = watch("/kiosk").page
+    expect(verdict(page)).to_have_text("espresso", timeout=15_000)
+    page.evaluate("document.getElementById('video').srcObject.getTracks()[0].stop()")
+    expect(state(page)).to_have_text("The camera gives no picture", timeout=10_000)
+    expect(verdict(page)).to_have_text("")
+    expect(verdict(page)).to_have_text("espresso", timeout=10_000)
+
+
+def test_without_a_camera_a_picture_is_opened_dropped_or_pasted(watch, launch):
+    browser = launch(photo=None)
+    watched = watch("/kiosk?model=objects", browser=browser)
+    watched.offline_expected = True  # the refused text is an error in the console too
+    page = watched.page
+    page.on("filechooser", lambda _: None)  # choosers are caught from now on, before a key can open one
+    expect(page.locator("#headline")).to_have_text("No camera", timeout=10_000)
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("o")
+    chooser.value.set_files(PHOTOS / "chelsea.jpg")
+    expect(verdict(page)).to_have_text("Cat")
+    expect(page.locator("#notice")).to_be_hidden()
+    page.keyboard.press("Escape")
+    expect(page.locator("#headline")).to_have_text("No camera")
+    _drop(page, PHOTOS / "coffee.jpg", "image/jpeg")
+    expect(verdict(page)).to_have_text("Coffee cup")
+    _drop(page, ROOT / "pyproject.toml", "text/plain")
+    expect(page.locator("#headline")).to_have_text("The service refused the picture")
+    expect(page.locator("#advice")).to_contain_text("not an image")
+
+
+def _drop(page, file, kind):
+    page.evaluate(
+        """([bytes, kind]) => {
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([new Uint8Array(bytes)], "dropped", { type: kind }));
+          const options = { dataTransfer: transfer, bubbles: true, cancelable: true };
+          document.body.dispatchEvent(new DragEvent("drop", options));
+        }""",
+        [list(file.read_bytes()), kind],
+    )
+
+
+def test_settings_survive_a_reload_and_a_bare_address(watch):
+    page = watch("/kiosk").page
+    expect(verdict(page)).to_have_text("espresso", timeout=15_000)
+    page.keyboard.press("s")
+    page.get_by_label("Model").select_option("objects")
+    page.get_by_label("Language").select_option("fr")
+    page.get_by_label("Thème").select_option("dark")
+    page.keyboard.press("Escape")
+    for step in (page.reload, lambda: page.goto("/kiosk")):
+        expect(verdict(page)).to_have_text("Coffee cup", timeout=15_000)
+        expect(state(page)).to_have_text("En direct")
+        expect(page.locator("html")).to_have_attribute("lang", "fr")
+        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+        assert "model=objects" in page.url
+        step()
+
+
+def test_all_is_reached_by_the_keyboard(watch):
+    page = watch("/kiosk").page
+    expect(verdict(page)).to_have_text("espresso", timeout=15_000)
+    names = []
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        names.append(page.evaluate("document.activeElement.getAttribute('aria-label')"))
+    assert names == ["Open a picture", "Full screen", "Settings"]
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Settings")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press(" ")
+    expect(state(page)).to_have_text("Paused")
+    page.keyboard.press(" ")
+    expect(state(page)).to_have_text("Live")
+    page.keyboard.press("f")
+    page.evaluate("() => new Promise((done) => setInterval(() => document.fullscreenElement && done(), 50))")
+
+
+def test_over_plain_http_on_the_network_the_way_to_a_camera_is_shown(watch, served):
+    if LAN is None:
+        pytest.skip("this machine has no address but loopback")
+    page = watch("/kiosk", base=f"http://{LAN}:{served.url.rpartition(':')[2]}").page
+    expect(page.locator("#headline")).to_have_text("The camera needs HTTPS")
+    expect(page.get_by_role("link", name="Pair this device")).to_be_visible()
+    page.locator("#file").set_input_files(PHOTOS / "coffee.jpg")
+    expect(verdict(page)).to_have_text("espresso")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_screen_is_filled_and_the_verdict_is_large(watch, size):
+    width, height = SIZES[size]
+    page = watch("/kiosk", viewport={"width": width, "height": height}).page
+    expect(verdict(page)).to_have_text("espresso", timeout=15_000)
+    measured = page.evaluate(
+        "() => ({ w: document.documentElement.scrollWidth, h: document.documentElement.scrollHeight,"
+        " size: parseFloat(getComputedStyle(document.getElementById('verdict')).fontSize),"
+        " cut: document.getElementById('verdict').scrollWidth > document.getElementById('verdict').clientWidth })"
+    )
+    assert (measured["w"], measured["h"]) == (width, height)  # nothing to scroll
+    assert not measured["cut"]
+    # 7 inches across 800 pixels are 5.2 pixels a millimetre; letters of 10 mm are read from three metres
+    assert measured["size"] >= {"7-inch": 75, "1080p": 150, "phone": 45}[size]
+
+
+def test_a_link_that_dies_without_a_word_is_noticed(watch):
+    watched = watch("/kiosk")
+    watched.offline_expected = True
+    page = watched.page
+    expect(verdict(page)).to_have_text("espresso", timeout=15_000)
+    page.evaluate("WebSocket.prototype.send = () => {}")  # frames leave and never arrive
+    expect(state(page)).to_have_text("No answer", timeout=10_000)
+
+
+def test_the_documented_browser_client_says_what_it_sees(watch):
+    [code] = re.findall(r"```js\n(.*?)```", (ROOT / "docs" / "stream.md").read_text(), re.DOTALL)
+    page = watch("/login").page
+    page.evaluate(
+        "async (bytes) => { window.video = await createImageBitmap(new Blob([new Uint8Array(bytes)]));"
+        " window.heard = []; window.say = (words) => window.heard.push(words); }",
+        list((PHOTOS / "coffee.jpg").read_bytes()),
+    )
+    page.evaluate(f"(() => {{ {code} }})()")
+    page.evaluate("() => new Promise((done) => setInterval(() => window.heard.length > 2 && done(), 50))")
+    assert page.evaluate("window.heard[0]") == "espresso"

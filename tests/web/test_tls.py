@@ -1,0 +1,244 @@
+"""HTTPS: the authority and the certificate made here, their renewal, and the pairing of a device."""
+
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from serving.pictures import photo
+from serving.process import ROOT, Server, clean_environment
+from serving.secure import SecureServer, free_port
+from websockets.sync.client import connect
+
+from edge.errors import SettingsError
+from edge.settings import Settings
+from edge.web.authority import CERTIFICATE_DAYS
+from edge.web.tls import certificate, fingerprint, server_context
+
+NOW = datetime.now(UTC)
+
+
+def settings(tmp_path, **given) -> Settings:
+    return Settings(data=tmp_path, tls=True, **given)
+
+
+def leaf(made) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(made.chain.read_bytes())
+
+
+def names(made) -> set[str]:
+    return {
+        str(name.value) for name in leaf(made).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    }
+
+
+def shake_hands(made, authority, host) -> None:
+    """A TLS handshake as a device that trusts the authority does it; raises where the device would warn."""
+    ours, theirs = socket.socketpair()
+    failed = []
+
+    def serve() -> None:
+        try:
+            server_context(made).wrap_socket(ours, server_side=True).close()
+        except OSError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        context = ssl.create_default_context(cafile=str(authority))
+        context.wrap_socket(theirs, server_hostname=host).close()
+    finally:
+        theirs.close()
+        thread.join(10)
+        ours.close()
+
+
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory):
+    return certificate(settings(tmp_path_factory.mktemp("data"), tls_names="camera.lan, 192.168.7.7"))
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1", "camera.lan", "192.168.7.7"])
+def test_a_device_that_trusts_the_authority_connects_by_every_name(made_once, host):
+    shake_hands(made_once, made_once.authority, host)
+
+
+def test_a_device_is_warned_of_a_name_that_is_not_this_machine_s(made_once):
+    with pytest.raises(ssl.SSLCertVerificationError):
+        shake_hands(made_once, made_once.authority, "example.com")
+
+
+def test_keys_are_readable_by_their_owner_alone(made_once):
+    folder = made_once.chain.parent
+    assert folder.stat().st_mode & 0o777 == 0o700
+    for name in ("ca.key", "server.key"):
+        assert (folder / name).stat().st_mode & 0o777 == 0o600
+    assert not list(folder.glob("*.new"))
+
+
+def test_the_authority_vouches_for_private_names_and_addresses_only(tmp_path):
+    first = certificate(settings(tmp_path))
+    constraints = x509.load_pem_x509_certificate(first.authority.read_bytes()).extensions.get_extension_for_class(
+        x509.NameConstraints
+    )
+    assert constraints.critical
+    later = certificate(settings(tmp_path, tls_names="bank.example.com,10.1.2.3"))
+    assert "10.1.2.3" in names(later)
+    assert "bank.example.com" not in names(later)
+
+
+def test_an_authority_made_for_a_public_name_vouches_for_it(tmp_path):
+    assert {"kiosk.example.com", "203.0.113.9"} <= names(
+        certificate(settings(tmp_path, tls_names="kiosk.example.com,203.0.113.9"))
+    )
+
+
+def test_a_second_start_changes_nothing(tmp_path):
+    first = certificate(settings(tmp_path))
+    before = {file.name: file.read_bytes() for file in first.chain.parent.iterdir()}
+    certificate(settings(tmp_path))
+    assert {file.name: file.read_bytes() for file in first.chain.parent.iterdir()} == before
+
+
+def test_a_certificate_is_renewed_before_it_ends_and_the_authority_stays(tmp_path):
+    first = certificate(settings(tmp_path), NOW)
+    authority, serial = first.authority.read_bytes(), leaf(first).serial_number
+    assert leaf(certificate(settings(tmp_path), NOW + timedelta(days=CERTIFICATE_DAYS - 31))).serial_number == serial
+    renewed = certificate(settings(tmp_path), NOW + timedelta(days=CERTIFICATE_DAYS - 29))
+    assert leaf(renewed).serial_number != serial
+    assert first.authority.read_bytes() == authority
+    assert leaf(renewed).not_valid_after_utc > NOW + timedelta(days=2 * CERTIFICATE_DAYS - 31)
+
+
+def test_a_certificate_lives_no_longer_than_devices_take_or_its_authority(tmp_path):
+    made = certificate(settings(tmp_path), NOW)
+    authority = x509.load_pem_x509_certificate(made.authority.read_bytes())
+    assert leaf(made).not_valid_after_utc - leaf(made).not_valid_before_utc <= timedelta(days=398)
+    late = certificate(settings(tmp_path), authority.not_valid_after_utc - timedelta(days=40))
+    assert leaf(late).not_valid_after_utc <= authority.not_valid_after_utc
+
+
+def test_an_authority_that_ends_soon_is_made_anew_with_its_certificate(tmp_path):
+    first = certificate(settings(tmp_path), NOW)
+    authority, serial = first.authority.read_bytes(), leaf(first).serial_number
+    certificate(settings(tmp_path), NOW + timedelta(days=3650 - 20))
+    assert first.authority.read_bytes() != authority
+    assert leaf(first).serial_number != serial
+
+
+def test_a_machine_that_moved_gets_a_certificate_for_its_new_names(tmp_path):
+    first = certificate(settings(tmp_path, tls_names="192.168.1.5"))
+    moved = certificate(settings(tmp_path, tls_names="192.168.2.6"))
+    assert "192.168.2.6" in names(moved)
+    assert "192.168.1.5" not in names(moved)
+    shake_hands(moved, first.authority, "192.168.2.6")
+
+
+@pytest.mark.parametrize("file", ["ca.pem", "ca.key", "server.pem", "server.key"])
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_damaged_file_is_made_anew_and_fits(tmp_path, file, damage):
+    made = certificate(settings(tmp_path))
+    path = made.chain.parent / file
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:40])
+    mended = certificate(settings(tmp_path))
+    shake_hands(mended, mended.authority, "localhost")
+
+
+def test_the_owner_s_certificate_is_served_as_it_is(tmp_path):
+    owners = certificate(settings(tmp_path / "elsewhere"))
+    given = certificate(settings(tmp_path / "data", tls_cert=owners.chain, tls_key=owners.key))
+    assert (given.chain, given.key, given.authority) == (owners.chain, owners.key, None)
+    assert not (tmp_path / "data").exists()
+    shake_hands(given, owners.authority, "localhost")
+
+
+def test_an_owner_s_certificate_that_is_no_good_is_told(tmp_path):
+    with pytest.raises(SettingsError, match="not there"):
+        certificate(settings(tmp_path, tls_cert=tmp_path / "missing.pem"))
+    one, other = certificate(settings(tmp_path / "one")), certificate(settings(tmp_path / "other"))
+    with pytest.raises(SettingsError, match="no good"):
+        server_context(certificate(settings(tmp_path, tls_cert=one.chain, tls_key=other.key)))
+
+
+def test_a_data_folder_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match="--data"):
+        certificate(Settings(data=tmp_path / "file", tls=True))
+
+
+def test_a_name_that_is_none_is_told(tmp_path):
+    with pytest.raises(SettingsError, match="tls_names"):
+        certificate(settings(tmp_path, tls_names=f"{'x' * 70}.lan"))
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory):
+    with SecureServer(tmp_path_factory.mktemp("data"), "--pairing-port", free_port()) as running:
+        yield running
+
+
+def test_every_door_is_served_over_https(secure):
+    assert secure.url.startswith("https://")
+    reply = secure.client.post("/predict", content=photo("coffee"))
+    assert reply.json()["predictions"][0]["label"] == "espresso"
+    context = ssl.create_default_context(cafile=str(secure.authority))
+    with connect(f"{secure.url.replace('https', 'wss')}/stream", ssl=context) as stream:
+        stream.send(photo("coffee"))
+        assert "espresso" in stream.recv(timeout=30)
+
+
+def test_a_device_pairs_over_plain_http_and_finds_nothing_else_there(secure):
+    told = secure.client.get("/pair/info").json()
+    assert told["authority"] == fingerprint(secure.authority)
+    port = re.search(r":(\d+)/pair$", told["pairing_url"])[1]
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as plain:
+        assert plain.get("/pair").status_code == 200
+        served = plain.get("/pair/ca.crt")
+        assert served.headers["content-type"] == "application/x-x509-ca-cert"
+        expected = x509.load_pem_x509_certificate(secure.authority.read_bytes())
+        assert served.content == expected.public_bytes(Encoding.DER)
+        there = plain.get("/pair/info").json()
+        assert there["url"].startswith("https://")
+        assert there["url"].endswith(f":{secure.url.rpartition(':')[2]}/")
+        assert plain.get("/pair/qr.svg").headers["content-type"] == "image/svg+xml"
+        for path in ("/predict", "/kiosk", "/wall", "/models", "/health/live"):
+            assert plain.get(path).status_code == 404, path
+
+
+def test_a_taken_pairing_port_stops_nothing(tmp_path):
+    taken = socket.create_server(("127.0.0.1", 0))
+    with taken, SecureServer(tmp_path, "--pairing-port", taken.getsockname()[1]) as running:
+        assert running.client.get("/pair").status_code == 200
+        assert "no pairing page over plain HTTP" in running.log
+
+
+def test_without_tls_no_authority_is_handed_out():
+    with Server() as running:
+        assert running.client.get("/pair/info").json()["authority"] is None
+        assert running.client.get("/pair/ca.crt").status_code == 404
+
+
+def test_without_tls_the_cryptography_that_makes_certificates_is_not_loaded():
+    program = "import sys, edge.commands.serve; print('cryptography' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
+    )
+
+
+def test_the_health_check_finds_a_service_that_speaks_https(secure):
+    port = secure.url.rpartition(":")[2]
+    program = [sys.executable, "-m", "edge.commands.health"]
+    for tls, code in (("true", 0), ("false", 1)):
+        environment = clean_environment() | {"EDGE_PORT": port, "EDGE_TLS": tls}
+        assert subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, check=False).returncode == code
