@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from edge.repository.manager import ModelRepository, open_repository
 from edge.repository.servable import Decoding
 from edge.runtime.cpus import usable_cpus
+from edge.runtime.memory import return_large_blocks
 from edge.runtime.pool import WorkerPool
 from edge.service import InferenceService
 
@@ -25,11 +26,18 @@ def embedded_models() -> Path:
 
 def build_repository(settings: Settings) -> ModelRepository:
     """The repository the settings name, read but not loaded; raises as `open_repository` does."""
-    return open_repository(settings.models or embedded_models(), settings.default_model)
+    return open_repository(settings.models or _mounted(settings) or embedded_models(), settings.default_model)
+
+
+def _mounted(settings: Settings) -> Path | None:
+    """The first of the mount points that is there: also an empty one, since whoever mounted it meant it to serve."""
+    places = (settings.model_mounts or "").split(":")
+    return next((Path(place) for place in places if place and Path(place).exists()), None)
 
 
 def build_service(settings: Settings, repository: ModelRepository | None = None) -> InferenceService:
     """The service, its models still to be loaded with `load_models`."""
+    return_large_blocks()
     repository = repository or build_repository(settings)
     pool = WorkerPool(settings.workers or usable_cpus(), settings.queue_size)
     decoding = Decoding(settings.max_pixels, exact=settings.exact_decode)

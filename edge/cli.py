@@ -77,6 +77,18 @@ def serve(config: Path | None, **flags: Any) -> None:
 
 
 @main.command()
+@_settings("host", "port")
+def health(config: Path | None, **flags: Any) -> None:
+    """Say whether the service on this machine is ready; exit code 1 if not."""
+    from edge.commands.health import check
+
+    settings = load_settings(flags, config)
+    fault = check(settings.host, settings.port)
+    click.echo(fault or "ready")
+    sys.exit(1 if fault else 0)
+
+
+@main.command()
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--model", help="Name of a model, or the path of an export. The default model if not given.")
 @click.option("--top-k", type=click.IntRange(min=1), help="Show at most so many predictions.")

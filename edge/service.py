@@ -6,7 +6,7 @@ import asyncio
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from edge.errors import EdgeError, Overloaded, ShuttingDown
 from edge.model.prediction import selection
@@ -74,6 +74,16 @@ class Answer:
     outputs: Mapping[str, NDArray[Any]] | None = None
 
 
+class Watcher(Protocol):
+    """Is told of every frame on the event loop, between its answer and the door's reply: it must cost little."""
+
+    def answered(self, answer: Answer) -> None:
+        """A frame was answered."""
+
+    def failed(self, query: Query, error: EdgeError) -> None:
+        """A frame was refused, or went wrong."""
+
+
 class Place:
     """The place of one admitted request.
 
@@ -100,6 +110,7 @@ class InferenceService:
         self.repository = repository
         self.pool = pool
         self.decoding = decoding
+        self.watcher: Watcher | None = None
         self.max_in_flight = pool.workers + pool.queue_size
         self.max_held_bytes = max_held_bytes
         self._in_flight = 0
@@ -116,6 +127,11 @@ class InferenceService:
     def in_flight(self) -> int:
         """Requests that were admitted and not answered yet."""
         return self._in_flight
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of request bodies in memory."""
+        return self._held_bytes
 
     @property
     def stopping(self) -> bool:
@@ -174,6 +190,17 @@ class InferenceService:
             Refusal: no place, no model, or no time.
             InferenceFailed: the model failed.
         """
+        try:
+            answer = await self._answer(image, query)
+        except EdgeError as error:
+            if self.watcher:
+                self.watcher.failed(query, error)
+            raise
+        if self.watcher:
+            self.watcher.answered(answer)
+        return answer
+
+    async def _answer(self, image: bytes, query: Query) -> Answer:
         servable = self.repository.get(query.model, query.version)
         submitted = time.perf_counter()
 
@@ -206,6 +233,7 @@ class InferenceService:
                 try:
                     return await self.infer(image, query)
                 except EdgeError as error:
+                    error.__traceback__ = error.__cause__ = error.__context__ = None  # their frames hold the image
                     return error
 
         return await asyncio.gather(*map(one, images))

@@ -45,6 +45,11 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address to listen on. 0.0.0.0 opens the service to the network.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8501, description="Port to listen on; 0 takes a free one.")
+    model_mounts: str | None = Field(
+        None,
+        description="Paths, with : between them, of which the first that is there holds the models where `models` is"
+        " not set. The container image names its mount points here.",
+    )
     workers: Positive | None = Field(
         None, description="Frames computed at the same time. As many as the CPU quota gives if not set."
     )
@@ -69,6 +74,10 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log lines that are written."
     )
+    log_format: Literal["console", "json"] = Field(
+        "console", description="How log lines are written: for people, or a JSON object a line."
+    )
+    log_requests: bool = Field(default=True, description="Write a log line for every request.")
 
     @classmethod
     def settings_customise_sources(

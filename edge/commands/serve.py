@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge import logs
 from edge.bootstrap import build_repository, build_service
 from edge.web.server import serve
 
@@ -14,16 +15,19 @@ if TYPE_CHECKING:
     from edge.repository.manager import ModelRepository
     from edge.settings import Settings
 
+_log = logging.getLogger(__name__)
+
 
 def run(settings: Settings) -> None:
     """Serve; returns once everything accepted is answered."""
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
-    for noisy in ("uvicorn.error", "asyncio"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logs.configure(settings.log_level, settings.log_format)
     repository = build_repository(settings)
     service = build_service(settings, repository)
 
     def say(url: str) -> None:
+        if settings.log_format == "json":
+            _log.info("edge serves %s on %s", _names(repository), url)
+            return
         click.echo(f"edge serves {_names(repository)} on {url}")
         click.echo(f"Try: curl --data-binary @photo.jpg {url}/predict")
 

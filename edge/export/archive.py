@@ -31,9 +31,11 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_UNPACKED_BYTES) 
             left = max_bytes
             for member in members:
                 left -= _extract(zipped, member, folder, left)
+    except ExportError:
+        raise
     except _TooLarge:
         raise _over_limit(archive, max_bytes) from None
-    except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError, OSError, ValueError) as error:
+    except Exception as error:  # zipfile and its decompressors raise nearly anything on damaged bytes
         raise ExportError(archive, f"it cannot be unpacked ({error})", "Zip the export folder again.") from error
 
 

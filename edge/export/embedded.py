@@ -78,11 +78,19 @@ def _label_file_names(tensor: Table) -> Iterator[str]:
 
 def _label_file(data: bytes, named: list[str]) -> tuple[str, str | None]:
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as appended:
-            present = appended.namelist()
-            for name in (*named, *_USUAL_LABEL_FILES):
-                if name in present and appended.getinfo(name).file_size <= _LARGEST_LABEL_FILE:
-                    return name, appended.read(name).decode("utf-8-sig")
-    except zipfile.BadZipFile:  # nothing is appended: most exports
-        pass
+        appended = zipfile.ZipFile(io.BytesIO(data))
+    except Exception:  # nothing is appended, as in most exports; zipfile raises nearly anything on chance bytes
+        return "", None
+    with appended:
+        present = appended.namelist()
+        for name in (*named, *_USUAL_LABEL_FILES):
+            if name in present and appended.getinfo(name).file_size <= _LARGEST_LABEL_FILE:
+                return name, _text(appended, name)
     return "", None
+
+
+def _text(zipped: zipfile.ZipFile, name: str) -> str:
+    try:
+        return zipped.read(name).decode("utf-8-sig")
+    except Exception as error:  # as above, and its decompressors too
+        raise ValueError(f"the {name} inside it cannot be read ({error})") from error

@@ -118,7 +118,10 @@ class Operator:
     @property
     def options(self) -> dict[str, Any]:
         """A custom operator's options, empty where it has none."""
-        options = flexbuffers.Loads(self.custom_options) if self.custom_options else {}
+        try:
+            options = flexbuffers.Loads(self.custom_options) if self.custom_options else {}
+        except Exception as error:  # flexbuffers raises nearly anything on broken bytes
+            raise ValueError(f"the options of {self.name} cannot be read") from error
         return options if isinstance(options, dict) else {}
 
 

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 BACKGROUND = "background"
 
-_ITEM = re.compile(r"\bitem\s*\{(.*?)\}", re.DOTALL)
+_ITEM = re.compile(r"""\bitem\s*\{((?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^}"'])*)\}""")
 _FIELD = re.compile(r"""\b(name|display_name|id)\s*:\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|(-?\d+))""")
+_ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|(.))", re.DOTALL)
 _BYTES_LITERAL = re.compile(r"""b(['"]).*\1""")
 
 
@@ -88,11 +89,20 @@ def _parse_pbtxt(text: str, file: object) -> tuple[str, ...]:
             raise ExportError(file, "an item has no name or no id", 'Items read: item { name: "cat" id: 1 }.')
         if int(number) in names:
             raise ExportError(file, f"id {number} stands twice", "Give every label an id of its own.")
-        names[int(number)] = label.replace('\\"', '"').replace("\\'", "'")
+        names[int(number)] = _unescape(label)
     first = min(names)
     if first not in {0, 1} or set(names) != set(range(first, first + len(names))):
         raise ExportError(file, "its ids have gaps", "Ids must run from 0 or 1 without a gap, one for every class.")
     return tuple(names[number] for number in sorted(names))
+
+
+def _unescape(text: str) -> str:
+    """A quoted string's text: protobuf's text format writes what is not ASCII as the bytes of UTF-8, in octal."""
+
+    def plain(escape: re.Match[bytes]) -> bytes:
+        return bytes([int(escape[1], 8) & 0xFF]) if escape[1] else escape[2]
+
+    return _ESCAPE.sub(plain, text.encode()).decode("utf-8", "replace")
 
 
 def read_label_file(file: Path) -> tuple[str, ...]:

@@ -77,12 +77,11 @@ def is_tflite(file: Path) -> bool:
         return False
 
 
-def is_foreign(folder: Path) -> str | None:
-    """What other export a folder holds, in words; ``None`` where it holds none."""
+def is_foreign(path: Path) -> str | None:
+    """What other export a file or folder is or a folder holds, in words; ``None`` where it is none."""
+    names = [path.name, *((entry.name for entry in visible(path)) if path.is_dir() else ())]
     for endings, words in _OTHER_FORMATS:
-        if folder.name.lower().endswith(endings):
-            return words
-        if any(entry.name.lower().endswith(endings) for entry in visible(folder)):
+        if any(name.lower().endswith(endings) for name in names):
             return words
     return None
 

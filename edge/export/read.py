@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
+import weakref
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,14 @@ if TYPE_CHECKING:
     from edge.model.contract import Contract
 
 
+class UnpackedZip:
+    """A temporary folder that goes with this value, or with the process at the latest."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="edge-export-"))
+        self.cleanup = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+
+
 @dataclass(frozen=True)
 class Export:
     """An export that was read and found consistent.
@@ -36,7 +46,7 @@ class Export:
     model: Path
     contract: Contract
     digest: str
-    unpacked: tempfile.TemporaryDirectory[str] | None = None
+    unpacked: UnpackedZip | None = None
 
 
 def read_export(path: Path) -> Export:
@@ -57,7 +67,7 @@ def read_export(path: Path) -> Export:
             return _read_zip(path)
         if path.name == SAVED_MODEL:
             return _read(path, path.parent)
-        if foreign := is_foreign(path.parent) if path.suffix in {".json", ".mlmodel"} else None:
+        if foreign := is_foreign(path):
             raise ExportError(path, f"it is {foreign}, which is not served here", 'Export the model again as "TFLite".')
         return _read(path, path)
     except OSError as error:
@@ -67,17 +77,17 @@ def read_export(path: Path) -> Export:
 
 
 def _read_zip(path: Path) -> Export:
-    unpacked = tempfile.TemporaryDirectory(prefix="edge-export-")
+    unpacked = UnpackedZip()
     try:
-        unpack(path, Path(unpacked.name))
-        return _read(path, find_model(Path(unpacked.name)), unpacked)
+        unpack(path, unpacked.folder)
+        return _read(path, find_model(unpacked.folder), unpacked)
     except ExportError as error:
         unpacked.cleanup()
-        inside = error.file.removeprefix(unpacked.name).lstrip("/")
+        inside = error.file.removeprefix(str(unpacked.folder)).lstrip("/")
         raise ExportError(f"{path}!{inside}" if error.file != str(path) else path, error.reason, error.remedy) from None
 
 
-def _read(path: Path, model: Path, unpacked: tempfile.TemporaryDirectory[str] | None = None) -> Export:
+def _read(path: Path, model: Path, unpacked: UnpackedZip | None = None) -> Export:
     folder = model if model.is_dir() else model.parent
     tuning = read_tuning(folder)
     label_file = find_label_file(folder) if len(models_in(folder)) == 1 else None

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 FILE_NAME = "model.toml"
 
-Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+# strict: neither `true` nor "0.5" is a number
+Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0, allow_inf_nan=False)]
 
 
 class _ModelToml(BaseModel):
@@ -26,11 +27,11 @@ class _ModelToml(BaseModel):
 
     display_name: str | None = None
     resize: Resize = Resize.STRETCH
-    crop_fraction: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    crop_fraction: Annotated[float, Field(strict=True, gt=0.0, le=1.0)] = 1.0
     kernel: Kernel = Kernel.BILINEAR
     score_threshold: Share | None = None
     label_thresholds: dict[str, Share] = Field(default_factory=dict)
-    top_k: Annotated[int, Field(ge=1)] | None = None
+    top_k: Annotated[int, Field(strict=True, ge=1)] | None = None
 
 
 def read_tuning(folder: Path) -> Tuning:

@@ -30,7 +30,7 @@ def from_tensors(outputs: Outputs, contract: Contract, region: Region) -> Detect
     boxes = real["boxes"].reshape(-1, 4)
     capacity = len(boxes)
     rows = _count(real["count"], capacity)
-    classes = np.rint(real["classes"].reshape(-1)[:rows]).astype(np.intp)
+    classes = _indices(real["classes"].reshape(-1)[:rows])
     return Detections(
         boxes=clip_boxes(region.to_image(boxes[:rows, _YXYX_TO_XYXY])),
         classes=classes,
@@ -45,7 +45,7 @@ def from_signature(outputs: Outputs, contract: Contract) -> Detections:
     boxes = np.asarray(outputs["detection_boxes"][0], np.float32)
     capacity = len(boxes)
     rows = _count(outputs["num_detections"], capacity) if "num_detections" in outputs else capacity
-    classes = outputs["detection_classes"][0][:rows].astype(np.intp) - 1
+    classes = _indices(outputs["detection_classes"][0][:rows]) - 1
     if contract.labels is not None or "detection_classes_as_text" not in outputs:
         labels = _labels(classes, contract.labels or ())
     else:
@@ -60,7 +60,13 @@ def from_signature(outputs: Outputs, contract: Contract) -> Detections:
 
 
 def _count(count: NDArray[Any], capacity: int) -> int:
-    return min(max(round(float(count.reshape(-1)[0])), 0), capacity)
+    return round(float(np.nan_to_num(count.reshape(-1)[0], nan=0.0).clip(0, capacity)))
+
+
+def _indices(classes: NDArray[Any]) -> NDArray[np.intp]:
+    """Class numbers as indices; what is no number is no class of the model's: -1."""
+    numbers = np.nan_to_num(classes.astype(np.float32), nan=-1.0, posinf=-1.0, neginf=-1.0)
+    return np.rint(numbers).astype(np.intp)
 
 
 def _labels(classes: NDArray[np.intp], labels: tuple[str, ...]) -> tuple[str, ...]:

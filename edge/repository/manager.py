@@ -78,7 +78,8 @@ class ModelRepository:
         """As `get`, whatever the model's state."""
         wanted = self._default if name is None or (name == DEFAULT and DEFAULT not in self._by_name) else name
         if wanted is None:
-            raise ModelUnavailable(f"No model serves: {self.path} is empty.")
+            faults = " ".join(map(str, self.refused.values()))
+            raise ModelUnavailable(f"No model serves. {faults or f'{self.path} holds no export.'}")
         if wanted in self.refused:
             raise _unavailable(wanted, self.refused[wanted])
         servable = self._by_name.get(wanted)
@@ -120,9 +121,13 @@ def open_repository(path: Path, default: str | None = None) -> ModelRepository:
             that is refused is kept as such.
         ModelNotFound: no model is called ``default``.
     """
-    alone = path.exists() and is_export(path)
+    try:
+        alone = path.exists() and is_export(path)
+        sources = scan(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
     servables, refused = [], {}
-    for source in scan(path):
+    for source in sources:
         try:
             servables.append(_read(source))
         except ExportError as error:
@@ -134,4 +139,16 @@ def open_repository(path: Path, default: str | None = None) -> ModelRepository:
 
 
 def _read(source: Source) -> Servable:
-    return Servable(source.name, source.version, read_export(source.path))
+    try:
+        return Servable(source.name, source.version, read_export(source.path))
+    except OSError as error:
+        raise _unreadable(source.path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> ExportError:
+    """The usual case: a container's user is not the one whose folder was mounted."""
+    return ExportError(
+        error.filename or path,
+        f"it cannot be read here: {error.strerror or error}",
+        f"Let the service's user read it, as `chmod -R a+rX` does on the folder that {path} is",
+    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -166,7 +167,9 @@ class Servable:
 
     def _warm_up(self, worker: int, decoding: Decoding) -> None:
         try:
-            outcome = self.predict(worker, grey_jpeg(*_WARM_UP_SIZE), decoding)
+            # whatever limit is set for callers' images, ours is taken
+            ours = replace(decoding, max_pixels=math.prod(_WARM_UP_SIZE))
+            outcome = self.predict(worker, grey_jpeg(*_WARM_UP_SIZE), ours)
         except ExportError:
             raise
         except Exception as error:  # whatever a strange model does on its first frame, it is not served

@@ -35,6 +35,15 @@ def scan(path: Path) -> list[Source]:
     """
     if not path.exists():
         raise ExportError(path, "there is no such file or folder", "Check the path.")
+    try:
+        return _scan(path)
+    except OSError as error:
+        raise ExportError(
+            path, f"it cannot be read ({error.strerror or error})", "Check the folder and who may read it."
+        ) from error
+
+
+def _scan(path: Path) -> list[Source]:
     if is_export(path):
         return [_newest(path)]
     sources: dict[str, Source] = {}
@@ -62,15 +71,16 @@ def _holds_export(entry: Path) -> bool:
 
 
 def _newest(path: Path) -> Source:
+    named = path if path.name not in {"", ".."} else path.resolve()  # a link is called as the link is
     versions = _versions(path)
     if versions:
         newest = max(versions)
-        return Source(path.resolve().name, newest, versions[newest])
-    return Source(path.resolve().stem if path.is_file() else path.resolve().name, UNVERSIONED, path)
+        return Source(named.name, newest, versions[newest])
+    return Source(named.stem if path.is_file() else named.name, UNVERSIONED, path)
 
 
 def _versions(path: Path) -> dict[int, Path]:
-    """Version to folder, where a folder holds nothing but numbered ones that hold a model."""
+    """Version to folder, where a folder holds no model itself but numbered folders that do."""
     if not path.is_dir() or models_in(path):
         return {}
     return {

@@ -38,11 +38,16 @@ def _folders(root: Path, mount: Path, controller: str) -> list[Path]:
 
 def _v2_quota(folder: Path) -> float | None:
     quota, _, period = _read(folder / "cpu.max").strip().partition(" ")
-    return int(quota) / int(period) if quota.isdigit() and period.isdigit() else None
+    return _share(quota, period)
 
 
 def _v1_quota(folder: Path) -> float | None:
     quota, period = _read(folder / "cpu.cfs_quota_us").strip(), _read(folder / "cpu.cfs_period_us").strip()
+    return _share(quota, period)
+
+
+def _share(quota: str, period: str) -> float | None:
+    """Quota by period; ``None`` for `max`, -1 and whatever else is no quota."""
     return int(quota) / int(period) if quota.isdigit() and period.isdigit() and int(period) else None
 
 

@@ -34,16 +34,20 @@ class Job:
     Attributes:
         work: called with the worker's number, 0 to workers - 1.
         deadline: on `time.monotonic`; work that has not begun by then is not begun.
+        submitted: on `time.monotonic`.
     """
 
     work: Callable[[int], Any]
     deadline: float
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
+    submitted: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True, eq=False)
 class _Worker:
+    """A thread's number, the lock it sleeps on (released to wake it), and the job it is woken with."""
+
     number: int
     wake: threading.Lock = field(default_factory=threading.Lock)
     job: Job | None = None
@@ -57,14 +61,17 @@ class WorkerPool:
         self.queue_size = queue_size
         self._lock = threading.Lock()
         self._waiting: deque[Job] = deque()
-        self._idle: list[_Worker] = []
+        self._idle = [_Worker(number) for number in range(workers)]  # all may be given work before they have started
         self._busy = 0
         self._closing = False
+        for worker in self._idle:
+            worker.wake.acquire()
         self._threads = [
-            threading.Thread(target=self._work, args=(i,), name=f"edge-worker-{i}") for i in range(workers)
+            # daemons: a worker stuck in a broken model must not keep the process from ending
+            threading.Thread(target=self._work, args=(worker,), name=f"edge-worker-{worker.number}", daemon=True)
+            for worker in self._idle
         ]
         for thread in self._threads:
-            thread.daemon = True  # a worker stuck in a broken model must not keep the process from ending
             thread.start()
 
     def __repr__(self) -> str:
@@ -74,6 +81,13 @@ class WorkerPool:
     def waiting(self) -> int:
         """Jobs that no worker has taken yet."""
         return len(self._waiting)
+
+    @property
+    def oldest_wait_s(self) -> float:
+        """Seconds the job at the head of the queue has waited; 0 where none waits."""
+        with self._lock:
+            head = self._waiting[0] if self._waiting else None
+        return time.monotonic() - head.submitted if head else 0.0
 
     @property
     def busy(self) -> int:
@@ -97,6 +111,8 @@ class WorkerPool:
             return await job.future  # type: ignore[no-any-return]
         finally:
             timer.cancel()
+            self._withdraw(job)
+            del job  # as in `_outcome`: without it a failed frame's image would wait for the garbage collector
 
     def close(self) -> None:
         """Take no new jobs; those waiting are still done."""
@@ -121,42 +137,58 @@ class WorkerPool:
                 raise Overloaded(f"{self.queue_size} frames are waiting already. Send fewer frames, or try again.")
         worker.wake.release()
 
-    def _work(self, number: int) -> None:
-        worker = _Worker(number)
-        worker.wake.acquire()
-        while job := self._next(worker):
-            _run(job, number)
+    def _withdraw(self, job: Job) -> None:
+        """Free the place of a job that still waits, its caller having given up."""
+        with self._lock, suppress(ValueError):
+            self._waiting.remove(job)
 
-    def _next(self, worker: _Worker) -> Job | None:
-        """The next job: one that waits, or else the one it is woken with. ``None`` once closed and empty."""
+    def _work(self, worker: _Worker) -> None:
+        while True:
+            worker.wake.acquire()
+            job = worker.job
+            if job is None:  # woken to end
+                return
+            while job is not None:
+                outcome = _outcome(job.work, worker.number) if _wanted(job) else None
+                following = self._free(worker)
+                if outcome is not None:  # told once the worker is free: who has an answer can send the next frame
+                    _tell(job, *outcome)
+                job = following
+            del outcome  # an idle worker holds on to no image
+
+    def _free(self, worker: _Worker) -> Job | None:
+        """The next job that waits; where none does, the worker idles, or ends once the pool is closed."""
         with self._lock:
-            if worker.job is not None:  # it had one: it is done
-                worker.job = None
-                self._busy -= 1
-            while self._waiting:
-                job = self._waiting.popleft()
-                if not job.future.done():  # its caller may have given up
-                    worker.job = job
-                    self._busy += 1
-                    return job
+            worker.job = None
+            if self._waiting:
+                return self._waiting.popleft()
+            self._busy -= 1
             if self._closing:
-                return None
-            self._idle.append(worker)
-        worker.wake.acquire()
-        return worker.job
+                worker.wake.release()
+            else:
+                self._idle.append(worker)
+        return None
 
 
-def _run(job: Job, number: int) -> None:
-    if time.monotonic() >= job.deadline:
-        return  # its caller was told by the timer
+def _wanted(job: Job) -> bool:
+    """Whether somebody still waits: its caller was told by the timer once the deadline passed, or may have given up."""
+    return time.monotonic() < job.deadline and not job.future.done()
+
+
+def _outcome(work: Callable[[int], Any], number: int) -> tuple[Any, EdgeError | None]:
+    """Result or error. Takes no job: the error's stack trace holds this frame, and a job would hold the error."""
     try:
-        result, error = job.work(number), None
+        return work(number), None
     except EdgeError as known:
-        result, error = None, known
+        return None, known
     except Exception as unknown:  # a fault of ours: one frame's answer, never the worker's end
         _log.exception("a frame could not be computed")
-        result, error = None, InferenceFailed(f"The frame could not be computed ({type(unknown).__name__}).")
+        error = InferenceFailed(f"The frame could not be computed ({type(unknown).__name__}).")
         error.__cause__ = unknown
+        return None, error
+
+
+def _tell(job: Job, result: object, error: EdgeError | None) -> None:
     with suppress(RuntimeError):  # the loop is gone: nobody waits any more
         job.loop.call_soon_threadsafe(_settle, job.future, result, error)
 

@@ -43,6 +43,7 @@ Image.MAX_IMAGE_PIXELS = None
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _WHITE = (255, 255, 255)
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # TIFF 6.0
 _UPRIGHT = {  # EXIF 2.32, tag 0x0112: what has to be done to the stored pixels
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -127,6 +128,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
     Raises:
         UnsupportedImage: a pixel type with no agreed look (32-bit integers, floats, LAB).
     """
+    if image.mode.startswith("I;16"):
+        return _grey16_to_rgb(image)
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         page = Image.new("RGB", image.size, _WHITE)
@@ -134,8 +137,6 @@ def to_rgb(image: Image.Image) -> Image.Image:
         return page
     if image.mode == "RGB":
         return image
-    if image.mode.startswith("I;16"):  # convert() would clip at 255 instead of scaling
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode not in {"I", "F", "LAB"}:
         try:
             return image.convert("RGB")
@@ -144,6 +145,18 @@ def to_rgb(image: Image.Image) -> Image.Image:
     raise UnsupportedImage(
         f"The image's pixels are of type {image.mode}, which has no agreed look. Send 8 or 16 bits a channel."
     )
+
+
+def _grey16_to_rgb(image: Image.Image) -> Image.Image:
+    """16-bit grey scaled to 8; convert() would clip it at 255, and knows neither its transparency nor its inversion."""
+    stored = np.asarray(image)
+    grey = (stored >> 8).astype(np.uint8)
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        grey = 255 - grey
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        grey[stored == transparent] = 255
+    return Image.fromarray(grey).convert("RGB")
 
 
 def _broken(name: str, error: Exception) -> CorruptImage:

@@ -45,8 +45,15 @@ def for_graph(encoded: bytes, *, max_pixels: int, re_encode: bool = False) -> Gr
 def _reads_right(image: Image.Image) -> bool:
     if image.mode not in _AS_IT_IS.get(image.format or "", ()):
         return False
-    if image.format == "GIF" and getattr(image, "is_animated", False):
+    if image.format == "GIF" and _is_animated(image):
         return False
     if image.format == "PNG":
         load(image)  # its EXIF may stand behind the pixels
     return not image.has_transparency_data and orientation_of(image) == 1
+
+
+def _is_animated(image: Image.Image) -> bool:
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except Exception:  # Pillow looks for a second frame, and stumbles over what it finds there
+        return True

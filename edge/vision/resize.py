@@ -41,7 +41,10 @@ def resample(frame: Frame, region: Region, width: int, height: int, kernel: Kern
     box = region.pixels(*frame.pixels.size)
     if kernel in _PILLOW:
         return np.asarray(frame.pixels.resize((width, height), _PILLOW[kernel], box))
-    cropped = frame.pixels.crop(tuple(round(edge) for edge in box))  # type: ignore[arg-type]
+    left, top, right, bottom = (round(edge) for edge in box)
+    # A crop narrower than a pixel still shows the one it lies on.
+    left, top = min(left, frame.pixels.width - 1), min(top, frame.pixels.height - 1)
+    cropped = frame.pixels.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
     half_pixel = 0.5 if kernel is Kernel.TENSORFLOW else 0.0
     return _four_neighbours(np.asarray(cropped), width, height, half_pixel)
 

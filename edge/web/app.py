@@ -11,6 +11,8 @@ from fastapi_offline import FastAPIOffline
 from edge import __version__
 from edge.bootstrap import load_models
 from edge.web.camera import camera_door
+from edge.web.metrics import Metrics, metrics_door
+from edge.web.observe import FrameWatcher, Observe
 from edge.web.replies import install_handlers
 from edge.web.status import status_door
 from edge.web.tfserving import tf_serving_door
@@ -41,8 +43,14 @@ def create_app(service: InferenceService, settings: Settings) -> FastAPI:
         docs_url="/docs",
         redoc_url=None,
         lifespan=lifespan,
+        # FastAPI's OpenTelemetry looks for exporters on each request, and in the environment; ours is `/metrics`.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     install_handlers(app)
+    metrics = Metrics(service)
+    service.watcher = FrameWatcher(metrics)
+    app.add_middleware(Observe, metrics=metrics, log=settings.log_requests)
+    app.include_router(metrics_door(metrics))
     app.include_router(camera_door(service, settings))
     app.include_router(status_door(service))
     app.include_router(tf_serving_door(service, settings))

@@ -63,7 +63,7 @@ def camera_door(service: InferenceService, settings: Settings) -> APIRouter:
     router = APIRouter(tags=["camera"], route_class=DirectRoute)
     responses: dict[int | str, dict[str, Any]] = {
         200: {"model": AnswerSchema | ManySchema},
-        **{status: {"model": ErrorSchema} for status in (400, 404, 408, 413, 415, 503, 504)},
+        **{status: {"model": ErrorSchema} for status in (400, 404, 408, 413, 415, 500, 503, 504)},
     }
 
     async def predict(request: Request) -> Response:
@@ -112,10 +112,16 @@ def _query(request: Request, settings: Settings, arrived: float) -> Query:
     deadline_ms = _number(given, "deadline_ms", int, 1, _MAX_DEADLINE_MS) or settings.deadline_ms
     return Query(
         deadline=arrived + deadline_ms / 1000,
-        model=request.path_params.get("model") or given.get("model"),
+        model=_model(request.path_params.get("model"), given.get("model")),
         top_k=_number(given, "top_k", int, 1, None),
         threshold=_number(given, "threshold", float, 0, 1),
     )
+
+
+def _model(in_path: str | None, in_query: str | None) -> str | None:
+    if in_path is not None and in_query not in {None, in_path}:
+        raise BadRequest(f"The path names the model {in_path!r}, the query {in_query!r}. Name one.")
+    return in_query if in_path is None else in_path
 
 
 def _number(given: Mapping[str, str], name: str, kind: type[N], least: N, most: N | None) -> N | None:

@@ -7,9 +7,11 @@ import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from edge import logs
 from edge.errors import BodyTooLarge, EdgeError, Refusal, RequestError
 from edge.web.schema import error_json
 
@@ -49,7 +51,11 @@ class Internal(EdgeError):
 def json_response(content: Any, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Response:
     """A JSON response; compact, and with NaN and Infinity bare where a model answers with them, as TF Serving does."""
     body = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return Response(body, status, headers, media_type="application/json")
+    try:
+        encoded = body.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can say ("\ud800") and UTF-8 cannot
+        encoded = json.dumps(content, separators=(",", ":")).encode()
+    return Response(encoded, status, headers, media_type="application/json")
 
 
 def error_response(request: Request, error: EdgeError) -> Response:
@@ -80,15 +86,21 @@ def install_handlers(app: FastAPI) -> None:
     async def not_found(request: Request, _: Exception) -> Response:
         return error_response(request, NotFound(f"Nothing is at {request.url.path}. GET /docs lists what is."))
 
-    async def method_not_allowed(request: Request, _: Exception) -> Response:
-        return error_response(request, MethodNotAllowed(f"{request.url.path} does not take {request.method}."))
+    async def method_not_allowed(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        reply = error_response(request, MethodNotAllowed(f"{request.url.path} does not take {request.method}."))
+        reply.headers.update(error.headers or {})  # Allow names the methods that it takes
+        return reply
 
     async def gone(_: Request, __: Exception) -> Response:
-        return Response(status_code=_CLIENT_GONE)
+        return Response(status_code=_CLIENT_GONE, headers={CODE_HEADER: "client_gone"})
 
     async def unknown(request: Request, error: Exception) -> Response:
         _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return error_response(request, Internal("The service failed on this request; its log says more."))
+        response = error_response(request, Internal("The service failed on this request; its log says more."))
+        if (identity := logs.request_id.get()) is not None:  # this reply passes by `edge.web.observe`
+            response.headers["X-Request-ID"] = identity
+        return response
 
     handlers: dict[Any, ExceptionHandler] = {
         EdgeError: known,

@@ -45,16 +45,20 @@ def serve(service: InferenceService, settings: Settings, *, on_listening: Callab
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=round(settings.shutdown_grace_s),
     )
-    on_listening(_url(listener))
-    _Server(config, service).run(sockets=[listener])
+    _Server(config, service, lambda: on_listening(_url(listener))).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
     """Uvicorn, ended by a signal with exit code 0 (its own raises the signal again) and with no new frames taken."""
 
-    def __init__(self, config: uvicorn.Config, service: InferenceService) -> None:
+    def __init__(self, config: uvicorn.Config, service: InferenceService, on_listening: Callable[[], None]) -> None:
         super().__init__(config)
         self._service = service
+        self._on_listening = on_listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_listening()  # not before: from here on a signal ends it as it should
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

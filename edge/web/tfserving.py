@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from edge.settings import Settings
 
 _PATH = re.compile(
-    r"/v1/models/(?P<model>[^/]+?)(?:/(?:versions/(?P<version>\d+)|labels/(?P<label>[^/:]+)))?"
+    r"/v1/models/(?P<model>[^/]+?)(?:/(?:versions/(?P<version>[0-9]{1,19})|labels/(?P<label>[^/:]+)))?"
     r"(?P<verb>:predict|:classify|:regress|/metadata)?",
     re.IGNORECASE,
 )
+"""A version is a 64-bit integer: 19 digits at most."""
+
 _TWIN = "_without_key"
 
 
@@ -57,8 +59,8 @@ def tf_serving_door(service: InferenceService, settings: Settings) -> APIRouter:
             body = await read_body(request, place, max_bytes=settings.max_body_bytes, seconds=seconds)
             asked = parse(body)
             _check_signature(asked.signature, servable)
-            answers = await service.infer_many([instance.image for instance in asked.instances], query)
-            return json_response(reply(asked, _all_good(answers)))
+            answers = _all_good(await service.infer_many([instance.image for instance in asked.instances], query))
+            return json_response(reply(asked, answers))
 
     async def describe(request: Request) -> Response:
         """The version's state, or with `/metadata` its signature."""
@@ -145,6 +147,9 @@ def _all_good(answers: list[Answer | EdgeError]) -> list[Answer]:
     for index, answer in enumerate(answers):
         if isinstance(answer, EdgeError):
             answer.message = f"instances[{index}]: {answer.message}" if len(answers) > 1 else answer.message
-            raise answer
+            try:
+                raise answer
+            finally:
+                del answer, answers  # the error leads to this frame: a cycle would keep the images
         good.append(answer)
     return good

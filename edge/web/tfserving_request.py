@@ -80,16 +80,15 @@ def _columns(inputs: Any) -> list[Instance]:
         inputs = {IMAGE_INPUTS[0]: inputs}
     name = _image_name(inputs, "inputs")
     images = _as_list(inputs[name])
-    keys = _as_list(inputs[KEY]) if KEY in inputs else [None] * len(images)
-    if not images or len(keys) != len(images):
+    if not images:
+        raise BadRequest(f"inputs.{name} must have at least one image.")
+    decoded = [_bytes(image, f"inputs.{name}[{index}]") for index, image in enumerate(images)]
+    if KEY not in inputs:
+        return [Instance(image, None) for image in decoded]
+    keys = [_text(key, f"inputs.{KEY}[{index}]") for index, key in enumerate(_as_list(inputs[KEY]))]
+    if len(keys) != len(images):
         raise BadRequest(f"inputs.{name} has {len(images)} elements, inputs.{KEY} {len(keys)}; they must be as many.")
-    return [
-        Instance(
-            _bytes(image, f"inputs.{name}[{index}]"),
-            None if key is None else _text(key, f"inputs.{KEY}[{index}]"),
-        )
-        for index, (image, key) in enumerate(zip(images, keys, strict=True))
-    ]
+    return [Instance(image, key) for image, key in zip(decoded, keys, strict=True)]
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -109,8 +108,10 @@ def _image_name(inputs: dict[str, Any], where: str) -> str:
 def _bytes(value: Any, where: str) -> bytes:
     if not isinstance(value, dict) or set(value) != {"b64"} or not isinstance(value["b64"], str):
         raise BadRequest(f'{where} must be {{"b64": "<base64 of the image file>"}}.')
+    # As lenient as TensorFlow Serving's decoder: line breaks, and padding that was left out; and the URL-safe alphabet.
+    text = "".join(value["b64"].split()).replace("-", "+").replace("_", "/")
     try:
-        return base64.b64decode(value["b64"].replace("-", "+").replace("_", "/"), validate=True)
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
         raise BadRequest(f"{where}.b64 is not base64: {error}.") from error
 

@@ -1,0 +1,57 @@
+"""Pins what the two images install: `requirements.txt` and `requirements-lite.txt`, from `pyproject.toml`.
+
+    python3.13 docker/lock.py
+
+Both come from the one list of dependencies there; lite's leaves out the two large ones. Run it with the Python of the
+image, since markers and wheels depend on it. Nothing is installed; pip only resolves.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+LEFT_OUT_OF_LITE = ("tensorflow", "google-cloud-aiplatform")
+"""Imported by `edge` only where a SavedModel or a cloud endpoint asks for them."""
+
+
+def name_of(requirement: str) -> str:
+    """The normalised name of a requirement, as PEP 503 has it."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\s<>=!~;\[]", requirement, maxsplit=1)[0]).lower()
+
+
+def dependencies(*, lite: bool) -> list[str]:
+    """The project's own list; for lite without the two large ones."""
+    project = tomllib.loads((HERE.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    return [each for each in project["dependencies"] if not (lite and name_of(each) in LEFT_OUT_OF_LITE)]
+
+
+def resolve(requirements: list[str], pins: Path | None = None) -> list[str]:
+    """Everything that pip would install for them, pinned, in the order of the names."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-"]
+    constraint = ["--constraint", str(pins)] if pins else []
+    report = json.loads(
+        subprocess.run([*pip, *constraint, *requirements], stdout=subprocess.PIPE, check=True).stdout  # noqa: S603 -- no words but ours
+    )
+    chosen = (each["metadata"] for each in report["install"])
+    return sorted(f"{name_of(each['name'])}=={each['version']}" for each in chosen)
+
+
+def main() -> None:
+    """Write both files; lite's versions are those of the full one."""
+    if sys.version_info[:2] != (3, 13):
+        raise SystemExit("Run this with Python 3.13, which the image has.")
+    full, lite = HERE / "requirements.txt", HERE / "requirements-lite.txt"
+    words = "# Written by docker/lock.py from pyproject.toml. Do not edit.\n"
+    full.write_text(words + "\n".join(resolve(dependencies(lite=False))) + "\n")
+    lite.write_text(words + "\n".join(resolve(dependencies(lite=True), full)) + "\n")
+
+
+if __name__ == "__main__":
+    main()

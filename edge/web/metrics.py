@@ -1,0 +1,186 @@
+"""What the service counts, and `GET /metrics` where Prometheus reads it.
+
+A frame or request costs a few counter increments; all that can be looked at when it is asked for (queue, workers,
+models, memory) is looked at then. No caller can grow the labels: a model's name is a label only where the repository
+knows it, an outcome is the code of an error in `edge.errors`, a door is a tag of our own routes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import prometheus_client
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from edge import __version__
+from edge.errors import ModelNotFound, ModelUnavailable
+from edge.repository.servable import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from prometheus_client.metrics_core import Metric
+
+    from edge.errors import EdgeError
+    from edge.service import Answer, InferenceService, Query
+
+OK = "ok"
+"""The outcome of what went well; all others are codes of errors."""
+
+UNKNOWN = "unknown"
+"""Stands for every model name that the repository does not know."""
+
+STAGES = ("queue", "decode", "preprocess", "infer", "read_out")
+
+_BUCKETS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+PATHS = ("/metrics", "/monitoring/prometheus/metrics")
+"""Ours, and the one that TensorFlow Serving's own configuration files use."""
+
+# When a series began is of no use to a dashboard, and doubles what is scraped.
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class Metrics:
+    """The counters of one service; a `Watcher` of its frames."""
+
+    def __init__(self, service: InferenceService) -> None:
+        self._service = service
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "edge_requests_total",
+            "Requests answered, by door, model and outcome (ok, or an error's code).",
+            ("door", "model", "outcome"),
+            registry=self.registry,
+        )
+        self._request_seconds = Histogram(
+            "edge_request_duration_seconds",
+            "From a request's first byte here to the last of its reply.",
+            ("door",),
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self._frames = Counter(
+            "edge_frames_total",
+            "Frames, several of which one request may hold, by model and outcome.",
+            ("model", "outcome"),
+            registry=self.registry,
+        )
+        self._stage_seconds = Histogram(
+            "edge_frame_stage_duration_seconds",
+            "What each stage of an answered frame took; a SavedModel's graph preprocesses within infer.",
+            ("model", "stage"),
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self._good_frames: dict[str, tuple[Counter, list[Histogram]]] = {}
+        self.registry.register(_Snapshot(service))
+        ProcessCollector(registry=self.registry)
+
+    def answered(self, answer: Answer) -> None:
+        """Count an answered frame and the time of its stages."""
+        name = answer.model.name
+        series = self._good_frames.get(name)
+        if series is None:  # `labels` costs more than the counting
+            series = self._frames.labels(name, OK), [self._stage_seconds.labels(name, stage) for stage in STAGES]
+            self._good_frames[name] = series
+        count, (queue, decode, preprocess, infer, read_out) = series
+        count.inc()
+        stages = answer.stages
+        queue.observe(answer.queue / 1000)
+        decode.observe(stages.decode / 1000)
+        preprocess.observe(stages.preprocess / 1000)
+        infer.observe(stages.infer / 1000)
+        read_out.observe(stages.read_out / 1000)
+
+    def failed(self, query: Query, error: EdgeError) -> None:
+        """Count a frame that has no answer."""
+        self._frames.labels(self.label(query.model), error.code).inc()
+
+    def replied(self, door: str, model: str, outcome: str, seconds: float) -> None:
+        """Count a request; ``model`` is empty where it was about none, and else comes from `label` or an answer."""
+        self._requests.labels(door, model, outcome).inc()
+        self._request_seconds.labels(door).observe(seconds)
+
+    def label(self, name: str | None) -> str:
+        """The label of a model that a caller named, or left to the default."""
+        repository = self._service.repository
+        try:
+            return repository.find(name).name
+        except ModelNotFound:
+            return UNKNOWN
+        except ModelUnavailable:  # it was refused, or there is none at all
+            return (name if name in repository.refused else repository.default) or UNKNOWN
+
+
+class _Snapshot(Collector):
+    """What is looked at when Prometheus asks."""
+
+    def __init__(self, service: InferenceService) -> None:
+        self._service = service
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: the registry need not take a snapshot to learn the names."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        service, pool, repository = self._service, self._service.pool, self._service.repository
+        yield InfoMetricFamily("edge", "The service's version.", {"version": __version__})
+        for name, words, value in (
+            ("edge_ready", "1 where every model serves and the service is not stopping.", self._is_ready),
+            ("edge_requests_in_flight", "Requests admitted and not answered yet.", service.in_flight),
+            ("edge_requests_in_flight_limit", "Beyond so many a request is refused.", service.max_in_flight),
+            ("edge_held_bytes", "Bytes of request bodies in memory.", service.held_bytes),
+            ("edge_held_bytes_limit", "Beyond so many a request is refused.", service.max_held_bytes),
+            ("edge_queue_frames", "Frames that no worker has taken yet.", pool.waiting),
+            ("edge_queue_limit", "Frames that may wait.", pool.queue_size),
+            ("edge_queue_oldest_age_seconds", "How long the first frame in the queue has waited.", pool.oldest_wait_s),
+            ("edge_workers", "Frames that can be computed at the same time.", pool.workers),
+            ("edge_workers_busy", "Workers at work.", pool.busy),
+        ):
+            yield GaugeMetricFamily(name, words, float(value))
+        states = GaugeMetricFamily(
+            "edge_model_state", "1 for the state a model's version is in.", labels=("model", "version", "state")
+        )
+        about = InfoMetricFamily("edge_model", "The versions on hand.", labels=("model", "version"))
+        for one in repository.servables:
+            for state in State:
+                states.add_metric((one.name, str(one.version), state), float(one.state is state))
+            contract = one.contract
+            digest = one.export.digest[:12]
+            about.add_metric(
+                (one.name, str(one.version)), {"task": contract.task, "format": contract.format, "digest": digest}
+            )
+        for name in repository.refused:  # its version is of no account: nothing of it could be read
+            states.add_metric((name, "", State.END), 1.0)
+        yield states
+        yield about
+
+    @property
+    def _is_ready(self) -> bool:
+        return self._service.repository.ready and not self._service.stopping
+
+
+def metrics_door(metrics: Metrics) -> APIRouter:
+    """`GET /metrics`, and the same at TensorFlow Serving's path."""
+    router = APIRouter(tags=["status"])
+
+    async def scrape(request: Request) -> Response:
+        """In OpenMetrics where the caller asks for it, else in Prometheus's text format."""
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(metrics.registry), media_type=None, headers={"Content-Type": content_type})
+
+    for path in PATHS:
+        router.add_api_route(
+            path,
+            scrape,
+            methods=["GET"],
+            summary="Counters for Prometheus",
+            operation_id="metrics" if path == PATHS[0] else "metrics_as_tf_serving",
+            response_class=Response,
+        )
+    return router

@@ -1,0 +1,1 @@
+"""Makes what tests need: pictures, tiny TFLite files, SavedModels, answers."""

@@ -1,0 +1,69 @@
+"""Images with bytes changed at random are read or refused as the caller's fault; nothing else ever comes out."""
+
+from contextlib import suppress
+
+import pytest
+from builders.images import FORMATS, encode, noise, turned
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from edge.errors import RequestError
+from edge.vision.decode import decode
+from edge.vision.graph_input import for_graph
+
+LIMIT = 1_000_000
+
+SEEDS = [encode(noise(24, 16), name) for name in FORMATS]
+SEEDS += [turned(6, name) for name in ("JPEG", "PNG", "WEBP", "TIFF")]
+SEEDS += [
+    encode(noise(24, 16).convert("CMYK"), "JPEG"),
+    encode(noise(24, 16).convert("RGBA"), "PNG"),
+    encode(noise(24, 16).convert("P"), "PNG", transparency=3),
+    encode(Image.new("I;16", (24, 16), 700), "PNG"),
+    encode(noise(24, 16), "JPEG", progressive=True),
+    encode(noise(24, 16).convert("RGBA"), "WEBP", lossless=False),
+    encode(noise(24, 16), "TIFF", compression="tiff_lzw"),
+    encode(noise(24, 16), "TIFF", compression="tiff_deflate"),
+    encode(noise(24, 16), "TIFF", compression="jpeg"),
+    encode(noise(24, 16), "GIF", save_all=True, append_images=[noise(24, 16, 8)]),
+]
+
+changes = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=12)
+early = st.lists(st.tuples(st.floats(0, 0.1), st.integers(0, 255)), min_size=1, max_size=6)
+
+
+def mutated(seed: bytes, edits: list[tuple[float, int]], keep: float) -> bytes:
+    data = bytearray(seed)
+    for place, value in edits:
+        data[int(place * len(data))] = value
+    return bytes(data[: int(keep * len(data)) + 1])
+
+
+@pytest.mark.slow
+@settings(max_examples=2500, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.sampled_from(SEEDS), edits=changes | early, keep=st.just(1.0) | st.floats(0.1, 1))
+def test_a_mutated_image_is_read_or_refused_as_the_callers_fault(seed, edits, keep):
+    _read(mutated(seed, edits, keep))
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.sampled_from(SEEDS), edits=changes | early, keep=st.just(1.0) | st.floats(0.1, 1))
+def test_a_few_mutated_images_are_read_or_refused_as_the_callers_fault(seed, edits, keep):
+    _read(mutated(seed, edits, keep))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=300), st.sampled_from([seed[:12] for seed in SEEDS]))
+def test_random_bytes_behind_a_signature_are_the_callers_fault(body, start):
+    _read(start + body)
+
+
+def _read(encoded: bytes) -> None:
+    for work in (
+        lambda: decode(encoded, max_pixels=LIMIT),
+        lambda: decode(encoded, max_pixels=LIMIT, enough=8),
+        lambda: for_graph(encoded, max_pixels=LIMIT),
+    ):
+        with suppress(RequestError):
+            work()
