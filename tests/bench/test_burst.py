@@ -1,0 +1,27 @@
+"""What a burst of large images leaves behind, seen with the bench's own tools."""
+
+from __future__ import annotations
+
+import platform
+import time
+
+import pytest
+
+from edge.bench import load
+from edge.bench.frames import TELEPHONE, WEBCAM, make_frames
+from edge.bench.procfs import memory
+from edge.bench.server import running
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to give memory back")
+def test_the_memory_of_a_burst_is_given_back():
+    frames = make_frames()
+    with running(["--workers", "2", "--log-level", "warning"], frames[WEBCAM][0]) as server:
+        before = memory(server.target.pid).rss_mib
+        requests = [load.http_request(server.target, "image/jpeg", frame) for frame in frames[TELEPHONE]]
+        point = load.measure(server.target, requests, 60, 0.1, 1.0)
+        time.sleep(3)  # the service waits for a second of rest
+        after = memory(server.target.pid).rss_mib
+    assert point.statuses == {200: point.answered}
+    assert after < before + 40  # without: 100 and more
