@@ -11,6 +11,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -48,3 +52,24 @@ def advance(steady: float, before: Reading, now: Reading) -> float:
         return steady + now.since_boot - before.since_boot
     off = min(max(now.wall - before.wall, 0.0), MOST_OFF_S)
     return steady + off
+
+
+class SteadyClock:
+    """Steady seconds, going on from where an earlier process left them.
+
+    Attributes:
+        steady: seconds when ``reading`` was taken; the two are what is kept on disk.
+    """
+
+    def __init__(
+        self, steady: float = 0.0, reading: Reading | None = None, read: Callable[[], Reading] = read_clocks
+    ) -> None:
+        self._read = read
+        self.steady = steady
+        self.reading = reading or read()
+
+    def __call__(self) -> float:
+        """The steady seconds now."""
+        now = self._read()
+        self.steady, self.reading = advance(self.steady, self.reading, now), now
+        return self.steady
