@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge.bootstrap import build_repository, build_service
+from edge.bootstrap import build_repository, serving_service
 from edge.web.server import serve
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def run(settings: Settings) -> None:
     for noisy in ("uvicorn.error", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     repository = build_repository(settings)
-    service = build_service(settings, repository)
+    service = serving_service(settings, repository)
 
     def say(url: str) -> None:
         click.echo(f"edge serves {_names(repository)} on {url}")

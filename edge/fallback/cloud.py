@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from edge.model.contract import Task
     from edge.model.prediction import Prediction
@@ -48,6 +49,42 @@ class CloudAnswer:
     unknown_labels: tuple[str, ...]
     model: str
     latency: float
+
+
+@dataclass(frozen=True, slots=True)
+class VertexOptions:
+    """Where the online model is and how it is spoken to.
+
+    Attributes:
+        endpoint: ``projects/{project}/locations/{region}/endpoints/{number}``.
+        address: host and port, with ``http://`` for one without TLS; ``None`` for the region's own.
+        rest: REST instead of gRPC.
+        anonymous: no credentials: a private endpoint.
+        credentials: a service account's file; ``None`` for application default credentials.
+        max_pixels: largest image decoded.
+        image_bytes: instances are ``{"image_bytes": {"b64": ...}}``, as TensorFlow Serving takes them, instead of
+            AutoML's ``{"content": ...}``.
+    """
+
+    endpoint: str
+    address: str | None
+    rest: bool
+    anonymous: bool
+    credentials: Path | None
+    max_pixels: int
+    image_bytes: bool
+
+    @property
+    def host(self) -> str:
+        """Host and port."""
+        if self.address is None:
+            return f"{self.endpoint.split('/')[3]}-aiplatform.googleapis.com"
+        return self.address.split("://")[-1].rstrip("/")
+
+    @property
+    def plain(self) -> bool:
+        """Whether there is no TLS."""
+        return self.address is not None and self.address.startswith("http://")
 
 
 class CloudClient(Protocol):

@@ -12,7 +12,6 @@ import os
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +51,7 @@ from google.protobuf import json_format
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from edge.errors import CloudError, CloudMisconfigured, CloudNonsense, CloudRefused, CloudUnreachable, RequestError
-from edge.fallback.cloud import CloudAnswer
+from edge.fallback.cloud import CloudAnswer, VertexOptions
 from edge.fallback.response import read_response
 from edge.model.contract import Task
 from edge.vision.shrink import for_upload
@@ -91,42 +90,6 @@ _CHANNEL_OPTIONS = [
     ("grpc.max_reconnect_backoff_ms", 5_000),
     ("grpc.enable_http_proxy", 1),
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class VertexOptions:
-    """Where the online model is and how it is spoken to.
-
-    Attributes:
-        endpoint: ``projects/{project}/locations/{region}/endpoints/{number}``.
-        address: host and port, with ``http://`` for one without TLS; ``None`` for the region's own.
-        rest: REST instead of gRPC.
-        anonymous: no credentials: a private endpoint.
-        credentials: a service account's file; ``None`` for application default credentials.
-        max_pixels: largest image decoded.
-        image_bytes: instances are ``{"image_bytes": {"b64": ...}}``, as TensorFlow Serving takes them, instead of
-            AutoML's ``{"content": ...}``.
-    """
-
-    endpoint: str
-    address: str | None
-    rest: bool
-    anonymous: bool
-    credentials: Path | None
-    max_pixels: int
-    image_bytes: bool
-
-    @property
-    def host(self) -> str:
-        """Host and port."""
-        if self.address is None:
-            return f"{self.endpoint.split('/')[3]}-aiplatform.googleapis.com"
-        return self.address.split("://")[-1].rstrip("/")
-
-    @property
-    def plain(self) -> bool:
-        """Whether there is no TLS."""
-        return self.address is not None and self.address.startswith("http://")
 
 
 class VertexClient:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from fastapi_offline import FastAPIOffline
 
 from edge import __version__
+from edge.assisted import AssistedService
 from edge.bootstrap import load_models
 from edge.web.camera import camera_door
+from edge.web.fallback import fallback_door
 from edge.web.replies import install_handlers
 from edge.web.status import status_door
 from edge.web.tfserving import tf_serving_door
@@ -29,6 +31,7 @@ def create_app(service: InferenceService, settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        service.start()
         loading = asyncio.create_task(asyncio.to_thread(load_models, service))
         yield
         await service.stop()
@@ -46,4 +49,6 @@ def create_app(service: InferenceService, settings: Settings) -> FastAPI:
     app.include_router(camera_door(service, settings))
     app.include_router(status_door(service))
     app.include_router(tf_serving_door(service, settings))
+    if isinstance(service, AssistedService):
+        app.include_router(fallback_door(service))
     return app

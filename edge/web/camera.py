@@ -30,9 +30,12 @@ _PARAMETERS = {
     "top_k": ("integer", "At most so many predictions, 1 or more."),
     "threshold": ("number", "Leave out predictions under this score, 0..1."),
     "deadline_ms": ("integer", "Milliseconds the answer may take, 1 or more."),
+    "fallback": ("string", "When the online model is wanted, as far as the owner allows: off, shadow, ..."),
+    "camera": ("string", "Who sends the image, for frames that are kept; 64 characters at most."),
 }
 
 _MAX_DEADLINE_MS = 600_000
+_MAX_CAMERA = 64
 
 _DOCUMENTATION: dict[str, Any] = {
     "parameters": [
@@ -114,7 +117,15 @@ def _query(request: Request, settings: Settings, arrived: float) -> Query:
         model=request.path_params.get("model") or given.get("model"),
         top_k=_number(given, "top_k", int, 1, None),
         threshold=_number(given, "threshold", float, 0, 1),
+        fallback=_fallback(given.get("fallback"), settings),
+        camera=given.get("camera", "")[:_MAX_CAMERA],
     )
+
+
+def _fallback(asked: str | None, settings: Settings) -> str | None:
+    if asked is None or asked in settings.cloud_request_modes.split():
+        return asked
+    raise BadRequest(f"fallback={asked} is not allowed here. Allowed: {settings.cloud_request_modes or 'none'}.")
 
 
 def _number(given: Mapping[str, str], name: str, kind: type[N], least: N, most: N | None) -> N | None:
