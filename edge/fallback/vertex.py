@@ -34,7 +34,6 @@ import google.auth
 import grpc
 import requests.exceptions
 from google.api_core import exceptions as google_errors
-from google.api_core.client_options import ClientOptions
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.aiplatform_v1.services.prediction_service import (
@@ -98,24 +97,27 @@ class VertexClient:
     def __init__(self, options: VertexOptions) -> None:
         """Raises ``CloudMisconfigured`` where the credentials cannot be read. Opens no connection yet."""
         self._options = options
-        credentials = _credentials(options)
+        self._credentials = _credentials(options)
         self._channel: grpc.aio.Channel | None = None
-        self._call: Call
-        if options.rest:
-            transport = PredictionServiceRestTransport(
-                host=options.host, credentials=credentials, url_scheme="http" if options.plain else "https"
-            )
-            self._call = _over_rest(PredictionServiceClient(transport=transport))
-        else:
-            self._channel = _channel(options, credentials)
-            client = PredictionServiceAsyncClient(
-                transport=PredictionServiceGrpcAsyncIOTransport(host=options.host, channel=self._channel),
-                client_options=ClientOptions(),
-            )
-            self._call = _over_grpc(client)
+        self._call: Call | None = None
+
+    def _open(self) -> Call:
+        """Make the client, once, on the loop that uses it: gRPC's channel belongs to it. Connects nothing yet."""
+        if self._call is None:
+            host = self._options.host
+            if self._options.rest:
+                scheme = "http" if self._options.plain else "https"
+                rest = PredictionServiceRestTransport(host=host, credentials=self._credentials, url_scheme=scheme)
+                self._call = _over_rest(PredictionServiceClient(transport=rest))
+            else:
+                self._channel = _channel(self._options, self._credentials)
+                grpc_transport = PredictionServiceGrpcAsyncIOTransport(host=host, channel=self._channel)
+                self._call = _over_grpc(PredictionServiceAsyncClient(transport=grpc_transport))
+        return self._call
 
     async def probe(self, seconds: float) -> None:
         """A connection with all that belongs to it (name, proxy, TLS), but no call."""
+        self._open()
         try:
             async with asyncio.timeout(seconds):
                 if self._channel is not None:
@@ -161,6 +163,8 @@ class VertexClient:
     async def _ask(
         self, request: PredictRequest, metadata: list[tuple[str, str]], deadline: float, before_retry: BeforeRetry
     ) -> PredictResponse:
+        call = self._open()
+
         def spent(state: RetryCallState) -> bool:
             return time.monotonic() + state.upcoming_sleep + _LEAST_TRY_S >= deadline or not before_retry()
 
@@ -173,7 +177,7 @@ class VertexClient:
         try:
             async for attempt in tries:
                 with attempt:
-                    return await self._call(request, max(deadline - time.monotonic(), _LEAST_TRY_S), metadata)
+                    return await call(request, max(deadline - time.monotonic(), _LEAST_TRY_S), metadata)
         except (google_errors.GoogleAPIError, GoogleAuthError, requests.exceptions.RequestException) as error:
             raise _translated(error) from error
         raise AssertionError  # tenacity either returns or raises
