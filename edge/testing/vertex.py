@@ -48,13 +48,21 @@ class FakeVertex:
     """The process, and the other end of its control.
 
     Attributes:
-        grpc_port: of the gRPC server on 127.0.0.1.
-        rest_port: of the REST server on 127.0.0.1.
+        host: address it listens on.
+        grpc_port: of the gRPC server.
+        rest_port: of the REST server.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *prefix: str, host: str = "127.0.0.1") -> None:
+        """Start it.
+
+        Args:
+            prefix: a command that runs the process, such as ``ip netns exec far``.
+            host: address it listens on.
+        """
+        self.host = host
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "edge.testing.vertex"], stdout=subprocess.PIPE, text=True
+            [*prefix, sys.executable, "-m", "edge.testing.vertex", host], stdout=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None
         ports = json.loads(self._process.stdout.readline())
@@ -72,12 +80,12 @@ class FakeVertex:
     @property
     def address(self) -> str:
         """For `EDGE_CLOUD_ADDRESS`, over gRPC."""
-        return f"http://127.0.0.1:{self.grpc_port}"
+        return f"http://{self.host}:{self.grpc_port}"
 
     @property
     def rest_address(self) -> str:
         """For `EDGE_CLOUD_ADDRESS`, over REST."""
-        return f"http://127.0.0.1:{self.rest_port}"
+        return f"http://{self.host}:{self.rest_port}"
 
     def behave(
         self, prediction: Any = DAISY, *, status: int = 200, delay_s: float = 0.0, hang: bool = False, times: int = 0
@@ -205,12 +213,13 @@ def _rest(model: _Model) -> type[BaseHTTPRequestHandler]:
 
 def main() -> None:
     """Serve until killed; says its ports on the first line."""
+    host = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1"
     model = _Model()
     server = grpc.server(ThreadPoolExecutor(64), options=[("grpc.max_receive_message_length", -1)])
     server.add_generic_rpc_handlers((_Handler(model),))
-    grpc_port = server.add_insecure_port("127.0.0.1:0")
+    grpc_port = server.add_insecure_port(f"{host}:0")
     server.start()
-    rest = ThreadingHTTPServer(("127.0.0.1", 0), _rest(model))
+    rest = ThreadingHTTPServer((host, 0), _rest(model))
     sys.stdout.write(json.dumps({"grpc": grpc_port, "rest": rest.server_port}) + "\n")
     sys.stdout.flush()
     rest.serve_forever()

@@ -37,7 +37,11 @@ class Server:
         self.url = line.split(" on ")[1].strip()
 
     def __enter__(self):
-        self.wait(lambda: self.get("/health/ready").get("ready"))
+        try:
+            self.wait(lambda: self.get("/health/ready").get("ready"))
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -49,6 +53,7 @@ class Server:
     def kill(self):
         self.process.kill()
         self.process.wait()
+        self.process.stdout.close()
 
     def get(self, path):
         try:
