@@ -55,21 +55,21 @@ def advance(steady: float, before: Reading, now: Reading) -> float:
 
 
 class SteadyClock:
-    """Steady seconds, going on from where an earlier process left them.
-
-    Attributes:
-        steady: seconds when ``reading`` was taken; the two are what is kept on disk.
-    """
+    """Steady seconds, going on from where an earlier process left them. May be read from any thread."""
 
     def __init__(
         self, steady: float = 0.0, reading: Reading | None = None, read: Callable[[], Reading] = read_clocks
     ) -> None:
         self._read = read
-        self.steady = steady
-        self.reading = reading or read()
+        self._mark = (steady, reading or read())  # one value, so that threads never see half of it
 
     def __call__(self) -> float:
         """The steady seconds now."""
+        return self.mark()[0]
+
+    def mark(self) -> tuple[float, Reading]:
+        """The steady seconds now and the clocks they belong to: what is kept on disk."""
+        steady, before = self._mark
         now = self._read()
-        self.steady, self.reading = advance(self.steady, self.reading, now), now
-        return self.steady
+        self._mark = (advance(steady, before, now), now)
+        return self._mark

@@ -22,7 +22,8 @@ class Question:
         task: what is asked of it.
         labels: of the edge's model, in its order; the answer is told in them.
         renamed: the online model's label to the edge's, where they differ.
-        key: names the frame, the same however often it is sent, so that the far side can tell a repetition.
+        key: names the frame, the same however often it is sent, so that the far side can tell a repetition; empty
+            where a repetition does no harm.
         endpoint: of this model; ``None`` for the service's.
     """
 

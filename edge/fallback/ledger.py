@@ -56,8 +56,8 @@ class Ledger:
         if self.file is None:
             return
         with self._lock:
-            self.clock()
-            kept = {"steady": self.clock.steady, "reading": asdict(self.clock.reading), "spent": spent.as_json()}
+            steady, reading = self.clock.mark()
+            kept = {"steady": steady, "reading": asdict(reading), "spent": spent.as_json()}
             try:
                 self._replace(self.file, json.dumps(kept))
             except OSError as error:

@@ -148,7 +148,8 @@ class VertexClient:
         try:
             async with asyncio.timeout(seconds):
                 request = await asyncio.to_thread(self._request, question)
-                response = await self._ask(request, [(KEY_HEADER, question.key)], deadline, before_retry)
+                metadata = [(KEY_HEADER, question.key)] if question.key else []
+                response = await self._ask(request, metadata, deadline, before_retry)
         except TimeoutError as error:
             raise CloudUnreachable(f"The online model did not answer within {seconds:.2f} s.", costly=True) from error
         prediction, unknown = read_response(_first(response), question.task, question.labels, question.renamed)

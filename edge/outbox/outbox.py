@@ -173,7 +173,7 @@ class Outbox:
         if self._lock_file is not None:
             return
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = os.open(self.folder / "outbox.lock", os.O_CREAT | os.O_RDWR, 0o600)
         except OSError as error:
             raise OutboxError(f"The outbox in {self.folder} cannot be used: {error}.") from error

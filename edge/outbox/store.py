@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "outbox.sqlite3"
 _BUSY_MS = 5_000
+_OWNER_ONLY = 0o700  # frames may show people
 _SCHEMA_VERSION = 1
 _SLACK = 0.05
 """Share of the quota that an eviction frees beyond the need, so that it is not done anew for every frame."""
@@ -121,7 +122,7 @@ class Store:
         if not create and not file.is_file():
             raise OutboxError(f"There is no outbox in {folder}.")
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
             self._db = sqlite3.connect(file, isolation_level=None, timeout=_BUSY_MS / 1000, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise OutboxError(f"The outbox in {folder} cannot be opened: {error}.") from error
@@ -290,11 +291,8 @@ class Store:
                 raise
 
     def _keep_clock(self) -> None:
-        self._clock()
-        self._db.execute(
-            "INSERT OR REPLACE INTO clock VALUES (1, ?, ?, ?, ?)",
-            (self._clock.steady, *asdict(self._clock.reading).values()),
-        )
+        steady, reading = self._clock.mark()
+        self._db.execute("INSERT OR REPLACE INTO clock VALUES (1, ?, ?, ?, ?)", (steady, *asdict(reading).values()))
 
     def _put(self, entry: NewEntry, now: float) -> tuple[str, bool]:
         digest = entry.digest()

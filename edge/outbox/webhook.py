@@ -16,7 +16,7 @@ import logging
 import time
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge.errors import OutboxError
 from edge.outbox.describe import entry_json
@@ -42,6 +42,13 @@ def signature(secret: str, body: bytes, now: float) -> str:
     return f"t={stamp},v1={digest}"
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect would turn the POST into a GET, and lose the result: it counts as not taken."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follow none."""
+
+
 class Webhook:
     """See the module."""
 
@@ -50,6 +57,7 @@ class Webhook:
         self._url = url
         self._secret = secret
         self._idle_s = idle_s
+        self._opener = urllib.request.build_opener(_NoRedirect)
 
     async def run(self) -> None:
         """Tell until cancelled."""
@@ -93,7 +101,7 @@ class Webhook:
             headers["X-Edge-Signature"] = signature(self._secret, body, time.time())
         request = urllib.request.Request(self._url, body, headers, method="POST")  # noqa: S310 -- the owner's URL
         try:
-            urllib.request.urlopen(request, timeout=_TIMEOUT_S).close()  # noqa: S310 -- as above
+            self._opener.open(request, timeout=_TIMEOUT_S).close()
         except urllib.error.HTTPError as error:
             error.close()
             return f"it answered {error.code}"

@@ -162,6 +162,14 @@ def test_a_receiver_that_fails_is_told_again(outbox, receiver):
     assert entry(outbox, key).telling == "told"
 
 
+def test_a_redirect_is_not_followed_and_not_taken_for_an_answer(outbox, receiver):
+    (key,) = keep(outbox, "a")
+    forward(outbox, Cloud())
+    receiver.statuses[:] = [302]
+    tell(outbox, receiver)
+    assert entry(outbox, key).telling == "due"
+
+
 def test_without_a_secret_nothing_is_signed(outbox, receiver):
     keep(outbox, "a")
     forward(outbox, Cloud())
