@@ -201,7 +201,7 @@ class AssistedService(InferenceService):
         if decision.action in {Action.SHADOW, Action.TRY}:
             self._ask_beside(image, query, answer)
         verdict = verdict_of(decision)
-        if decision.action is Action.DEFER:
+        if decision.keep:
             entry = _entry(image, query, answer.model, decision, answer.prediction)
             verdict = replace(verdict, outbox=await self._keep(entry, query))
         return replace(answer, verdict=verdict)
@@ -218,7 +218,7 @@ class AssistedService(InferenceService):
                 blank = Answer(cloud.prediction, (), "cloud", servable, *size, 0.0, Stages(0.0, 0.0, 0.0, 0.0))
                 return _from_cloud(blank, cloud, decision, query, None)
             decision = after_failure(reason, cloud, outbox=self.assistance.outbox is not None)
-        if decision.action is Action.DEFER:
+        if decision.keep:
             kept = await self._keep(_entry(image, query, servable, decision, None), query)
             if kept.state in {KeptState.KEPT, KeptState.PENDING}:
                 error.message += f" The frame is kept in the outbox ({kept.key or 'pending'})."

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from edge.errors import CloudError, CloudMisconfigured, CloudNonsense, CloudRefused, CloudUnreachable
 from edge.fallback.breaker import Breaker, BreakerState
 from edge.fallback.policy import Hindrance, LinkState
+from edge.threads import in_background
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -224,7 +225,8 @@ class Link:
     async def _live(self) -> None:
         """Connect, then probe whenever the breaker asks for it."""
         while True:
-            if not self._connected or self.breaker.probe_due(time.monotonic()):
+            first = not self._connected and self.breaker.closed
+            if first or self.breaker.probe_due(time.monotonic()):
                 reached = await self._reconnect()
                 with self._lock:
                     self.breaker.probed(time.monotonic(), random.random(), reached=reached)  # noqa: S311 -- jitter
@@ -236,7 +238,7 @@ class Link:
     async def _reconnect(self) -> bool:
         """A new client, since a connection whose network went away may hang for minutes; whether somebody is there."""
         try:
-            client = await asyncio.to_thread(self._connect)
+            client = await in_background(self._connect)
         except CloudError as error:
             self._tell(error.message)
             return False

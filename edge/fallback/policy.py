@@ -75,7 +75,7 @@ class Action(StrEnum):
     ESCALATE = "escalate"
     """The cloud is asked, and the caller waits for it within the deadline."""
     TRY = "try"
-    """The cloud is asked beside, to learn whether it is well again; the edge's answer goes out at once."""
+    """The cloud is asked beside, to learn whether it is well again; else as DEFER or ACCEPT."""
     SHADOW = "shadow"
     """The cloud is asked beside and compared; the edge's answer goes out at once."""
     DEFER = "defer"
@@ -129,11 +129,16 @@ class Means:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is done, why, and what stood in the way of more."""
+    """What is done, why, and what stood in the way of more.
+
+    Attributes:
+        keep: the frame goes to the outbox, whatever else is done.
+    """
 
     action: Action
     reason: Reason | None = None
     hindrance: Hindrance | None = None
+    keep: bool = False
 
 
 _DIGITS = 6  # scores are float32: 0.9 is 0.89999998, and is shown and judged as 0.9
@@ -255,7 +260,7 @@ def decide(reason: Reason | None, means: Means, *, answered: bool) -> Decision:
     if reason is Reason.SHADOWED:
         return Decision(Action.SHADOW, reason)
     if means.link is LinkState.TRIAL and answered:
-        return Decision(Action.TRY, reason, Hindrance.LINK_DOWN)
+        return Decision(Action.TRY, reason, Hindrance.LINK_DOWN, keep=means.outbox and reason not in _EVERY_FRAME)
     return Decision(Action.ESCALATE, reason)
 
 
@@ -266,7 +271,7 @@ def after_failure(reason: Reason, hindrance: Hindrance, *, outbox: bool) -> Deci
 
 def _without_cloud(reason: Reason, hindrance: Hindrance, *, outbox: bool) -> Decision:
     keep = outbox and reason not in _EVERY_FRAME
-    return Decision(Action.DEFER if keep else Action.ACCEPT, reason, hindrance)
+    return Decision(Action.DEFER if keep else Action.ACCEPT, reason, hindrance, keep)
 
 
 def _hindrance(means: Means) -> Hindrance | None:

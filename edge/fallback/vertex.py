@@ -53,6 +53,7 @@ from edge.errors import CloudError, CloudMisconfigured, CloudNonsense, CloudRefu
 from edge.fallback.cloud import CloudAnswer, VertexOptions
 from edge.fallback.response import read_response
 from edge.model.contract import Task
+from edge.threads import in_background
 from edge.vision.shrink import for_upload
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class VertexClient:
                 if self._channel is not None:
                     await self._channel.channel_ready()
                 else:
-                    await asyncio.to_thread(self._knock, seconds)
+                    await in_background(partial(self._knock, seconds))
         except (TimeoutError, OSError, grpc.aio.UsageError) as error:
             raise CloudUnreachable(f"Nobody answers at {self._options.host}.", costly=True) from error
 
@@ -228,7 +229,7 @@ def _over_rest(client: PredictionServiceClient) -> Call:
 
     async def call(request: PredictRequest, seconds: float, metadata: list[tuple[str, str]]) -> PredictResponse:
         ask = partial(client.predict, request, timeout=seconds, retry=None, metadata=metadata)
-        return await asyncio.to_thread(ask)
+        return await in_background(ask)
 
     return call
 

@@ -16,11 +16,13 @@ import logging
 import time
 import urllib.error
 import urllib.request
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from edge.errors import OutboxError
 from edge.outbox.describe import entry_json
 from edge.outbox.forwarder import wait_s
+from edge.threads import in_background
 
 if TYPE_CHECKING:
     from edge.outbox.entry import Entry
@@ -81,7 +83,7 @@ class Webhook:
 
     async def _tell(self, entry: Entry) -> None:
         key = entry.key
-        fault = await asyncio.to_thread(self._post, entry)
+        fault = await in_background(partial(self._post, entry))
         if fault is None:
             await asyncio.wrap_future(self._outbox.call(lambda store: store.told(key)))
             return

@@ -101,12 +101,6 @@ def _flag(name, value):
     return [f"--{name.replace('_', '-')}", str(value)]
 
 
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if "namespace" in item.fixturenames:
-            item.add_marker(pytest.mark.slow)
-
-
 @pytest.fixture(scope="session")
 def vertex():
     with FakeVertex() as fake:

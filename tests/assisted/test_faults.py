@@ -51,6 +51,16 @@ def test_a_trial_of_a_cloud_that_still_hangs_costs_no_frame_anything(serve, clou
         server.wait(lambda: len(vertex.calls()) == 2)
 
 
+def test_a_cloud_that_hangs_does_not_hold_up_the_services_stop(serve, cloud, vertex, photo, tmp_path):
+    vertex.behave(hang=True)
+    address = {"cloud-address": vertex.rest_address, "cloud_transport": "rest"}
+    with serve(**MODEL, **{**cloud, **address}, outbox_dir=tmp_path, outbox_ack_ms=3000) as server:
+        server.post(photo)
+        server.wait(lambda: len(vertex.calls()) > 0)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(10) == 0
+
+
 def test_a_refused_connection_leaves_the_edges_answer(serve, cloud, photo):
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -59,6 +69,19 @@ def test_a_refused_connection_leaves_the_edges_answer(serve, cloud, photo):
         answers = [server.post(photo) for _ in range(10)]
         assert {(answer["source"], answer["hindrance"]) for answer in answers} == {("edge", "link_down")}
         server.wait(lambda: "answers at" in (server.get("/fallback")["link"]["fault"] or ""))
+
+
+def test_a_frame_with_which_the_cloud_is_tried_is_kept_as_well(serve, cloud, vertex, photo, coffee, tmp_path):
+    vertex.behave()
+    with serve(**MODEL, **cloud, cloud_timeout_ms=300, outbox_dir=tmp_path, outbox_images=False) as server:
+        server.link_is("up")
+        vertex.behave(status=401)
+        server.post(photo)
+        server.link_is("trial")
+        answer = server.post(coffee)
+        assert answer["decision"] == "try"
+        assert answer["outbox"]["state"] in {"kept", "pending"}
+        server.wait(lambda: len(server.get("/outbox")["entries"]) == 2)
 
 
 def test_a_cloud_process_that_dies_and_comes_back_is_found_again(serve, cloud, photo):
@@ -207,6 +230,7 @@ for _ in range(count):
 """
 
 
+@pytest.mark.slow
 def test_a_black_holed_cloud_costs_one_frame_its_share_and_then_nothing(serve, cloud, namespace):
     near, far, ip = namespace
     inside = ["ip", "netns", "exec", near]

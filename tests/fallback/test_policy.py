@@ -130,7 +130,7 @@ FINE = Means(UP, None, 1.0, outbox=True)
             Reason.LOW_SCORE,
             Means(TRIAL, None, 1, outbox=True),
             True,
-            Decision(Action.TRY, Reason.LOW_SCORE, Hindrance.LINK_DOWN),
+            Decision(Action.TRY, Reason.LOW_SCORE, Hindrance.LINK_DOWN, keep=True),
         ),
         (
             Reason.EDGE_FAILED,
@@ -138,9 +138,15 @@ FINE = Means(UP, None, 1.0, outbox=True)
             False,
             Decision(Action.ESCALATE, Reason.EDGE_FAILED),
         ),
+        (
+            Reason.PREFERRED,
+            Means(TRIAL, None, 1, outbox=True),
+            True,
+            Decision(Action.TRY, Reason.PREFERRED, Hindrance.LINK_DOWN),
+        ),
         (Reason.SHADOWED, Means(TRIAL, None, 1, outbox=True), True, Decision(Action.SHADOW, Reason.SHADOWED)),
         *[
-            (reason, means, True, Decision(action, reason, hindrance))
+            (reason, means, True, Decision(action, reason, hindrance, keep=action is Action.DEFER))
             for means, hindrance in [
                 (Means(DOWN, None, 1, outbox=True), Hindrance.LINK_DOWN),
                 (Means(ABSENT, None, 1, outbox=True), Hindrance.NO_ENDPOINT),
@@ -171,7 +177,7 @@ def test_a_decision_follows_from_the_reason_and_the_means(reason, means, answere
 
 def test_a_call_that_failed_leaves_the_frame_to_the_outbox_or_the_edge():
     kept = after_failure(Reason.LOW_SCORE, Hindrance.TIMED_OUT, outbox=True)
-    assert kept == Decision(Action.DEFER, Reason.LOW_SCORE, Hindrance.TIMED_OUT)
+    assert kept == Decision(Action.DEFER, Reason.LOW_SCORE, Hindrance.TIMED_OUT, keep=True)
     assert after_failure(Reason.LOW_SCORE, Hindrance.TIMED_OUT, outbox=False).action is Action.ACCEPT
     assert after_failure(Reason.PREFERRED, Hindrance.CLOUD_FAILED, outbox=True).action is Action.ACCEPT
 
