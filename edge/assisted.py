@@ -37,7 +37,7 @@ from edge.service import Answer, InferenceService
 from edge.vision.decode import upright_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from edge.fallback.cloud import CloudAnswer
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 _RESERVE_S = 0.05
 """Seconds of the deadline that the cloud does not get: the edge's answer must still go out in time."""
 _FORWARD_S = 30.0
+_ACCEPTED = Verdict(Action.ACCEPT)
 _OVERFLOWING = frozenset({Mode.OVERLOAD, Mode.PREFER_CLOUD})
 
 
@@ -158,8 +159,10 @@ class AssistedService(InferenceService):
                 raise
             return await self._instead(image, query, servable, reason, error)
         edge_ms = (time.perf_counter() - started) * 1000
-        shown = answer.prediction.select(selection(servable.contract))
-        decision = decide(wish(answer.prediction, shown, rules), self._means(query), answered=True)
+        reason = wish(answer.prediction, _judged(answer, servable), rules)
+        if reason is None:
+            return replace(answer, verdict=_ACCEPTED)
+        decision = decide(reason, self._means(query), answered=True)
         return await self._carry_out(decision, image, query, answer, edge_ms)
 
     def status(self) -> dict[str, Any]:
@@ -298,6 +301,13 @@ class _Asker:
             "unknown_labels": list(answer.unknown_labels),
             "latency_ms": round(answer.latency, 3),
         }
+
+
+def _judged(answer: Answer, servable: Servable) -> Sequence[Item]:
+    """What a detector shows by its own rules, whatever the caller asked for; a classifier is judged by its scores."""
+    if isinstance(answer.prediction, Classification):
+        return answer.items
+    return answer.prediction.select(selection(servable.contract))
 
 
 def _question(image: bytes, servable: Servable, key: str = "") -> Question:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,13 +38,18 @@ class Reading:
     wall: float
 
 
+@cache
+def _boot() -> str:
+    """Read once: no process outlives its machine's boot."""
+    try:
+        return _BOOT_ID.read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
 def read_clocks() -> Reading:
     """The machine's clocks now."""
-    try:
-        boot = _BOOT_ID.read_text("ascii").strip()
-    except OSError:
-        boot = ""
-    return Reading(boot, time.clock_gettime(time.CLOCK_BOOTTIME), time.time())
+    return Reading(_boot(), time.clock_gettime(time.CLOCK_BOOTTIME), time.time())
 
 
 def advance(steady: float, before: Reading, now: Reading) -> float:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from edge.errors import DeadlineExceeded, InferenceFailed, ModelUnavailable, Overloaded
 from edge.model.prediction import Classification
 
@@ -226,19 +228,21 @@ def doubt(prediction: Prediction, shown: Sequence[Item], rules: Rules) -> Reason
 
 
 def _doubt_classes(prediction: Classification, rules: Rules) -> Reason | None:
-    scores = [round(score, _DIGITS) for score in prediction.scores.tolist()]
-    if not scores:
+    scores, labels = prediction.scores, prediction.labels
+    if not len(scores):
         return Reason.LOW_SCORE
-    first = scores.index(max(scores))
-    for index in range(len(scores)) if prediction.multi_label else (first,):
-        band = rules.bands.get(prediction.labels[index])
-        if band is not None and _within(scores[index], band):
-            return Reason.UNSURE_BAND
-    if prediction.labels[first] not in rules.bands and scores[first] < rules.threshold:
+    first = int(scores.argmax())
+    if rules.bands:
+        for index in range(len(scores)) if prediction.multi_label else (first,):
+            band = rules.bands.get(labels[index])
+            if band is not None and _within(float(scores[index]), band):
+                return Reason.UNSURE_BAND
+    best = round(float(scores[first]), _DIGITS)
+    if labels[first] not in rules.bands and best < rules.threshold:
         return Reason.LOW_SCORE
     if not prediction.multi_label and len(scores) > 1:
-        margin = round(scores[first] - sorted(scores)[-2], _DIGITS)
-        return Reason.NARROW_MARGIN if margin < rules.margin else None
+        second = round(float(np.partition(scores, -2)[-2]), _DIGITS)
+        return Reason.NARROW_MARGIN if round(best - second, _DIGITS) < rules.margin else None
     return None
 
 

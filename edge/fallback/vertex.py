@@ -85,6 +85,7 @@ _FIRST_WAIT_S = 0.05
 _MOST_WAIT_S = 2.0
 _LEAST_TRY_S = 0.02
 _CHANNEL_OPTIONS = [
+    ("grpc.use_local_subchannel_pool", 1),  # else a probe finds the old connection, which may lead nowhere any more
     ("grpc.initial_reconnect_backoff_ms", 500),
     ("grpc.min_reconnect_backoff_ms", 500),
     ("grpc.max_reconnect_backoff_ms", 5_000),
