@@ -7,6 +7,7 @@ first and is what goes out whenever anything else fails, is late, or is not allo
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from edge.fallback.cloud import CloudAnswer
     from edge.fallback.link import Link
     from edge.fallback.policy import Rules
+    from edge.model.contract import FallbackTuning
     from edge.model.prediction import Item, Prediction
     from edge.outbox.entry import Entry, Receipt
     from edge.outbox.outbox import Outbox
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
     from edge.repository.servable import Decoding, Servable
     from edge.runtime.pool import WorkerPool
     from edge.service import Query
+
+_log = logging.getLogger(__name__)
 
 _RESERVE_S = 0.05
 """Seconds of the deadline that the cloud does not get: the edge's answer must still go out in time."""
@@ -104,11 +108,8 @@ class AssistedService(InferenceService):
         self.assistance = assistance
         self.comparison = Comparison()
         self._own_places = self.max_in_flight
-        self._rules = {
-            servable.name: tuned(assistance.rules, servable.contract.tuning.fallback)
-            for servable in repository.servables
-        }
-        self._overflows = any(rules.modes & _OVERFLOWING for rules in self._rules.values())
+        self._rules: dict[str, tuple[FallbackTuning, Rules]] = {}
+        self._overflows = any(self._rules_of(servable).modes & _OVERFLOWING for servable in repository.servables)
 
     def start(self) -> None:
         """Connect, open the outbox and forward, each on a thread of its own; returns at once."""
@@ -169,15 +170,28 @@ class AssistedService(InferenceService):
         """For people and gauges."""
         link, outbox = self.assistance.link, self.assistance.outbox
         return {
-            "modes": {name: sorted(rules.modes) for name, rules in self._rules.items()},
+            "modes": {one.name: sorted(self._rules_of(one).modes) for one in self.repository.servables},
             "link": None if link is None else link.status(),
             "shadow": {"compared": self.comparison.compared, "agreed": self.comparison.agreed},
             "outbox": None if outbox is None else outbox.status(),
         }
 
     def _rules_for(self, servable: Servable, query: Query) -> Rules:
-        rules = self._rules[servable.name]
+        rules = self._rules_of(servable)
         return rules if query.fallback is None else replace(rules, modes=parse_modes(query.fallback))
+
+    def _rules_of(self, servable: Servable) -> Rules:
+        """Of the version that serves now; worked out once for each."""
+        tuning = servable.contract.tuning.fallback
+        known = self._rules.get(servable.name)
+        if known is None or known[0] is not tuning:
+            try:
+                rules = tuned(self.assistance.rules, tuning)
+            except ValueError as error:  # told at start for what was there then; a later version may bring it
+                _log.error("model %s: fallback.mode in its model.toml is not used: %s", servable.name, error)
+                rules = self.assistance.rules
+            known = self._rules[servable.name] = (tuning, rules)
+        return known[1]
 
     def _means(self, query: Query) -> Means:
         link = self.assistance.link

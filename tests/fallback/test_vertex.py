@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import socket
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from PIL import Image
 
 from edge.errors import CloudMisconfigured, CloudNonsense, CloudRefused, CloudUnreachable
@@ -260,3 +263,42 @@ except CloudMisconfigured:
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "misconfigured []\n"
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
+def test_a_service_accounts_file_is_read_and_nobody_at_a_tls_address_is_told(tmp_path, rest):
+    key = rsa.generate_private_key(65_537, 2048)
+    words = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    account = {
+        "type": "service_account",
+        "project_id": "p",
+        "private_key_id": "1",
+        "private_key": key.private_bytes(*words).decode(),
+        "client_email": "edge@p.iam.gserviceaccount.com",
+        "token_uri": "https://127.0.0.1:1/token",
+    }
+    (tmp_path / "account.json").write_text(json.dumps(account))
+    options = VertexOptions(
+        ENDPOINT, "127.0.0.1:1", rest=rest, anonymous=False, credentials=tmp_path / "account.json", max_pixels=10**6,
+        image_bytes=False,
+    )  # fmt: skip
+
+    async def run():
+        one = VertexClient(options)
+        for attempt in (one.probe(0.3), one.predict(question(), 1.0, lambda: True)):
+            with pytest.raises((CloudUnreachable, CloudMisconfigured)):
+                await attempt
+        await one.close()
+
+    asyncio.run(run())
+
+
+def test_a_file_that_is_no_service_account_is_told(tmp_path):
+    (tmp_path / "account.json").write_text("{}")
+    with pytest.raises(CloudMisconfigured, match="credentials"):
+        VertexClient(
+            VertexOptions(
+                ENDPOINT, None, rest=False, anonymous=False, credentials=tmp_path / "account.json", max_pixels=1,
+                image_bytes=False,
+            )
+        )  # fmt: skip
