@@ -21,6 +21,7 @@
     │   └── CloudRefused             502  this very frame is refused
     │       └── CloudNonsense        502  its answer makes no sense
     ├── OutboxError                  503  frame -> outbox entry: the disk is full, read-only or broken
+    │   └── EntryUnreadable          503  one entry's image was not kept, or does not open
     ├── ExportError                  at load: the export is refused
     └── SettingsError                at start: a setting is wrong
 
@@ -190,6 +191,12 @@ class OutboxError(EdgeError):
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "outbox_failed"
+
+
+class EntryUnreadable(OutboxError):
+    """One entry's image was not kept, or was sealed with another key; the outbox itself is well."""
+
+    code = "entry_unreadable"
 
 
 class ExportError(EdgeError):

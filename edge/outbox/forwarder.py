@@ -89,16 +89,16 @@ class Forwarder:
         except EdgeError as error:  # its model is not there any more, say
             await self._postpone(entry, error.message, counts=True)
         else:
-            await asyncio.wrap_future(self._outbox.call(lambda store: store.settle(key, result)))
+            await asyncio.wrap_future(self._outbox.change(lambda store: store.settle(key, result)))
 
     async def _postpone(self, entry: Entry, fault: str, *, counts: bool) -> None:
         key = entry.key
         if counts and entry.attempts + 1 >= MOST_ATTEMPTS:
             _log.warning("outbox entry %s is set aside: %s", key, fault)
-            await asyncio.wrap_future(self._outbox.call(lambda store: store.set_aside(key, fault)))
+            await asyncio.wrap_future(self._outbox.change(lambda store: store.set_aside(key, fault)))
             return
         seconds = wait_s(entry.attempts + 1) if counts else _FIRST_WAIT_S
-        await asyncio.wrap_future(self._outbox.call(lambda store: store.postpone(key, seconds, fault, counts=counts)))
+        await asyncio.wrap_future(self._outbox.change(lambda store: store.postpone(key, seconds, fault, counts=counts)))
 
 
 def wait_s(attempt: int) -> float:

@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from edge.errors import OutboxError
+from edge.errors import EntryUnreadable, OutboxError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +45,7 @@ class _Put:
 class _Call:
     work: Callable[[Store], Any]
     future: Future[Any]
+    writes: bool
 
 
 class Outbox:
@@ -103,14 +104,21 @@ class Outbox:
         return future
 
     def call(self, work: Callable[[Store], T]) -> Future[T]:
-        """Do something with the store on its thread."""
-        future: Future[T] = Future()
-        self._jobs.put(_Call(work, future))
-        return future
+        """Read something from the store, on its thread."""
+        return self._hand_over(work, writes=False)
+
+    def change(self, work: Callable[[Store], T]) -> Future[T]:
+        """Write something to the store, on its thread; that it could be written shows that the disk is well."""
+        return self._hand_over(work, writes=True)
 
     def status(self) -> dict[str, Any]:
         """For people and gauges."""
         return {"folder": str(self.folder), "fault": self.fault, "queued_bytes": self._queued, **self._counts}
+
+    def _hand_over(self, work: Callable[[Store], T], *, writes: bool) -> Future[T]:
+        future: Future[T] = Future()
+        self._jobs.put(_Call(work, future, writes))
+        return future
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -157,10 +165,14 @@ class Outbox:
             store = self._opened()
             result = job.work(store)
             self._counts = store.counts()
+        except EntryUnreadable as error:
+            job.future.set_exception(error)
         except Exception as error:  # as above
             self._failed(error)
             job.future.set_exception(_as_outbox_error(error))
         else:
+            if job.writes:
+                self._well()
             job.future.set_result(result)
 
     def _opened(self) -> Store:

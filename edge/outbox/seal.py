@@ -7,7 +7,7 @@ import binascii
 import os
 from typing import Protocol
 
-from edge.errors import OutboxError, SettingsError
+from edge.errors import EntryUnreadable, SettingsError
 
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
@@ -21,7 +21,7 @@ class Seal(Protocol):
         ...
 
     def open(self, stored: bytes, key: str) -> bytes:
-        """The image; raises ``OutboxError`` where it cannot be had."""
+        """The image; raises ``EntryUnreadable`` where it cannot be had."""
         ...
 
 
@@ -60,10 +60,12 @@ class AesGcm:
         return nonce + self._cipher.encrypt(nonce, image, key.encode())
 
     def open(self, stored: bytes, key: str) -> bytes:
-        """Decrypt; raises ``OutboxError`` with another key than it was closed with."""
+        """Decrypt; raises ``EntryUnreadable`` with another key than it was closed with."""
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 -- as above
 
         try:
             return self._cipher.decrypt(stored[:_NONCE_BYTES], stored[_NONCE_BYTES:], key.encode())
         except (InvalidTag, ValueError) as error:
-            raise OutboxError("The image does not open with this outbox_key; it was closed with another.") from error
+            raise EntryUnreadable(
+                "The image does not open with this outbox_key; it was closed with another."
+            ) from error

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from edge.clock import Reading, SteadyClock
-from edge.errors import OutboxError
+from edge.errors import EntryUnreadable, OutboxError
 from edge.outbox.entry import Entry, Receipt, State, Telling, key_of
 from edge.outbox.eviction import Candidate, to_evict
 from edge.outbox.seal import NoSeal, Seal
@@ -160,11 +160,11 @@ class Store:
         return self._entries("telling = ? AND not_before <= ?", (Telling.DUE, self._clock()), limit)
 
     def image(self, key: str) -> bytes:
-        """The image of an entry; raises ``OutboxError`` where it was not kept."""
+        """The image of an entry; raises ``EntryUnreadable`` where it was not kept or does not open."""
         with _translated(self.folder):
             row = self._db.execute("SELECT bytes FROM image WHERE key = ?", (key,)).fetchone()
         if row is None:
-            raise OutboxError(f"The outbox holds no image of {key}.")
+            raise EntryUnreadable(f"The outbox holds no image of {key}.")
         return self._seal.open(row["bytes"], key)
 
     def settle(self, key: str, result: Mapping[str, Any]) -> bool:

@@ -85,14 +85,14 @@ class Webhook:
         key = entry.key
         fault = await in_background(partial(self._post, entry))
         if fault is None:
-            await asyncio.wrap_future(self._outbox.call(lambda store: store.told(key)))
+            await asyncio.wrap_future(self._outbox.change(lambda store: store.told(key)))
             return
         give_up = entry.telling_attempts + 1 >= MOST_ATTEMPTS
         log = _log.error if give_up else _log.info
         log("the webhook did not take the result of %s: %s", key, fault)
         seconds = wait_s(entry.telling_attempts + 1)
         await asyncio.wrap_future(
-            self._outbox.call(lambda store: store.postpone_telling(key, seconds, give_up=give_up))
+            self._outbox.change(lambda store: store.postpone_telling(key, seconds, give_up=give_up))
         )
 
     def _post(self, entry: Entry) -> str | None:

@@ -11,12 +11,13 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from test_store import frame
+from test_store import KEY, frame
 
 from edge.errors import CloudRefused, CloudUnreachable, OutboxError
 from edge.outbox.entry import State
 from edge.outbox.forwarder import MOST_ATTEMPTS, Forwarder, wait_s
 from edge.outbox.outbox import Outbox
+from edge.outbox.seal import AesGcm
 from edge.outbox.store import Quota, Store
 from edge.outbox.webhook import Webhook
 
@@ -183,6 +184,24 @@ def test_a_second_service_on_the_same_folder_is_refused(outbox, tmp_path):
     second.start()
     with pytest.raises(OutboxError, match="another service"):
         second.put(frame("b")).result(10)
+    second.stop()
+
+
+def test_an_entry_that_does_not_open_is_set_aside_and_stops_nothing(tmp_path):
+    first = Outbox(partial(Store, tmp_path, seal=AesGcm(KEY)), tmp_path)
+    first.start()
+    (sealed,) = keep(first, "a")
+    first.stop()
+    second = Outbox(partial(Store, tmp_path), tmp_path)
+    second.start()
+    second.change(lambda store: store._db.execute("DELETE FROM image")).result(10)
+    (good,) = keep(second, "b")
+    cloud = Cloud()
+    for _ in range(MOST_ATTEMPTS):
+        forward(second, cloud)
+        no_wait(second)
+    assert (entry(second, sealed).state, entry(second, good).state) == (State.SET_ASIDE, State.SETTLED)
+    assert second.fault is None
     second.stop()
 
 
