@@ -66,6 +66,7 @@ class Forwarder:
 
     async def step(self) -> bool:
         """Forward some entries; whether there were any."""
+        await self._outbox.well()
         entries = await asyncio.wrap_future(self._outbox.call(lambda store: store.due(_AT_ONCE)))
         for entry in entries:
             if not self._asker.free():

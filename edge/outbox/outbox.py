@@ -7,6 +7,7 @@ at once for a while after a failure, and is tried again; inference never notices
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import logging
 import os
@@ -110,6 +111,15 @@ class Outbox:
     def change(self, work: Callable[[Store], T]) -> Future[T]:
         """Write something to the store, on its thread; that it could be written shows that the disk is well."""
         return self._hand_over(work, writes=True)
+
+    async def well(self) -> None:
+        """Find out whether a failed disk takes writes again, before something is done whose result it could not keep.
+
+        Raises:
+            OutboxError: it does not.
+        """
+        if self.fault is not None:
+            await asyncio.wrap_future(self.change(lambda store: store.check()))
 
     def status(self) -> dict[str, Any]:
         """For people and gauges."""

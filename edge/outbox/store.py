@@ -151,6 +151,11 @@ class Store:
             self._make_room(now)
             return [Receipt(key, self._holds(key), was_known) for key, was_known in known]
 
+    def check(self) -> None:
+        """Write a little; raises ``OutboxError`` where the disk takes nothing."""
+        with self._transaction():
+            pass  # each transaction writes the clock
+
     def due(self, limit: int) -> list[Entry]:
         """Waiting entries whose backoff is over, in their order."""
         return self._entries("state = ? AND not_before <= ?", (State.WAITING, self._clock()), limit)

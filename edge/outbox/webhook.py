@@ -76,6 +76,7 @@ class Webhook:
 
     async def step(self) -> bool:
         """Tell of some results; whether there were any."""
+        await self._outbox.well()
         entries = await asyncio.wrap_future(self._outbox.call(lambda store: store.untold(_AT_ONCE)))
         for entry in entries:
             await self._tell(entry)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import sqlite3
 import threading
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -203,6 +204,32 @@ def test_an_entry_that_does_not_open_is_set_aside_and_stops_nothing(tmp_path):
     assert (entry(second, sealed).state, entry(second, good).state) == (State.SET_ASIDE, State.SETTLED)
     assert second.fault is None
     second.stop()
+
+
+def test_nothing_is_asked_while_the_disk_could_not_keep_the_answer(tmp_path):
+    class Sick(Store):
+        sick = False
+
+        def _keep_clock(self):
+            if self.sick:
+                raise sqlite3.OperationalError("database or disk is full")
+            super()._keep_clock()
+
+    outbox = Outbox(partial(Sick, tmp_path), tmp_path)
+    outbox.start()
+    (key,) = keep(outbox, "a")
+    Sick.sick = True
+    cloud = Cloud()
+    for _ in range(3):
+        with pytest.raises(OutboxError, match="full"):
+            forward(outbox, cloud)
+    assert cloud.asked == ["a"]
+    assert "full" in outbox.fault
+    Sick.sick = False
+    forward(outbox, cloud)
+    assert entry(outbox, key).state is State.SETTLED
+    assert outbox.fault is None
+    outbox.stop()
 
 
 def test_frames_that_come_together_are_committed_together(tmp_path):
