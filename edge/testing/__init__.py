@@ -1,1 +1,1 @@
-"""Fakes that ship: a clock that is told the time, a cloud in a process of its own. The service uses none."""
+"""Fakes that ship: a cloud in a process of its own, which answers as it is told. The service uses none."""
