@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.errors import SettingsError
 from edge.repository.manager import ModelRepository, open_repository
 from edge.repository.servable import Decoding
 from edge.runtime.cpus import usable_cpus
@@ -43,6 +44,21 @@ def build_service(settings: Settings, repository: ModelRepository | None = None)
     decoding = Decoding(settings.max_pixels, exact=settings.exact_decode)
     max_held_bytes = max(settings.max_held_bytes, settings.max_body_bytes)  # one body alone must always fit
     return InferenceService(repository, pool, decoding, max_held_bytes=max_held_bytes)
+
+
+def serving_service(settings: Settings, repository: ModelRepository) -> InferenceService:
+    """The service that `edge serve` runs: with an online model and an outbox behind it where they are configured.
+
+    Raises:
+        SettingsError: what is configured contradicts itself.
+    """
+    if settings.cloud_endpoint is None and settings.outbox_dir is None:
+        if settings.cloud_mode != "off":
+            raise SettingsError(f"cloud_mode = {settings.cloud_mode} without cloud_endpoint or outbox_dir. Set one.")
+        return build_service(settings, repository)
+    from edge.assistance import assisted_service  # noqa: PLC0415 -- costs a start nothing where it is not configured
+
+    return assisted_service(settings, build_service(settings, repository))
 
 
 def load_models(service: InferenceService) -> None:

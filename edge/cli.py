@@ -1,4 +1,4 @@
-"""The command line: `edge serve`, `edge predict`, `edge inspect`, `edge key`, `edge bench`.
+"""The command line: `edge serve`, `edge predict`, `edge inspect`, `edge key`, `edge bench`, `edge outbox`.
 
 Takes arguments apart and turns errors into one clear line; the commands themselves are in `edge.commands`, imported
 when they are asked for, so that each starts as fast as it can.
@@ -143,3 +143,79 @@ def bench(**arguments: Any) -> None:
     from edge.commands.bench import Request, run
 
     run(Request(**arguments), load_settings())
+
+
+@main.group()
+def outbox() -> None:
+    """Look at the frames that were kept for the online model, export them, try them again, drop them."""
+
+
+_OUTBOX_SETTINGS = ("outbox_dir", "outbox_key")
+_STATES = click.Choice(["waiting", "settled", "set_aside", "record"])
+
+
+@outbox.command(name="list")
+@click.option("--state", type=_STATES, help="Only entries of that state.")
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line, one an entry.")
+@_settings(*_OUTBOX_SETTINGS)
+def outbox_list(config: Path | None, state: str | None, limit: int, *, as_json: bool, **flags: Any) -> None:
+    """Print the entries in their order."""
+    from edge.commands.outbox import show_all
+
+    show_all(load_settings(flags, config), state=state, limit=limit, as_json=as_json)
+
+
+@outbox.command(name="show")
+@click.argument("key")
+@click.option("--image", type=_PATH, help="Write the entry's image to this file.")
+@_settings(*_OUTBOX_SETTINGS)
+def outbox_show(key: str, config: Path | None, image: Path | None, **flags: Any) -> None:
+    """Print the entry with KEY, or whose key begins so."""
+    from edge.commands.outbox import show
+
+    show(load_settings(flags, config), key, image)
+
+
+@outbox.command(name="export")
+@click.argument("folder", type=_PATH)
+@click.option("--gcs", "prefix", help="Where the images will lie, such as gs://bucket/uncertain.")
+@click.option(
+    "--labels",
+    type=click.Choice(["cloud", "edge", "none"]),
+    default="cloud",
+    show_default=True,
+    help="Whose labels are trusted: the online model's, else the edge's, or nobody's.",
+)
+@click.option(
+    "--threshold", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Least score of a label."
+)
+@_settings(*_OUTBOX_SETTINGS)
+def outbox_export(
+    folder: Path, config: Path | None, prefix: str | None, labels: str, threshold: float, **flags: Any
+) -> None:
+    """Write all images and Vertex AI's import files (JSONL) to FOLDER."""
+    from edge.commands.outbox import export_all
+
+    export_all(load_settings(flags, config), folder, prefix=prefix, labels=labels, threshold=threshold)
+
+
+@outbox.command(name="retry")
+@click.argument("keys", nargs=-1, metavar="[KEY]...")
+@_settings(*_OUTBOX_SETTINGS)
+def outbox_retry(keys: tuple[str, ...], config: Path | None, **flags: Any) -> None:
+    """Try entries again that were set aside; all of them where none is named."""
+    from edge.commands.outbox import retry
+
+    retry(load_settings(flags, config), keys)
+
+
+@outbox.command(name="purge")
+@click.argument("keys", nargs=-1, metavar="[KEY]...")
+@click.option("--state", "states", type=_STATES, multiple=True, help="All entries of that state; may be repeated.")
+@_settings(*_OUTBOX_SETTINGS)
+def outbox_purge(keys: tuple[str, ...], config: Path | None, states: tuple[str, ...], **flags: Any) -> None:
+    """Drop entries for good."""
+    from edge.commands.outbox import purge
+
+    purge(load_settings(flags, config), keys, states)

@@ -15,6 +15,13 @@
     │   ├── ShuttingDown             503  the service is stopping
     │   └── DeadlineExceeded         504  the frame's deadline passed before its answer
     ├── InferenceFailed              500  the interpreter failed on a good frame
+    ├── CloudError                   502  the online model did not answer; the edge's answer or error goes out instead
+    │   ├── CloudUnreachable         503  nobody there, no time, or told to come back later
+    │   ├── CloudMisconfigured       502  the endpoint or the credentials are wrong
+    │   └── CloudRefused             502  this very frame is refused
+    │       └── CloudNonsense        502  its answer makes no sense
+    ├── OutboxError                  503  frame -> outbox entry: the disk is full, read-only or broken
+    │   └── EntryUnreadable          503  one entry's image was not kept, or does not open
     ├── ExportError                  at load: the export is refused
     ├── SettingsError                at start: a setting is wrong
     └── MeasurementFailed            500  in `edge bench`: the server could not be measured
@@ -138,6 +145,59 @@ class InferenceFailed(EdgeError):
     """The interpreter failed on a frame that was decoded without fault."""
 
     code = "inference_failed"
+
+
+class CloudError(EdgeError):
+    """The online model did not answer."""
+
+    status = HTTPStatus.BAD_GATEWAY
+    code = "cloud_failed"
+
+
+class CloudUnreachable(CloudError):
+    """Nobody answered in time, or the cloud asked for patience (429, 503, 504): a later try may work.
+
+    Attributes:
+        costly: the call ran into its deadline or found nobody, so that the next one would as well.
+    """
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "cloud_unreachable"
+
+    def __init__(self, message: str, *, costly: bool = False) -> None:
+        super().__init__(message)
+        self.costly = costly
+
+
+class CloudMisconfigured(CloudError):
+    """The endpoint does not exist, or the credentials do not open it: no frame is at fault."""
+
+    code = "cloud_misconfigured"
+
+
+class CloudRefused(CloudError):
+    """This very frame is refused: sending it again gives the same."""
+
+    code = "cloud_refused"
+
+
+class CloudNonsense(CloudRefused):
+    """The online model's answer is of no known shape, or holds numbers that are none."""
+
+    code = "cloud_nonsense"
+
+
+class OutboxError(EdgeError):
+    """The outbox cannot be written or read: disk full, read-only or broken."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "outbox_failed"
+
+
+class EntryUnreadable(OutboxError):
+    """One entry's image was not kept, or was sealed with another key; the outbox itself is well."""
+
+    code = "entry_unreadable"
 
 
 class ExportError(EdgeError):

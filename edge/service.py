@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edge.fallback.verdict import Verdict
     from edge.model.prediction import Item, Prediction
     from edge.repository.manager import ModelRepository
     from edge.repository.servable import Decoding, Servable, Stages
@@ -38,7 +39,8 @@ class Query:
         top_k: at most so many items, 1 or more.
         threshold: leave out items under this score, 0..1.
         deadline: on `time.monotonic`, by which the answer is wanted.
-        camera: who sent the image; empty where it does not say.
+        fallback: when the online model is wanted, in place of the owner's mode; the door has seen that it is allowed.
+        camera: who sent the image, for the wall and the outbox; empty where it does not say.
     """
 
     deadline: float
@@ -46,6 +48,7 @@ class Query:
     version: int | None = None
     top_k: int | None = None
     threshold: float | None = None
+    fallback: str | None = None
     camera: str = ""
 
 
@@ -56,13 +59,14 @@ class Answer:
     Attributes:
         prediction: all the model said.
         items: what is shown of it, best first.
-        source: who answered: ``edge``.
+        source: who answered: ``edge`` or ``cloud``.
         model: the version that answered, with its name and digest.
         width: of the upright image in pixels.
         height: of the upright image in pixels.
         queue: milliseconds between the submission and its worker.
         stages: milliseconds on the worker.
         outputs: a SavedModel's own outputs, for doors that hand them on unchanged.
+        verdict: what was decided about the online model; ``None`` where none is wanted.
     """
 
     prediction: Prediction
@@ -74,6 +78,7 @@ class Answer:
     queue: float
     stages: Stages
     outputs: Mapping[str, NDArray[Any]] | None = None
+    verdict: Verdict | None = None
 
 
 class Watcher(Protocol):
@@ -247,6 +252,9 @@ class InferenceService:
                     return error
 
         return await asyncio.gather(*map(one, images))
+
+    def start(self) -> None:
+        """Start what runs beside the workers; returns at once. Here nothing does."""
 
     def refuse_new(self) -> None:
         """Take nothing new from now on; what was admitted is still answered. Safe in a signal handler."""

@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -33,6 +33,7 @@ CONFIG = "EDGE_CONFIG"
 
 Positive = Annotated[int, Field(ge=1)]
 ApiKeys = Annotated[dict[str, ApiKey], NoDecode, BeforeValidator(parse_keys)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Settings(BaseSettings):
@@ -102,6 +103,77 @@ class Settings(BaseSettings):
     stream_idle_s: Annotated[float, Field(gt=0)] = Field(60.0, description="Seconds without a frame that end a stream.")
     wall_size: Positive = Field(32, description="Latest pictures of each camera that the wall keeps, in memory only.")
     wall_bytes: Positive = Field(64 << 20, description="Bytes of pictures that the wall keeps in all.")
+    cloud_endpoint: Annotated[str, Field(pattern=r"^projects/[^/]+/locations/[^/]+/endpoints/[^/]+$")] | None = Field(
+        None, description="Vertex AI endpoint that may be asked: projects/P/locations/L/endpoints/E. None if not set."
+    )
+    cloud_address: str | None = Field(
+        None, description="Its host and port if not the region's own; http:// before it for one without TLS."
+    )
+    cloud_transport: Literal["grpc", "rest"] = Field("grpc", description="How the endpoint is called.")
+    cloud_request: Literal["automl", "tf_serving"] = Field(
+        "automl", description="How it wants an image: automl (content), or tf_serving (image_bytes.b64) in a container."
+    )
+    cloud_credentials: Path | Literal["anonymous"] | None = Field(
+        None,
+        description="A service account's file, or anonymous for a private endpoint."
+        " Google's application default credentials if not set.",
+    )
+    cloud_mode: str = Field(
+        "off",
+        description="When the online model is wanted: off, prefer_cloud, shadow, or several of on_error,"
+        " low_confidence, overload, separated by commas.",
+    )
+    cloud_request_modes: str = Field(
+        "off", description="Modes a request may ask for in its place (?fallback=), separated by blanks."
+    )
+    cloud_threshold: Share = Field(0.5, description="A score under it is unsure, 0..1.")
+    cloud_margin: Share = Field(0.1, description="The best two classes nearer than that are unsure, 0..1.")
+    cloud_timeout_ms: Positive = Field(
+        2_000, description="Milliseconds of a frame's deadline that the online model may take at most."
+    )
+    cloud_calls_per_day: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Calls in 24 hours at most. No limit if not set."
+    )
+    cloud_calls_per_month: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Calls in 30 days at most. No limit if not set."
+    )
+    cloud_price: Annotated[float, Field(ge=0)] = Field(0.0, description="What a call costs, in your currency.")
+    cloud_cost_per_day: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="Money in 24 hours at most. No limit if not set."
+    )
+    cloud_cost_per_month: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="Money in 30 days at most. No limit if not set."
+    )
+    cloud_rate: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Calls a second at most, on average. No limit if not set."
+    )
+    cloud_concurrency: Positive = Field(8, description="Calls under way at once at most.")
+    cloud_budget_file: Path | None = Field(
+        None, description="Where the calls made are remembered. budget.json in outbox_dir if not set."
+    )
+    outbox_dir: Path | None = Field(
+        None, description="Folder in which frames are kept that the online model should see later. None if not set."
+    )
+    outbox_max_bytes: Positive = Field(1 << 30, description="Bytes the outbox holds; beyond them the surest go.")
+    outbox_max_entries: Positive = Field(10_000, description="Entries the outbox holds; beyond them the surest go.")
+    outbox_max_age_days: Annotated[float, Field(gt=0)] = Field(
+        30.0, description="Days of service after which an entry goes."
+    )
+    outbox_images: bool = Field(
+        default=True, description="Keep the images; else only what the edge said of them, and nothing is forwarded."
+    )
+    outbox_key: SecretStr | None = Field(
+        None, description="32 bytes in base64, with which images are encrypted on disk. Not encrypted if not set."
+    )
+    outbox_ack_ms: Annotated[int, Field(ge=0)] = Field(
+        0, description="Milliseconds an answer may wait until its kept frame is safe on disk; with 0 it says pending."
+    )
+    outbox_webhook: Annotated[str, Field(pattern="^https?://")] | None = Field(
+        None, description="URL that is told each result of the online model. None if not set."
+    )
+    outbox_webhook_secret: SecretStr | None = Field(
+        None, description="Key of the webhook's signature, X-Edge-Signature. Not signed if not set."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log lines that are written."
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge import logs
-from edge.bootstrap import build_repository, build_service
+from edge.bootstrap import build_repository, serving_service
 from edge.web.addresses import is_loopback, machine_addresses
 from edge.web.qr import qr_terminal
 from edge.web.server import serve
@@ -25,7 +25,7 @@ def run(settings: Settings) -> None:
     """Serve; returns once everything accepted is answered."""
     logs.configure(settings.log_level, settings.log_format)
     repository = build_repository(settings)
-    service = build_service(settings, repository)
+    service = serving_service(settings, repository)
 
     def say(url: str, settings: Settings) -> None:
         if settings.log_format == "json":

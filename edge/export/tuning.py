@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.errors import ExportError
-from edge.model.contract import Resize, Tuning
+from edge.model.contract import FallbackTuning, Resize, Tuning
 from edge.vision.resize import Kernel
 
 if TYPE_CHECKING:
@@ -18,6 +18,20 @@ FILE_NAME = "model.toml"
 
 # strict: neither `true` nor "0.5" is a number
 Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0, allow_inf_nan=False)]
+
+
+class _FallbackToml(BaseModel):
+    """The keys of the table ``[fallback]``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mode: str | None = None
+    threshold: Share | None = None
+    margin: Share | None = None
+    bands: dict[str, tuple[Share, Share]] = Field(default_factory=dict)
+    empty: bool | None = None
+    endpoint: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
 
 
 class _ModelToml(BaseModel):
@@ -32,6 +46,7 @@ class _ModelToml(BaseModel):
     score_threshold: Share | None = None
     label_thresholds: dict[str, Share] = Field(default_factory=dict)
     top_k: Annotated[int, Field(strict=True, ge=1)] | None = None
+    fallback: _FallbackToml = Field(default_factory=_FallbackToml)
 
 
 def read_tuning(folder: Path) -> Tuning:
@@ -53,15 +68,25 @@ def read_tuning(folder: Path) -> Tuning:
         raise ExportError(file, faults, f"Known keys: {known}.") from error
     if "crop_fraction" in values.model_fields_set and values.resize is not Resize.CENTER_CROP:
         raise ExportError(file, "crop_fraction without a crop", 'Set resize = "center_crop" too, or remove it.')
-    return Tuning(**{name: getattr(values, name) for name in _ModelToml.model_fields})
+    given = {name: getattr(values, name) for name in _ModelToml.model_fields}
+    return Tuning(**{**given, "fallback": FallbackTuning(**values.fallback.model_dump())})
 
 
 def check_labels(tuning: Tuning, labels: tuple[str, ...], folder: Path) -> None:
-    """Refuse thresholds for labels that the model does not have."""
-    unknown = [label for label in tuning.label_thresholds if label not in labels]
+    """Refuse thresholds and bands for labels that the model does not have."""
+    named = {
+        "label_thresholds": tuning.label_thresholds,
+        "fallback.bands": tuning.fallback.bands,
+        "fallback.labels": tuning.fallback.labels.values(),
+    }
+    for key, names in named.items():
+        _check_known(key, [label for label in names if label not in labels], labels, folder)
+
+
+def _check_known(key: str, unknown: list[str], labels: tuple[str, ...], folder: Path) -> None:
     if unknown:
         raise ExportError(
             folder / FILE_NAME,
-            f"label_thresholds names {', '.join(map(repr, unknown))}, which the model does not know",
+            f"{key} names {', '.join(map(repr, unknown))}, which the model does not know",
             f"Its labels: {', '.join(labels[:20])}{', ...' if len(labels) > 20 else ''}.",  # noqa: PLR2004
         )

@@ -120,6 +120,29 @@ class SignatureInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class FallbackTuning:
+    """What `model.toml` says of the cloud for this model; ``None`` leaves it to the service's settings.
+
+    Attributes:
+        mode: when the cloud is wanted, as `EDGE_CLOUD_MODE` says it.
+        threshold: a score under it is unsure, 0..1.
+        margin: the best two classes nearer than that are unsure, 0..1.
+        bands: label to (low, high), between which its score is unsure.
+        empty: whether a detector that shows nothing is unsure.
+        endpoint: of the online model that knows the same things.
+        labels: the online model's label to this model's.
+    """
+
+    mode: str | None = None
+    threshold: float | None = None
+    margin: float | None = None
+    bands: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    empty: bool | None = None
+    endpoint: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Tuning:
     """What an export leaves open, as `model.toml` beside it sets it.
 
@@ -131,6 +154,7 @@ class Tuning:
         score_threshold: predictions under it are left out, 0..1; ``None`` takes the task's default.
         label_thresholds: the same for single labels, going before ``score_threshold``.
         top_k: how many predictions are answered at most; ``None`` takes the task's default.
+        fallback: when the online model is asked, and how it is called.
     """
 
     display_name: str | None = None
@@ -140,6 +164,7 @@ class Tuning:
     score_threshold: float | None = None
     label_thresholds: Mapping[str, float] = field(default_factory=dict)
     top_k: int | None = None
+    fallback: FallbackTuning = FallbackTuning()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Boxes are (x_min, y_min, x_max, y_max), relative 0..1 to the upright image, orig
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.model.contract import Contract
+
+_DIGITS = 6
 
 DEFAULT_THRESHOLD = {Task.CLASSIFICATION: 0.0, Task.DETECTION: 0.3}
 """Scores under it are not shown. Detectors always fill all their rows, so low ones say nothing."""
@@ -64,6 +66,14 @@ class Item:
     index: int
     score: float
     box: tuple[float, float, float, float] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The item as every door and the outbox show it; numbers to 6 digits, which is what float32 holds."""
+        found: dict[str, Any] = {"label": self.label, "index": self.index, "score": round(self.score, _DIGITS)}
+        if self.box is not None:
+            x_min, y_min, x_max, y_max = (round(edge, _DIGITS) for edge in self.box)
+            found["box"] = {"x_min": x_min, "y_min": y_min, "x_max": x_max, "y_max": y_max}
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,13 @@ def open_header(encoded: bytes, *, max_pixels: int) -> Image.Image:
     return image
 
 
+def upright_size(encoded: bytes, *, max_pixels: int) -> tuple[int, int]:
+    """Width and height of the upright image in pixels, told from its header; raises as `decode` does."""
+    image = open_header(encoded, max_pixels=max_pixels)
+    width, height = image.size
+    return (height, width) if orientation_of(image) in _SWAPS_AXES else (width, height)
+
+
 def load(image: Image.Image) -> None:
     """Decode the pixels of an opened image in place; raises ``CorruptImage``."""
     try:

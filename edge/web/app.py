@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from fastapi_offline import FastAPIOffline
 
 from edge import __version__
+from edge.assisted import AssistedService
 from edge.bootstrap import load_models
 from edge.web.camera import camera_door
+from edge.web.fallback import fallback_door
 from edge.web.keys import KeyGuard, sign_in_door
 from edge.web.metrics import Metrics, metrics_door
 from edge.web.observe import FrameWatcher, Observe
@@ -38,6 +40,7 @@ def create_app(service: InferenceService, settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        service.start()
         loading = asyncio.create_task(asyncio.to_thread(load_models, service))
         yield
         await service.stop()
@@ -71,4 +74,6 @@ def create_app(service: InferenceService, settings: Settings) -> FastAPI:
     app.include_router(sign_in_door(service, settings.api_keys))
     app.include_router(pairing_door(settings))
     app.include_router(pages_door())
+    if isinstance(service, AssistedService):
+        app.include_router(fallback_door(service))
     return app

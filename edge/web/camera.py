@@ -31,7 +31,8 @@ _PARAMETERS = {
     "top_k": ("integer", "At most so many predictions, 1 or more."),
     "threshold": ("number", "Leave out predictions under this score, 0..1."),
     "deadline_ms": ("integer", "Milliseconds the answer may take, 1 or more."),
-    "camera": ("string", "Name of the camera, for the wall; at most 64 characters."),
+    "fallback": ("string", "When the online model is wanted, as far as the owner allows: off, shadow, ..."),
+    "camera": ("string", "Name of the camera, for the wall and for frames that are kept; at most 64 characters."),
 }
 
 _MAX_DEADLINE_MS = 600_000
@@ -117,6 +118,7 @@ def _query(request: Request, settings: Settings, arrived: float) -> Query:
         model=_model(request.path_params.get("model"), given.get("model")),
         top_k=_number(given, "top_k", int, 1, None),
         threshold=_number(given, "threshold", float, 0, 1),
+        fallback=_fallback(given.get("fallback"), settings),
         camera=camera_name(given),
     )
 
@@ -133,6 +135,12 @@ def _model(in_path: str | None, in_query: str | None) -> str | None:
     if in_path is not None and in_query not in {None, in_path}:
         raise BadRequest(f"The path names the model {in_path!r}, the query {in_query!r}. Name one.")
     return in_query if in_path is None else in_path
+
+
+def _fallback(asked: str | None, settings: Settings) -> str | None:
+    if asked is None or asked in settings.cloud_request_modes.split():
+        return asked
+    raise BadRequest(f"fallback={asked} is not allowed here. Allowed: {settings.cloud_request_modes or 'none'}.")
 
 
 def _number(given: Mapping[str, str], name: str, kind: type[N], least: N, most: N | None) -> N | None:

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from edge.fallback.policy import Action, Hindrance, Reason  # noqa: TC001 -- pydantic reads them
+from edge.fallback.verdict import KeptState  # noqa: TC001 -- pydantic reads it
 from edge.model.contract import Task
 from edge.model.prediction import Classification
 
 if TYPE_CHECKING:
     from edge.errors import EdgeError
+    from edge.fallback.verdict import Verdict
     from edge.service import Answer
 
-_SCORE_DIGITS = 6
 _MS_DIGITS = 3
 
 
@@ -68,15 +70,44 @@ class TimingSchema(_Schema):
     read_out: float
 
 
+class EdgeSchema(_Schema):
+    """The edge's own answer."""
+
+    predictions: list[PredictionSchema]
+    latency_ms: float
+
+
+class CloudSchema(_Schema):
+    """The online model's answer."""
+
+    predictions: list[PredictionSchema]
+    latency_ms: float
+    model: str = Field(description="As the cloud names it.")
+    unknown_labels: list[str] = Field(description="Labels that the edge's model does not have.")
+
+
+class KeptSchema(_Schema):
+    """What became of a frame that was to be kept."""
+
+    state: KeptState
+    key: str | None = Field(description="Of the entry, as `GET /outbox/{key}` takes it; null while it is pending.")
+
+
 class AnswerSchema(_Schema):
     """The answer to one image."""
 
     task: Task
     predictions: list[PredictionSchema] = Field(description="Best first.")
-    source: Literal["edge"]
+    source: Literal["edge", "cloud"]
     model: ModelSchema
     image: ImageSchema
     timing_ms: TimingSchema
+    decision: Action | None = Field(None, description="What was done, where a fallback is configured.")
+    reason: Reason | None = Field(None, description="Why the online model was wanted.")
+    hindrance: Hindrance | None = Field(None, description="Why it did not answer though wanted.")
+    edge: EdgeSchema | None = Field(None, description="What the edge said, where the online model answers.")
+    cloud: CloudSchema | None = Field(None, description="What the online model said.")
+    outbox: KeptSchema | None = Field(None, description="Whether the frame was kept for later.")
 
 
 class FaultSchema(_Schema):
@@ -101,16 +132,9 @@ class ManySchema(_Schema):
 def answer_json(answer: Answer) -> dict[str, Any]:
     """The answer, as `AnswerSchema` describes it."""
     stages = answer.stages
-    predictions: list[dict[str, Any]] = []
-    for item in answer.items:
-        found: dict[str, Any] = {"label": item.label, "index": item.index, "score": round(item.score, _SCORE_DIGITS)}
-        if item.box is not None:
-            x_min, y_min, x_max, y_max = (round(edge, _SCORE_DIGITS) for edge in item.box)
-            found["box"] = {"x_min": x_min, "y_min": y_min, "x_max": x_max, "y_max": y_max}
-        predictions.append(found)
-    return {
+    body = {
         "task": Task.CLASSIFICATION if isinstance(answer.prediction, Classification) else Task.DETECTION,
-        "predictions": predictions,
+        "predictions": [item.as_json() for item in answer.items],
         "source": answer.source,
         "model": {"name": answer.model.name, "version": answer.model.version, "digest": answer.model.export.digest},
         "image": {"width": answer.width, "height": answer.height},
@@ -122,6 +146,27 @@ def answer_json(answer: Answer) -> dict[str, Any]:
             "read_out": round(stages.read_out, _MS_DIGITS),
         },
     }
+    return body if answer.verdict is None else body | _verdict_json(answer.verdict)
+
+
+def _verdict_json(verdict: Verdict) -> dict[str, Any]:
+    """What the fallback adds; only what there is."""
+    added: dict[str, Any] = {"decision": verdict.action, "reason": verdict.reason, "hindrance": verdict.hindrance}
+    if verdict.edge is not None:
+        added["edge"] = {
+            "predictions": [item.as_json() for item in verdict.edge.items],
+            "latency_ms": round(verdict.edge.latency, _MS_DIGITS),
+        }
+    if verdict.cloud is not None:
+        added["cloud"] = {
+            "predictions": [item.as_json() for item in verdict.cloud.items],
+            "latency_ms": round(verdict.cloud.latency, _MS_DIGITS),
+            "model": verdict.cloud.model,
+            "unknown_labels": list(verdict.cloud.unknown_labels),
+        }
+    if verdict.outbox is not None:
+        added["outbox"] = {"state": verdict.outbox.state, "key": verdict.outbox.key}
+    return {name: value for name, value in added.items() if value is not None}
 
 
 def error_json(error: EdgeError) -> dict[str, Any]:

@@ -1,0 +1,391 @@
+"""The data plane with an online model and an outbox behind it: the edge first, then what the policy decides.
+
+Built in place of `InferenceService` only where the owner configured one of the two. The edge's answer is always had
+first and is what goes out whenever anything else fails, is late, or is not allowed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from edge.errors import CloudError, CloudUnreachable, EdgeError
+from edge.fallback.cloud import Question
+from edge.fallback.policy import (
+    Action,
+    Decision,
+    Hindrance,
+    LinkState,
+    Means,
+    Mode,
+    Reason,
+    after_failure,
+    decide,
+    parse_modes,
+    tuned,
+    wish,
+    wish_after,
+)
+from edge.fallback.verdict import CloudSaid, Kept, KeptState, Said, Verdict, verdict_of
+from edge.model.prediction import Classification, selection
+from edge.outbox.entry import NewEntry
+from edge.repository.servable import Stages
+from edge.service import Answer, InferenceService
+from edge.vision.decode import upright_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from concurrent.futures import Future
+
+    from edge.fallback.cloud import CloudAnswer
+    from edge.fallback.link import Link
+    from edge.fallback.policy import Rules
+    from edge.model.contract import FallbackTuning
+    from edge.model.prediction import Item, Prediction
+    from edge.outbox.entry import Entry, Receipt
+    from edge.outbox.outbox import Outbox
+    from edge.outbox.webhook import Webhook
+    from edge.repository.manager import ModelRepository
+    from edge.repository.servable import Decoding, Servable
+    from edge.runtime.pool import WorkerPool
+    from edge.service import Place, Query
+
+_log = logging.getLogger(__name__)
+
+_RESERVE_S = 0.05
+"""Seconds of the deadline that the cloud does not get: the edge's answer must still go out in time."""
+_FORWARD_S = 30.0
+_ACCEPTED = Verdict(Action.ACCEPT)
+_OVERFLOWING = frozenset({Mode.OVERLOAD, Mode.PREFER_CLOUD})
+
+
+@dataclass(frozen=True, slots=True)
+class Assistance:
+    """What stands behind the edge.
+
+    Attributes:
+        rules: when the online model is wanted, where a model's own file does not say otherwise.
+        timeout_s: of a frame's deadline, that the online model may take at most.
+        link: the way to it; ``None`` where no endpoint is configured.
+        outbox: where frames wait; ``None`` where none is configured.
+        webhook: who is told of results.
+        ack_s: that an answer may wait for the outbox's disk.
+        overflow: frames taken beyond the edge's own places while the online model takes what is too much.
+    """
+
+    rules: Rules
+    timeout_s: float
+    link: Link | None = None
+    outbox: Outbox | None = None
+    webhook: Webhook | None = None
+    ack_s: float = 0.0
+    overflow: int = 0
+
+
+@dataclass(slots=True)
+class Comparison:
+    """How often edge and cloud were asked the same, and said the same."""
+
+    compared: int = 0
+    agreed: int = 0
+
+
+class AssistedService(InferenceService):
+    """See the module.
+
+    Attributes:
+        comparison: what shadowing has shown since the start.
+    """
+
+    def __init__(
+        self,
+        repository: ModelRepository,
+        pool: WorkerPool,
+        decoding: Decoding,
+        assistance: Assistance,
+        *,
+        max_held_bytes: int,
+    ) -> None:
+        super().__init__(repository, pool, decoding, max_held_bytes=max_held_bytes)
+        self.assistance = assistance
+        self.comparison = Comparison()
+        self._own_places = self.max_in_flight
+        self._rules: dict[str, tuple[FallbackTuning, Rules]] = {}
+        self._overflows = any(self._rules_of(servable).modes & _OVERFLOWING for servable in repository.servables)
+
+    def start(self) -> None:
+        """Connect, open the outbox and forward, each on a thread of its own; returns at once."""
+        link, outbox = self.assistance.link, self.assistance.outbox
+        if outbox is not None:
+            outbox.start()
+        if link is not None:
+            link.start()
+            if outbox is not None:
+                from edge.outbox.forwarder import Forwarder  # noqa: PLC0415 -- only where there is something to forward
+
+                link.run(Forwarder(outbox, _Asker(link, self.repository)).run())
+                if self.assistance.webhook is not None:
+                    link.run(self.assistance.webhook.run())
+
+    async def stop(self) -> None:
+        """Answer what was admitted, then write what was accepted."""
+        await super().stop()
+        for part in (self.assistance.link, self.assistance.outbox):
+            if part is not None:
+                await asyncio.to_thread(part.stop)
+
+    @contextmanager
+    def admit(self) -> Iterator[Place]:
+        """As the edge alone, with more places while the online model takes what is too much."""
+        link = self.assistance.link
+        spill = self._overflows and link is not None and link.state is LinkState.UP and link.hindrance is None
+        self.max_in_flight = self._own_places + (self.assistance.overflow if spill else 0)
+        with super().admit() as place:
+            yield place
+
+    async def _answer(self, image: bytes, query: Query) -> Answer:
+        """Answer one frame: from the edge, or from the cloud where the policy wants it and it came in time.
+
+        Raises:
+            EdgeError: as the edge alone, where nothing stands in for it.
+        """
+        servable = self.repository.find(query.model, query.version)
+        rules = self._rules_for(servable, query)
+        if not rules.modes:
+            return await super()._answer(image, query)
+        started = time.perf_counter()
+        try:
+            answer = await super()._answer(image, query)
+        except EdgeError as error:
+            reason = wish_after(error, rules)
+            if reason is None:
+                raise
+            return await self._instead(image, query, servable, reason, error)
+        edge_ms = (time.perf_counter() - started) * 1000
+        reason = wish(answer.prediction, _judged(answer, servable), rules)
+        if reason is None:
+            return replace(answer, verdict=_ACCEPTED)
+        decision = decide(reason, self._means(query), answered=True)
+        return await self._carry_out(decision, image, query, answer, edge_ms)
+
+    def status(self) -> dict[str, Any]:
+        """For people and gauges."""
+        link, outbox = self.assistance.link, self.assistance.outbox
+        return {
+            "modes": {one.name: sorted(self._rules_of(one).modes) for one in self.repository.servables},
+            "link": None if link is None else link.status(),
+            "shadow": {"compared": self.comparison.compared, "agreed": self.comparison.agreed},
+            "outbox": None if outbox is None else outbox.status(),
+        }
+
+    def _rules_for(self, servable: Servable, query: Query) -> Rules:
+        rules = self._rules_of(servable)
+        return rules if query.fallback is None else replace(rules, modes=parse_modes(query.fallback))
+
+    def _rules_of(self, servable: Servable) -> Rules:
+        """Of the version that serves now; worked out once for each."""
+        tuning = servable.contract.tuning.fallback
+        known = self._rules.get(servable.name)
+        if known is None or known[0] is not tuning:
+            try:
+                rules = tuned(self.assistance.rules, tuning)
+            except ValueError as error:  # told at start for what was there then; a later version may bring it
+                _log.error("model %s: fallback.mode in its model.toml is not used: %s", servable.name, error)
+                rules = self.assistance.rules
+            known = self._rules[servable.name] = (tuning, rules)
+        return known[1]
+
+    def _means(self, query: Query) -> Means:
+        link = self.assistance.link
+        return Means(
+            link=LinkState.ABSENT if link is None else link.state,
+            hindrance=None if link is None else link.hindrance,
+            seconds=self._seconds(query),
+            outbox=self.assistance.outbox is not None,
+        )
+
+    def _seconds(self, query: Query) -> float:
+        return min(self.assistance.timeout_s, query.deadline - time.monotonic() - _RESERVE_S)
+
+    async def _carry_out(
+        self, decision: Decision, image: bytes, query: Query, answer: Answer, edge_ms: float
+    ) -> Answer:
+        """The edge has answered: its answer, or the cloud's in its place."""
+        if decision.action is Action.ESCALATE:
+            assert decision.reason is not None
+            cloud = await self._ask(image, query, answer.model)
+            if not isinstance(cloud, Hindrance):
+                return _from_cloud(answer, cloud, decision, query, Said(answer.items, edge_ms))
+            decision = after_failure(decision.reason, cloud, outbox=self.assistance.outbox is not None)
+        if decision.action in {Action.SHADOW, Action.TRY}:
+            self._ask_beside(image, query, answer)
+        verdict = verdict_of(decision)
+        if decision.keep:
+            entry = _entry(image, query, answer.model, decision, answer.prediction)
+            verdict = replace(verdict, outbox=await self._keep(entry, query))
+        return replace(answer, verdict=verdict)
+
+    async def _instead(
+        self, image: bytes, query: Query, servable: Servable, reason: Reason, error: EdgeError
+    ) -> Answer:
+        """The edge has no answer: the cloud's, or the edge's error."""
+        decision = decide(reason, self._means(query), answered=False)
+        if decision.action is Action.ESCALATE:
+            size = await asyncio.to_thread(upright_size, image, max_pixels=self.decoding.max_pixels)
+            cloud = await self._ask(image, query, servable)
+            if not isinstance(cloud, Hindrance):
+                blank = Answer(cloud.prediction, (), "cloud", servable, *size, 0.0, Stages(0.0, 0.0, 0.0, 0.0))
+                return _from_cloud(blank, cloud, decision, query, None)
+            decision = after_failure(reason, cloud, outbox=self.assistance.outbox is not None)
+        if decision.keep:
+            kept = await self._keep(_entry(image, query, servable, decision, None), query)
+            if kept.state in {KeptState.KEPT, KeptState.PENDING}:
+                error.message += f" The frame is kept in the outbox ({kept.key or 'pending'})."
+        raise error
+
+    async def _ask(self, image: bytes, query: Query, servable: Servable) -> CloudAnswer | Hindrance:
+        """The cloud's answer within its share of the deadline, or why there is none."""
+        link = self.assistance.link
+        assert link is not None
+        seconds = self._seconds(query)
+        try:
+            answer = asyncio.wrap_future(link.ask(_question(image, servable), seconds))
+        except CloudUnreachable:
+            return Hindrance.LINK_DOWN
+        answer.add_done_callback(_look_at)
+        try:
+            await asyncio.wait({answer}, timeout=seconds)
+        except asyncio.CancelledError:
+            answer.cancel()
+            raise
+        if not answer.done():
+            return Hindrance.TIMED_OUT  # it ends by itself within milliseconds, and the link learns from it
+        try:
+            return answer.result()
+        except CloudError as error:
+            costly = isinstance(error, CloudUnreachable) and error.costly
+            return Hindrance.TIMED_OUT if costly else Hindrance.CLOUD_FAILED
+        except asyncio.CancelledError:  # the link is stopping
+            return Hindrance.LINK_DOWN
+
+    def _ask_beside(self, image: bytes, query: Query, answer: Answer) -> None:
+        """Ask the cloud without waiting, and compare what it says with the edge's answer."""
+        link = self.assistance.link
+        assert link is not None
+
+        def compare(future: Future[CloudAnswer]) -> None:
+            if future.cancelled() or future.exception() is not None:
+                return
+            self.comparison.compared += 1
+            self.comparison.agreed += _same(answer.prediction, future.result().prediction, answer.model)
+
+        try:
+            link.ask(_question(image, answer.model), self._seconds(query)).add_done_callback(compare)
+        except CloudUnreachable:
+            return
+
+    async def _keep(self, entry: NewEntry, query: Query) -> Kept:
+        """Hand a frame to the outbox, and wait for its acknowledgement as long as the owner allows."""
+        outbox = self.assistance.outbox
+        assert outbox is not None
+        future = outbox.put(entry)
+        seconds = min(self.assistance.ack_s, query.deadline - time.monotonic() - _RESERVE_S)
+        if seconds > 0 and not future.done():
+            waiting = asyncio.wrap_future(future)
+            waiting.add_done_callback(_look_at)
+            await asyncio.wait({waiting}, timeout=seconds)
+        return _kept(future)
+
+
+class _Asker:
+    """The forwarder's way to the online model; runs on the link's thread."""
+
+    def __init__(self, link: Link, repository: ModelRepository) -> None:
+        self._link = link
+        self._repository = repository
+
+    def free(self) -> bool:
+        return self._link.state in {LinkState.UP, LinkState.TRIAL} and self._link.hindrance is None
+
+    async def ask(self, entry: Entry, image: bytes) -> Mapping[str, Any]:
+        servable = self._repository.find(entry.model)
+        answer = await self._link.ask_here(_question(image, servable, entry.key), _FORWARD_S)
+        items = _shown(answer.prediction, servable, None, None)
+        return {
+            "predictions": [item.as_json() for item in items],
+            "model": answer.model,
+            "unknown_labels": list(answer.unknown_labels),
+            "latency_ms": round(answer.latency, 3),
+        }
+
+
+def _judged(answer: Answer, servable: Servable) -> Sequence[Item]:
+    """What a detector shows by its own rules, whatever the caller asked for; a classifier is judged by its scores."""
+    if isinstance(answer.prediction, Classification):
+        return answer.items
+    return answer.prediction.select(selection(servable.contract))
+
+
+def _question(image: bytes, servable: Servable, key: str = "") -> Question:
+    tuning = servable.contract.tuning.fallback
+    labels = servable.labels or ()
+    return Question(image, servable.contract.task, labels, tuning.labels, key, tuning.endpoint)
+
+
+def _from_cloud(answer: Answer, cloud: CloudAnswer, decision: Decision, query: Query, edge: Said | None) -> Answer:
+    items = _shown(cloud.prediction, answer.model, query.top_k, query.threshold)
+    said = CloudSaid(items, cloud.latency, cloud.model, cloud.unknown_labels)
+    verdict = Verdict(decision.action, decision.reason, None, edge, said)
+    return replace(answer, prediction=cloud.prediction, items=items, source="cloud", outputs=None, verdict=verdict)
+
+
+def _shown(prediction: Prediction, servable: Servable, top_k: int | None, threshold: float | None) -> list[Item]:
+    """What is shown of the cloud's answer: never the classes that it left out, which have 0 in the prediction."""
+    return [item for item in prediction.select(selection(servable.contract, top_k, threshold)) if item.score > 0]
+
+
+def _entry(
+    image: bytes, query: Query, servable: Servable, decision: Decision, prediction: Prediction | None
+) -> NewEntry:
+    items = [] if prediction is None else prediction.select(selection(servable.contract))
+    return NewEntry(
+        image=image,
+        task=servable.contract.task,
+        model=servable.name,
+        version=servable.version,
+        model_digest=servable.export.digest,
+        camera=query.camera,
+        reason=decision.reason or "",
+        hindrance=decision.hindrance or "",
+        items=[item.as_json() for item in items],
+        certainty=items[0].score if items else 0.0,
+        label=items[0].label if items else "",
+        multi_label=servable.contract.multi_label,
+    )
+
+
+def _kept(future: Future[Receipt]) -> Kept:
+    if not future.done():
+        return Kept(KeptState.PENDING)
+    if future.exception() is not None:
+        return Kept(KeptState.FAILED)
+    receipt = future.result()
+    return Kept(KeptState.KEPT if receipt.kept else KeptState.FULL, receipt.key)
+
+
+def _same(edge: Prediction, cloud: Prediction, servable: Servable) -> bool:
+    """Whether both say the same: the best class, or the same things seen."""
+    if isinstance(edge, Classification) and isinstance(cloud, Classification):
+        return edge.labels[int(edge.scores.argmax())] == cloud.labels[int(cloud.scores.argmax())]
+    seen = [sorted(item.label for item in one.select(selection(servable.contract))) for one in (edge, cloud)]
+    return seen[0] == seen[1]
+
+
+def _look_at(future: asyncio.Future[Any]) -> None:
+    """A failure that comes when nobody waits any more was told to the link or the outbox already."""
+    if not future.cancelled():
+        future.exception()

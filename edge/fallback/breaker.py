@@ -1,0 +1,121 @@
+"""The circuit breaker: when the cloud is left alone, and when it is tried again. Pure: the clock is an argument.
+
+    CLOSED ---- failures in a row, or one that cost a caller its time ----> OPEN
+    OPEN ------ backoff over and the probe got through -------------------> HALF_OPEN
+    OPEN ------ the probe failed -----------------------------------------> OPEN, twice as long
+    HALF_OPEN - one call, beside the edge's answer, succeeded ------------> CLOSED
+    HALF_OPEN - it failed ------------------------------------------------> OPEN, twice as long
+
+The backoff ends with a cheap probe, made by nobody's request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class BreakerState(StrEnum):
+    """Whether calls go through."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long the cloud is left alone: doubled each time, cut short by up to ``jitter`` of it at random.
+
+    Attributes:
+        first_s: seconds after the first failure.
+        most_s: seconds at most.
+        jitter: share, 0..1, so that a factory's devices do not all come back at once.
+    """
+
+    first_s: float = 1.0
+    most_s: float = 60.0
+    jitter: float = 0.5
+
+    def seconds(self, times: int, chance: float) -> float:
+        """Seconds to wait after the failure number ``times`` (1, 2, ...); ``chance`` is random in [0, 1)."""
+        full = min(self.first_s * 2.0 ** min(times - 1, 30), self.most_s)
+        return full * (1 - self.jitter * chance)
+
+
+class Breaker:
+    """See the module. Times are seconds on any clock that does not go back."""
+
+    def __init__(self, failures: int = 3, backoff: Backoff | None = None) -> None:
+        self.state = BreakerState.CLOSED
+        self.failures = failures
+        self.backoff = backoff or Backoff()
+        self._in_a_row = 0
+        self._opened = 0
+        self._until = 0.0
+        self._trying = False
+
+    def __repr__(self) -> str:
+        return f"<Breaker {self.state}, {self._in_a_row} failures in a row, opened {self._opened} times>"
+
+    @property
+    def closed(self) -> bool:
+        """Whether any call may go through."""
+        return self.state is BreakerState.CLOSED
+
+    @property
+    def trial_free(self) -> bool:
+        """Whether the one call of the half-open state is still to be made."""
+        return self.state is BreakerState.HALF_OPEN and not self._trying
+
+    def take_trial(self) -> bool:
+        """Take the half-open state's one call; whether it was free."""
+        if not self.trial_free:
+            return False
+        self._trying = True
+        return True
+
+    def probe_due(self, now: float) -> bool:
+        """Whether the link should be probed."""
+        return self.state is BreakerState.OPEN and now >= self._until
+
+    def wait_s(self, now: float) -> float:
+        """Seconds until a probe is due; 0 where none is waited for."""
+        return max(self._until - now, 0.0) if self.state is BreakerState.OPEN else 0.0
+
+    def probed(self, now: float, chance: float, *, reached: bool) -> None:
+        """The outcome of a probe."""
+        if self.state is not BreakerState.OPEN:
+            return
+        if reached:
+            self.state, self._trying = BreakerState.HALF_OPEN, False
+        else:
+            self._open(now, chance)
+
+    def succeeded(self) -> None:
+        """A call was answered. Ends every doubt, except that an open breaker stays so: the answer is an old one's."""
+        if self.state is BreakerState.OPEN:
+            return
+        self.state, self._in_a_row, self._opened, self._trying = BreakerState.CLOSED, 0, 0, False
+
+    def failed(self, now: float, chance: float, *, costly: bool) -> None:
+        """A call failed.
+
+        Args:
+            costly: it ran into its deadline, or nobody was there: the next one would as well.
+        """
+        if self.state is BreakerState.OPEN:
+            return
+        self._in_a_row += 1
+        if costly or self.state is BreakerState.HALF_OPEN or self._in_a_row >= self.failures:
+            self._open(now, chance)
+
+    def given_up(self) -> None:
+        """The half-open state's call was not made or says nothing of the link; another one may be."""
+        self._trying = False
+
+    def _open(self, now: float, chance: float) -> None:
+        self._opened += 1
+        self._in_a_row = 0
+        self.state, self._trying = BreakerState.OPEN, False
+        self._until = now + self.backoff.seconds(self._opened, chance)

@@ -1,0 +1,112 @@
+"""What is asked of an online model and what it answers: the seam between this room and any cloud."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from edge.model.contract import Task
+    from edge.model.prediction import Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One frame for the online model.
+
+    Attributes:
+        image: the bytes as the caller sent them.
+        task: what is asked of it.
+        labels: of the edge's model, in its order; the answer is told in them.
+        renamed: the online model's label to the edge's, where they differ.
+        key: names the frame, the same however often it is sent, so that the far side can tell a repetition; empty
+            where a repetition does no harm.
+        endpoint: of this model; ``None`` for the service's.
+    """
+
+    image: bytes
+    task: Task
+    labels: tuple[str, ...]
+    renamed: Mapping[str, str]
+    key: str
+    endpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CloudAnswer:
+    """What the online model said.
+
+    Attributes:
+        prediction: in the edge's labels; those it does not know stand behind them.
+        unknown_labels: labels that the edge's model does not have.
+        model: of the cloud, as it names itself.
+        latency: milliseconds from the sending to the answer, retries and the shrinking of the image included.
+    """
+
+    prediction: Prediction
+    unknown_labels: tuple[str, ...]
+    model: str
+    latency: float
+
+
+@dataclass(frozen=True, slots=True)
+class VertexOptions:
+    """Where the online model is and how it is spoken to.
+
+    Attributes:
+        endpoint: ``projects/{project}/locations/{region}/endpoints/{number}``.
+        address: host and port, with ``http://`` for one without TLS; ``None`` for the region's own.
+        rest: REST instead of gRPC.
+        anonymous: no credentials: a private endpoint.
+        credentials: a service account's file; ``None`` for application default credentials.
+        max_pixels: largest image decoded.
+        image_bytes: instances are ``{"image_bytes": {"b64": ...}}``, as TensorFlow Serving takes them, instead of
+            AutoML's ``{"content": ...}``.
+    """
+
+    endpoint: str
+    address: str | None
+    rest: bool
+    anonymous: bool
+    credentials: Path | None
+    max_pixels: int
+    image_bytes: bool
+
+    @property
+    def host(self) -> str:
+        """Host and port."""
+        if self.address is None:
+            return f"{self.endpoint.split('/')[3]}-aiplatform.googleapis.com"
+        return self.address.split("://")[-1].rstrip("/")
+
+    @property
+    def plain(self) -> bool:
+        """Whether there is no TLS."""
+        return self.address is not None and self.address.startswith("http://")
+
+
+class CloudClient(Protocol):
+    """A connection to an online model. Used from one event loop."""
+
+    async def probe(self, seconds: float) -> None:
+        """Find out cheaply whether somebody is there; raises `CloudError`."""
+        ...
+
+    async def predict(self, question: Question, seconds: float, before_retry: BeforeRetry) -> CloudAnswer:
+        """Ask; returns or raises `CloudError` within that many seconds."""
+        ...
+
+    async def close(self) -> None:
+        """Give the connection up."""
+        ...
+
+
+class BeforeRetry(Protocol):
+    """Asked before each repetition of a call, which costs as the first did: whether it may be made."""
+
+    def __call__(self) -> bool:
+        """Count one more call, if it may be made."""
+        ...

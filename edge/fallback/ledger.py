@@ -1,0 +1,83 @@
+"""The budget's file: what was spent, and the steady clock it was counted on, over restarts."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from edge.clock import Reading, SteadyClock
+from edge.errors import SettingsError
+from edge.fallback.budget import Spent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+
+class Ledger:
+    """Remembers what was spent.
+
+    A write that fails (disk full, read-only) is told once and counted in memory on: the budget holds until a restart.
+
+    Attributes:
+        clock: steady seconds, going on from the file's.
+        spent: as the file had it.
+        fault: why it could not be written last; ``None`` where all is well.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        """Read the file, if it is there.
+
+        Raises:
+            SettingsError: it is there and cannot be read; spending anew without knowing would break the budget.
+        """
+        self.file = file
+        self.fault: str | None = None
+        self.clock = SteadyClock()
+        self.spent = Spent()
+        self._lock = threading.Lock()
+        if file is not None and file.exists():
+            try:
+                kept = json.loads(file.read_text("utf-8"))
+                self.clock = SteadyClock(float(kept["steady"]), Reading(**kept["reading"]))
+                self.spent = Spent.from_json(kept["spent"])
+            except (OSError, ValueError, TypeError, KeyError) as error:
+                raise SettingsError(
+                    f"What was spent on the cloud cannot be read from {file}: {error}. Mend or remove the file."
+                ) from error
+
+    def save(self, spent: Spent) -> None:
+        """Write durably; a reader sees the old file or the new one, never half of one. Takes milliseconds."""
+        if self.file is None:
+            return
+        with self._lock:
+            steady, reading = self.clock.mark()
+            kept = {"steady": steady, "reading": asdict(reading), "spent": spent.as_json()}
+            try:
+                self._replace(self.file, json.dumps(kept))
+            except OSError as error:
+                if self.fault is None:
+                    _log.error("what was spent on the cloud cannot be written to %s: %s", self.file, error)
+                self.fault = str(error)
+            else:
+                self.fault = None
+
+    @staticmethod
+    def _replace(file: Path, text: str) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        new = file.with_name(f"{file.name}.new")
+        with new.open("w", encoding="utf-8") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        new.replace(file)
+        folder = os.open(file.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

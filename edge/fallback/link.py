@@ -1,0 +1,274 @@
+"""The way to the cloud: a thread with a loop of its own, on which everything slow happens.
+
+The service's loop only looks at the link (`state`, `hindrance`) and hands questions over (`ask`). Google's library is
+imported, connected, probed and called on this thread; a cloud that hangs holds up nothing but itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from edge.errors import CloudError, CloudMisconfigured, CloudNonsense, CloudRefused, CloudUnreachable
+from edge.fallback.breaker import Breaker, BreakerState
+from edge.fallback.policy import Hindrance, LinkState
+from edge.threads import in_background
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from concurrent.futures import Future
+
+    from edge.fallback.budget import Budget
+    from edge.fallback.cloud import CloudAnswer, CloudClient, Question
+    from edge.fallback.ledger import Ledger
+
+_log = logging.getLogger(__name__)
+
+_PROBE_S = 3.0
+_TICK_S = 0.1
+_STOP_S = 2.0
+
+
+class Link:
+    """See the module.
+
+    Attributes:
+        breaker: when the cloud is left alone.
+        budget: what it may cost.
+        fault: why it does not work, in words for the owner; ``None`` where it does.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], CloudClient],
+        budget: Budget,
+        ledger: Ledger,
+        breaker: Breaker | None = None,
+        *,
+        most_calls: int = 8,
+    ) -> None:
+        """Nothing is imported, opened or started yet.
+
+        Args:
+            connect: makes a client; takes seconds where it imports one, and may raise ``CloudError``.
+            ledger: keeps what was spent.
+            most_calls: under way at once; beyond them the edge's answer stands.
+        """
+        self.budget = budget
+        self.breaker = breaker or Breaker()
+        self.fault: str | None = "not connected yet"
+        self._connect = connect
+        self._ledger = ledger
+        self._most_calls = most_calls
+        self._under_way = 0
+        self._connected = False
+        self._client: CloudClient | None = None
+        self._lock = threading.Lock()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name="edge-cloud", daemon=True)
+
+    def __repr__(self) -> str:
+        return f"<Link {self.state}, {self._under_way}/{self._most_calls} calls, {self.breaker}, {self.budget}>"
+
+    @property
+    def state(self) -> LinkState:
+        """What is known of the way, without looking: costs nothing."""
+        if not self._connected:
+            return LinkState.DOWN
+        if self.breaker.closed:
+            return LinkState.UP
+        return LinkState.TRIAL if self.breaker.trial_free else LinkState.DOWN
+
+    @property
+    def hindrance(self) -> Hindrance | None:
+        """What stands against a call now though the way is free."""
+        if self._under_way >= self._most_calls:
+            return Hindrance.BUSY
+        return self.budget.hindrance(self._ledger.clock())
+
+    def start(self) -> None:
+        """Connect in the background; returns at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Give up what is under way and end the thread, waiting for it a little."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has ended by itself
+                self._loop.call_soon_threadsafe(self._cancel_all)
+            self._thread.join(_STOP_S)
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run something of the cloud's on this thread until it ends or the link is stopped. Call after `start`."""
+        while self._loop is None:
+            time.sleep(0.001)
+        self._loop.call_soon_threadsafe(self._keep, work)
+
+    def ask(self, question: Question, seconds: float) -> Future[CloudAnswer]:
+        """Ask the cloud within that many seconds; the call is counted in the budget.
+
+        Raises:
+            CloudUnreachable: the way is not free any more, or the budget is spent.
+        """
+        self._take_place()
+        assert self._loop is not None
+        return asyncio.run_coroutine_threadsafe(self._ask(question, seconds), self._loop)
+
+    async def ask_here(self, question: Question, seconds: float) -> CloudAnswer:
+        """As `ask`, for work that runs on this thread."""
+        self._take_place()
+        return await self._ask(question, seconds)
+
+    def status(self) -> dict[str, Any]:
+        """For people and gauges."""
+        spent, limits = self.budget.spent, self.budget.limits
+        return {
+            "state": self.state,
+            "fault": self.fault,
+            "breaker": self.breaker.state,
+            "next_probe_s": round(self.breaker.wait_s(time.monotonic()), 1),
+            "calls_under_way": self._under_way,
+            "budget": {
+                "calls_today": spent.day.calls,
+                "calls_per_day": limits.calls_per_day,
+                "calls_this_month": spent.month.calls,
+                "calls_per_month": limits.calls_per_month,
+                "cost_today": spent.day.micros / 1e6,
+                "cost_per_day": limits.cost_per_day,
+                "cost_this_month": spent.month.micros / 1e6,
+                "cost_per_month": limits.cost_per_month,
+                "file_fault": self._ledger.fault,
+            },
+        }
+
+    def _take_place(self) -> None:
+        with self._lock:
+            hindrance = self.hindrance
+            if self.state not in {LinkState.UP, LinkState.TRIAL} or self._client is None:
+                raise CloudUnreachable("There is no link to the online model now.")
+            if hindrance is not None or self.budget.take(self._ledger.clock()) is not None:
+                raise CloudUnreachable(f"The online model may not be called now: {hindrance}.")
+            self.breaker.take_trial()
+            self._under_way += 1
+
+    async def _ask(self, question: Question, seconds: float) -> CloudAnswer:
+        started = time.monotonic()
+        try:
+            client = self._client
+            assert client is not None
+            if self.budget.limits.capped:
+                await asyncio.to_thread(self._ledger.save, self.budget.spent)
+            left = seconds - (time.monotonic() - started)
+            answer = await client.predict(question, left, self._may_retry)
+        except CloudError as error:
+            self._learn_from(error)
+            raise
+        except asyncio.CancelledError:
+            self.breaker.given_up()
+            raise
+        except Exception as error:  # a fault of ours or of Google's library: never the caller's
+            _log.exception("the online model could not be asked")
+            failure = CloudUnreachable(f"The online model could not be asked ({type(error).__name__}: {error}).")
+            self._learn_from(failure)
+            raise failure from error
+        else:
+            with self._lock:
+                self.breaker.succeeded()
+            self.fault = None
+            return answer
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
+    def _learn_from(self, error: CloudError) -> None:
+        with self._lock:
+            was = self.breaker.state
+            if isinstance(error, CloudRefused) and not isinstance(error, CloudNonsense):
+                self.breaker.succeeded()  # one frame was refused: somebody is there and thinks
+                return
+            costly = isinstance(error, CloudMisconfigured) or (isinstance(error, CloudUnreachable) and error.costly)
+            self.breaker.failed(time.monotonic(), random.random(), costly=costly)  # noqa: S311 -- jitter
+            self.fault = error.message
+        if was is not self.breaker.state:
+            _log.warning("the online model is left alone for a while: %s", error.message)
+
+    def _may_retry(self) -> bool:
+        with self._lock:
+            return self.budget.take(self._ledger.clock()) is None
+
+    def _run(self) -> None:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        self._loop = loop
+        try:
+            loop.run_until_complete(self._live())
+        except asyncio.CancelledError:
+            pass
+        finally:
+            loop.run_until_complete(self._end())
+            loop.close()
+
+    def _keep(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _cancel_all(self) -> None:
+        for task in asyncio.all_tasks():
+            task.cancel()
+
+    async def _live(self) -> None:
+        """Connect, then probe whenever the breaker asks for it."""
+        while True:
+            first = not self._connected and self.breaker.closed
+            if first or self.breaker.probe_due(time.monotonic()):
+                reached = await self._reconnect()
+                with self._lock:
+                    self.breaker.probed(time.monotonic(), random.random(), reached=reached)  # noqa: S311 -- jitter
+                    self._connected = self._connected or reached
+                if not reached and self.breaker.state is BreakerState.CLOSED:
+                    self.breaker.failed(time.monotonic(), 0.0, costly=True)
+            await asyncio.sleep(max(_TICK_S, min(self.breaker.wait_s(time.monotonic()), 1.0)))
+
+    async def _reconnect(self) -> bool:
+        """A new client, since a connection whose network went away may hang for minutes; whether somebody is there."""
+        try:
+            client = await in_background(self._connect)
+        except CloudError as error:
+            self._tell(error.message)
+            return False
+        except Exception as error:  # an import that fails must not end the thread
+            self._tell(f"Google's library cannot be used: {type(error).__name__}: {error}")
+            return False
+        try:
+            await client.probe(_PROBE_S)
+        except CloudError as error:
+            self._tell(error.message)
+            await client.close()
+            return False
+        old, self._client = self._client, client
+        if old is not None:
+            await old.close()
+        if not self._connected:
+            self.fault = None
+            _log.info("the online model can be reached")
+        return True
+
+    def _tell(self, fault: str) -> None:
+        if fault != self.fault:
+            _log.warning("no link to the online model: %s", fault)
+        self.fault = fault
+
+    async def _end(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        if self._client is not None:
+            with suppress(Exception):  # it is thrown away
+                await self._client.close()

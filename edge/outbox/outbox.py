@@ -1,0 +1,223 @@
+"""The outbox as the service uses it: a thread that owns the store, and a bounded queue before it.
+
+Nobody waits for the disk who does not want to: `put` and `call` hand work over and return a future. Frames that come
+together are committed together, with one wait for the disk. A disk that is full, read-only or gone makes futures fail,
+at once for a while after a failure, and is tried again; inference never notices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import queue
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from edge.errors import EntryUnreadable, OutboxError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from edge.outbox.entry import NewEntry, Receipt
+    from edge.outbox.store import Store
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_BATCH = 32
+_PAUSE_S = 1.0
+_STOP_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Put:
+    entry: NewEntry
+    future: Future[Receipt]
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    work: Callable[[Store], Any]
+    future: Future[Any]
+    writes: bool
+
+
+class Outbox:
+    """See the module.
+
+    Attributes:
+        fault: why it cannot be used, in words for the owner; ``None`` where all is well.
+    """
+
+    def __init__(self, open_store: Callable[[], Store], folder: Path, *, max_queued_bytes: int = 64 << 20) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            open_store: opens the store in ``folder``; may raise ``OutboxError``.
+            folder: one service at a time may use it.
+            max_queued_bytes: of images that wait for the disk; beyond them frames are not kept.
+        """
+        self.folder = folder
+        self.fault: str | None = None
+        self._open_store = open_store
+        self._max_queued = max_queued_bytes
+        self._queued = 0
+        self._paused_until = 0.0
+        self._counts: dict[str, int] = {}
+        self._store: Store | None = None
+        self._lock_file: int | None = None
+        self._lock = threading.Lock()
+        self._jobs: queue.SimpleQueue[_Put | _Call | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="edge-outbox", daemon=True)
+
+    def __repr__(self) -> str:
+        return f"<Outbox {self.folder}, {self._queued} bytes queued, fault {self.fault}>"
+
+    def start(self) -> None:
+        """Start the thread, which opens the store; returns at once."""
+        self._thread.start()
+        self.call(lambda store: store.counts())
+
+    def stop(self) -> None:
+        """Write what was accepted and close, waiting for it a little."""
+        self._jobs.put(None)
+        self._thread.join(_STOP_S)
+
+    def put(self, entry: NewEntry) -> Future[Receipt]:
+        """Keep a frame. The future's receipt is the acknowledgement: the entry is on the disk."""
+        future: Future[Receipt] = Future()
+        if time.monotonic() < self._paused_until:
+            future.set_exception(OutboxError(self.fault or "The outbox cannot be used."))
+            return future
+        with self._lock:
+            if self._queued and self._queued + len(entry.image) > self._max_queued:
+                future.set_exception(OutboxError("The outbox's disk is too slow: too many frames wait for it."))
+                return future
+            self._queued += len(entry.image)
+        self._jobs.put(_Put(entry, future))
+        return future
+
+    def call(self, work: Callable[[Store], T]) -> Future[T]:
+        """Read something from the store, on its thread."""
+        return self._hand_over(work, writes=False)
+
+    def change(self, work: Callable[[Store], T]) -> Future[T]:
+        """Write something to the store, on its thread; that it could be written shows that the disk is well."""
+        return self._hand_over(work, writes=True)
+
+    async def well(self) -> None:
+        """Find out whether a failed disk takes writes again, before something is done whose result it could not keep.
+
+        Raises:
+            OutboxError: it does not.
+        """
+        if self.fault is not None:
+            await asyncio.wrap_future(self.change(lambda store: store.check()))
+
+    def status(self) -> dict[str, Any]:
+        """For people and gauges."""
+        return {"folder": str(self.folder), "fault": self.fault, "queued_bytes": self._queued, **self._counts}
+
+    def _hand_over(self, work: Callable[[Store], T], *, writes: bool) -> Future[T]:
+        future: Future[T] = Future()
+        self._jobs.put(_Call(work, future, writes))
+        return future
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            batch: list[_Put] = []
+            while isinstance(job, _Put) and len(batch) < _BATCH:
+                batch.append(job)
+                if self._jobs.empty():
+                    break
+                job = self._jobs.get()
+            if batch:
+                self._put(batch)
+            if isinstance(job, _Call):
+                self._do(job)
+            elif isinstance(job, _Put) and job is not batch[-1]:
+                self._put([job])
+            elif job is None:
+                break
+        if self._store is not None:
+            self._store.close()
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+
+    def _put(self, batch: list[_Put]) -> None:
+        try:
+            store = self._opened()
+            receipts = store.put([job.entry for job in batch])
+            self._counts = store.counts()
+        except Exception as error:  # the thread must not end: the next frame may find the disk well
+            self._failed(error)
+            for job in batch:
+                job.future.set_exception(_as_outbox_error(error))
+        else:
+            self._well()
+            for job, receipt in zip(batch, receipts, strict=True):
+                job.future.set_result(receipt)
+        finally:
+            with self._lock:
+                self._queued -= sum(len(job.entry.image) for job in batch)
+
+    def _do(self, job: _Call) -> None:
+        if not job.future.set_running_or_notify_cancel():
+            return
+        try:
+            store = self._opened()
+            result = job.work(store)
+            self._counts = store.counts()
+        except EntryUnreadable as error:
+            job.future.set_exception(error)
+        except Exception as error:  # as above
+            self._failed(error)
+            job.future.set_exception(_as_outbox_error(error))
+        else:
+            if job.writes:
+                self._well()
+            job.future.set_result(result)
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            self._take_folder()
+            self._store = self._open_store()
+        return self._store
+
+    def _take_folder(self) -> None:
+        if self._lock_file is not None:
+            return
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(self.folder / "outbox.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        except OSError as error:
+            raise OutboxError(f"The outbox in {self.folder} cannot be used: {error}.") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(lock)
+            raise OutboxError(f"The outbox in {self.folder} is used by another service.") from error
+        self._lock_file = lock
+
+    def _failed(self, error: Exception) -> None:
+        words = _as_outbox_error(error).message
+        if words != self.fault:
+            _log.error("frames are not kept: %s", words, exc_info=None if isinstance(error, OutboxError) else error)
+        self.fault = words
+        self._paused_until = time.monotonic() + _PAUSE_S
+
+    def _well(self) -> None:
+        if self.fault is not None:
+            _log.warning("frames are kept again in %s", self.folder)
+        self.fault, self._paused_until = None, 0.0
+
+
+def _as_outbox_error(error: Exception) -> OutboxError:
+    return error if isinstance(error, OutboxError) else OutboxError(f"The outbox failed ({type(error).__name__}).")

@@ -1,0 +1,240 @@
+"""The outbox behind the service: kept, forwarded, told; through kill -9, a full disk and a read-only one."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from edge.outbox.store import FILE_NAME
+
+# The cloud is given too little time for a caller, so that every frame waits for the forwarder.
+UNSURE = {"models": "models/imagenet", "cloud_mode": "low_confidence", "cloud_threshold": 1.0}
+DEFERRING = {**UNSURE, "cloud_timeout_ms": 10}
+
+
+def is_sound(folder) -> bool:
+    database = sqlite3.connect(folder / FILE_NAME)
+    try:
+        return database.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    finally:
+        database.close()
+
+
+class Receiver:
+    """The owner's server, which the webhook tells."""
+
+    def __init__(self):
+        posts = self.posts = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                posts.append((self.headers["Idempotency-Key"], json.loads(body)))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/results"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def test_a_frame_is_kept_forwarded_settled_and_told(serve, cloud, vertex, frames, tmp_path):
+    vertex.behave()
+    (image,) = frames(1)
+    with Receiver() as receiver:
+        settings = {**DEFERRING, **cloud, "outbox_dir": tmp_path, "outbox_webhook": receiver.url}
+        with serve(**settings, outbox_ack_ms=3000) as server:
+            answer = server.post(image, camera="line-3")
+            assert (answer["source"], answer["decision"], answer["outbox"]["state"]) == ("edge", "defer", "kept")
+            key = answer["outbox"]["key"]
+            server.wait(lambda: server.get(f"/outbox/{key}")["telling"] == "told")
+            entry = server.get(f"/outbox/{key}")
+            assert entry["state"] == "settled"
+            assert entry["camera"] == "line-3"
+            assert entry["cloud"]["predictions"][0]["label"] == "daisy"
+            assert entry["edge"]["predictions"][0]["label"] == answer["predictions"][0]["label"]
+            assert server.get("/outbox?state=settled")["entries"] == [entry]
+            assert server.get("/outbox?state=waiting")["entries"] == []
+            assert server.get("/outbox/nothing")["error"]["code"] == "entry_not_found"
+    assert [told for told, _ in receiver.posts] == [key]
+    assert [call["key"] for call in vertex.calls()] == [key]
+
+
+def test_an_answer_does_not_wait_for_the_disk_unless_told_to(serve, cloud, photo, tmp_path):
+    with serve(**DEFERRING, **cloud, outbox_dir=tmp_path) as server:
+        assert server.post(photo)["outbox"]["state"] in {"pending", "kept"}
+        server.wait(lambda: len(server.get("/outbox")["entries"]) == 1)
+
+
+def test_frames_are_kept_for_training_without_any_cloud(serve, photo, coffee, tmp_path):
+    settings = {"models": "models/imagenet", "cloud_mode": "low_confidence", "outbox_ack_ms": 3000}
+    with serve(**settings, outbox_dir=tmp_path) as server:
+        unsure, sure = server.post(photo), server.post(coffee)
+        assert (unsure["decision"], unsure["hindrance"]) == ("defer", "no_endpoint")
+        assert sure["decision"] == "accept"
+        assert len(server.get("/outbox")["entries"]) == 1
+
+
+def test_the_command_line_sees_what_the_service_keeps(serve, photo, tmp_path):
+    def edge(*arguments):
+        command = [sys.executable, "-m", "edge", "outbox", *arguments, "--outbox-dir", str(tmp_path / "box")]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    settings = {"models": "models/imagenet", "cloud_mode": "low_confidence", "outbox_ack_ms": 3000}
+    with serve(**settings, outbox_dir=tmp_path / "box") as server:
+        key = server.post(photo)["outbox"]["key"]
+        assert json.loads(edge("list", "--json"))["key"] == key
+        assert json.loads(edge("show", key[:8], "--image", str(tmp_path / "out.jpg")))["state"] == "waiting"
+        assert (tmp_path / "out.jpg").read_bytes() == photo
+        assert "1 images" in edge("export", str(tmp_path / "export"))
+        assert "1 entries dropped" in edge("purge", key)
+        assert server.get("/outbox")["entries"] == []
+
+
+def crash_and_recover(serve, settings, vertex, frames, kills, seed):
+    """Kill the service at random moments while frames are kept and forwarded; the keys that were acknowledged."""
+    chance = random.Random(seed)
+    numbers = itertools.count()
+    acknowledged = set()
+    for _ in range(kills):
+        server = serve(**settings)
+        stop = threading.Event()
+
+        def feed(server=server, stop=stop):
+            while not stop.is_set():
+                (image,) = frames(1, next(numbers))
+                try:
+                    answer = server.post(image, timeout=5)
+                except OSError:
+                    return
+                if answer.get("outbox", {}).get("state") == "kept":
+                    acknowledged.add(answer["outbox"]["key"])
+                time.sleep(0.05)
+
+        with ThreadPoolExecutor(2) as feeders:
+            running = [feeders.submit(feed) for _ in range(2)]
+            time.sleep(chance.uniform(0.3, 3.0))
+            server.kill()
+            stop.set()
+            for one in running:
+                one.exception()
+    with serve(**settings) as server:
+        server.wait(lambda: server.get("/outbox")["status"].get("waiting") == 0, 60 + 5 * kills)
+        server.wait(lambda: server.get("/outbox")["status"].get("untold") == 0, 60 + 5 * kills)
+    return acknowledged
+
+
+def check_nothing_lost(folder, acknowledged, vertex, receiver, kills):
+    assert acknowledged
+    assert is_sound(folder)
+    database = sqlite3.connect(folder / FILE_NAME)
+    entries = dict(database.execute("SELECT key, state FROM entry").fetchall())
+    database.close()
+    assert acknowledged <= set(entries)
+    assert set(entries.values()) == {"settled"}
+    keys_of_images = {}
+    calls = vertex.calls()
+    for call in calls:
+        keys_of_images.setdefault(call["image"], set()).add(call["key"])
+    assert all(len(keys) == 1 for keys in keys_of_images.values())
+    assert {call["key"] for call in calls} == set(entries)
+    # A repetition happens only to what was under way when the process was killed.
+    assert len(calls) - len(entries) <= kills
+    told = [key for key, _ in receiver.posts]
+    assert set(told) == set(entries)
+    assert len(told) - len(entries) <= kills
+    print(f"{len(acknowledged)} acknowledged, {len(entries)} entries, {len(calls)} calls, {len(told)} told")  # noqa: T201 -- shown by `pytest -s`
+
+
+@pytest.mark.parametrize("kills", [6, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(3_000)])])
+def test_kill_9_loses_nothing_that_was_acknowledged_and_settles_nothing_twice(
+    serve, cloud, vertex, frames, tmp_path, kills
+):
+    vertex.behave(delay_s=0.02)  # so that most kills hit a call under way
+    with Receiver() as receiver:
+        settings = {
+            **DEFERRING,
+            **cloud,
+            "outbox_dir": tmp_path,
+            "outbox_ack_ms": 3000,
+            "outbox_webhook": receiver.url,
+            "outbox_max_entries": 1_000_000,
+            "outbox_max_bytes": 1 << 40,
+        }
+        acknowledged = crash_and_recover(serve, settings, vertex, frames, kills, seed=kills)
+        check_nothing_lost(tmp_path, acknowledged, vertex, receiver, kills)
+
+
+@pytest.fixture
+def small_disk(as_root, tmp_path):
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no mounts here: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_fails_no_inference_and_breaks_no_store(serve, frames, small_disk):
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(600_000))
+    with serve(**UNSURE, outbox_dir=small_disk, outbox_ack_ms=3000) as server:
+        answers = [server.post(image) for image in frames(30)]
+        assert {answer["source"] for answer in answers} == {"edge"}
+        states = [answer["outbox"]["state"] for answer in answers]
+        assert states[0] == "kept"
+        assert states[-1] == "failed"
+        assert "full" in server.get("/fallback")["outbox"]["fault"]
+        assert server.get("/health/ready")["ready"]
+        ballast.unlink()
+        server.wait(lambda: server.post(frames(1, 99)[0])["outbox"]["state"] == "kept")
+        assert server.get("/fallback")["outbox"]["fault"] is None
+        kept = {answer["outbox"]["key"] for answer in answers if answer["outbox"]["state"] == "kept"}
+        assert kept <= {entry["key"] for entry in server.get("/outbox?limit=1000")["entries"]}
+    assert is_sound(small_disk)
+
+
+def test_a_read_only_disk_fails_no_inference(serve, frames, small_disk):
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with serve(**UNSURE, outbox_dir=small_disk, outbox_ack_ms=3000) as server:
+        answers = [server.post(image) for image in frames(5)]
+        assert {(answer["source"], answer["outbox"]["state"]) for answer in answers} == {("edge", "failed")}
+        assert server.get("/fallback")["outbox"]["fault"]
+        assert server.get("/health/ready")["ready"]
+        subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
+        server.wait(lambda: server.post(frames(1, 99)[0])["outbox"]["state"] == "kept")
+
+
+def test_a_budget_that_cannot_be_written_fails_no_inference(serve, cloud, vertex, photo, small_disk):
+    vertex.behave()
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    settings = {"models": "models/imagenet", "cloud_mode": "prefer_cloud", "cloud_calls_per_day": 2}
+    with serve(**settings, **cloud, cloud_budget_file=small_disk / "budget.json") as server:
+        server.link_is("up")
+        assert [server.post(photo)["source"] for _ in range(3)] == ["cloud", "cloud", "edge"]
+        assert "Read-only" in server.get("/fallback")["link"]["budget"]["file_fault"]

@@ -1,0 +1,142 @@
+"""In this process: the cloud where the edge has no answer, a model's own rules, settings that contradict."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from edge.assistance import assisted_service
+from edge.bootstrap import build_repository, build_service, load_models, serving_service
+from edge.errors import CorruptImage, ExportError, ModelUnavailable, SettingsError
+from edge.fallback.policy import LinkState
+from edge.repository.servable import State
+from edge.service import Query
+from edge.settings import Settings
+from edge.testing.vertex import ENDPOINT
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+
+
+def build(vertex, models, **settings):
+    given = Settings(
+        models=models, workers=1, cloud_endpoint=ENDPOINT, cloud_address=vertex.address, cloud_credentials="anonymous",
+        **settings,
+    )  # fmt: skip
+    return assisted_service(given, build_service(given, build_repository(given)))
+
+
+def run(service, *images, load=True, **query):
+    async def all_of_them():
+        if load:
+            load_models(service)
+        service.start()
+        while service.assistance.link.state is not LinkState.UP:  # noqa: ASYNC110 -- it lives on another thread
+            await asyncio.sleep(0.01)
+        answers = []
+        for image in images:
+            try:
+                answers.append(await service.infer(image, Query(time.monotonic() + 20, **query)))
+            except Exception as error:
+                answers.append(error)
+        await service.stop()
+        return answers
+
+    return asyncio.run(all_of_them())
+
+
+def test_the_cloud_answers_for_a_model_that_does_not_serve(vertex, photo):
+    vertex.behave()
+    service = build(vertex, MODELS / "imagenet", cloud_mode="on_error")
+    (answer,) = run(service, photo, load=False)
+    assert service.repository.servables[0].state is State.START
+    assert (answer.source, answer.verdict.reason) == ("cloud", "edge_failed")
+    assert (answer.width, answer.height) == (512, 512)
+    assert answer.items[0].label == "daisy"
+    assert answer.verdict.edge is None
+
+
+def test_a_model_that_does_not_serve_is_told_where_nobody_stands_in(vertex, photo):
+    vertex.behave(status=400)
+    (error,) = run(build(vertex, MODELS / "imagenet", cloud_mode="on_error"), photo, load=False)
+    assert isinstance(error, ModelUnavailable)
+
+
+def test_a_frame_the_edge_could_not_answer_is_kept(vertex, photo, tmp_path):
+    vertex.behave(status=503)
+    settings = {"cloud_mode": "on_error", "outbox_dir": tmp_path, "outbox_ack_ms": 3000, "cloud_timeout_ms": 200}
+    (error,) = run(build(vertex, MODELS / "imagenet", **settings), photo, load=False)
+    assert "kept in the outbox" in error.message
+
+
+def test_bytes_that_are_no_image_are_not_sent_in_the_edges_place(vertex, photo):
+    vertex.behave()
+    (error,) = run(build(vertex, MODELS / "imagenet", cloud_mode="on_error"), photo[:300], load=False)
+    assert isinstance(error, CorruptImage | ModelUnavailable)
+    assert vertex.calls() == []
+
+
+@pytest.fixture
+def own_rules(tmp_path):
+    """A copy of a model whose own file may be written."""
+    folder = tmp_path / "imagenet"
+    shutil.copytree(MODELS / "imagenet", folder)
+
+    def write(text):
+        tuning = (MODELS / "imagenet" / "model.toml").read_text()
+        (folder / "model.toml").write_text(f"{tuning}\n[fallback]\n{text}\n")
+        return folder
+
+    return write
+
+
+def test_a_models_own_file_says_when_and_whom_to_ask(vertex, coffee, own_rules):
+    vertex.behave({"displayNames": ["Kaffee"], "confidences": [0.9]})
+    models = own_rules(
+        'mode = "low_confidence"\nbands = { espresso = [0.9, 1.0] }\n'
+        'endpoint = "projects/1/locations/x/endpoints/77"\nlabels = { Kaffee = "espresso" }'
+    )
+    (answer,) = run(build(vertex, models), coffee)
+    assert (answer.source, answer.verdict.reason) == ("cloud", "unsure_band")
+    assert answer.items[0].label == "espresso"
+    assert vertex.calls()[0]["endpoint"].endswith("/77")
+
+
+def test_a_model_may_turn_the_services_mode_off(vertex, photo, own_rules):
+    vertex.behave()
+    (answer,) = run(build(vertex, own_rules('mode = "off"'), cloud_mode="prefer_cloud"), photo)
+    assert (answer.source, answer.verdict) == ("edge", None)
+
+
+def test_a_rule_for_a_label_the_model_does_not_have_is_refused_at_load(vertex, own_rules):
+    with pytest.raises(ExportError, match=r"fallback\.bands names 'nothing'"):
+        build(vertex, own_rules("bands = { nothing = [0.1, 0.2] }"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"cloud_mode": "sometimes", "cloud_endpoint": ENDPOINT}, "no mode"),
+        ({"cloud_mode": "low_confidence"}, "without cloud_endpoint"),
+        ({"cloud_endpoint": ENDPOINT, "cloud_request_modes": "off maybe"}, "no mode"),
+        ({"cloud_endpoint": ENDPOINT, "cloud_calls_per_day": 3}, "remembered"),
+        ({"outbox_dir": "/nowhere", "outbox_key": "short"}, "32 bytes"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused_at_start(settings, words):
+    given = Settings(models=MODELS / "imagenet", **settings)
+    with pytest.raises(SettingsError, match=words):
+        serving_service(given, build_repository(given))
+
+
+def test_a_budget_file_that_cannot_be_read_is_refused_instead_of_spent_again(tmp_path):
+    (tmp_path / "budget.json").write_text("{}")
+    given = Settings(
+        models=MODELS / "imagenet", cloud_endpoint=ENDPOINT, cloud_calls_per_day=3,
+        cloud_budget_file=tmp_path / "budget.json",
+    )  # fmt: skip
+    with pytest.raises(SettingsError, match="cannot be read"):
+        serving_service(given, build_repository(given))

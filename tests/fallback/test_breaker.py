@@ -1,0 +1,88 @@
+"""The circuit breaker, moved by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge.fallback.breaker import Backoff, Breaker, BreakerState
+
+NO_JITTER = Backoff(first_s=1, most_s=8, jitter=0)
+
+
+def test_failures_in_a_row_open_it_and_a_success_between_starts_the_count_again():
+    breaker = Breaker(3, NO_JITTER)
+    for costly_or_not in ("fail", "fail", "ok", "fail", "fail"):
+        breaker.succeeded() if costly_or_not == "ok" else breaker.failed(0, 0, costly=False)
+    assert breaker.state is BreakerState.CLOSED
+    breaker.failed(0, 0, costly=False)
+    assert breaker.state is BreakerState.OPEN
+
+
+def test_one_failure_that_cost_a_caller_its_time_opens_it():
+    breaker = Breaker(3, NO_JITTER)
+    breaker.failed(0, 0, costly=True)
+    assert breaker.state is BreakerState.OPEN
+
+
+def test_it_opens_twice_as_long_each_time_up_to_a_limit():
+    breaker, now, waits = Breaker(1, NO_JITTER), 0.0, []
+    breaker.failed(now, 0, costly=True)
+    for _ in range(5):
+        waits.append(breaker.wait_s(now))
+        now += waits[-1]
+        assert breaker.probe_due(now)
+        breaker.probed(now, 0, reached=False)
+    assert waits == [1, 2, 4, 8, 8]
+
+
+@pytest.mark.parametrize(("chance", "wait"), [(0.0, 4.0), (0.5, 3.0), (0.999, 2.0)])
+def test_jitter_shortens_the_wait_by_up_to_its_share(chance, wait):
+    assert Backoff(4, 60, 0.5).seconds(1, chance) == pytest.approx(wait, abs=0.01)
+
+
+def test_no_probe_is_due_before_the_backoff_is_over():
+    breaker = Breaker(1, NO_JITTER)
+    breaker.failed(10, 0, costly=True)
+    assert not breaker.probe_due(10.99)
+    assert breaker.probe_due(11)
+
+
+def half_open() -> Breaker:
+    breaker = Breaker(3, NO_JITTER)
+    breaker.failed(0, 0, costly=True)
+    breaker.probed(1, 0, reached=True)
+    assert breaker.state is BreakerState.HALF_OPEN
+    return breaker
+
+
+def test_half_open_lets_one_call_through_at_a_time():
+    breaker = half_open()
+    assert [breaker.take_trial(), breaker.take_trial()] == [True, False]
+    breaker.given_up()
+    assert breaker.take_trial()
+
+
+def test_the_trial_closes_it_or_opens_it_for_longer():
+    well, ill = half_open(), half_open()
+    well.take_trial()
+    well.succeeded()
+    ill.take_trial()
+    ill.failed(1, 0, costly=False)
+    assert well.state is BreakerState.CLOSED
+    assert (ill.state, ill.wait_s(1)) == (BreakerState.OPEN, 2)
+
+
+def test_calls_that_were_under_way_when_it_opened_change_nothing_any_more():
+    breaker = Breaker(1, NO_JITTER)
+    breaker.failed(0, 0, costly=True)
+    breaker.failed(0.5, 0, costly=True)
+    breaker.succeeded()
+    assert (breaker.state, breaker.wait_s(0)) == (BreakerState.OPEN, 1)
+
+
+def test_after_it_closed_the_next_opening_is_short_again():
+    breaker = half_open()
+    breaker.take_trial()
+    breaker.succeeded()
+    breaker.failed(5, 0, costly=True)
+    assert breaker.wait_s(5) == 1

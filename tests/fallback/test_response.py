@@ -1,0 +1,86 @@
+"""What online models return, in the three shapes that are read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge.errors import CloudNonsense
+from edge.fallback.response import read_response
+from edge.model.contract import Task
+
+LABELS = ("rose", "daisy")
+BOX = {"x_min": 0.1, "y_min": 0.2, "x_max": 0.6, "y_max": 0.8}
+
+
+def read(value, task=Task.CLASSIFICATION, renamed=None):
+    return read_response(value, task, LABELS, renamed or {})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"ids": ["1", "2"], "displayNames": ["daisy", "rose"], "confidences": [0.75, 0.25]},
+        {"labels": ["daisy", "rose"], "scores": [0.75, 0.25], "key": "1"},
+        {
+            "task": "classification",
+            "predictions": [
+                {"label": "daisy", "index": 1, "score": 0.75},
+                {"label": "rose", "index": 0, "score": 0.25},
+            ],
+        },
+    ],
+    ids=["automl", "tf_serving", "edge"],
+)
+def test_a_classification_is_read_in_the_edges_order(value):
+    prediction, unknown = read(value)
+    assert prediction.labels == LABELS
+    assert prediction.scores.tolist() == [0.25, 0.75]
+    assert unknown == ()
+    assert not prediction.multi_label
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"displayNames": ["daisy"], "confidences": [0.75], "bboxes": [[0.1, 0.6, 0.2, 0.8]]},
+        {
+            "num_detections": 1.0,
+            "detection_boxes": [[0.2, 0.1, 0.8, 0.6], [0, 0, 0, 0]],
+            "detection_scores": [0.75, 0.0],
+            "detection_classes": [2.0, 1.0],
+            "detection_classes_as_text": ["daisy", ""],
+        },
+        {"task": "detection", "predictions": [{"label": "daisy", "index": 1, "score": 0.75, "box": BOX}]},
+    ],
+    ids=["automl", "tf_serving", "edge"],
+)
+def test_detections_are_read_with_their_corners(value):
+    prediction, unknown = read(value, Task.DETECTION)
+    np.testing.assert_allclose(prediction.boxes, [[0.1, 0.2, 0.6, 0.8]], atol=1e-6)
+    assert (prediction.labels, prediction.classes.tolist(), unknown) == (("daisy",), [1], ())
+
+
+def test_a_label_is_renamed_before_it_is_looked_up():
+    prediction, unknown = read(
+        {"displayNames": ["Gänseblümchen"], "confidences": [1]}, renamed={"Gänseblümchen": "daisy"}
+    )
+    assert prediction.scores.tolist() == [0.0, 1.0]
+    assert unknown == ()
+
+
+def test_unknown_labels_stand_behind_the_known_ones_once_each():
+    prediction, unknown = read({"displayNames": ["vase", "rose"], "confidences": [0.6, 0.4]})
+    assert prediction.labels == (*LABELS, "vase")
+    assert unknown == ("vase",)
+
+
+def test_nothing_found_is_an_answer():
+    prediction, _ = read({"displayNames": [], "confidences": [], "bboxes": []}, Task.DETECTION)
+    assert len(prediction.scores) == 0
+
+
+@pytest.mark.parametrize("score", ["NaN", float("inf"), None, "x", {}])
+def test_a_score_that_is_no_number_is_nonsense(score):
+    with pytest.raises(CloudNonsense):
+        read({"displayNames": ["rose"], "confidences": [score]})

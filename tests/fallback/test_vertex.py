@@ -1,0 +1,304 @@
+"""The adapter against a real gRPC and REST server on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import socket
+import subprocess
+import sys
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from PIL import Image
+
+from edge.errors import CloudMisconfigured, CloudNonsense, CloudRefused, CloudUnreachable
+from edge.fallback.cloud import Question
+from edge.fallback.vertex import MAX_REQUEST_BYTES, VertexClient, VertexOptions
+from edge.model.contract import Task
+from edge.testing.vertex import DAISY, ENDPOINT, MODEL
+
+ROOT = Path(__file__).resolve().parents[2]
+LABELS = ("rose", "daisy")
+
+
+def picture(width: int = 64, height: int = 48, kind: str = "JPEG", **how) -> bytes:
+    noise = np.random.default_rng(3).integers(0, 255, (height, width, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, kind, **how)
+    return file.getvalue()
+
+
+JPEG = picture()
+
+
+def question(task=Task.CLASSIFICATION, image=JPEG, **how) -> Question:
+    return Question(image, task, LABELS, how.pop("renamed", {}), how.pop("key", "k1"), **how)
+
+
+@asynccontextmanager
+async def client(vertex, *, rest=False, address=None, image_bytes=False):
+    options = VertexOptions(
+        ENDPOINT,
+        address or (vertex.rest_address if rest else vertex.address),
+        rest=rest,
+        anonymous=True,
+        credentials=None,
+        max_pixels=50_000_000,
+        image_bytes=image_bytes,
+    )
+    one = VertexClient(options)
+    try:
+        yield one
+    finally:
+        await one.close()
+
+
+def ask(vertex, asked=None, seconds=5.0, may_retry=lambda: True, **how):
+    async def run():
+        async with client(vertex, **how) as one:
+            return await one.predict(asked or question(), seconds, may_retry)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
+def test_a_classification_comes_back_in_the_edges_labels(vertex, rest):
+    vertex.behave({"ids": ["7", "8"], "displayNames": ["daisy", "Rose!"], "confidences": [0.75, 0.125]})
+    answer = ask(vertex, question(renamed={"Rose!": "rose"}), rest=rest)
+    assert answer.prediction.labels == LABELS
+    assert answer.prediction.scores.tolist() == [0.125, 0.75]
+    assert answer.unknown_labels == ()
+    assert answer.model == MODEL
+    assert answer.latency > 0
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
+def test_detections_come_back_with_corners_in_our_order(vertex, rest):
+    vertex.behave(
+        {
+            "ids": ["7", "9"],
+            "displayNames": ["daisy", "vase"],
+            "confidences": [0.75, 0.5],
+            "bboxes": [[0.125, 0.5, 0.25, 0.75], [-0.5, 0.5, 0, 1]],
+        }
+    )
+    answer = ask(vertex, question(Task.DETECTION), rest=rest)
+    assert answer.prediction.boxes.tolist() == [[0.125, 0.25, 0.5, 0.75], [0.0, 0.0, 0.5, 1.0]]
+    assert answer.prediction.labels == ("daisy", "vase")
+    assert answer.prediction.classes.tolist() == [1, 2]
+    assert answer.unknown_labels == ("vase",)
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
+def test_the_request_names_the_endpoint_and_carries_the_key(vertex, rest):
+    vertex.behave()
+    ask(vertex, question(key="a-key"), rest=rest)
+    ask(vertex, question(key="b-key", endpoint="projects/1/locations/x/endpoints/9"), rest=rest)
+    calls = vertex.calls()
+    assert [call["key"] for call in calls] == ["a-key", "b-key"]
+    assert [call["endpoint"] for call in calls] == [ENDPOINT, "projects/1/locations/x/endpoints/9"]
+    assert calls[0]["instance"] == {"mimeType": "image/jpeg"}
+
+
+def test_a_container_of_tensorflow_serving_is_asked_as_it_wants_it(vertex):
+    vertex.behave({"labels": ["daisy", "rose"], "scores": [0.75, 0.25], "key": "k1"})
+    answer = ask(vertex, image_bytes=True)
+    assert vertex.calls()[0]["instance"] == {"key": "k1"}
+    assert answer.prediction.scores.tolist() == [0.25, 0.75]
+
+
+@pytest.mark.parametrize("task", list(Task))
+def test_a_large_picture_is_brought_under_the_requests_limit(vertex, task):
+    vertex.behave(DAISY if task is Task.CLASSIFICATION else {**DAISY, "bboxes": [[0, 1, 0, 1]]})
+    large = picture(4000, 3000, "PNG", compress_level=1)
+    assert len(large) > 20 * MAX_REQUEST_BYTES
+    ask(vertex, question(task, large), seconds=30)
+    assert vertex.calls()[0]["size"] < MAX_REQUEST_BYTES
+
+
+def test_a_request_that_costs_too_much_is_repeated_while_there_is_time(vertex):
+    for status in (429, 503, 504):
+        vertex.behave(status=status, times=2)
+        assert ask(vertex).model == MODEL
+        assert len(vertex.calls()) == 3
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 500])
+def test_other_errors_are_not_repeated(vertex, rest, status):
+    vertex.behave(status=status)
+    kind = {400: CloudRefused, 500: CloudUnreachable}.get(status, CloudMisconfigured)
+    with pytest.raises(kind):
+        ask(vertex, rest=rest)
+    assert len(vertex.calls()) == 1
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
+@pytest.mark.parametrize("status", [429, 503, 504])
+def test_an_endpoint_that_stays_busy_is_given_up_within_the_deadline(vertex, rest, status):
+    vertex.behave(status=status)
+    started = time.monotonic()
+    with pytest.raises(CloudUnreachable):
+        ask(vertex, seconds=0.6, rest=rest)
+    assert time.monotonic() - started < 1.5
+    assert len(vertex.calls()) > 1
+
+
+def test_no_repetition_is_made_that_the_budget_does_not_allow(vertex):
+    vertex.behave(status=503)
+    with pytest.raises(CloudUnreachable):
+        ask(vertex, may_retry=lambda: False)
+    assert len(vertex.calls()) == 1
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
+def test_an_endpoint_that_hangs_costs_no_more_than_the_deadline(vertex, rest):
+    vertex.behave(hang=True)
+    started = time.monotonic()
+
+    async def run():
+        async with client(vertex, rest=rest) as one:
+            try:
+                await one.predict(question(), 0.4, lambda: True)
+            except CloudUnreachable as error:
+                return error.costly, time.monotonic() - started
+
+    costly, took = asyncio.run(run())
+    assert costly
+    assert took < 2
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
+def test_a_refused_connection_is_told_at_once_and_not_repeated(vertex, rest):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    started = time.monotonic()
+    with pytest.raises(CloudUnreachable) as caught:
+        ask(vertex, rest=rest, address=address, seconds=20)
+    assert caught.value.costly
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        None,
+        3.5,
+        "daisy",
+        [],
+        {},
+        {"displayNames": ["daisy"]},
+        {"displayNames": ["daisy"], "confidences": []},
+        {"displayNames": ["daisy"], "confidences": ["much"]},
+        {"displayNames": 3, "confidences": [0.5]},
+        {"labels": {"a": 1}, "scores": 3},
+    ],
+    ids=repr,
+)
+def test_garbage_is_called_so_and_never_served(vertex, rest, garbage):
+    vertex.behave(garbage)
+    with pytest.raises(CloudNonsense):
+        ask(vertex, rest=rest)
+
+
+def test_a_classification_is_no_answer_for_a_detector(vertex):
+    vertex.behave(DAISY)
+    with pytest.raises(CloudNonsense, match="no detector"):
+        ask(vertex, question(Task.DETECTION))
+
+
+def test_bytes_that_are_no_image_are_not_sent(vertex):
+    vertex.behave()
+    with pytest.raises(CloudRefused, match="cannot be sent"):
+        ask(vertex, question(image=JPEG[:200]))
+    assert vertex.calls() == []
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
+def test_a_probe_makes_no_call(vertex, rest):
+    vertex.behave()
+
+    async def run():
+        async with client(vertex, rest=rest) as one:
+            await one.probe(3)
+
+    asyncio.run(run())
+    assert vertex.calls() == []
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
+def test_a_probe_tells_that_nobody_is_there(vertex, rest):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+
+    async def run():
+        async with client(vertex, rest=rest, address=address) as one:
+            await one.probe(0.3)
+
+    with pytest.raises(CloudUnreachable):
+        asyncio.run(run())
+
+
+def test_credentials_that_are_missing_are_told_without_asking_a_metadata_server(tmp_path):
+    script = """
+import sys
+addresses = []
+sys.addaudithook(lambda event, args: addresses.append(args[1]) if event == "socket.connect" else None)
+from edge.errors import CloudMisconfigured
+from edge.fallback.vertex import VertexClient, VertexOptions
+options = VertexOptions("projects/1/locations/x/endpoints/2", None, False, False, None, 1, False)
+try:
+    VertexClient(options)
+except CloudMisconfigured:
+    print("misconfigured", addresses)
+"""
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "misconfigured []\n"
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
+def test_a_service_accounts_file_is_read_and_nobody_at_a_tls_address_is_told(tmp_path, rest):
+    key = rsa.generate_private_key(65_537, 2048)
+    words = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    account = {
+        "type": "service_account",
+        "project_id": "p",
+        "private_key_id": "1",
+        "private_key": key.private_bytes(*words).decode(),
+        "client_email": "edge@p.iam.gserviceaccount.com",
+        "token_uri": "https://127.0.0.1:1/token",
+    }
+    (tmp_path / "account.json").write_text(json.dumps(account))
+    options = VertexOptions(
+        ENDPOINT, "127.0.0.1:1", rest=rest, anonymous=False, credentials=tmp_path / "account.json", max_pixels=10**6,
+        image_bytes=False,
+    )  # fmt: skip
+
+    async def run():
+        one = VertexClient(options)
+        for attempt in (one.probe(0.3), one.predict(question(), 1.0, lambda: True)):
+            with pytest.raises((CloudUnreachable, CloudMisconfigured)):
+                await attempt
+        await one.close()
+
+    asyncio.run(run())
+
+
+def test_a_file_that_is_no_service_account_is_told(tmp_path):
+    (tmp_path / "account.json").write_text("{}")
+    with pytest.raises(CloudMisconfigured, match="credentials"):
+        VertexClient(
+            VertexOptions(
+                ENDPOINT, None, rest=False, anonymous=False, credentials=tmp_path / "account.json", max_pixels=1,
+                image_bytes=False,
+            )
+        )  # fmt: skip

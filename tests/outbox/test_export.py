@@ -1,0 +1,100 @@
+"""The outbox as Vertex AI's import files."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+from test_store import frame
+
+from edge.outbox.export import Labels, Plan, export
+from edge.outbox.store import Store
+
+BOX = {"x_min": 0.1, "y_min": 0.2, "x_max": 0.6, "y_max": 0.8}
+
+
+def picture(kind="JPEG", colour="red", exif=None):
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30), colour).save(file, kind, **({"exif": exif} if exif else {}))
+    return file.getvalue()
+
+
+@pytest.fixture
+def store(tmp_path):
+    one = Store(tmp_path / "outbox")
+    yield one
+    one.close()
+
+
+def lines(folder, name):
+    return [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
+
+
+def write(store, folder, **how):
+    plan = Plan(folder, how.pop("prefix", None), how.pop("labels", Labels.CLOUD), 0.5, 10_000_000)
+    return export(store, plan)
+
+
+def test_a_classification_carries_the_online_models_label(store, tmp_path):
+    (receipt,) = store.put([replace(frame("a"), image=picture())])
+    store.settle(receipt.key, {"predictions": [{"label": "rose", "index": 1, "score": 0.9}]})
+    done = write(store, tmp_path, prefix="gs://bucket/unsure/")
+    assert (done.images, done.labelled) == (1, 1)
+    assert lines(tmp_path, "classification") == [
+        {
+            "imageGcsUri": f"gs://bucket/unsure/images/{receipt.key}.jpg",
+            "dataItemResourceLabels": {"edge-reason": "low_score", "edge-model": "m", "edge-camera": "cam-1"},
+            "classificationAnnotation": {"displayName": "rose"},
+        }
+    ]
+    assert (tmp_path / "images" / f"{receipt.key}.jpg").read_bytes() == picture()
+    assert not (tmp_path / "detection.jsonl").exists()
+
+
+def test_detections_carry_boxes(store, tmp_path):
+    items = [
+        {"label": "car", "index": 0, "score": 0.7, "box": BOX},
+        {"label": "bus", "index": 1, "score": 0.4, "box": BOX},
+    ]
+    store.put([replace(frame("a"), image=picture("PNG"), task="detection", items=items)])
+    write(store, tmp_path, labels=Labels.EDGE)
+    (line,) = lines(tmp_path, "detection")
+    assert line["boundingBoxAnnotations"] == [
+        {"displayName": "car", "xMin": 0.1, "yMin": 0.2, "xMax": 0.6, "yMax": 0.8}
+    ]
+
+
+def test_several_labels_are_several_annotations(store, tmp_path):
+    items = [{"label": "a", "index": 0, "score": 0.9}, {"label": "b", "index": 1, "score": 0.6}]
+    store.put([replace(frame("a"), image=picture(), items=items, multi_label=True)])
+    write(store, tmp_path, labels=Labels.EDGE)
+    assert lines(tmp_path, "classification")[0]["classificationAnnotations"] == [
+        {"displayName": "a"},
+        {"displayName": "b"},
+    ]
+
+
+def test_what_nobody_trusted_has_labelled_is_exported_without_a_label(store, tmp_path):
+    store.put([replace(frame("a", certainty=0.9), image=picture())])
+    done = write(store, tmp_path)
+    assert (done.images, done.labelled) == (1, 0)
+    assert set(lines(tmp_path, "classification")[0]) == {"imageGcsUri", "dataItemResourceLabels"}
+
+
+def test_pictures_are_upright_and_of_a_format_that_vertex_takes(store, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    store.put([replace(frame("a"), image=picture("WEBP")), replace(frame("b"), image=picture(exif=exif.tobytes()))])
+    write(store, tmp_path)
+    sizes = sorted(Image.open(io.BytesIO(file.read_bytes())).size for file in (tmp_path / "images").iterdir())
+    assert sizes == [(30, 40), (40, 30)]
+    assert {file.suffix for file in (tmp_path / "images").iterdir()} == {".png"}
+
+
+def test_an_image_that_cannot_be_read_is_left_out_and_counted(store, tmp_path):
+    store.put([frame("a"), replace(frame("b"), image=picture())])
+    done = write(store, tmp_path)
+    assert (done.images, done.left_out) == (1, 1)

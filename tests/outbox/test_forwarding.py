@@ -1,0 +1,269 @@
+"""Forwarder and webhook, with a cloud and a receiver told what to say."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import sqlite3
+import threading
+from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from test_store import KEY, frame
+
+from edge.errors import CloudRefused, CloudUnreachable, OutboxError
+from edge.outbox.entry import State
+from edge.outbox.forwarder import MOST_ATTEMPTS, Forwarder, wait_s
+from edge.outbox.outbox import Outbox
+from edge.outbox.seal import AesGcm
+from edge.outbox.store import Quota, Store
+from edge.outbox.webhook import Webhook
+
+RESULT = {"predictions": [{"label": "rose", "index": 1, "score": 0.9}], "model": "far"}
+
+
+class Cloud:
+    """Answers as it is told, by the first letter of the image."""
+
+    def __init__(self, **answers):
+        self.answers, self.asked, self.is_free = answers, [], True
+
+    def free(self):
+        return self.is_free
+
+    async def ask(self, entry, image):
+        letter = image[:1].decode()
+        self.asked.append(letter)
+        answer = self.answers.get(letter, RESULT)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def outbox(tmp_path):
+    one = Outbox(partial(Store, tmp_path, Quota(tell=True)), tmp_path)
+    one.start()
+    yield one
+    one.stop()
+
+
+def keep(outbox, *names):
+    return [outbox.put(frame(name)).result(10).key for name in names]
+
+
+def forward(outbox, cloud, steps=1):
+    async def run():
+        forwarder = Forwarder(outbox, cloud)
+        for _ in range(steps):
+            await forwarder.step()
+
+    asyncio.run(run())
+
+
+def entry(outbox, key):
+    return outbox.call(lambda store: store.get(key)).result(10)
+
+
+def no_wait(outbox):
+    outbox.call(lambda store: store._db.execute("UPDATE entry SET not_before = 0")).result(10)
+
+
+def test_waiting_entries_are_settled_in_their_order(outbox):
+    keys = keep(outbox, "a", "b", "c")
+    cloud = Cloud()
+    forward(outbox, cloud)
+    assert cloud.asked == ["a", "b", "c"]
+    assert [entry(outbox, key).result for key in keys] == [RESULT] * 3
+
+
+def test_a_frame_that_is_refused_goes_to_the_back_and_is_set_aside_at_last(outbox):
+    bad, good = keep(outbox, "a", "b")
+    cloud = Cloud(a=CloudRefused("no such picture"))
+    for _ in range(MOST_ATTEMPTS + 1):
+        forward(outbox, cloud)
+        no_wait(outbox)
+    assert entry(outbox, good).state is State.SETTLED
+    assert (entry(outbox, bad).state, entry(outbox, bad).fault) == (State.SET_ASIDE, "no such picture")
+    assert cloud.asked.count("a") == MOST_ATTEMPTS
+
+
+def test_a_link_that_is_down_sets_nothing_aside(outbox):
+    (key,) = keep(outbox, "a")
+    cloud = Cloud(a=CloudUnreachable("busy"))
+    for _ in range(MOST_ATTEMPTS * 2):
+        forward(outbox, cloud)
+        no_wait(outbox)
+    assert (entry(outbox, key).state, entry(outbox, key).attempts) == (State.WAITING, 0)
+
+
+def test_nothing_is_sent_while_the_link_is_not_free(outbox):
+    keep(outbox, "a")
+    cloud = Cloud()
+    cloud.is_free = False
+    forward(outbox, cloud)
+    assert cloud.asked == []
+
+
+def test_waits_double_up_to_an_hour_and_differ():
+    assert 1 <= wait_s(1) <= 2
+    assert 1_800 <= wait_s(40) <= 3_600
+    assert len({wait_s(3) for _ in range(10)}) > 1
+
+
+@pytest.fixture
+def receiver():
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self.server.posts.append((dict(self.headers), body))
+            self.send_response(self.server.statuses.pop(0) if self.server.statuses else 204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server.posts, server.statuses = [], []
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def tell(outbox, receiver, secret="s3cret"):
+    url = f"http://127.0.0.1:{receiver.server_port}/results"
+    asyncio.run(Webhook(outbox, url, secret).step())
+
+
+def test_a_result_is_told_once_signed_and_under_its_key(outbox, receiver):
+    (key,) = keep(outbox, "a")
+    forward(outbox, Cloud())
+    tell(outbox, receiver)
+    tell(outbox, receiver)
+    ((headers, body),) = receiver.posts
+    assert headers["Idempotency-Key"] == key
+    assert json.loads(body)["cloud"] == RESULT
+    stamp, digest = (part.split("=")[1] for part in headers["X-Edge-Signature"].split(","))
+    assert digest == hmac.new(b"s3cret", f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
+
+
+def test_a_receiver_that_fails_is_told_again(outbox, receiver):
+    (key,) = keep(outbox, "a")
+    forward(outbox, Cloud())
+    receiver.statuses[:] = [500, 429]
+    for _ in range(3):
+        tell(outbox, receiver)
+        no_wait(outbox)
+    assert len(receiver.posts) == 3
+    assert entry(outbox, key).telling == "told"
+
+
+def test_a_redirect_is_not_followed_and_not_taken_for_an_answer(outbox, receiver):
+    (key,) = keep(outbox, "a")
+    forward(outbox, Cloud())
+    receiver.statuses[:] = [302]
+    tell(outbox, receiver)
+    assert entry(outbox, key).telling == "due"
+
+
+def test_without_a_secret_nothing_is_signed(outbox, receiver):
+    keep(outbox, "a")
+    forward(outbox, Cloud())
+    tell(outbox, receiver, secret=None)
+    assert "X-Edge-Signature" not in receiver.posts[0][0]
+
+
+def test_a_second_service_on_the_same_folder_is_refused(outbox, tmp_path):
+    keep(outbox, "a")
+    second = Outbox(partial(Store, tmp_path), tmp_path)
+    second.start()
+    with pytest.raises(OutboxError, match="another service"):
+        second.put(frame("b")).result(10)
+    second.stop()
+
+
+def test_an_entry_that_does_not_open_is_set_aside_and_stops_nothing(tmp_path):
+    first = Outbox(partial(Store, tmp_path, seal=AesGcm(KEY)), tmp_path)
+    first.start()
+    (sealed,) = keep(first, "a")
+    first.stop()
+    second = Outbox(partial(Store, tmp_path), tmp_path)
+    second.start()
+    second.change(lambda store: store._db.execute("DELETE FROM image")).result(10)
+    (good,) = keep(second, "b")
+    cloud = Cloud()
+    for _ in range(MOST_ATTEMPTS):
+        forward(second, cloud)
+        no_wait(second)
+    assert (entry(second, sealed).state, entry(second, good).state) == (State.SET_ASIDE, State.SETTLED)
+    assert second.fault is None
+    second.stop()
+
+
+def test_nothing_is_asked_while_the_disk_could_not_keep_the_answer(tmp_path):
+    class Sick(Store):
+        sick = False
+
+        def _keep_clock(self):
+            if self.sick:
+                raise sqlite3.OperationalError("database or disk is full")
+            super()._keep_clock()
+
+    outbox = Outbox(partial(Sick, tmp_path), tmp_path)
+    outbox.start()
+    (key,) = keep(outbox, "a")
+    Sick.sick = True
+    cloud = Cloud()
+    for _ in range(3):
+        with pytest.raises(OutboxError, match="full"):
+            forward(outbox, cloud)
+    assert cloud.asked == ["a"]
+    assert "full" in outbox.fault
+    Sick.sick = False
+    forward(outbox, cloud)
+    assert entry(outbox, key).state is State.SETTLED
+    assert outbox.fault is None
+    outbox.stop()
+
+
+def test_frames_that_come_together_are_committed_together(tmp_path):
+    batches = []
+
+    class Counting(Store):
+        def put(self, entries):
+            batches.append(len(entries))
+            return super().put(entries)
+
+    outbox = Outbox(partial(Counting, tmp_path), tmp_path)
+    futures = [outbox.put(frame(f"{n}")) for n in range(20)]
+    outbox.start()
+    assert len({future.result(10).key for future in futures}) == 20
+    outbox.stop()
+    assert len(batches) < 5
+
+
+def test_stopping_writes_what_was_accepted(tmp_path):
+    outbox = Outbox(partial(Store, tmp_path), tmp_path)
+    outbox.start()
+    futures = [outbox.put(frame(f"{n}")) for n in range(50)]
+    outbox.stop()
+    assert all(future.done() for future in futures)
+    store = Store(tmp_path)
+    assert len(store.entries()) == 50
+    store.close()
+
+
+def test_a_disk_that_is_too_slow_refuses_frames_instead_of_filling_the_memory(tmp_path):
+    outbox = Outbox(partial(Store, tmp_path), tmp_path, max_queued_bytes=250)
+    futures = [outbox.put(frame(name)) for name in "abc"]
+    with pytest.raises(OutboxError, match="too slow"):
+        futures[2].result(0)
+    outbox.start()
+    assert futures[1].result(10).kept
+    outbox.stop()

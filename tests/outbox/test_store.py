@@ -1,0 +1,257 @@
+"""The store: durable, deduplicated, bounded, and indifferent to the wall clock."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from edge.clock import Reading, SteadyClock
+from edge.errors import OutboxError, SettingsError
+from edge.outbox.entry import NewEntry, State, Telling
+from edge.outbox.seal import AesGcm
+from edge.outbox.store import FILE_NAME, Quota, Store
+
+YEAR = 365 * 86_400.0
+KEY, OTHER_KEY = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=", "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="
+
+
+class Clocks:
+    """The machine's clocks, set by hand."""
+
+    def __init__(self):
+        self.boot, self.since_boot, self.wall = "first", 1_000.0, 50 * YEAR
+
+    def __call__(self):
+        return Reading(self.boot, self.since_boot, self.wall)
+
+    def pass_by(self, seconds):
+        self.since_boot += seconds
+        self.wall += seconds
+
+
+@pytest.fixture
+def clocks():
+    return Clocks()
+
+
+@pytest.fixture
+def open_store(tmp_path, clocks):
+    opened = []
+
+    def open_(quota=None, seal=None, **how):
+        store = Store(tmp_path, quota, seal, clock=how.pop("clock", SteadyClock(read=clocks)), **how)
+        opened.append(store)
+        return store
+
+    yield open_
+    for store in opened:
+        store.close()
+
+
+def frame(name: str, certainty=0.5, label="daisy", model="m", size=100) -> NewEntry:
+    image = name.encode().ljust(size, b".")
+    items = [{"label": label, "index": 0, "score": certainty}]
+    return NewEntry(
+        image, "classification", model, 1, "d" * 64, "cam-1", "low_score", "link_down", items, certainty, label, False
+    )
+
+
+def put(store, *names, **how):
+    return [receipt.key for receipt in store.put([frame(name, **how) for name in names])]
+
+
+def test_an_entry_comes_back_as_it_was_put(open_store):
+    store = open_store()
+    (key,) = put(store, "a")
+    entry = store.get(key)
+    assert (entry.state, entry.camera, entry.reason, entry.label) == (State.WAITING, "cam-1", "low_score", "daisy")
+    assert entry.items == [{"label": "daisy", "index": 0, "score": 0.5}]
+    assert store.image(key) == b"a".ljust(100, b".")
+
+
+def test_entries_are_on_the_disk_when_they_are_acknowledged(open_store, tmp_path):
+    store = open_store()
+    put(store, "a", "b")
+    other = sqlite3.connect(tmp_path / FILE_NAME)
+    assert other.execute("SELECT COUNT(*) FROM entry").fetchone()[0] == 2
+    assert store._db.execute("PRAGMA synchronous").fetchone()[0] == 2
+    assert store._db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    other.close()
+
+
+def test_the_same_image_twice_is_one_entry(open_store):
+    store = open_store()
+    first, again = store.put([frame("a"), frame("a")])
+    assert first.key == again.key
+    assert (first.known, again.known) == (False, True)
+    assert [entry.seen for entry in store.entries()] == [2]
+
+
+def test_the_same_image_for_another_model_is_another_question(open_store):
+    store = open_store()
+    store.put([frame("a", model="m"), frame("a", model="n")])
+    assert len(store.entries()) == 2
+
+
+def test_entries_are_due_in_the_order_in_which_they_came(open_store, clocks):
+    store = open_store()
+    keys = put(store, "a") + put(store, "b")
+    clocks.wall -= 10 * YEAR
+    keys += put(store, "c")
+    assert [entry.key for entry in store.due(10)] == keys
+
+
+def test_a_settled_entry_is_not_due_and_not_settled_again(open_store):
+    store = open_store()
+    (key,) = put(store, "a")
+    assert store.settle(key, {"predictions": []})
+    assert not store.settle(key, {"predictions": [{"label": "other", "score": 1}]})
+    assert store.due(10) == []
+    assert store.get(key).result == {"predictions": []}
+    assert store.put([frame("a")])[0].known
+
+
+def test_a_postponed_entry_waits_its_time_whatever_the_wall_clock_does(open_store, clocks):
+    store = open_store()
+    put(store, "a", "b")
+    key = store.entries()[0].key
+    store.postpone(key, 60, "busy", counts=False)
+    clocks.wall += YEAR
+    assert [entry.key for entry in store.due(10)] != [key]
+    assert len(store.due(10)) == 1
+    clocks.pass_by(61)
+    assert len(store.due(10)) == 2
+
+
+def test_too_many_bytes_drop_the_surest_and_keep_the_rest(open_store):
+    store = open_store(Quota(max_bytes=1_600))
+    for certainty in (0.9, 0.2, 0.6, 0.3, 0.95, 0.1):
+        put(store, f"{certainty}", certainty=certainty, label=f"label {certainty}", size=300)
+    kept = {entry.certainty for entry in store.entries()}
+    assert 0.9 not in kept
+    assert {0.1, 0.2, 0.3} <= kept
+    assert store.counts()["bytes"] <= 1_600
+
+
+def test_a_frame_worth_less_than_all_that_is_there_is_told_so(open_store):
+    store = open_store(Quota(max_entries=2))
+    put(store, "a", certainty=0.1, label="x")
+    put(store, "b", certainty=0.2, label="y")
+    (receipt,) = store.put([frame("c", certainty=0.99, label="z")])
+    assert not receipt.kept
+    assert {entry.certainty for entry in store.entries()} == {0.1, 0.2}
+
+
+def test_an_entry_goes_when_it_is_too_old_by_days_of_service(open_store, clocks):
+    store = open_store(Quota(max_age_s=1_000))
+    put(store, "a")
+    clocks.pass_by(999)
+    put(store, "b")
+    assert len(store.entries()) == 2
+    clocks.pass_by(2)
+    put(store, "c")
+    assert [store.image(entry.key)[:1] for entry in store.entries()] == [b"b", b"c"]
+
+
+@pytest.mark.parametrize("jump", [-10 * YEAR, YEAR])
+@pytest.mark.parametrize("reboot", [False, True])
+def test_a_clock_that_jumps_loses_no_entry(open_store, clocks, jump, reboot):
+    store = open_store(Quota(max_age_s=30 * 86_400))
+    put(store, "a")
+    kept = store._clock.mark()
+    store.close()
+    clocks.wall += jump
+    if reboot:
+        clocks.boot, clocks.since_boot = "second", 5.0
+    again = open_store(Quota(max_age_s=30 * 86_400), clock=SteadyClock(*kept, clocks))
+    put(again, "b")
+    assert len(again.entries()) == 2
+    assert len(again.due(10)) == 2
+
+
+def test_the_steady_clock_goes_on_over_a_restart(tmp_path):
+    first = Store(tmp_path)
+    put(first, "a")
+    steady, reading = first._clock.mark()
+    first.close()
+    second = Store(tmp_path)
+    again, later = second._clock.mark()
+    assert again - steady == pytest.approx(later.since_boot - reading.since_boot, abs=1e-3)
+    second.close()
+
+
+def test_sealed_images_are_unreadable_on_the_disk_and_open_with_their_key_alone(open_store, tmp_path):
+    store = open_store(seal=AesGcm(KEY))
+    (key,) = put(store, "secret")
+    assert store.image(key).startswith(b"secret")
+    store.close()
+    content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert b"secret" not in content
+    other = open_store(seal=AesGcm(OTHER_KEY))
+    with pytest.raises(OutboxError, match="outbox_key"):
+        other.image(key)
+
+
+@pytest.mark.parametrize("text", ["", "short", "QUFB", "not base64 at all!"])
+def test_a_key_that_is_none_is_refused(text):
+    with pytest.raises(SettingsError, match="32 bytes"):
+        AesGcm(text)
+
+
+def test_without_images_only_what_the_edge_said_is_kept(open_store):
+    store = open_store(Quota(images=False))
+    (key,) = put(store, "a")
+    assert store.get(key).state is State.RECORD
+    assert store.due(10) == []
+    with pytest.raises(OutboxError, match="no image"):
+        store.image(key)
+
+
+def test_what_was_set_aside_waits_again_when_asked(open_store):
+    store = open_store()
+    first, second = put(store, "a", "b")
+    store.set_aside(first, "nonsense")
+    assert [entry.key for entry in store.due(10)] == [second]
+    assert store.retry() == 1
+    assert [entry.key for entry in store.due(10)] == [first, second]
+
+
+def test_purging_drops_images_too(open_store):
+    store = open_store()
+    first, second = put(store, "a", "b")
+    store.settle(first, {"predictions": []})
+    assert store.purge(states=[State.SETTLED]) == 1
+    assert store.purge(keys=[second]) == 1
+    assert store._db.execute("SELECT COUNT(*) FROM image").fetchone()[0] == 0
+
+
+def test_results_are_due_to_be_told_where_there_is_a_webhook(open_store):
+    store = open_store(Quota(tell=True))
+    (key,) = put(store, "a")
+    store.settle(key, {"predictions": []})
+    assert [entry.key for entry in store.untold(10)] == [key]
+    store.postpone_telling(key, 0, give_up=True)
+    assert store.get(key).telling is Telling.GIVEN_UP
+    assert store.retry() == 1
+    store.told(key)
+    assert store.untold(10) == []
+
+
+def test_a_key_may_be_shortened_while_it_is_unambiguous(open_store):
+    store = open_store()
+    (key,) = put(store, "a")
+    assert store.get(key[:6]).key == key
+    assert store.get("zz") is None
+
+
+def test_a_missing_outbox_is_told_and_not_made(tmp_path):
+    with pytest.raises(OutboxError, match="no outbox"):
+        Store(tmp_path / "none", create=False)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_file_that_is_no_outbox_is_told(tmp_path):
+    (tmp_path / FILE_NAME).write_bytes(b"this is not a database, but it is long enough to look like one" * 20)
+    with pytest.raises(OutboxError, match="cannot be used"):
+        Store(tmp_path)
