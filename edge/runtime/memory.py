@@ -8,10 +8,14 @@ from __future__ import annotations
 import ctypes
 from functools import cache
 
-_M_MMAP_THRESHOLD = -3  # glibc's malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 _LARGE = 4 << 20
 """Bytes from which a block goes back to the system when it is freed. Below it lie the buffers of an everyday frame
 (640 x 480 has 1.2 MB), which are faster to use again than to ask for."""
+
+_KEPT = 32 << 20
+"""Bytes that may lie free at the top of a heap. With glibc's 128 KiB every frame returned its buffers and asked for
+them again: 100 page faults and 0.2 ms of CPU for 640 x 480, 700 and 1.3 ms for 4032 x 3024."""
 
 
 def return_large_blocks() -> bool:
@@ -21,7 +25,7 @@ def return_large_blocks() -> bool:
     of one 50-megapixel image for good.
     """
     c = _glibc()
-    return c is not None and bool(c.mallopt(_M_MMAP_THRESHOLD, _LARGE))
+    return c is not None and bool(c.mallopt(_M_MMAP_THRESHOLD, _LARGE) and c.mallopt(_M_TRIM_THRESHOLD, _KEPT))
 
 
 def release_free_memory() -> None:
