@@ -92,8 +92,8 @@ class Settings(BaseSettings):
     )
     tls_cert: Path | None = Field(None, description="PEM file of your own certificate and its chain; turns tls on.")
     tls_key: Path | None = Field(None, description="PEM file of its key. The one in tls_cert if not set.")
-    tls_names: str = Field(
-        "", description="More names and addresses for the certificate made here, with commas between them."
+    tls_names: str | None = Field(
+        None, description="More names and addresses for the certificate made here, with commas between them."
     )
     pairing_port: Annotated[int, Field(ge=0, le=65535)] = Field(
         8502, description="With tls: port of the plain HTTP page that hands out the made authority; 0 for none."

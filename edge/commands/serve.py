@@ -52,7 +52,7 @@ def _who(settings: Settings) -> str:
 
 def _show_pairing(settings: Settings) -> None:
     """Where phones learn to trust this machine; as a QR code where somebody looks."""
-    named = settings.tls_names.split(",")[0].strip()
+    named = (settings.tls_names or "").split(",")[0].strip()
     host = named or next((str(one) for one in machine_addresses() if one.version == 4), None)  # noqa: PLR2004 -- IPv4
     if host is None:
         return

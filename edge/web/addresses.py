@@ -59,7 +59,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def public_host(connection: HTTPConnection, named: str = "") -> str | None:
+def public_host(connection: HTTPConnection, named: str | None = None) -> str | None:
     """Under which host a phone reaches this service; ``None`` if it has no address but loopback.
 
     The one by which the request came, if that is no loopback; else the first of ``named``; else the machine's address.

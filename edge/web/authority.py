@@ -42,7 +42,7 @@ _PRIVATE_NETWORKS = (
 Names = list[x509.GeneralName]
 
 
-def make(folder: Path, more_names: str, now: datetime) -> Certificate:
+def make(folder: Path, more_names: str | None, now: datetime) -> Certificate:
     """The certificate in the folder; made or renewed, as is the authority, where that is due.
 
     Args:
@@ -70,10 +70,10 @@ def make(folder: Path, more_names: str, now: datetime) -> Certificate:
     return made
 
 
-def _wanted_names(more: str) -> Names:
+def _wanted_names(more: str | None) -> Names:
     """localhost, the machine's names and addresses, and those of the setting."""
     texts = ["localhost", *machine_names(), "127.0.0.1", "::1", *map(str, machine_addresses())]
-    texts += [text.strip() for text in more.split(",") if text.strip()]
+    texts += [text.strip() for text in (more or "").split(",") if text.strip()]
     return list(dict.fromkeys(map(_general_name, texts)))
 
 

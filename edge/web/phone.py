@@ -10,19 +10,21 @@ import hashlib
 import hmac
 import secrets
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
 from edge.api_key import Scope
+from edge.errors import EdgeError
 from edge.service import Query
 from edge.web.addresses import is_loopback, public_host
 from edge.web.body import read_body
 from edge.web.keys import KeyForbidden, KeyMissing, check_key, shown_key
 from edge.web.origin import check_origin
 from edge.web.qr import qr_svg
-from edge.web.replies import NotFound, json_response
+from edge.web.replies import json_response
 from edge.web.schema import answer_json
 from edge.web.wall import PHONE
 
@@ -32,6 +34,13 @@ if TYPE_CHECKING:
 
 PASS_S = 12 * 3600
 """How long a QR code is good."""
+
+
+class NoPhone(EdgeError):
+    """The service listens where no phone reaches it."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "no_phone"
 
 
 class Passes:
@@ -82,7 +91,7 @@ def phone_door(service: InferenceService, settings: Settings) -> APIRouter:
     async def code(request: Request) -> Response:
         url = _phone_url(request, settings, passes)
         if url is None:
-            raise NotFound("No phone reaches this service: it listens on this machine alone. Start it with --host.")
+            raise NoPhone("No phone reaches this service: it listens on this machine alone. Start it with --host.")
         return qr_svg(url)
 
     return router

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 
-from edge.errors import Refusal
+from edge.errors import EdgeError, Refusal
 from edge.web.origin import check_origin
-from edge.web.replies import NotFound, json_bytes, json_response
+from edge.web.replies import json_bytes, json_response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,6 +36,13 @@ class TooManyWalls(Refusal):
     code = "too_many_walls"
 
 
+class PictureGone(EdgeError):
+    """The wall does not keep the picture any more, or never did."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "picture_gone"
+
+
 def wall_door(wall: Wall, service: InferenceService) -> APIRouter:
     """`GET /wall/events`, `GET /wall/pictures/{number}.jpg`, `POST /wall/clear`."""
     router = APIRouter(tags=["wall"])
@@ -48,10 +55,10 @@ def wall_door(wall: Wall, service: InferenceService) -> APIRouter:
         return StreamingResponse(_events(wall, service), headers=headers, media_type="text/event-stream")
 
     @router.get("/wall/pictures/{number}.jpg", summary="The small picture of an answer on the wall")
-    async def picture(number: int) -> Response:
-        small = await wall.picture(number)
+    async def picture(number: str) -> Response:
+        small = await wall.picture(int(number)) if number.isascii() and number.isdecimal() else None
         if small is None:
-            raise NotFound(f"Picture {number} is not kept any more.")
+            raise PictureGone(f"Picture {number} is not kept any more.")
         return Response(small, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
     @router.post("/wall/clear", summary="Forget all pictures and answers of the wall")

@@ -284,7 +284,7 @@ def test_a_phone_s_picture_waits_for_the_wall_and_clearing_removes_it(walled):
         assert walled.client.post("/wall/clear").json() == {"cleared": True}
         events.wait("clear", lambda content: content == {})
         gone = walled.client.get(f"/wall/pictures/{number}.jpg")
-        assert (gone.status_code, gone.json()["error"]["code"]) == (404, "not_found")
+        assert (gone.status_code, gone.json()["error"]["code"]) == (404, "picture_gone")
 
 
 def test_walls_are_bounded(walled):
