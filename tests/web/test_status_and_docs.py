@@ -132,7 +132,10 @@ def test_the_description_is_sound(description: dict[str, Any]) -> None:
 def test_every_parameter_of_the_camera_door_is_described_and_taken(
     client: httpx.Client, description: dict[str, Any]
 ) -> None:
-    values = {"model": "imagenet", "top_k": "1", "threshold": "0.1", "deadline_ms": "9000", "camera": "line-1"}
+    values = {
+        "model": "imagenet", "top_k": "1", "threshold": "0.1", "deadline_ms": "9000", "camera": "line-1",
+        "fallback": "off",
+    }  # fmt: skip
     described = {one["name"] for one in description["paths"]["/predict"]["post"]["parameters"]}
     assert described == set(values)
     assert client.post("/predict", params=values, content=photo("coffee")).status_code == 200
