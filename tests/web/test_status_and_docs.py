@@ -62,7 +62,7 @@ def description(server: Server) -> dict[str, Any]:
 
 PAGES = {"/", "/favicon.ico", "/static/{name}", "/kiosk", "/wall", "/phone", "/login", "/logout", "/session"}
 PAGES |= {"/pair", "/pair/info", "/pair/ca.crt", "/pair/qr.svg"}
-STREAM = "/stream"  # a WebSocket, which OpenAPI cannot describe: see docs/stream.md
+STREAM = "/stream"  # a WebSocket, which OpenAPI cannot describe: see edge/web/stream.md
 
 
 def test_every_route_stands_in_the_description(description: dict[str, Any]) -> None:
