@@ -7,7 +7,7 @@ knows it, an outcome is the code of an error in `edge.errors`, a door is a tag o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import prometheus_client
 from fastapi import APIRouter, Request, Response
@@ -18,10 +18,11 @@ from prometheus_client.registry import Collector
 
 from edge import __version__
 from edge.errors import ModelNotFound, ModelUnavailable
+from edge.outbox.entry import State as EntryState
 from edge.repository.servable import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from prometheus_client.metrics_core import Metric
 
@@ -77,6 +78,12 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
+        self._verdicts = Counter(
+            "edge_verdicts_total",
+            "Answers judged where an online model or an outbox is configured, by who answered and what was decided.",
+            ("model", "source", "decision", "reason"),
+            registry=self.registry,
+        )
         self._good_frames: dict[str, tuple[Counter, list[Histogram]]] = {}
         self.registry.register(_Snapshot(service))
         ProcessCollector(registry=self.registry)
@@ -96,6 +103,8 @@ class Metrics:
         preprocess.observe(stages.preprocess / 1000)
         infer.observe(stages.infer / 1000)
         read_out.observe(stages.read_out / 1000)
+        if (verdict := answer.verdict) is not None:
+            self._verdicts.labels(name, answer.source, verdict.action, verdict.reason or "").inc()
 
     def failed(self, query: Query, error: EdgeError) -> None:
         """Count a frame that has no answer."""
@@ -159,10 +168,31 @@ class _Snapshot(Collector):
             states.add_metric((name, "", State.END), 1.0)
         yield states
         yield about
+        yield from _behind(service.status())
 
     @property
     def _is_ready(self) -> bool:
         return self._service.repository.ready and not self._service.stopping
+
+
+def _behind(status: Mapping[str, Any]) -> Iterator[Metric]:
+    """The link and the outbox, where they are configured; see the `status` of each."""
+    if link := status.get("link"):
+        budget = link["budget"]
+        yield GaugeMetricFamily("edge_link_up", "1 where the online model can be asked.", float(link["state"] == "up"))
+        yield GaugeMetricFamily("edge_cloud_calls_today", "Calls in these 24 hours.", float(budget["calls_today"]))
+        yield GaugeMetricFamily("edge_cloud_cost_today", "What they cost.", float(budget["cost_today"]))
+        yield GaugeMetricFamily(
+            "edge_cloud_calls_this_month", "Calls in these 30 days.", float(budget["calls_this_month"])
+        )
+    if outbox := status.get("outbox"):
+        fault = float(outbox["fault"] is not None)
+        yield GaugeMetricFamily("edge_outbox_fault", "1 where frames cannot be kept: a full disk, say.", fault)
+        yield GaugeMetricFamily("edge_outbox_bytes", "Bytes that the outbox holds.", float(outbox.get("bytes", 0)))
+        entries = GaugeMetricFamily("edge_outbox_entries", "Entries, by state.", labels=("state",))
+        for state in EntryState:
+            entries.add_metric((state,), float(outbox.get(state, 0)))
+        yield entries
 
 
 def metrics_door(metrics: Metrics) -> APIRouter:

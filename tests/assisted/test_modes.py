@@ -177,3 +177,12 @@ def test_the_cloud_takes_what_is_too_much_for_the_edge(serve, cloud, vertex):
     assert {answer.get("reason") for answer in answers if answer.get("source") == "cloud"} == {"edge_overloaded"}
     taken = next(answer for answer in answers if answer.get("source") == "cloud")
     assert taken["image"] == {"width": 3000, "height": 2000}
+
+
+def test_the_metrics_tell_who_answered_and_why_and_how_the_link_is(server, photo):
+    server.post(photo, model="imagenet")
+    with urllib.request.urlopen(f"{server.url}/metrics") as reply:
+        text = reply.read().decode()
+    label = 'edge_verdicts_total{decision="escalate",model="imagenet",reason="low_score",source="cloud"}'
+    assert any(line.startswith(label) for line in text.splitlines())
+    assert "edge_link_up 1.0" in text
