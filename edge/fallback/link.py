@@ -94,6 +94,7 @@ class Link:
 
     def start(self) -> None:
         """Connect in the background; returns at once."""
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
 
     def stop(self) -> None:
@@ -105,8 +106,7 @@ class Link:
 
     def run(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run something of the cloud's on this thread until it ends or the link is stopped. Call after `start`."""
-        while self._loop is None:
-            time.sleep(0.001)
+        assert self._loop is not None
         self._loop.call_soon_threadsafe(self._keep, work)
 
     def ask(self, question: Question, seconds: float) -> Future[CloudAnswer]:
@@ -202,9 +202,9 @@ class Link:
             return self.budget.take(self._ledger.clock()) is None
 
     def _run(self) -> None:
-        loop = asyncio.new_event_loop()
+        assert self._loop is not None
+        loop = self._loop
         asyncio.set_event_loop(loop)
-        self._loop = loop
         try:
             loop.run_until_complete(self._live())
         except asyncio.CancelledError:

@@ -1,0 +1,70 @@
+"""The machine's clock is set while the service runs and between its runs: no kept frame goes, no budget begins anew.
+
+The clock is Debian's libfaketime before the process, which sets the wall clock alone, as a hand or NTP does.
+"""
+
+from __future__ import annotations
+
+import urllib.request
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import pytest
+
+MODEL = {"default_model": "imagenet", "cloud_mode": "low_confidence", "cloud_threshold": 0.6}
+LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+
+
+@pytest.fixture
+def clock(tmp_path):
+    """Set the wall clock of processes started with the prefix; returns the prefix and the function that sets it."""
+    if LIBRARY is None:
+        pytest.skip("Debian's package faketime is not here")
+    file = tmp_path / "clock"
+    names = {
+        "LD_PRELOAD": LIBRARY,
+        "FAKETIME_TIMESTAMP_FILE": file,
+        "FAKETIME_NO_CACHE": 1,
+        "FAKETIME_DONT_FAKE_MONOTONIC": 1,
+        "NO_FAKE_STAT": 1,
+    }
+    file.write_text("+0")
+    return ["env", *(f"{name}={value}" for name, value in names.items())], file.write_text
+
+
+def year(server):
+    with urllib.request.urlopen(f"{server.url}/health/live") as reply:
+        return parsedate_to_datetime(reply.headers["date"]).year
+
+
+def kept(server):
+    return {entry["key"] for entry in server.get("/outbox")["entries"]}
+
+
+@pytest.mark.slow
+def test_a_clock_set_back_ten_years_and_forward_one_loses_nothing_and_renews_no_budget(
+    serve, cloud, vertex, frames, photo, clock, tmp_path
+):
+    prefix, set_to = clock
+    settings = {**MODEL, **cloud, "cloud_calls_per_day": 1, "outbox_dir": tmp_path / "outbox", "outbox_ack_ms": 2000}
+    vertex.behave()
+    with serve(*prefix, **settings) as server:
+        server.link_is("up")
+        today = year(server)
+        assert server.post(photo)["source"] == "cloud"  # the one call of the day
+        for frame in frames(3):
+            assert server.post(frame)["hindrance"] == "budget_spent"
+        before = kept(server)
+        assert len(before) == 3
+        for jump, then in (("-10y", today - 10), ("+1y", today + 1)):
+            set_to(jump)
+            server.wait(lambda then=then: year(server) == then)
+            assert server.post(photo)["hindrance"] == "budget_spent"
+            assert kept(server) >= before
+    for jump in ("-10y", "+1y"):
+        set_to(jump)
+        with serve(*prefix, **settings) as server:
+            server.link_is("up")
+            assert server.post(photo)["hindrance"] == "budget_spent"
+            assert kept(server) >= before
+            assert server.get("/fallback")["outbox"]["settled"] == 0
