@@ -13,6 +13,7 @@ from edge.model import classification, detection
 from edge.model.contract import Format, PixelInput, Task
 from edge.model.prediction import Classification
 from edge.model.preprocess import enough_pixels, preprocess
+from edge.runtime.memory import release_mapped_file
 from edge.vision.decode import decode
 from edge.vision.encode import grey_jpeg
 from edge.vision.graph_input import GraphInput, for_graph
@@ -106,6 +107,7 @@ class Servable:
             self._interpreters = interpreters(self.export, workers)
             for worker in range(workers):
                 self._warm_up(worker, decoding)
+            release_mapped_file(self.export.model)
         except ExportError as error:
             self.state, self.fault = State.END, error
             raise

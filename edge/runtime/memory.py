@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
+from pathlib import Path
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+_MADV_DONTNEED = 4  # Linux's mman-common.h
+
 _LARGE = 4 << 20
 """Bytes from which a block goes back to the system when it is freed. Below it lie the buffers of an everyday frame
 (640 x 480 has 1.2 MB), which are faster to use again than to ask for."""
@@ -36,6 +39,23 @@ def release_free_memory() -> None:
     c = _glibc()
     if c is not None:
         c.malloc_trim(0)
+
+
+def release_mapped_file(file: Path) -> None:
+    """Let go of the resident pages of a file that this process has mapped; what is still used is read in again.
+
+    A TFLite file is mapped, and its weights are packed anew by XNNPACK: after the first frame the mapped pages (5 MiB
+    for each embedded model) are hardly looked at.
+    """
+    c, maps = _glibc(), Path("/proc/self/maps")
+    if c is None or not maps.exists():
+        return
+    name = str(file.resolve())
+    for line in maps.read_text("utf-8", "replace").splitlines():
+        addresses, permissions, *_ = line.split(" ", 2)
+        if line.endswith(f" {name}") and permissions.startswith("r--"):  # nothing was written that could be lost
+            start, end = (int(address, 16) for address in addresses.split("-"))
+            c.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _MADV_DONTNEED)
 
 
 @cache
