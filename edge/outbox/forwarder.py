@@ -13,6 +13,7 @@ import random
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edge.errors import CloudError, CloudRefused, EdgeError, OutboxError
+from edge.outbox.rounds import work_through
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,16 +54,10 @@ class Forwarder:
 
     async def run(self) -> None:
         """Forward until cancelled."""
-        while True:
-            try:
-                busy = self._asker.free() and await self.step()
-            except OutboxError:
-                busy = False  # the outbox has told it
-            except Exception:  # a fault of ours must not end the forwarding for good
-                _log.exception("the outbox could not be forwarded")
-                busy = False
-            if not busy:
-                await asyncio.sleep(self._idle_s)
+        await work_through(self._turn, self._idle_s, "the outbox could not be forwarded")
+
+    async def _turn(self) -> bool:
+        return self._asker.free() and await self.step()
 
     async def step(self) -> bool:
         """Forward some entries; whether there were any."""

@@ -19,9 +19,9 @@ import urllib.request
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from edge.errors import OutboxError
 from edge.outbox.describe import entry_json
 from edge.outbox.forwarder import wait_s
+from edge.outbox.rounds import work_through
 from edge.threads import in_background
 
 if TYPE_CHECKING:
@@ -63,16 +63,7 @@ class Webhook:
 
     async def run(self) -> None:
         """Tell until cancelled."""
-        while True:
-            try:
-                busy = await self.step()
-            except OutboxError:
-                busy = False  # the outbox has told it
-            except Exception:  # a fault of ours must not end the telling for good
-                _log.exception("the webhook could not be told")
-                busy = False
-            if not busy:
-                await asyncio.sleep(self._idle_s)
+        await work_through(self.step, self._idle_s, "the webhook could not be told")
 
     async def step(self) -> bool:
         """Tell of some results; whether there were any."""
