@@ -137,10 +137,14 @@ def key(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None:
 @click.option("--model", help="Name of a model, or the path of an export. The default model if not given.")
 @click.option("--quick", is_flag=True, help="Half a minute for a first impression, instead of six.")
 @click.option("--seconds", type=click.FloatRange(min=0.1), help="Seconds of each point, without its warm-up.")
+@click.option("--black-hole", is_flag=True, help="Measure what a cloud whose network vanished costs a frame.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def bench(**arguments: Any) -> None:
     """Measure the server on this machine against the bare work: decode, resize, invoke. Settings as for serve."""
     from edge.commands.bench import Request, run
+
+    if arguments["black_hole"] and arguments["seconds"] is not None:
+        raise click.UsageError("--black-hole counts frames, not seconds: leave --seconds out.")
 
     run(Request(**arguments), load_settings())
 

@@ -222,15 +222,16 @@ def make_aims(points: Sequence[Point], multipart: Multipart, measured: Measureme
     (at_aim,) = (point for point in points if (point.size, point.connections) == (str(WEBCAM), AIM_CONNECTIONS))
     pss_mib = max(measured.after_start.pss_mib, measured.after_load.pss_mib)
     return [
-        _aim(f"server CPU / bare work, {at_aim.size}, c = 8", MOST_OF_BARE, at_aim.ratio),
-        _aim(f"server CPU, multipart / raw, {multipart.size}", MOST_MULTIPART, multipart.ratio),
-        _aim("start to first answer, s", MOST_START_S, median(measured.first_answers_s)),
-        _aim("memory (PSS), MiB", MOST_PSS_MIB, pss_mib),
-        _aim("libraries of TensorFlow mapped", 0, float(measured.tensorflow)),
+        aim(f"server CPU / bare work, {at_aim.size}, c = 8", MOST_OF_BARE, at_aim.ratio),
+        aim(f"server CPU, multipart / raw, {multipart.size}", MOST_MULTIPART, multipart.ratio),
+        aim("start to first answer, s", MOST_START_S, median(measured.first_answers_s)),
+        aim("memory (PSS), MiB", MOST_PSS_MIB, pss_mib),
+        aim("libraries of TensorFlow mapped", 0, float(measured.tensorflow)),
     ]
 
 
-def _aim(name: str, limit: float, measured: float | None) -> Aim:
+def aim(name: str, limit: float, measured: float | None) -> Aim:
+    """An aim and what was measured of it."""
     return Aim(name, limit, measured, None if measured is None else measured <= limit)
 
 

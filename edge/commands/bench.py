@@ -1,4 +1,4 @@
-"""`edge bench`: measure the server against the bare work, and print what came out beside what is aimed at."""
+"""`edge bench`: measure the server, and print what came out beside what is aimed at."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from edge.bench.black_hole import FRAMES, FRAMES_QUICK, measure_black_hole
 from edge.bench.report import CONNECTIONS
 from edge.bench.run import QUICK, THOROUGH, measure
 from edge.bootstrap import build_repository, embedded_models
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from edge.bench.report import Report
+    from edge.bench.black_hole import BlackHoleReport
+    from edge.bench.report import Aim, Report
+    from edge.repository.servable import Servable
     from edge.settings import Settings
 
 
@@ -35,6 +38,7 @@ class Request:
     quick: bool
     seconds: float | None
     as_json: bool
+    black_hole: bool = False
 
 
 def run(request: Request, settings: Settings) -> None:
@@ -43,14 +47,17 @@ def run(request: Request, settings: Settings) -> None:
     Raises:
         EdgeError: there is no such model, or the server does not start with it.
     """
-    plan = QUICK if request.quick else THOROUGH
-    if request.seconds is not None:
-        plan = replace(plan, seconds=request.seconds)
     name = request.model
     if name is not None and Path(name).exists():
         settings, name = settings.model_copy(update={"models": Path(name), "default_model": None}), None
     settings = settings.model_copy(update={"models": settings.models or embedded_models()})
     servable = build_repository(settings).find(name)
+    if request.black_hole:
+        _run_black_hole(request, servable, settings)
+        return
+    plan = QUICK if request.quick else THOROUGH
+    if request.seconds is not None:
+        plan = replace(plan, seconds=request.seconds)
     with _progress(plan.steps) as advance:
         report = measure(servable, settings, plan, advance)
     if request.as_json:
@@ -59,14 +66,48 @@ def run(request: Request, settings: Settings) -> None:
         _print(report, Console())
 
 
-def _print(report: Report, console: Console) -> None:
-    machine, method = report.machine, report.method
+def _run_black_hole(request: Request, servable: Servable, settings: Settings) -> None:
+    frames = FRAMES_QUICK if request.quick else FRAMES
+    with _progress(frames) as advance:
+        report = measure_black_hole(servable, settings, frames, advance)
+    if request.as_json:
+        click.echo(json.dumps(asdict(report), indent=2))
+        return
+    console = Console()
+    _print_machine(report.machine, console)
+    console.print(
+        f"Model {report.model}, {report.frames} frames each, one at a time, servers in turn. CPU: ms a frame.\n",
+        style="dim",
+    )
+    console.print(black_hole_table(report))
+    console.print()
+    console.print(aims_table(report.aims))
+
+
+def black_hole_table(report: BlackHoleReport) -> Table:
+    """Servers with and without a black-holed online model, a row each."""
+    table = _table("online model", "p50 ms", "p99 ms", "slowest ms", "CPU", "p50 / off", "p99 / off", "CPU / off")
+    for row in report.rows:
+        table.add_row(
+            row.name,
+            *(_figure(value, 2) for value in (row.p50_ms, row.p99_ms, row.slowest_ms, row.cpu_ms)),
+            *(_figure(value, 3) for value in (row.p50, row.p99, row.cpu)),
+        )
+    return table
+
+
+def _print_machine(machine: Mapping[str, str | int], console: Console) -> None:
     console.print(
         f"{machine['cpu']}, {machine['usable_cpus']} of {machine['cores']} cores, {machine['memory_mib']} MiB; "
         f"{machine['system']}, Python {machine['python']}, LiteRT {machine.get('ai-edge-litert')}, "
         f"Pillow {machine.get('pillow')}, uvicorn {machine.get('uvicorn')}",
         style="dim",
     )
+
+
+def _print(report: Report, console: Console) -> None:
+    method = report.method
+    _print_machine(report.machine, console)
     console.print(
         f"Model {method['model']}, {method['workers']} workers; median of {method['rounds']} rounds "
         f"of {method['seconds']} s a point. c: connections; CPU: ms a frame; /s: frames; refused: 503.\n",
@@ -76,7 +117,7 @@ def _print(report: Report, console: Console) -> None:
     console.print()
     console.print(overload_table(report))
     console.print()
-    console.print(aims_table(report))
+    console.print(aims_table(report.aims))
     starts, pss = report.first_answer_s, {when: one.pss_mib for when, one in report.memory.items()}
     rss = {when: one.rss_mib for when, one in report.memory.items()}
     console.print(
@@ -126,11 +167,11 @@ def overload_table(report: Report) -> Table:
     return table
 
 
-def aims_table(report: Report) -> Table:
+def aims_table(aims: Sequence[Aim]) -> Table:
     """The aims, each with what was measured and whether that meets it."""
     words = {True: Text("met", "green"), False: Text("not met", "red"), None: Text("not measured", "dim")}
     table = _table("aim", "at most", "measured", "")
-    for aim in report.aims:
+    for aim in aims:
         table.add_row(
             aim.name, f"{aim.limit:.4g}", "-" if aim.measured is None else f"{aim.measured:.4g}", words[aim.met]
         )
