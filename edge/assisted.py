@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.errors import CloudError, CloudUnreachable, EdgeError
 from edge.fallback.cloud import Question
+from edge.fallback.comparison import Compared, Comparison, same
 from edge.fallback.policy import (
     Action,
     Decision,
@@ -86,14 +87,6 @@ class Assistance:
     overflow: int = 0
 
 
-@dataclass(slots=True)
-class Comparison:
-    """How often edge and cloud were asked the same, and said the same."""
-
-    compared: int = 0
-    agreed: int = 0
-
-
 class AssistedService(InferenceService):
     """See the module.
 
@@ -140,9 +133,8 @@ class AssistedService(InferenceService):
 
     @contextmanager
     def admit(self) -> Iterator[Place]:
-        """As the edge alone, with more places while the online model takes what is too much."""
-        link = self.assistance.link
-        spill = self._overflows and link is not None and link.state is LinkState.UP and link.hindrance is None
+        """As the edge alone, with more places while the online model or the outbox takes what is too much."""
+        spill = self._overflows and (self._link_is_free or self._outbox_is_well)
         self.max_in_flight = self._own_places + (self.assistance.overflow if spill else 0)
         with super().admit() as place:
             yield place
@@ -178,9 +170,18 @@ class AssistedService(InferenceService):
         return {
             "modes": {one.name: sorted(self._rules_of(one).modes) for one in self.repository.servables},
             "link": None if link is None else link.status(),
-            "shadow": {"compared": self.comparison.compared, "agreed": self.comparison.agreed},
+            "shadow": self.comparison.status(),
             "outbox": None if outbox is None else outbox.status(),
         }
+
+    @property
+    def _link_is_free(self) -> bool:
+        link = self.assistance.link
+        return link is not None and link.state is LinkState.UP and link.hindrance is None
+
+    @property
+    def _outbox_is_well(self) -> bool:
+        return self.assistance.outbox is not None and self.assistance.outbox.fault is None
 
     def _rules_for(self, servable: Servable, query: Query) -> Rules:
         rules = self._rules_of(servable)
@@ -221,8 +222,10 @@ class AssistedService(InferenceService):
             if not isinstance(cloud, Hindrance):
                 return _from_cloud(answer, cloud, decision, query, Said(answer.items, edge_ms))
             decision = after_failure(decision.reason, cloud, outbox=self.assistance.outbox is not None)
-        if decision.action in {Action.SHADOW, Action.TRY}:
-            self._ask_beside(image, query, answer)
+        if decision.action is Action.SHADOW:
+            self._compare_beside(image, query, answer, edge_ms)
+        elif decision.action is Action.TRY:
+            self._ask_beside(image, query, answer.model)
         verdict = verdict_of(decision)
         if decision.keep:
             entry = _entry(image, query, answer.model, decision, answer.prediction)
@@ -257,11 +260,19 @@ class AssistedService(InferenceService):
         except CloudUnreachable:
             return Hindrance.LINK_DOWN
         answer.add_done_callback(_look_at)
+        gone = asyncio.ensure_future(query.gone()) if query.gone else None
         try:
-            await asyncio.wait({answer}, timeout=seconds)
+            await asyncio.wait({answer, gone or answer}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             answer.cancel()
             raise
+        finally:
+            nobody_waits = gone is not None and gone.done()
+            if gone is not None:
+                gone.cancel()
+        if not answer.done() and nobody_waits:
+            answer.cancel()
+            return Hindrance.CALLER_GONE
         if not answer.done():
             return Hindrance.TIMED_OUT  # it ends by itself within milliseconds, and the link learns from it
         try:
@@ -272,21 +283,30 @@ class AssistedService(InferenceService):
         except asyncio.CancelledError:  # the link is stopping
             return Hindrance.LINK_DOWN
 
-    def _ask_beside(self, image: bytes, query: Query, answer: Answer) -> None:
-        """Ask the cloud without waiting, and compare what it says with the edge's answer."""
+    def _ask_beside(self, image: bytes, query: Query, servable: Servable) -> Future[CloudAnswer] | None:
+        """Ask the cloud without waiting; ``None`` where it cannot be asked any more."""
         link = self.assistance.link
         assert link is not None
+        try:
+            return link.ask(_question(image, servable), self._seconds(query))
+        except CloudUnreachable:
+            return None
+
+    def _compare_beside(self, image: bytes, query: Query, answer: Answer, edge_ms: float) -> None:
+        """Ask the cloud without waiting, and compare what it says with the edge's answer."""
 
         def compare(future: Future[CloudAnswer]) -> None:
             if future.cancelled() or future.exception() is not None:
+                self.comparison.failed()
                 return
-            self.comparison.compared += 1
-            self.comparison.agreed += _same(answer.prediction, future.result().prediction, answer.model)
+            cloud, model = future.result(), answer.model
+            edge_said, cloud_said = Said(answer.items, edge_ms), _said(cloud, model, query)
+            agreed = same(answer.prediction, cloud.prediction, selection(model.contract))
+            self.comparison.add(Compared(model.name, query.camera, edge_said, cloud_said, agreed))
 
-        try:
-            link.ask(_question(image, answer.model), self._seconds(query)).add_done_callback(compare)
-        except CloudUnreachable:
-            return
+        asked = self._ask_beside(image, query, answer.model)
+        if asked is not None:
+            asked.add_done_callback(compare)
 
     async def _keep(self, entry: NewEntry, query: Query) -> Kept:
         """Hand a frame to the outbox, and wait for its acknowledgement as long as the owner allows."""
@@ -337,10 +357,14 @@ def _question(image: bytes, servable: Servable, key: str = "") -> Question:
 
 
 def _from_cloud(answer: Answer, cloud: CloudAnswer, decision: Decision, query: Query, edge: Said | None) -> Answer:
-    items = _shown(cloud.prediction, answer.model, query.top_k, query.threshold)
-    said = CloudSaid(items, cloud.latency, cloud.model, cloud.unknown_labels)
+    said = _said(cloud, answer.model, query)
     verdict = Verdict(decision.action, decision.reason, None, edge, said)
-    return replace(answer, prediction=cloud.prediction, items=items, source="cloud", outputs=None, verdict=verdict)
+    return replace(answer, prediction=cloud.prediction, items=said.items, source="cloud", outputs=None, verdict=verdict)
+
+
+def _said(cloud: CloudAnswer, servable: Servable, query: Query) -> CloudSaid:
+    items = _shown(cloud.prediction, servable, query.top_k, query.threshold)
+    return CloudSaid(items, cloud.latency, cloud.model, cloud.unknown_labels)
 
 
 def _shown(prediction: Prediction, servable: Servable, top_k: int | None, threshold: float | None) -> list[Item]:
@@ -375,14 +399,6 @@ def _kept(future: Future[Receipt]) -> Kept:
         return Kept(KeptState.FAILED)
     receipt = future.result()
     return Kept(KeptState.KEPT if receipt.kept else KeptState.FULL, receipt.key)
-
-
-def _same(edge: Prediction, cloud: Prediction, servable: Servable) -> bool:
-    """Whether both say the same: the best class, or the same things seen."""
-    if isinstance(edge, Classification) and isinstance(cloud, Classification):
-        return edge.labels[int(edge.scores.argmax())] == cloud.labels[int(cloud.scores.argmax())]
-    seen = [sorted(item.label for item in one.select(selection(servable.contract))) for one in (edge, cloud)]
-    return seen[0] == seen[1]
 
 
 def _look_at(future: asyncio.Future[Any]) -> None:

@@ -13,7 +13,7 @@ from edge.model.prediction import selection
 from edge.runtime.memory import release_free_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,6 +41,8 @@ class Query:
         deadline: on `time.monotonic`, by which the answer is wanted.
         fallback: when the online model is wanted, in place of the owner's mode; the door has seen that it is allowed.
         camera: who sent the image, for the wall and the outbox; empty where it does not say.
+        gone: returns when the caller has gone away, so that nothing costly is done for nobody; ``None`` where that
+            cannot be told.
     """
 
     deadline: float
@@ -50,6 +52,7 @@ class Query:
     threshold: float | None = None
     fallback: str | None = None
     camera: str = ""
+    gone: Callable[[], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,18 +100,23 @@ class Budget:
     def hindrance(self, now: float) -> Hindrance | None:
         """What stands against a call now: the budget is spent, or too many were made in this second."""
         limits = self.limits
-        day, month = self.spent.day.at(now, DAY_S), self.spent.month.at(now, MONTH_S)
+        spent = self.spent_at(now)
+        day, month = spent.day, spent.month
         caps = (
             (day.calls + 1, limits.calls_per_day),
             (month.calls + 1, limits.calls_per_month),
             ((day.micros + self._micros) / _MICRO, limits.cost_per_day),
             ((month.micros + self._micros) / _MICRO, limits.cost_per_month),
         )
-        if any(cap is not None and spent > cap for spent, cap in caps):
+        if any(cap is not None and after > cap for after, cap in caps):
             return Hindrance.BUDGET_SPENT
         if limits.per_second is not None and self._refilled(now) < 1:
             return Hindrance.RATE_LIMITED
         return None
+
+    def spent_at(self, now: float) -> Spent:
+        """What counts now: nothing of a day or a month that is over."""
+        return Spent(self.spent.day.at(now, DAY_S), self.spent.month.at(now, MONTH_S))
 
     def take(self, now: float) -> Hindrance | None:
         """Count a call where it is allowed; else say what stands against it."""
@@ -119,8 +124,8 @@ class Budget:
         if hindrance is None:
             if self.limits.per_second is not None:
                 self._tokens, self._filled = self._refilled(now) - 1, now
-            day, month = self.spent.day.at(now, DAY_S), self.spent.month.at(now, MONTH_S)
-            self.spent = Spent(day.plus(self._micros), month.plus(self._micros))
+            spent = self.spent_at(now)
+            self.spent = Spent(spent.day.plus(self._micros), spent.month.plus(self._micros))
         return hindrance
 
     def _refilled(self, now: float) -> float:

@@ -126,7 +126,7 @@ class Link:
 
     def status(self) -> dict[str, Any]:
         """For people and gauges."""
-        spent, limits = self.budget.spent, self.budget.limits
+        spent, limits = self.budget.spent_at(self._ledger.clock()), self.budget.limits
         return {
             "state": self.state,
             "fault": self.fault,

@@ -66,6 +66,7 @@ class Hindrance(StrEnum):
     BUSY = "busy"
     NO_TIME = "no_time"
     TIMED_OUT = "timed_out"
+    CALLER_GONE = "caller_gone"
     CLOUD_FAILED = "cloud_failed"
 
 

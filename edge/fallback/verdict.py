@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge.fallback.policy import Action, Decision, Hindrance, Reason
     from edge.model.prediction import Item
+
+
+_MS_DIGITS = 3
 
 
 class KeptState(StrEnum):
@@ -46,6 +49,13 @@ class Said:
     items: Sequence[Item]
     latency: float
 
+    def as_json(self) -> dict[str, Any]:
+        """As answers show it."""
+        return {
+            "predictions": [item.as_json() for item in self.items],
+            "latency_ms": round(self.latency, _MS_DIGITS),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class CloudSaid(Said):
@@ -58,6 +68,11 @@ class CloudSaid(Said):
 
     model: str
     unknown_labels: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """As answers show it."""
+        known = Said.as_json(self)  # without arguments, super() does not find its way in a class with slots
+        return {**known, "model": self.model, "unknown_labels": list(self.unknown_labels)}
 
 
 @dataclass(frozen=True, slots=True)

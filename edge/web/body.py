@@ -62,6 +62,12 @@ async def read_body(request: Request, place: Place, *, max_bytes: int, seconds: 
     return body.getvalue()
 
 
+async def caller_gone(request: Request) -> None:
+    """Return when the caller has hung up. Once the body was read, nothing else comes."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
 def multipart_images(content_type: str, body: bytes) -> list[Part] | None:
     """The images of a multipart body; ``None`` where the content type is another.
 

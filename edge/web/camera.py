@@ -7,13 +7,14 @@ resolution of dependencies and response models costs more than the rest of the H
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
 
 from edge.errors import BadRequest, EdgeError
 from edge.service import Query
-from edge.web.body import multipart_images, read_body
+from edge.web.body import caller_gone, multipart_images, read_body
 from edge.web.direct import DirectRoute
 from edge.web.replies import json_response
 from edge.web.schema import AnswerSchema, ErrorSchema, ManySchema, answer_json, error_json
@@ -120,6 +121,7 @@ def _query(request: Request, settings: Settings, arrived: float) -> Query:
         threshold=_number(given, "threshold", float, 0, 1),
         fallback=_fallback(given.get("fallback"), settings),
         camera=camera_name(given),
+        gone=partial(caller_gone, request),
     )
 
 

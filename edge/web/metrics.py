@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import prometheus_client
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
@@ -185,6 +185,9 @@ def _behind(status: Mapping[str, Any]) -> Iterator[Metric]:
         yield GaugeMetricFamily(
             "edge_cloud_calls_this_month", "Calls in these 30 days.", float(budget["calls_this_month"])
         )
+        shadow = status["shadow"]
+        yield CounterMetricFamily("edge_shadow_compared", "Frames both sides answered.", float(shadow["compared"]))
+        yield CounterMetricFamily("edge_shadow_agreed", "Of these, those told the same.", float(shadow["agreed"]))
     if outbox := status.get("outbox"):
         fault = float(outbox["fault"] is not None)
         yield GaugeMetricFamily("edge_outbox_fault", "1 where frames cannot be kept: a full disk, say.", fault)

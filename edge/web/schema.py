@@ -153,17 +153,9 @@ def _verdict_json(verdict: Verdict) -> dict[str, Any]:
     """What the fallback adds; only what there is."""
     added: dict[str, Any] = {"decision": verdict.action, "reason": verdict.reason, "hindrance": verdict.hindrance}
     if verdict.edge is not None:
-        added["edge"] = {
-            "predictions": [item.as_json() for item in verdict.edge.items],
-            "latency_ms": round(verdict.edge.latency, _MS_DIGITS),
-        }
+        added["edge"] = verdict.edge.as_json()
     if verdict.cloud is not None:
-        added["cloud"] = {
-            "predictions": [item.as_json() for item in verdict.cloud.items],
-            "latency_ms": round(verdict.cloud.latency, _MS_DIGITS),
-            "model": verdict.cloud.model,
-            "unknown_labels": list(verdict.cloud.unknown_labels),
-        }
+        added["cloud"] = verdict.cloud.as_json()
     if verdict.outbox is not None:
         added["outbox"] = {"state": verdict.outbox.state, "key": verdict.outbox.key}
     return {name: value for name, value in added.items() if value is not None}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -15,7 +16,7 @@ from fastapi import APIRouter, Request, Response
 
 from edge.errors import BadRequest, EdgeError, ModelNotFound, RequestError
 from edge.service import Query
-from edge.web.body import read_body
+from edge.web.body import caller_gone, read_body
 from edge.web.replies import json_response
 from edge.web.tfserving_reply import metadata_reply, reply, signature_name, status_reply
 from edge.web.tfserving_request import parse
@@ -53,7 +54,8 @@ def tf_serving_door(service: InferenceService, settings: Settings) -> APIRouter:
         if verb != ":predict":
             raise _no_verb(request, verb)
         with service.admit() as place:
-            query = Query(deadline=arrived + settings.deadline_ms / 1000, model=name, version=version)
+            deadline, gone = arrived + settings.deadline_ms / 1000, partial(caller_gone, request)
+            query = Query(deadline, name, version, gone=gone)
             servable = service.repository.get(name, version)
             seconds = query.deadline - time.monotonic()
             body = await read_body(request, place, max_bytes=settings.max_body_bytes, seconds=seconds)
