@@ -97,7 +97,7 @@ class Entry:
         sequence: grows with every entry, whatever the clocks do.
         key: see `key_of`; the far side tells repetitions by it.
         digest: SHA-256 of the image.
-        size: of the image in bytes; 0 where only the prediction is kept.
+        size: bytes that it takes of the quota: the image as it is stored, and what the edge said.
         seen: how often the frame came.
         created: wall clock, seconds since 1970, as the device believed it.
         attempts: that failed for the frame's own sake.

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+import tempfile
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.clock import Reading, SteadyClock
 from edge.errors import OutboxError, SettingsError
@@ -243,6 +247,71 @@ def test_a_key_may_be_shortened_while_it_is_unambiguous(open_store):
     (key,) = put(store, "a")
     assert store.get(key[:6]).key == key
     assert store.get("zz") is None
+
+
+FRAME = st.integers(0, 9)
+STEP = st.one_of(
+    st.tuples(st.just("put"), FRAME, st.integers(1, 200)),
+    st.tuples(st.sampled_from(["settle", "set_aside", "told", "give_up", "retry", "purge"]), FRAME),
+)
+
+
+@given(st.lists(STEP, max_size=40), st.booleans())
+def test_the_sums_are_those_of_the_entries_whatever_was_done(steps, tell):
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder), Quota(max_entries=6, max_bytes=1_000, tell=tell), clock=SteadyClock(read=Clocks()))
+        keys = {}
+        for what, number, *size in steps:
+            if what == "put":
+                keys[number] = store.put([frame(f"{number}", size=size[0])])[0].key
+            key = keys.get(number, "none")
+            match what:
+                case "settle":
+                    store.settle(key, {})
+                case "set_aside":
+                    store.set_aside(key, "refused")
+                case "told":
+                    store.told(key)
+                case "give_up":
+                    store.postpone_telling(key, 1, give_up=True)
+                case "retry":
+                    store.retry([key])
+                case "purge":
+                    store.purge(keys=[key])
+            there = store.entries(limit=100)
+            assert store.counts() == {
+                **{state: sum(entry.state is state for entry in there) for state in State},
+                "bytes": sum(entry.size for entry in there),
+                "untold": sum(entry.telling is Telling.DUE for entry in there),
+                "given_up": sum(entry.telling is Telling.GIVEN_UP for entry in there),
+            }
+        store.close()
+
+
+def test_too_many_entries_make_room_for_some_more_at_once(open_store):
+    store = open_store(Quota(max_entries=40))
+    put(store, *(f"{number}" for number in range(41)))
+    assert store.counts()[State.WAITING] == 38  # else each further frame would have every entry looked at
+
+
+def test_an_outbox_of_the_version_before_is_taken_over(open_store, tmp_path):
+    store = open_store(Quota(tell=True))
+    one, two, _ = put(store, "one", "two", "three")
+    store.settle(one, {})
+    store.set_aside(two, "refused")
+    before = store.counts()
+    store.close()
+    with sqlite3.connect(tmp_path / FILE_NAME) as database:
+        database.executescript(
+            "DROP TRIGGER tally_comes; DROP TRIGGER tally_goes; DROP TRIGGER tally_changes; DROP TABLE tally;"
+            "DROP INDEX entry_by_birth; DROP INDEX entry_by_order;"
+            "CREATE INDEX entry_by_state ON entry (state, not_before, sequence); PRAGMA user_version = 1;"
+        )
+    database.close()
+    store = open_store()
+    assert store.counts() == before
+    put(store, "four")
+    assert store.counts()[State.WAITING] == 2
 
 
 def test_a_missing_outbox_is_told_and_not_made(tmp_path):
