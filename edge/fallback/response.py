@@ -8,7 +8,6 @@ the cloud of the first. Box orders differ: AutoML x_min, x_max, y_min, y_max; Te
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 _AUTOML_TO_XYXY = [0, 2, 1, 3]
 _TENSORFLOW_TO_XYXY = [1, 0, 3, 2]
 _XYXY = [0, 1, 2, 3]
+_ROUNDING = 1e-3
 _OWN_BOX = ("x_min", "y_min", "x_max", "y_max")
 
 Rows = tuple["Sequence[str]", "Sequence[float]", "Sequence[Sequence[float]] | None", list[int]]
@@ -43,22 +43,23 @@ def read_response(
         renamed: the online model's label to the edge's.
 
     Raises:
-        CloudNonsense: it is none of the known shapes, or holds numbers that are none.
+        CloudNonsense: it is none of the known shapes, of another task, names no class, or holds numbers that are
+            none or, as scores, not within 0..1.
     """
     try:
         names, scores, boxes, order = _rows(value)
         if len(names) != len(scores) or (boxes is not None and len(boxes) != len(scores)):
             raise CloudNonsense(f"The online model answered {len(names)} labels for {len(scores)} scores.")
         told = [renamed.get(str(name), str(name)) for name in names]
-        numbers = [float(score) for score in scores]
-        if not all(math.isfinite(score) for score in numbers):
-            raise CloudNonsense("The online model answered a score that is no number.")
+        numbers = [_score(score) for score in scores]
         known = {label: index for index, label in enumerate(labels)}
         unknown = tuple(dict.fromkeys(label for label in told if label not in known))
         every = {**known, **{label: len(labels) + index for index, label in enumerate(unknown)}}
         classes = [every[label] for label in told]
         if task is Task.DETECTION:
             return _detections(told, numbers, boxes, classes, order), unknown
+        if boxes is not None:
+            raise CloudNonsense("The online model answered with boxes; it is a detector.")
         return _classification((*labels, *unknown), numbers, classes), unknown
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise CloudNonsense(
@@ -66,11 +67,21 @@ def read_response(
         ) from error
 
 
+def _score(value: Any) -> float:
+    """Within 0..1, rounding apart; written so that NaN is refused, too."""
+    score = float(value)
+    if not -_ROUNDING <= score <= 1 + _ROUNDING:
+        raise CloudNonsense(f"The online model answered the score {value}; scores are 0..1.")
+    return min(max(score, 0.0), 1.0)
+
+
 def _classification(labels: tuple[str, ...], scores: Sequence[float], classes: Sequence[int]) -> Classification:
-    """All labels, those the cloud left out with 0."""
+    """All labels, those the cloud left out with 0; of one that it names twice the better score."""
+    if not classes:
+        raise CloudNonsense("The online model's answer names no class.")
     every = np.zeros(len(labels), np.float32)
-    every[np.asarray(classes, np.intp)] = scores
-    return Classification(labels, every, multi_label=bool(sum(scores) > 1 + 1e-3))
+    np.maximum.at(every, np.asarray(classes, np.intp), np.asarray(scores, np.float32))
+    return Classification(labels, every, multi_label=bool(sum(scores) > 1 + _ROUNDING))
 
 
 def _detections(
@@ -83,6 +94,8 @@ def _detections(
     if boxes is None:
         raise CloudNonsense("The online model answered without boxes; it is no detector.")
     corners = np.asarray(boxes, np.float32).reshape(-1, 4)[:, order]
+    if not np.isfinite(corners).all():
+        raise CloudNonsense("The online model answered a box whose corners are no numbers.")
     return Detections(
         boxes=clip_boxes(corners),
         classes=np.asarray(classes, np.intp),

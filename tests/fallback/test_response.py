@@ -80,7 +80,33 @@ def test_nothing_found_is_an_answer():
     assert len(prediction.scores) == 0
 
 
-@pytest.mark.parametrize("score", ["NaN", float("inf"), None, "x", {}])
-def test_a_score_that_is_no_number_is_nonsense(score):
+@pytest.mark.parametrize(
+    ("value", "task"),
+    [
+        ({"displayNames": [], "confidences": []}, Task.CLASSIFICATION),
+        ({"displayNames": ["rose"], "confidences": [0.5], "bboxes": [[0, 1, 0, 1]]}, Task.CLASSIFICATION),
+        ({"displayNames": ["rose"], "confidences": [0.5]}, Task.DETECTION),
+        ({"displayNames": ["rose"], "confidences": [0.5], "bboxes": [["NaN", 1, 0, 1]]}, Task.DETECTION),
+        ({"displayNames": ["rose"], "confidences": [0.5], "bboxes": [[0, 1, 0]]}, Task.DETECTION),
+    ],
+    ids=["no class", "boxes for a class", "no boxes", "box of no number", "box of three"],
+)
+def test_an_answer_that_does_not_fit_the_task_is_nonsense(value, task):
+    with pytest.raises(CloudNonsense):
+        read(value, task)
+
+
+def test_of_a_class_named_twice_the_better_score_counts():
+    prediction, _ = read({"displayNames": ["rose", "daisy", "rose"], "confidences": [0.5, 0.25, 0.125]})
+    assert prediction.scores.tolist() == [0.5, 0.25]
+
+
+def test_rounding_beyond_one_is_forgiven():
+    prediction, _ = read({"displayNames": ["rose"], "confidences": [1.0000001]})
+    assert prediction.scores.tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("score", ["NaN", float("inf"), None, "x", {}, 1.5, -0.5, 97.0])
+def test_a_score_that_is_no_number_or_not_within_0_and_1_is_nonsense(score):
     with pytest.raises(CloudNonsense):
         read({"displayNames": ["rose"], "confidences": [score]})
