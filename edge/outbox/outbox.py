@@ -34,6 +34,7 @@ T = TypeVar("T")
 _BATCH = 32
 _PAUSE_S = 1.0
 _STOP_S = 5.0
+_TOO_SLOW = "The outbox's disk is too slow: too many frames wait for it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +98,13 @@ class Outbox:
             future.set_exception(OutboxError(self.fault or "The outbox cannot be used."))
             return future
         with self._lock:
-            if self._queued and self._queued + len(entry.image) > self._max_queued:
-                future.set_exception(OutboxError("The outbox's disk is too slow: too many frames wait for it."))
-                return future
-            self._queued += len(entry.image)
+            too_slow = self._queued > 0 and self._queued + len(entry.image) > self._max_queued
+            if not too_slow:
+                self._queued += len(entry.image)
+        if too_slow:
+            self._tell(_TOO_SLOW)
+            future.set_exception(OutboxError(_TOO_SLOW))
+            return future
         self._jobs.put(_Put(entry, future))
         return future
 
@@ -157,16 +161,19 @@ class Outbox:
             receipts = store.put([job.entry for job in batch])
             self._counts = store.counts()
         except Exception as error:  # the thread must not end: the next frame may find the disk well
+            self._forget(batch)
             self._failed(error)
             for job in batch:
                 job.future.set_exception(_as_outbox_error(error))
         else:
+            self._forget(batch)
             self._well()
             for job, receipt in zip(batch, receipts, strict=True):
                 job.future.set_result(receipt)
-        finally:
-            with self._lock:
-                self._queued -= sum(len(job.entry.image) for job in batch)
+
+    def _forget(self, batch: list[_Put]) -> None:
+        with self._lock:
+            self._queued -= sum(len(job.entry.image) for job in batch)
 
     def _do(self, job: _Call) -> None:
         if not job.future.set_running_or_notify_cancel():
@@ -207,13 +214,17 @@ class Outbox:
         self._lock_file = lock
 
     def _failed(self, error: Exception) -> None:
-        words = _as_outbox_error(error).message
-        if words != self.fault:
-            _log.error("frames are not kept: %s", words, exc_info=None if isinstance(error, OutboxError) else error)
-        self.fault = words
+        self._tell(_as_outbox_error(error).message, None if isinstance(error, OutboxError) else error)
         self._paused_until = time.monotonic() + _PAUSE_S
 
+    def _tell(self, words: str, error: Exception | None = None) -> None:
+        if words != self.fault:
+            _log.error("frames are not kept: %s", words, exc_info=error)
+        self.fault = words
+
     def _well(self) -> None:
+        if self.fault == _TOO_SLOW and self._queued > self._max_queued // 2:
+            return  # one frame more fits, and the next does not
         if self.fault is not None:
             _log.warning("frames are kept again in %s", self.folder)
         self.fault, self._paused_until = None, 0.0

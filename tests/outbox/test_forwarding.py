@@ -264,6 +264,9 @@ def test_a_disk_that_is_too_slow_refuses_frames_instead_of_filling_the_memory(tm
     futures = [outbox.put(frame(name)) for name in "abc"]
     with pytest.raises(OutboxError, match="too slow"):
         futures[2].result(0)
+    assert "too slow" in outbox.status()["fault"]
     outbox.start()
     assert futures[1].result(10).kept
+    outbox.call(lambda store: store.counts()).result(10)
+    assert outbox.status()["fault"] is None
     outbox.stop()
