@@ -327,9 +327,12 @@ class _Asker:
     def __init__(self, link: Link, repository: ModelRepository) -> None:
         self._link = link
         self._repository = repository
+        self._most = max(link.most_calls // 2, 1)  # the other half is for frames whose callers wait
 
-    def free(self) -> bool:
-        return self._link.state in {LinkState.UP, LinkState.TRIAL} and self._link.hindrance is None
+    def places(self) -> int:
+        if self._link.hindrance is not None:
+            return 0
+        return {LinkState.UP: self._most, LinkState.TRIAL: 1}.get(self._link.state, 0)
 
     async def ask(self, entry: Entry, image: bytes) -> Mapping[str, Any]:
         servable = self._repository.find(entry.model)

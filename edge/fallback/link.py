@@ -40,6 +40,7 @@ class Link:
     Attributes:
         breaker: when the cloud is left alone.
         budget: what it may cost.
+        most_calls: under way at once.
         fault: why it does not work, in words for the owner; ``None`` where it does.
     """
 
@@ -64,7 +65,7 @@ class Link:
         self.fault: str | None = "not connected yet"
         self._connect = connect
         self._ledger = ledger
-        self._most_calls = most_calls
+        self.most_calls = most_calls
         self._under_way = 0
         self._connected = False
         self._client: CloudClient | None = None
@@ -74,7 +75,7 @@ class Link:
         self._thread = threading.Thread(target=self._run, name="edge-cloud", daemon=True)
 
     def __repr__(self) -> str:
-        return f"<Link {self.state}, {self._under_way}/{self._most_calls} calls, {self.breaker}, {self.budget}>"
+        return f"<Link {self.state}, {self._under_way}/{self.most_calls} calls, {self.breaker}, {self.budget}>"
 
     @property
     def state(self) -> LinkState:
@@ -88,7 +89,7 @@ class Link:
     @property
     def hindrance(self) -> Hindrance | None:
         """What stands against a call now though the way is free."""
-        if self._under_way >= self._most_calls:
+        if self._under_way >= self.most_calls:
             return Hindrance.BUSY
         return self.budget.hindrance(self._ledger.clock())
 

@@ -1,8 +1,12 @@
-"""Drains the outbox while there is a link: asks the online model about each waiting entry and stores what it says.
+"""Drains the outbox while there is a link: asks the online model about the waiting entries and stores what it says.
 
-At least once: an entry is asked about again where the process ended between the answer and its storing, under the same
-key, by which the far side can tell. What fails because of the link waits with the link; what fails by itself goes to
-the back of the line, and after some times is set aside.
+In rounds: as many entries at once, the oldest first, as there are places for them; the next round begins when all of
+this one have their answer, so that no entry is ever under way twice. At least once: an entry is asked about again where
+the process ended between the answer and its storing, under the same key, by which the far side can tell.
+
+An entry that fails waits, longer each time, and lets the others go before. After `MOST_ATTEMPTS` it is set aside, where
+the fault is its own: the far side refused it, or failed on it again though it has answered others since. A link that is
+down sets nothing aside.
 """
 
 from __future__ import annotations
@@ -24,9 +28,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 5
-"""A frame that was refused, or answered with nonsense, so often is set aside."""
+"""Failures by its own fault with which an entry is set aside."""
 
-_AT_ONCE = 4
 _IDLE_S = 1.0
 _FIRST_WAIT_S = 2.0
 _MOST_WAIT_S = 3_600.0
@@ -35,8 +38,8 @@ _MOST_WAIT_S = 3_600.0
 class Asker(Protocol):
     """The way to the online model."""
 
-    def free(self) -> bool:
-        """Whether an entry may be sent now."""
+    def places(self) -> int:
+        """How many entries may be sent now."""
         ...
 
     async def ask(self, entry: Entry, image: bytes) -> Mapping[str, Any]:
@@ -51,22 +54,24 @@ class Forwarder:
         self._outbox = outbox
         self._asker = asker
         self._idle_s = idle_s
+        self._settled = 0
+        self._failures: dict[str, tuple[int, int]] = {}
+        """Of entries on which the far side failed: how often, and how many had been settled at the last time."""
 
     async def run(self) -> None:
         """Forward until cancelled."""
-        await work_through(self._turn, self._idle_s, "the outbox could not be forwarded")
-
-    async def _turn(self) -> bool:
-        return self._asker.free() and await self.step()
+        await work_through(self.step, self._idle_s, "the outbox could not be forwarded")
 
     async def step(self) -> bool:
-        """Forward some entries; whether there were any."""
+        """Forward a round of entries; whether there were any."""
+        places = self._asker.places()
+        if not places:
+            return False
         await self._outbox.well()
-        entries = await asyncio.wrap_future(self._outbox.call(lambda store: store.due(_AT_ONCE)))
-        for entry in entries:
-            if not self._asker.free():
-                break
-            await self._forward(entry)
+        entries = await asyncio.wrap_future(self._outbox.call(lambda store: store.due(places)))
+        for fault in await asyncio.gather(*map(self._forward, entries), return_exceptions=True):
+            if fault is not None:  # told when all are through: none is given up for another's sake
+                raise fault
         return bool(entries)
 
     async def _forward(self, entry: Entry) -> None:
@@ -74,26 +79,33 @@ class Forwarder:
         try:
             image = await asyncio.wrap_future(self._outbox.call(lambda store: store.image(key)))
         except OutboxError as error:  # sealed with another key, say: the others may open
-            await self._postpone(entry, error.message, counts=True)
+            await self._postpone(entry, error.message, entry.attempts, counts=True)
+            return
+        if not self._asker.places():  # the round's others, or live frames, have taken them: it stays where it is
             return
         try:
             result = await self._asker.ask(entry, image)
         except CloudRefused as error:
-            await self._postpone(entry, error.message, counts=True)
+            await self._postpone(entry, error.message, entry.attempts, counts=True)
         except CloudError as error:
-            await self._postpone(entry, error.message, counts=False)
+            failures, settled = self._failures.get(key, (0, self._settled))
+            self._failures[key] = failures + 1, self._settled
+            await self._postpone(entry, error.message, failures, counts=self._settled > settled)
         except EdgeError as error:  # its model is not there any more, say
-            await self._postpone(entry, error.message, counts=True)
+            await self._postpone(entry, error.message, entry.attempts, counts=True)
         else:
+            self._settled += 1
+            self._failures.pop(key, None)
             await asyncio.wrap_future(self._outbox.change(lambda store: store.settle(key, result)))
 
-    async def _postpone(self, entry: Entry, fault: str, *, counts: bool) -> None:
+    async def _postpone(self, entry: Entry, fault: str, failures: int, *, counts: bool) -> None:
         key = entry.key
         if counts and entry.attempts + 1 >= MOST_ATTEMPTS:
             _log.warning("outbox entry %s is set aside: %s", key, fault)
+            self._failures.pop(key, None)
             await asyncio.wrap_future(self._outbox.change(lambda store: store.set_aside(key, fault)))
             return
-        seconds = wait_s(entry.attempts + 1) if counts else _FIRST_WAIT_S
+        seconds = wait_s(failures + 1)
         await asyncio.wrap_future(self._outbox.change(lambda store: store.postpone(key, seconds, fault, counts=counts)))
 
 

@@ -29,14 +29,19 @@ class Cloud:
     """Answers as it is told, by the first letter of the image."""
 
     def __init__(self, **answers):
-        self.answers, self.asked, self.is_free = answers, [], True
+        self.answers, self.asked, self.most = answers, [], 4
+        self.under_way, self.most_under_way = 0, 0
 
-    def free(self):
-        return self.is_free
+    def places(self):
+        return self.most
 
     async def ask(self, entry, image):
         letter = image[:1].decode()
         self.asked.append(letter)
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        await asyncio.sleep(0.05)  # so that the round's others are asked meanwhile
+        self.under_way -= 1
         answer = self.answers.get(letter, RESULT)
         if isinstance(answer, Exception):
             raise answer
@@ -62,6 +67,14 @@ def forward(outbox, cloud, steps=1):
             await forwarder.step()
 
     asyncio.run(run())
+
+
+def again_and_again(outbox, forwarder, steps, between=lambda _: None):
+    """Step after step, with all waits over before each."""
+    for number in range(steps):
+        between(number)
+        no_wait(outbox)
+        asyncio.run(forwarder.step())
 
 
 def entry(outbox, key):
@@ -92,20 +105,56 @@ def test_a_frame_that_is_refused_goes_to_the_back_and_is_set_aside_at_last(outbo
 
 
 def test_a_link_that_is_down_sets_nothing_aside(outbox):
-    (key,) = keep(outbox, "a")
-    cloud = Cloud(a=CloudUnreachable("busy"))
-    for _ in range(MOST_ATTEMPTS * 2):
-        forward(outbox, cloud)
-        no_wait(outbox)
-    assert (entry(outbox, key).state, entry(outbox, key).attempts) == (State.WAITING, 0)
+    one, two = keep(outbox, "a", "b")
+    cloud = Cloud(a=CloudUnreachable("busy"), b=CloudUnreachable("busy"))
+    again_and_again(outbox, Forwarder(outbox, cloud), MOST_ATTEMPTS * 2)
+    for key in (one, two):
+        assert (entry(outbox, key).state, entry(outbox, key).attempts) == (State.WAITING, 0)
+
+
+def test_a_frame_on_which_the_cloud_fails_while_it_answers_others_is_set_aside_at_last(outbox):
+    (bad,) = keep(outbox, "a")
+    forwarder = Forwarder(outbox, Cloud(a=CloudUnreachable("500")))
+    again_and_again(outbox, forwarder, MOST_ATTEMPTS, between=lambda number: keep(outbox, f"b{number}"))
+    assert entry(outbox, bad).state is State.WAITING  # the first time may have been the link's fault
+    again_and_again(outbox, forwarder, 1)
+    assert (entry(outbox, bad).state, entry(outbox, bad).fault) == (State.SET_ASIDE, "500")
 
 
 def test_nothing_is_sent_while_the_link_is_not_free(outbox):
     keep(outbox, "a")
     cloud = Cloud()
-    cloud.is_free = False
+    cloud.most = 0
     forward(outbox, cloud)
     assert cloud.asked == []
+
+
+def test_as_many_entries_are_under_way_at_once_as_there_are_places(outbox):
+    keys = keep(outbox, *"abcdefg")
+    cloud = Cloud()
+    cloud.most = 3
+    forward(outbox, cloud, steps=3)
+    assert cloud.most_under_way == 3
+    assert "".join(cloud.asked) == "abcdefg"
+    assert {entry(outbox, key).state for key in keys} == {State.SETTLED}
+
+
+def test_an_entry_whose_place_was_taken_meanwhile_stays_as_it_is(outbox):
+    one, two = keep(outbox, "a", "b")
+    cloud = Cloud()
+    cloud.places = lambda: 2 - len(cloud.asked) * 2
+    forward(outbox, cloud)
+    assert cloud.asked == ["a"]
+    assert entry(outbox, one).state is State.SETTLED
+    assert (entry(outbox, two).state, entry(outbox, two).fault) == (State.WAITING, None)
+
+
+def test_a_fault_of_ours_with_one_entry_does_not_give_up_the_rounds_others(outbox):
+    bad, good = keep(outbox, "a", "b")
+    with pytest.raises(ZeroDivisionError):
+        forward(outbox, Cloud(a=ZeroDivisionError()))
+    assert entry(outbox, bad).state is State.WAITING
+    assert entry(outbox, good).state is State.SETTLED
 
 
 def test_waits_double_up_to_an_hour_and_differ():
