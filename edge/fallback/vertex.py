@@ -35,7 +35,7 @@ import grpc
 import requests.exceptions
 from google.api_core import exceptions as google_errors
 from google.auth.credentials import AnonymousCredentials
-from google.auth.exceptions import GoogleAuthError
+from google.auth.exceptions import GoogleAuthError, TransportError
 from google.cloud.aiplatform_v1.services.prediction_service import (
     PredictionServiceAsyncClient,
     PredictionServiceClient,
@@ -73,6 +73,13 @@ _MAX_IMAGE_BYTES = (MAX_REQUEST_BYTES - 4_096) * 3 // 4  # base64, and room for 
 _USEFUL_SIDE = {Task.CLASSIFICATION: 640, Task.DETECTION: 1024}
 """Google's own advice for what a client sends to AutoML's models, in pixels."""
 
+_NO_TLS = (
+    "Somebody listens at {host}, but no secure connection comes about. Is the certificate of an authority known here? "
+    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH, and for REST also REQUESTS_CA_BUNDLE and SSL_CERT_FILE, may name a PEM file of "
+    "authorities."
+)
+_LISTENS_S = 1.0
+
 _MAX_PREDICTIONS = 100
 _AGAIN = (google_errors.TooManyRequests, google_errors.ServiceUnavailable, google_errors.GatewayTimeout)
 _OURS = (
@@ -80,6 +87,10 @@ _OURS = (
     google_errors.Forbidden,
     google_errors.NotFound,
     google_errors.MethodNotImplemented,
+)
+_NOBODY = (
+    *("failed to connect", "connection refused", "dns resolution", "socket closed"),  # of gRPC
+    *("max retries exceeded", "read timed out"),  # of the fetching of a token
 )
 _FIRST_WAIT_S = 0.05
 _MOST_WAIT_S = 2.0
@@ -127,7 +138,20 @@ class VertexClient:
                 else:
                     await in_background(partial(self._knock, seconds))
         except (TimeoutError, OSError, grpc.aio.UsageError) as error:
+            if not self._options.plain and await self._somebody_listens():
+                raise CloudUnreachable(_NO_TLS.format(host=self._options.host), costly=True) from error
             raise CloudUnreachable(f"Nobody answers at {self._options.host}.", costly=True) from error
+
+    async def _somebody_listens(self) -> bool:
+        """Whether it is not for want of a connection that none with TLS comes about."""
+        host, _, port = self._options.host.partition(":")
+        try:
+            async with asyncio.timeout(_LISTENS_S):
+                _, writer = await asyncio.open_connection(host, int(port or 443))
+        except (TimeoutError, OSError, ValueError):
+            return False
+        writer.close()
+        return True
 
     def _knock(self, seconds: float) -> None:
         """Any HTTP answer will do; the system's proxy is used, as the calls do."""
@@ -172,7 +196,7 @@ class VertexClient:
             return time.monotonic() + state.upcoming_sleep + _LEAST_TRY_S >= deadline or not before_retry()
 
         tries = AsyncRetrying(
-            retry=retry_if_exception(lambda error: isinstance(error, _AGAIN) and not _nobody(error)),
+            retry=retry_if_exception(_may_pass),
             wait=wait_random_exponential(_FIRST_WAIT_S, _MOST_WAIT_S),
             stop=spent,
             reraise=True,
@@ -236,15 +260,23 @@ def _over_rest(client: PredictionServiceClient) -> Call:
 
 
 def _credentials(options: VertexOptions) -> Any:
-    """The credentials; application default ones look for a metadata server last, and only on Google's machines."""
+    """The credentials; application default ones look for a metadata server last, and only on Google's machines.
+
+    A service account signs its tokens itself, as Google's own clients let it (AIP-4111): nothing is fetched for them,
+    so that no second server has to be within reach.
+    """
     if options.anonymous:
         return AnonymousCredentials()  # type: ignore[no-untyped-call]
     try:
         if options.credentials is not None:
-            return service_account.Credentials.from_service_account_file(str(options.credentials), scopes=SCOPES)  # type: ignore[no-untyped-call]
-        return google.auth.default(scopes=SCOPES)[0]
+            found = service_account.Credentials.from_service_account_file(str(options.credentials), scopes=SCOPES)  # type: ignore[no-untyped-call]
+        else:
+            # else Google's library asks gcloud, or the network, for a project that nobody needs
+            os.environ.setdefault("GOOGLE_CLOUD_PROJECT", options.endpoint.split("/")[1])
+            found = google.auth.default(scopes=SCOPES)[0]
     except (GoogleAuthError, OSError, ValueError) as error:
         raise CloudMisconfigured(f"There are no credentials for the online model: {error}") from error
+    return found.with_always_use_jwt_access(True) if isinstance(found, service_account.Credentials) else found  # type: ignore[no-untyped-call]
 
 
 def _first(response: PredictResponse) -> Any:
@@ -257,21 +289,29 @@ def _first(response: PredictResponse) -> Any:
         raise CloudNonsense(f"The online model's answer is no JSON: {error}") from error
 
 
+def _may_pass(error: BaseException) -> bool:
+    """Whether the same call may succeed a little later."""
+    return isinstance(error, _AGAIN) and not _nobody(error) and not _no_token(error)
+
+
 def _nobody(error: BaseException) -> bool:
     """Whether a 503 comes from this side of the network: gRPC says UNAVAILABLE also where nobody is there."""
     words = str(error).lower()
-    return isinstance(error, google_errors.ServiceUnavailable) and any(
-        sign in words for sign in ("failed to connect", "connection refused", "dns resolution", "socket closed")
-    )
+    return isinstance(error, google_errors.ServiceUnavailable) and any(sign in words for sign in _NOBODY)
+
+
+def _no_token(error: BaseException) -> bool:
+    """Whether a 503 comes from Google's own library: it could not get a token, and nothing was sent."""
+    return isinstance(error, google_errors.ServiceUnavailable) and "getting metadata from plugin" in str(error).lower()
 
 
 def _translated(error: Exception) -> CloudError:
     words = str(getattr(error, "message", None) or error)[:300]
     if isinstance(error, google_errors.GatewayTimeout | requests.exceptions.Timeout):
         return CloudUnreachable(f"The online model did not answer in time: {words}", costly=True)
-    if isinstance(error, requests.exceptions.ConnectionError) or _nobody(error):
-        return CloudUnreachable(f"Nobody answers at the online model's address: {words}", costly=True)
-    if isinstance(error, (*_OURS, GoogleAuthError)):
+    if isinstance(error, requests.exceptions.ConnectionError | TransportError) or _nobody(error):
+        return CloudUnreachable(f"Nobody answers at the online model's or its tokens' address: {words}", costly=True)
+    if isinstance(error, (*_OURS, GoogleAuthError)) or _no_token(error):
         return CloudMisconfigured(f"The online model's endpoint or credentials are wrong: {words}")
     if isinstance(error, google_errors.ServerError | google_errors.TooManyRequests | requests.RequestException):
         return CloudUnreachable(f"The online model cannot answer now: {words}")

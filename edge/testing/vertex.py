@@ -2,13 +2,18 @@
 
 It answers as it is told: rightly, slowly, never, with an error, or with garbage. `FakeVertex` starts it and tells it;
 ``python -m edge.testing.vertex`` is the process. It remembers every call with its idempotency key.
+
+With a certificate it speaks TLS, and with a service account's public key it answers only who shows a JSON web token
+signed by that account for Google's scope, or a token that its own OAuth endpoint (``/token``) gave out.
 """
 
 from __future__ import annotations
 
+import argparse
 import base64
 import hashlib
 import json
+import ssl
 import subprocess
 import sys
 import threading
@@ -16,9 +21,11 @@ import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import grpc
+from google.auth import jwt
 from google.cloud.aiplatform_v1.types import PredictRequest, PredictResponse
 from google.protobuf import json_format
 
@@ -29,6 +36,9 @@ ENDPOINT = "projects/1/locations/loopback/endpoints/2"
 KEY_HEADER = "x-edge-idempotency-key"
 DAISY = {"ids": ["7"], "displayNames": ["daisy"], "confidences": [0.97]}
 MODEL = "fake online model"
+
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+TOKEN = "a-token-of-the-double"  # noqa: S105 -- opens nothing
 
 _METHOD = "/google.cloud.aiplatform.v1.PredictionService/Predict"
 _HANG_S = 600.0
@@ -51,23 +61,31 @@ class FakeVertex:
         host: address it listens on.
         grpc_port: of the gRPC server.
         rest_port: of the REST server.
+        tls_port: of the REST server with TLS; ``None`` without a certificate.
     """
 
-    def __init__(self, *prefix: str, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, *prefix: str, host: str = "127.0.0.1", certificate: Path | None = None, account: Path | None = None
+    ) -> None:
         """Start it.
 
         Args:
             prefix: a command that runs the process, such as ``ip netns exec far``.
             host: address it listens on.
+            certificate: PEM file of a key and its certificate. The gRPC server then speaks TLS.
+            account: PEM file of a service account's public key. Who does not show its token is then refused.
         """
         self.host = host
+        flags = {"--host": host, "--certificate": certificate, "--account": account}
+        given = [part for name, value in flags.items() if value is not None for part in (name, str(value))]
         self._process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "edge.testing.vertex", host], stdout=subprocess.PIPE, text=True
+            [*prefix, sys.executable, "-m", "edge.testing.vertex", *given], stdout=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None
         ports = json.loads(self._process.stdout.readline())
         self.grpc_port: int = ports["grpc"]
         self.rest_port: int = ports["rest"]
+        self.tls_port: int | None = ports["tls"]
 
     def __enter__(self) -> Self:
         return self
@@ -80,15 +98,30 @@ class FakeVertex:
     @property
     def address(self) -> str:
         """For `EDGE_CLOUD_ADDRESS`, over gRPC."""
-        return f"http://{self.host}:{self.grpc_port}"
+        return f"{'http' if self.tls_port is None else 'https'}://{self.host}:{self.grpc_port}"
 
     @property
     def rest_address(self) -> str:
         """For `EDGE_CLOUD_ADDRESS`, over REST."""
-        return f"http://{self.host}:{self.rest_port}"
+        if self.tls_port is None:
+            return f"http://{self.host}:{self.rest_port}"
+        return f"https://{self.host}:{self.tls_port}"
+
+    @property
+    def token_uri(self) -> str:
+        """Of the OAuth endpoint, for files of credentials."""
+        return f"http://{self.host}:{self.rest_port}/token"
 
     def behave(
-        self, prediction: Any = DAISY, *, status: int = 200, delay_s: float = 0.0, hang: bool = False, times: int = 0
+        self,
+        prediction: Any = DAISY,
+        *,
+        status: int = 200,
+        delay_s: float = 0.0,
+        hang: bool = False,
+        times: int = 0,
+        token_status: int = 200,
+        token_hang: bool = False,
     ) -> None:
         """What it answers from now on, after forgetting all calls.
 
@@ -98,12 +131,17 @@ class FakeVertex:
             delay_s: seconds before it answers.
             hang: it does not answer at all.
             times: so many calls have the status; those after them are answered. 0 for all.
+            token_status: an HTTP status of the OAuth endpoint.
+            token_hang: the OAuth endpoint does not answer.
         """
         told = {"prediction": prediction, "status": status, "delay_s": delay_s, "hang": hang, "times": times}
-        self._http("/control", told)
+        self._http("/control", {**told, "token_status": token_status, "token_hang": token_hang})
 
     def calls(self) -> list[dict[str, Any]]:
-        """Every call since `behave`: ``key``, ``endpoint``, ``size`` of the request and ``image`` (SHA-256)."""
+        """Every call since `behave`: ``key``, ``endpoint``, ``size`` of the request and ``image`` (SHA-256).
+
+        Calls without a valid token are not among them.
+        """
         calls: list[dict[str, Any]] = self._http("/calls")
         return calls
 
@@ -116,15 +154,16 @@ class FakeVertex:
 
     def _http(self, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(f"{self.rest_address}{path}", data, timeout=10) as reply:  # noqa: S310 -- loopback
+        with urllib.request.urlopen(f"http://{self.host}:{self.rest_port}{path}", data, timeout=10) as reply:
             return json.load(reply)
 
 
 class _Model:
-    """What the process knows: how to behave, and who called."""
+    """What the process knows: how to behave, who may call, and who called."""
 
-    def __init__(self) -> None:
+    def __init__(self, account: Path | None) -> None:
         self._lock = threading.Lock()
+        self._account = account.read_bytes() if account else None
         self.told: dict[str, Any] = {"prediction": DAISY, "status": 200, "delay_s": 0.0, "hang": False, "times": 0}
         self.calls: list[dict[str, Any]] = []
 
@@ -132,7 +171,31 @@ class _Model:
         with self._lock:
             self.told, self.calls = told, []
 
-    def answer(self, request: PredictRequest, key: str) -> tuple[int, PredictResponse]:
+    def token(self) -> tuple[int, Any]:
+        """What the OAuth endpoint answers."""
+        if self.told.get("token_hang"):
+            time.sleep(_HANG_S)
+        status = self.told.get("token_status", 200)
+        if status != 200:  # noqa: PLR2004 -- HTTP's
+            return status, {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
+        return status, {"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"}
+
+    def knows(self, authorization: str) -> bool:
+        """Whether that header is of someone who may call."""
+        if self._account is None:
+            return True
+        token = authorization.removeprefix("Bearer ")
+        if token == TOKEN:
+            return True
+        try:
+            claims = jwt.decode(token, certs=self._account)  # type: ignore[no-untyped-call]
+        except ValueError:
+            return False
+        return SCOPE in str(claims.get("scope", ""))
+
+    def answer(self, request: PredictRequest, key: str, authorization: str) -> tuple[int, PredictResponse]:
+        if not self.knows(authorization):
+            return 401, PredictResponse()
         with self._lock:
             told = dict(self.told)
             self.calls.append({"key": key, "endpoint": request.endpoint, **_facts(request)})
@@ -171,8 +234,8 @@ class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]  # untyped
         )
 
     def _predict(self, request: PredictRequest, context: grpc.ServicerContext) -> PredictResponse:
-        key = dict(context.invocation_metadata()).get(KEY_HEADER, "")
-        status, response = self._model.answer(request, str(key))
+        headers = {name: str(value) for name, value in context.invocation_metadata()}
+        status, response = self._model.answer(request, headers.get(KEY_HEADER, ""), headers.get("authorization", ""))
         if status != 200:  # noqa: PLR2004 -- HTTP's
             context.abort(_GRPC_CODES[status], "told to")
         return response
@@ -189,9 +252,13 @@ def _rest(model: _Model) -> type[BaseHTTPRequestHandler]:
                 model.tell(json.loads(body))
                 self._reply(200, {})
                 return
+            if self.path == "/token":
+                self._reply(*model.token())
+                return
             request = PredictRequest.from_json(body.decode())
             request.endpoint = self.path.removeprefix("/v1/").split(":predict")[0]
-            status, response = model.answer(request, self.headers.get(KEY_HEADER, ""))
+            key, authorization = (self.headers.get(name, "") for name in (KEY_HEADER, "Authorization"))
+            status, response = model.answer(request, key, authorization)
             if status == 200:  # noqa: PLR2004 -- HTTP's
                 self._reply(200, json.loads(PredictResponse.to_json(response)))
             else:
@@ -213,14 +280,29 @@ def _rest(model: _Model) -> type[BaseHTTPRequestHandler]:
 
 def main() -> None:
     """Serve until killed; says its ports on the first line."""
-    host = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1"
-    model = _Model()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--certificate", type=Path)
+    parser.add_argument("--account", type=Path)
+    given = parser.parse_args()
+    model = _Model(given.account)
     server = grpc.server(ThreadPoolExecutor(64), options=[("grpc.max_receive_message_length", -1)])
     server.add_generic_rpc_handlers((_Handler(model),))
-    grpc_port = server.add_insecure_port(f"{host}:0")
+    rest = ThreadingHTTPServer((given.host, 0), _rest(model))
+    tls_port = None
+    if given.certificate is None:
+        grpc_port = server.add_insecure_port(f"{given.host}:0")
+    else:
+        pem = given.certificate.read_bytes()
+        grpc_port = server.add_secure_port(f"{given.host}:0", grpc.ssl_server_credentials([(pem, pem)]))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(given.certificate)
+        with_tls = ThreadingHTTPServer((given.host, 0), _rest(model))
+        with_tls.socket = context.wrap_socket(with_tls.socket, server_side=True, do_handshake_on_connect=False)
+        tls_port = with_tls.server_port
+        threading.Thread(target=with_tls.serve_forever, daemon=True).start()
     server.start()
-    rest = ThreadingHTTPServer((host, 0), _rest(model))
-    sys.stdout.write(json.dumps({"grpc": grpc_port, "rest": rest.server_port}) + "\n")
+    sys.stdout.write(json.dumps({"grpc": grpc_port, "rest": rest.server_port, "tls": tls_port}) + "\n")
     sys.stdout.flush()
     rest.serve_forever()
 
