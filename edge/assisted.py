@@ -202,9 +202,10 @@ class AssistedService(InferenceService):
 
     def _means(self, query: Query) -> Means:
         link = self.assistance.link
+        state = LinkState.ABSENT if link is None else link.state
         return Means(
-            link=LinkState.ABSENT if link is None else link.state,
-            hindrance=None if link is None else link.hindrance,
+            link=state,
+            hindrance=None if link is None or state is LinkState.DOWN else link.hindrance,
             seconds=self._seconds(query),
             outbox=self.assistance.outbox is not None,
         )

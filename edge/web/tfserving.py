@@ -56,7 +56,7 @@ def tf_serving_door(service: InferenceService, settings: Settings) -> APIRouter:
         with service.admit() as place:
             deadline, gone = arrived + settings.deadline_ms / 1000, partial(caller_gone, request)
             query = Query(deadline, name, version, gone=gone)
-            servable = service.repository.get(name, version)
+            servable = service.repository.find(name, version)
             seconds = query.deadline - time.monotonic()
             body = await read_body(request, place, max_bytes=settings.max_body_bytes, seconds=seconds)
             asked = parse(body)
