@@ -21,6 +21,7 @@
     │   └── CloudRefused             502  this very frame is refused
     │       └── CloudNonsense        502  its answer makes no sense
     ├── OutboxError                  503  frame -> outbox entry: the disk is full, read-only or broken
+    │   ├── OutboxFull               503  there is no room for a frame; what is there can still be settled and dropped
     │   └── EntryUnreadable          503  one entry's image was not kept, or does not open
     ├── ExportError                  at load: the export is refused
     ├── SettingsError                at start: a setting is wrong
@@ -192,6 +193,12 @@ class OutboxError(EdgeError):
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "outbox_failed"
+
+
+class OutboxFull(OutboxError):
+    """There is no room on the disk for one more frame."""
+
+    code = "outbox_full"
 
 
 class EntryUnreadable(OutboxError):

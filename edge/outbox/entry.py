@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -64,15 +63,6 @@ class NewEntry:
     label: str
     multi_label: bool
 
-    def digest(self) -> str:
-        """SHA-256 of the image in hex; takes 2 ms for a 12 Mpx JPEG."""
-        return hashlib.sha256(self.image).hexdigest()
-
-
-def key_of(digest: str, model: str) -> str:
-    """Names a frame and what is asked of it: the same image for the same model is the same entry, and the same key."""
-    return hashlib.sha256(f"{digest}\n{model}".encode()).hexdigest()[:32]
-
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -95,7 +85,7 @@ class Entry:
 
     Attributes:
         sequence: grows with every entry, whatever the clocks do.
-        key: see `key_of`; the far side tells repetitions by it.
+        key: see `edge.frame_key`; the far side tells repetitions by it.
         digest: SHA-256 of the image.
         size: bytes that it takes of the quota: the image as it is stored, and what the edge said.
         seen: how often the frame came.

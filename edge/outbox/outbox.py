@@ -2,7 +2,8 @@
 
 Nobody waits for the disk who does not want to: `put` and `call` hand work over and return a future. Frames that come
 together are committed together, with one wait for the disk. A disk that is full, read-only or gone makes futures fail,
-at once for a while after a failure, and is tried again; inference never notices.
+at once for a while after a failure, and is tried again; inference never notices. Between jobs the thread looks whether
+a disk that failed is well again, and drops what has become too old.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import queue
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from edge.errors import EntryUnreadable, OutboxError
+from edge.errors import EntryUnreadable, OutboxError, OutboxFull
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +34,11 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _BATCH = 32
+_BATCH_BYTES = 8 << 20  # a transaction needs that much room on the disk twice
 _PAUSE_S = 1.0
+_SLOW_S = 1.0
+_LOOK_S = 5.0
+_TIDY_S = 600.0
 _STOP_S = 5.0
 _TOO_SLOW = "The outbox's disk is too slow: too many frames wait for it."
 
@@ -71,10 +77,14 @@ class Outbox:
         self._max_queued = max_queued_bytes
         self._queued = 0
         self._paused_until = 0.0
+        self._full = False
+        self._write_s = 0.0
+        self._look_at = self._tidy_at = 0.0
         self._counts: dict[str, int] = {}
         self._store: Store | None = None
         self._lock_file: int | None = None
         self._lock = threading.Lock()
+        self._taken: list[_Put | _Call | None] = []
         self._jobs: queue.SimpleQueue[_Put | _Call | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="edge-outbox", daemon=True)
 
@@ -84,7 +94,6 @@ class Outbox:
     def start(self) -> None:
         """Start the thread, which opens the store; returns at once."""
         self._thread.start()
-        self.call(lambda store: store.counts())
 
     def stop(self) -> None:
         """Write what was accepted and close, waiting for it a little."""
@@ -127,7 +136,13 @@ class Outbox:
 
     def status(self) -> dict[str, Any]:
         """For people and gauges."""
-        return {"folder": str(self.folder), "fault": self.fault, "queued_bytes": self._queued, **self._counts}
+        return {
+            "folder": str(self.folder),
+            "fault": self.fault,
+            "queued_bytes": self._queued,
+            "write_s": round(self._write_s, 3),
+            **self._counts,
+        }
 
     def _hand_over(self, work: Callable[[Store], T], *, writes: bool) -> Future[T]:
         future: Future[T] = Future()
@@ -135,41 +150,77 @@ class Outbox:
         return future
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            batch: list[_Put] = []
-            while isinstance(job, _Put) and len(batch) < _BATCH:
-                batch.append(job)
-                if self._jobs.empty():
-                    break
-                job = self._jobs.get()
-            if batch:
-                self._put(batch)
+        while (job := self._next()) is not None:
             if isinstance(job, _Call):
                 self._do(job)
-            elif isinstance(job, _Put) and job is not batch[-1]:
-                self._put([job])
-            elif job is None:
+            else:
+                self._put(self._batch(job))
+        self._close()
+
+    def _next(self) -> _Put | _Call | None:
+        """The next job; ``None`` ends the thread. Looks after the store now and then."""
+        while not self._taken:
+            now = time.monotonic()
+            if now >= self._look_at:
+                self._look_at = now + _LOOK_S
+                self._look_after(now)
+            with suppress(queue.Empty):
+                self._taken.append(self._jobs.get(timeout=_LOOK_S))
+        return self._taken.pop()
+
+    def _batch(self, first: _Put) -> list[_Put]:
+        """The frames that wait already; the job behind them is the next."""
+        batch, size = [first], len(first.entry.image)
+        while len(batch) < _BATCH and size < _BATCH_BYTES and not self._jobs.empty():
+            job = self._jobs.get()
+            if not isinstance(job, _Put):
+                self._taken.append(job)
                 break
-        if self._store is not None:
-            self._store.close()
-        if self._lock_file is not None:
-            os.close(self._lock_file)
+            batch.append(job)
+            size += len(job.entry.image)
+        return batch
+
+    def _look_after(self, now: float) -> None:
+        """A disk that failed may be well again, and entries grow old, though no frame comes."""
+        if self.fault is None and now < self._tidy_at:
+            return
+        try:
+            store = self._opened()
+            store.check()
+            store.tidy()
+            self._counts = store.counts()
+            self._full = self._full and store.is_tight
+        except Exception as error:  # the thread must not end: the next frame may find the disk well
+            self._failed(error)
+        else:
+            self._tidy_at = now + _TIDY_S
+            self._well()
 
     def _put(self, batch: list[_Put]) -> None:
         try:
             store = self._opened()
+            began = time.monotonic()
             receipts = store.put([job.entry for job in batch])
+            self._took(time.monotonic() - began)
             self._counts = store.counts()
-        except Exception as error:  # the thread must not end: the next frame may find the disk well
+        except Exception as error:  # as above
             self._forget(batch)
+            self._full = isinstance(error, OutboxFull)
             self._failed(error)
             for job in batch:
                 job.future.set_exception(_as_outbox_error(error))
         else:
             self._forget(batch)
+            self._full = False
             self._well()
             for job, receipt in zip(batch, receipts, strict=True):
                 job.future.set_result(receipt)
+
+    def _took(self, seconds: float) -> None:
+        slow = seconds >= _SLOW_S
+        if slow != (self._write_s >= _SLOW_S):
+            _log.warning("the outbox's disk is %s: %.1f s for a write", "slow" if slow else "fast again", seconds)
+        self._write_s = seconds
 
     def _forget(self, batch: list[_Put]) -> None:
         with self._lock:
@@ -193,6 +244,9 @@ class Outbox:
             job.future.set_result(result)
 
     def _opened(self) -> Store:
+        if self._store is not None and self._store.moved:
+            _log.error("the outbox was taken away from %s, with all that was in it: a new one is made", self.folder)
+            self._close()
         if self._store is None:
             self._take_folder()
             self._store = self._open_store()
@@ -213,6 +267,13 @@ class Outbox:
             raise OutboxError(f"The outbox in {self.folder} is used by another service.") from error
         self._lock_file = lock
 
+    def _close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+        self._store = self._lock_file = None
+
     def _failed(self, error: Exception) -> None:
         self._tell(_as_outbox_error(error).message, None if isinstance(error, OutboxError) else error)
         self._paused_until = time.monotonic() + _PAUSE_S
@@ -223,8 +284,8 @@ class Outbox:
         self.fault = words
 
     def _well(self) -> None:
-        if self.fault == _TOO_SLOW and self._queued > self._max_queued // 2:
-            return  # one frame more fits, and the next does not
+        if self._full or (self.fault == _TOO_SLOW and self._queued > self._max_queued // 2):
+            return  # something small fits, or one frame more, and the next does not
         if self.fault is not None:
             _log.warning("frames are kept again in %s", self.folder)
         self.fault, self._paused_until = None, 0.0

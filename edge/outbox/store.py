@@ -3,6 +3,10 @@
 WAL with ``synchronous=FULL``: a commit is on the disk before it is acknowledged. Ages and waits are counted in steady
 seconds (`edge.clock`), kept in the database, so that no jump of the wall clock makes an entry old. Used from one
 thread; other processes (`edge outbox`) may open the same file beside it.
+
+What is beyond the quota goes, the least valuable first (`edge.outbox.eviction`). Where the disk is nearly full
+(`edge.outbox.disk`) entries that are done with make room, and where there are none nothing new is taken: what was
+acknowledged goes for the quota alone.
 """
 
 from __future__ import annotations
@@ -15,9 +19,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from edge.clock import Reading, SteadyClock
-from edge.errors import EntryUnreadable, OutboxError
-from edge.outbox.entry import Entry, Receipt, State, Telling, key_of
+from edge.errors import EntryUnreadable, OutboxError, OutboxFull
+from edge.frame_key import digest_of, frame_key
+from edge.outbox.disk import Disk
+from edge.outbox.entry import Entry, Receipt, State, Telling
 from edge.outbox.eviction import Candidate, to_evict
+from edge.outbox.schema import LACKS, VERSION
 from edge.outbox.seal import NoSeal, Seal
 
 if TYPE_CHECKING:
@@ -29,72 +36,12 @@ if TYPE_CHECKING:
 FILE_NAME = "outbox.sqlite3"
 _BUSY_MS = 5_000
 _OWNER_ONLY = 0o700  # frames may show people
-_SCHEMA_VERSION = 2
 _SLACK = 0.05
 """Share of the quota that an eviction frees beyond the need: it looks at every entry, 40 ms at 10,000 of them, and must
 not be done anew for every frame."""
-
-_SCHEMA = """
-CREATE TABLE entry (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-    key TEXT NOT NULL UNIQUE,
-    digest TEXT NOT NULL,
-    task TEXT NOT NULL,
-    model TEXT NOT NULL,
-    version INTEGER NOT NULL,
-    model_digest TEXT NOT NULL,
-    camera TEXT NOT NULL,
-    reason TEXT NOT NULL,
-    hindrance TEXT NOT NULL,
-    items TEXT NOT NULL,
-    certainty REAL NOT NULL,
-    label TEXT NOT NULL,
-    multi_label INTEGER NOT NULL,
-    size INTEGER NOT NULL,
-    seen INTEGER NOT NULL DEFAULT 1,
-    created REAL NOT NULL,
-    state TEXT NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    fault TEXT,
-    result TEXT,
-    settled REAL,
-    telling TEXT NOT NULL DEFAULT 'none',
-    telling_attempts INTEGER NOT NULL DEFAULT 0,
-    born REAL NOT NULL,
-    not_before REAL NOT NULL DEFAULT 0
-);
-CREATE INDEX entry_by_state ON entry (state, not_before, sequence);
-CREATE INDEX entry_by_telling ON entry (telling, not_before);
-CREATE TABLE image (key TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE clock (one INTEGER PRIMARY KEY CHECK (one = 1), steady REAL, boot TEXT, since_boot REAL, wall REAL);
-"""
-
-_TALLY = """
-DROP INDEX entry_by_state;
-CREATE INDEX entry_by_order ON entry (state, sequence, not_before);
-CREATE INDEX entry_by_birth ON entry (born);
-CREATE TABLE tally (
-    state TEXT NOT NULL, telling TEXT NOT NULL, entries INTEGER NOT NULL, bytes INTEGER NOT NULL,
-    PRIMARY KEY (state, telling)
-) WITHOUT ROWID;
-INSERT INTO tally SELECT state, telling, COUNT(*), SUM(size) FROM entry GROUP BY state, telling;
-CREATE TRIGGER tally_comes AFTER INSERT ON entry BEGIN
-    INSERT INTO tally VALUES (NEW.state, NEW.telling, 1, NEW.size)
-    ON CONFLICT (state, telling) DO UPDATE SET entries = entries + 1, bytes = bytes + NEW.size;
-END;
-CREATE TRIGGER tally_goes AFTER DELETE ON entry BEGIN
-    UPDATE tally SET entries = entries - 1, bytes = bytes - OLD.size WHERE state = OLD.state AND telling = OLD.telling;
-END;
-CREATE TRIGGER tally_changes AFTER UPDATE OF state, telling ON entry BEGIN
-    UPDATE tally SET entries = entries - 1, bytes = bytes - OLD.size WHERE state = OLD.state AND telling = OLD.telling;
-    INSERT INTO tally VALUES (NEW.state, NEW.telling, 1, NEW.size)
-    ON CONFLICT (state, telling) DO UPDATE SET entries = entries + 1, bytes = bytes + NEW.size;
-END;
-"""
-"""What version 2 adds. The sums are asked for with every frame; counting entries each time takes milliseconds."""
-
-_LACKS = {0: _SCHEMA + _TALLY, 1: _TALLY}
-"""What a database of another version lacks; a new one has version 0."""
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_LOG_PAGES = 1_000
+_VACUUM_PAGES = 4_096
 
 _COLUMNS = ", ".join(Entry.__slots__)
 _RANK = (
@@ -158,6 +105,8 @@ class Store:
         try:
             with _translated(folder):
                 self._prepare()
+                self._disk = Disk(file)
+                self._bound_the_log()
                 self._clock = clock or self._kept_clock()
         except OutboxError:
             self._db.close()
@@ -171,18 +120,43 @@ class Store:
         with suppress(sqlite3.Error):
             self._db.close()
 
+    @property
+    def moved(self) -> bool:
+        """Whether somebody has taken the file away: what is kept in it now would be lost."""
+        return self._disk.moved
+
+    @property
+    def is_tight(self) -> bool:
+        """Whether the disk has no room for another frame."""
+        return self._disk.is_tight(self._pragma("page_count") * self._pragma("page_size"), 0)
+
     def put(self, entries: Sequence[NewEntry]) -> list[Receipt]:
-        """Keep frames; on disk when this returns. What is too much by the quota goes, the new ones not excepted."""
+        """Keep frames; on disk when this returns. What is beyond the quota goes, the new ones not excepted.
+
+        Raises:
+            OutboxFull: the disk has no room for them.
+            OutboxError: it cannot be written.
+        """
         with self._transaction():
-            now = self._clock()
+            now, pages = self._clock(), self._pragma("page_count")
             known = [self._put(entry, now) for entry in entries]
-            self._make_room(now)
+            self._drop_old(now)
+            self._keep_the_quota()
+            self._spare_the_disk(pages)
             return [Receipt(key, self._holds(key), was_known) for key, was_known in known]
 
     def check(self) -> None:
         """Write a little; raises ``OutboxError`` where the disk takes nothing."""
         with self._transaction():
             pass  # each transaction writes the clock
+
+    def tidy(self) -> int:
+        """Drop what is too old, though nothing new comes; returns how many went."""
+        with self._transaction():
+            gone = self._drop_old(self._clock())
+        if gone:
+            self._give_back()
+        return gone
 
     def due(self, limit: int) -> list[Entry]:
         """Waiting entries whose backoff is over, in their order."""
@@ -275,6 +249,7 @@ class Store:
                 (*states, *keys),
             ).fetchall()
             self._drop([row["sequence"] for row in rows])
+        self._give_back()
         return len(rows)
 
     def counts(self) -> dict[str, int]:
@@ -292,13 +267,21 @@ class Store:
         self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA journal_size_limit = 16777216")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version in _LACKS:
-            done = f"PRAGMA user_version = {_SCHEMA_VERSION}"
-            self._db.executescript(f"BEGIN IMMEDIATE; {_LACKS[version]} {done}; COMMIT;")
-        elif version != _SCHEMA_VERSION:
+        if version in LACKS:
+            done = f"PRAGMA user_version = {VERSION}"
+            self._db.executescript(f"BEGIN IMMEDIATE; {LACKS[version]} {done}; COMMIT;")
+        elif version != VERSION:
             raise OutboxError(f"The outbox in {self.folder} was written by another version of edge.")
+
+    def _bound_the_log(self) -> None:
+        """On a small disk SQLite's log, which takes up to 4 MiB by default, is kept within half of the reserve."""
+        page, half = self._pragma("page_size"), self._disk.reserve // 2
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {max(min(half // page, _LOG_PAGES), 1)}")
+        self._db.execute(f"PRAGMA journal_size_limit = {half}")
+
+    def _pragma(self, name: str) -> int:
+        return int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
 
     def _kept_clock(self) -> SteadyClock:
         row = self._db.execute("SELECT steady, boot, since_boot, wall FROM clock").fetchone()
@@ -324,8 +307,8 @@ class Store:
         self._db.execute("INSERT OR REPLACE INTO clock VALUES (1, ?, ?, ?, ?)", (steady, *asdict(reading).values()))
 
     def _put(self, entry: NewEntry, now: float) -> tuple[str, bool]:
-        digest = entry.digest()
-        key = key_of(digest, entry.model)
+        digest = digest_of(entry.image)
+        key = frame_key(digest, entry.model)
         if self._db.execute("UPDATE entry SET seen = seen + 1 WHERE key = ?", (key,)).rowcount:
             return key, True
         items = json.dumps(list(entry.items), ensure_ascii=False)
@@ -351,17 +334,43 @@ class Store:
     def _holds(self, key: str) -> bool:
         return self._db.execute("SELECT 1 FROM entry WHERE key = ?", (key,)).fetchone() is not None
 
-    def _make_room(self, now: float) -> None:
+    def _drop_old(self, now: float) -> int:
         old = self._db.execute("SELECT sequence FROM entry WHERE born < ?", (now - self.quota.max_age_s,)).fetchall()
         self._drop([row["sequence"] for row in old])
+        return len(old)
+
+    def _keep_the_quota(self) -> None:
+        used, entries = self._sums()
+        quota = self.quota
+        if used > quota.max_bytes or entries > quota.max_entries:
+            self._evict(_spare(used, quota.max_bytes), _spare(entries, quota.max_entries))
+
+    def _spare_the_disk(self, pages: int) -> None:
+        """Where the disk is nearly full, see to it that the file, which had so many pages, has not grown.
+
+        Raises:
+            OutboxFull: there is nothing in it that may go.
+        """
+        page, grown = self._pragma("page_size"), self._pragma("page_count") - pages
+        if grown <= 0 or not self._disk.is_tight(self._pragma("page_count") * page, grown * page):
+            return
+        self._evict(grown * page + int(self._sums()[0] * _SLACK), 0, "rank = 0")
+        self._vacuum(grown)
+        if self._pragma("page_count") > pages:
+            raise OutboxFull(
+                f"The disk of the outbox in {self.folder} is full. Its last {self._disk.reserve:,} bytes stay free, so "
+                "that entries can still be settled and dropped."
+            )
+
+    def _sums(self) -> tuple[int, int]:
+        """Bytes and entries in all."""
         sums = "SELECT COALESCE(SUM(bytes), 0), COALESCE(SUM(entries), 0) FROM tally"
         used, entries = self._db.execute(sums).fetchone()
-        quota = self.quota
-        if used <= quota.max_bytes and entries <= quota.max_entries:
-            return
-        rows = self._db.execute(f"SELECT sequence, {_RANK} AS rank, certainty, label, size FROM entry")  # noqa: S608 -- ours
+        return used, entries
+
+    def _evict(self, spare_bytes: int, spare_entries: int, which: str = "TRUE") -> None:
+        rows = self._db.execute(f"SELECT sequence, {_RANK} AS rank, certainty, label, size FROM entry WHERE {which}")  # noqa: S608 -- ours
         candidates = (Candidate(**dict(row)) for row in rows)
-        spare_bytes, spare_entries = _spare(used, quota.max_bytes), _spare(entries, quota.max_entries)
         self._drop(to_evict(candidates, spare_bytes=spare_bytes, spare_entries=spare_entries))
 
     def _drop(self, sequences: Sequence[int]) -> None:
@@ -370,7 +379,18 @@ class Store:
         rows = [(sequence,) for sequence in sequences]
         self._db.executemany("DELETE FROM image WHERE key = (SELECT key FROM entry WHERE sequence = ?)", rows)
         self._db.executemany("DELETE FROM entry WHERE sequence = ?", rows)
-        self._db.execute("PRAGMA incremental_vacuum(256)")
+
+    def _vacuum(self, pages: int) -> None:
+        for _ in range(pages):  # Python takes but one step of it, whatever number it is given: a page
+            self._db.execute("PRAGMA incremental_vacuum(1)")
+
+    def _give_back(self) -> None:
+        """What is free inside the file goes back to the disk, in parts: others may write between them."""
+        with suppress(OutboxError), _translated(self.folder):  # it has room inside the file all the same
+            while free := self._pragma("freelist_count"):
+                with self._transaction():
+                    self._vacuum(min(free, _VACUUM_PAGES))
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _change(self, what: str, values: tuple[Any, ...], which: str, keys: tuple[Any, ...]) -> bool:
         with self._transaction():
@@ -403,5 +423,10 @@ def _entry(row: sqlite3.Row) -> Entry:
 def _translated(folder: Path) -> Iterator[None]:
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of it tells details
+        kind = OutboxFull if code == sqlite3.SQLITE_FULL else OutboxError
+        remedy = f" Move {FILE_NAME}* away, and a new one is made." if code in _DAMAGED else ""
+        raise kind(f"The outbox in {folder} cannot be used: {error}.{remedy}") from error
+    except OSError as error:
         raise OutboxError(f"The outbox in {folder} cannot be used: {error}.") from error

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from edge.frame_key import digest_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -30,4 +31,4 @@ class Frame:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the bytes as they came, in hex; computed when first asked for (2 ms for a 12 Mpx JPEG)."""
-        return hashlib.sha256(self.encoded).hexdigest()
+        return digest_of(self.encoded)

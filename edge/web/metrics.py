@@ -192,6 +192,9 @@ def _behind(status: Mapping[str, Any]) -> Iterator[Metric]:
         fault = float(outbox["fault"] is not None)
         yield GaugeMetricFamily("edge_outbox_fault", "1 where frames cannot be kept: a full disk, say.", fault)
         yield GaugeMetricFamily("edge_outbox_bytes", "Bytes that the outbox holds.", float(outbox.get("bytes", 0)))
+        queued, write_s = float(outbox["queued_bytes"]), float(outbox["write_s"])
+        yield GaugeMetricFamily("edge_outbox_queued_bytes", "Bytes of images that wait for the disk.", queued)
+        yield GaugeMetricFamily("edge_outbox_write_seconds", "What the disk took for the last frames.", write_s)
         entries = GaugeMetricFamily("edge_outbox_entries", "Entries, by state.", labels=("state",))
         for state in EntryState:
             entries.add_metric((state,), float(outbox.get(state, 0)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import tempfile
 from pathlib import Path
@@ -11,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.clock import Reading, SteadyClock
-from edge.errors import OutboxError, SettingsError
+from edge.errors import OutboxError, OutboxFull, SettingsError
+from edge.outbox.disk import Disk
 from edge.outbox.entry import NewEntry, State, Telling
 from edge.outbox.seal import AesGcm
 from edge.outbox.store import FILE_NAME, Quota, Store
 
 YEAR = 365 * 86_400.0
+RESULT = {"predictions": []}
 KEY, OTHER_KEY = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=", "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="
 
 
@@ -249,6 +252,95 @@ def test_a_key_may_be_shortened_while_it_is_unambiguous(open_store):
     assert store.get("zz") is None
 
 
+def test_what_is_purged_goes_back_to_the_disk(open_store, tmp_path):
+    store = open_store()
+    put(store, *(f"{number}" for number in range(20)), size=100_000)
+    assert size_on_disk(tmp_path) > 2_000_000
+    store.purge(states=[State.WAITING])
+    assert size_on_disk(tmp_path) < 200_000
+
+
+def size_on_disk(folder):
+    return sum(file.stat().st_size for file in folder.glob(f"{FILE_NAME}*"))
+
+
+def test_an_entry_that_is_too_old_goes_though_nothing_new_comes(open_store, clocks, tmp_path):
+    store = open_store(Quota(max_age_s=1_000))
+    put(store, *(f"{number}" for number in range(20)), size=100_000)
+    clocks.pass_by(500)
+    put(store, "young")
+    assert store.tidy() == 0
+    clocks.pass_by(501)
+    assert store.tidy() == 20
+    assert [store.image(entry.key)[:5] for entry in store.entries()] == [b"young"]
+    assert size_on_disk(tmp_path) < 200_000
+
+
+@pytest.fixture
+def tight_disk(monkeypatch):
+    """A disk with room for the file to have so many bytes."""
+    room = [400_000]
+    monkeypatch.setattr(Disk, "is_tight", lambda _, file_bytes, grown_bytes: file_bytes + grown_bytes > room[0])
+    return room
+
+
+def test_a_disk_that_is_nearly_full_takes_nothing_new_and_keeps_what_was_acknowledged(open_store, tight_disk):
+    store = open_store()
+    keys = fill(store)
+    assert len(keys) > 5
+    with pytest.raises(OutboxFull, match="full"):
+        put(store, "more", size=30_000, certainty=0.0)
+    assert [entry.key for entry in store.entries()] == keys
+    assert store.settle(keys[0], RESULT)
+
+
+def fill(store):
+    """Put frames until there is no more room; the keys of those that were taken."""
+    keys = []
+    while len(keys) < 100:
+        try:
+            keys += put(store, f"{len(keys)}", size=30_000)
+        except OutboxFull:
+            return keys
+    raise AssertionError
+
+
+def test_entries_that_are_done_with_make_room_on_a_disk_that_is_nearly_full(open_store, tight_disk, tmp_path):
+    store = open_store()
+    keys = fill(store)
+    full = store._pragma("page_count")
+    for key in keys[:3]:
+        store.settle(key, RESULT)
+    new = put(store, "x", size=30_000) + put(store, "y", size=30_000)
+    with pytest.raises(OutboxFull):
+        put(store, *"abcdef", size=30_000)
+    assert store._pragma("page_count") <= full
+    there = {entry.key for entry in store.entries()}
+    assert there >= {*keys[3:], *new}
+    assert not there >= set(keys[:3])
+
+
+def test_the_reserve_is_a_share_of_a_small_disk_and_no_more_than_needed_of_a_large_one(tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(bytes(4_096))
+    there = os.statvfs(tmp_path)
+    monkeypatch.setattr(os, "statvfs", lambda _: there)
+    disk = Disk(tmp_path / "file")
+    assert disk.reserve == min(there.f_blocks * there.f_frsize // 8, 16 << 20)
+    free = there.f_bavail * there.f_frsize
+    assert not disk.is_tight(4_096, free - disk.reserve)
+    assert disk.is_tight(4_096, free - disk.reserve + 1)
+    assert disk.is_tight(8_192, free - disk.reserve)  # the log holds what has not come into the file yet
+
+
+def test_a_file_that_was_taken_away_is_noticed(open_store, tmp_path):
+    store = open_store()
+    assert not store.moved
+    (tmp_path / FILE_NAME).rename(tmp_path / "elsewhere")
+    assert store.moved
+    (tmp_path / FILE_NAME).write_bytes(b"another")
+    assert store.moved
+
+
 FRAME = st.integers(0, 9)
 STEP = st.one_of(
     st.tuples(st.just("put"), FRAME, st.integers(1, 200)),
@@ -322,5 +414,5 @@ def test_a_missing_outbox_is_told_and_not_made(tmp_path):
 
 def test_a_file_that_is_no_outbox_is_told(tmp_path):
     (tmp_path / FILE_NAME).write_bytes(b"this is not a database, but it is long enough to look like one" * 20)
-    with pytest.raises(OutboxError, match="cannot be used"):
+    with pytest.raises(OutboxError, match=r"cannot be used.*Move outbox.sqlite3\* away"):
         Store(tmp_path)
