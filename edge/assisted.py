@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from edge.errors import CloudError, CloudUnreachable, EdgeError
-from edge.fallback.cloud import Question
+from edge.exchange import ForwardingAsker, judged, kept, new_entry, question, result_json, said
 from edge.fallback.comparison import Compared, Comparison, same
 from edge.fallback.policy import (
     Action,
@@ -31,23 +31,21 @@ from edge.fallback.policy import (
     wish,
     wish_after,
 )
-from edge.fallback.verdict import CloudSaid, Kept, KeptState, Said, Verdict, verdict_of
-from edge.model.prediction import Classification, selection
-from edge.outbox.entry import NewEntry
+from edge.fallback.verdict import Kept, KeptState, Said, Verdict, verdict_of
+from edge.model.prediction import selection
 from edge.repository.servable import Stages
 from edge.service import Answer, InferenceService
 from edge.vision.decode import upright_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
     from concurrent.futures import Future
 
     from edge.fallback.cloud import CloudAnswer
     from edge.fallback.link import Link
     from edge.fallback.policy import Rules
     from edge.model.contract import FallbackTuning
-    from edge.model.prediction import Item, Prediction
-    from edge.outbox.entry import Entry, Receipt
+    from edge.outbox.entry import NewEntry
     from edge.outbox.outbox import Outbox
     from edge.outbox.webhook import Webhook
     from edge.repository.manager import ModelRepository
@@ -59,7 +57,6 @@ _log = logging.getLogger(__name__)
 
 _RESERVE_S = 0.05
 """Seconds of the deadline that the cloud does not get: the edge's answer must still go out in time."""
-_FORWARD_S = 30.0
 _ACCEPTED = Verdict(Action.ACCEPT)
 _OVERFLOWING = frozenset({Mode.OVERLOAD, Mode.PREFER_CLOUD})
 
@@ -120,7 +117,7 @@ class AssistedService(InferenceService):
             if outbox is not None:
                 from edge.outbox.forwarder import Forwarder  # noqa: PLC0415 -- only where there is something to forward
 
-                link.run(Forwarder(outbox, _Asker(link, self.repository)).run())
+                link.run(Forwarder(outbox, ForwardingAsker(link, self.repository)).run())
                 if self.assistance.webhook is not None:
                     link.run(self.assistance.webhook.run())
 
@@ -158,7 +155,7 @@ class AssistedService(InferenceService):
                 raise
             return await self._instead(image, query, servable, reason, error)
         edge_ms = (time.perf_counter() - started) * 1000
-        reason = wish(answer.prediction, _judged(answer, servable), rules)
+        reason = wish(answer.prediction, judged(answer, servable), rules)
         if reason is None:
             return replace(answer, verdict=_ACCEPTED)
         decision = decide(reason, self._means(query), answered=True)
@@ -217,20 +214,23 @@ class AssistedService(InferenceService):
         self, decision: Decision, image: bytes, query: Query, answer: Answer, edge_ms: float
     ) -> Answer:
         """The edge has answered: its answer, or the cloud's in its place."""
+        waited_ms = None
         if decision.action is Action.ESCALATE:
             assert decision.reason is not None
+            began = time.perf_counter()
             cloud = await self._ask(image, query, answer.model)
             if not isinstance(cloud, Hindrance):
                 return _from_cloud(answer, cloud, decision, query, Said(answer.items, edge_ms))
+            waited_ms = (time.perf_counter() - began) * 1000
             decision = after_failure(decision.reason, cloud, outbox=self.assistance.outbox is not None)
+        verdict = replace(verdict_of(decision), waited=waited_ms)
+        if decision.keep:
+            entry = new_entry(image, query, answer.model, decision, answer.prediction)
+            verdict = replace(verdict, outbox=await self._keep(entry, query))
         if decision.action is Action.SHADOW:
             self._compare_beside(image, query, answer, edge_ms)
         elif decision.action is Action.TRY:
-            self._ask_beside(image, query, answer.model)
-        verdict = verdict_of(decision)
-        if decision.keep:
-            entry = _entry(image, query, answer.model, decision, answer.prediction)
-            verdict = replace(verdict, outbox=await self._keep(entry, query))
+            self._try_beside(image, answer.model, keep=decision.keep)
         return replace(answer, verdict=verdict)
 
     async def _instead(
@@ -246,9 +246,9 @@ class AssistedService(InferenceService):
                 return _from_cloud(blank, cloud, decision, query, None)
             decision = after_failure(reason, cloud, outbox=self.assistance.outbox is not None)
         if decision.keep:
-            kept = await self._keep(_entry(image, query, servable, decision, None), query)
-            if kept.state in {KeptState.KEPT, KeptState.PENDING}:
-                error.message += f" The frame is kept in the outbox ({kept.key or 'pending'})."
+            outbox = await self._keep(new_entry(image, query, servable, decision, None), query)
+            if outbox.state in {KeptState.KEPT, KeptState.PENDING}:
+                error.message += f" The frame is kept in the outbox ({outbox.key or 'pending'})."
         raise error
 
     async def _ask(self, image: bytes, query: Query, servable: Servable) -> CloudAnswer | Hindrance:
@@ -257,7 +257,7 @@ class AssistedService(InferenceService):
         assert link is not None
         seconds = self._seconds(query)
         try:
-            answer = asyncio.wrap_future(link.ask(_question(image, servable), seconds))
+            answer = asyncio.wrap_future(link.ask(question(image, servable), seconds))
         except CloudUnreachable:
             return Hindrance.LINK_DOWN
         answer.add_done_callback(_look_at)
@@ -284,14 +284,27 @@ class AssistedService(InferenceService):
         except asyncio.CancelledError:  # the link is stopping
             return Hindrance.LINK_DOWN
 
-    def _ask_beside(self, image: bytes, query: Query, servable: Servable) -> Future[CloudAnswer] | None:
-        """Ask the cloud without waiting; ``None`` where it cannot be asked any more."""
+    def _ask_beside(self, image: bytes, servable: Servable) -> Future[CloudAnswer] | None:
+        """Ask the cloud without waiting, and so whatever the frame's deadline; ``None`` where it cannot be asked."""
         link = self.assistance.link
         assert link is not None
         try:
-            return link.ask(_question(image, servable), self._seconds(query))
+            return link.ask(question(image, servable), self.assistance.timeout_s)
         except CloudUnreachable:
             return None
+
+    def _try_beside(self, image: bytes, servable: Servable, *, keep: bool) -> None:
+        """Ask the cloud without waiting, to learn whether it is well; its answer settles the frame where it is kept."""
+
+        def settle(future: Future[CloudAnswer]) -> None:
+            outbox = self.assistance.outbox
+            if keep and outbox is not None and not future.cancelled() and future.exception() is None:
+                key, result = question(image, servable).key(), result_json(future.result(), servable)
+                outbox.change(lambda store: store.settle(key, result))
+
+        asked = self._ask_beside(image, servable)
+        if asked is not None:
+            asked.add_done_callback(settle)
 
     def _compare_beside(self, image: bytes, query: Query, answer: Answer, edge_ms: float) -> None:
         """Ask the cloud without waiting, and compare what it says with the edge's answer."""
@@ -301,11 +314,11 @@ class AssistedService(InferenceService):
                 self.comparison.failed()
                 return
             cloud, model = future.result(), answer.model
-            edge_said, cloud_said = Said(answer.items, edge_ms), _said(cloud, model, query)
+            edge_said, cloud_said = Said(answer.items, edge_ms), said(cloud, model, query)
             agreed = same(answer.prediction, cloud.prediction, selection(model.contract))
             self.comparison.add(Compared(model.name, query.camera, edge_said, cloud_said, agreed))
 
-        asked = self._ask_beside(image, query, answer.model)
+        asked = self._ask_beside(image, answer.model)
         if asked is not None:
             asked.add_done_callback(compare)
 
@@ -319,90 +332,15 @@ class AssistedService(InferenceService):
             waiting = asyncio.wrap_future(future)
             waiting.add_done_callback(_look_at)
             await asyncio.wait({waiting}, timeout=seconds)
-        return _kept(future)
-
-
-class _Asker:
-    """The forwarder's way to the online model; runs on the link's thread."""
-
-    def __init__(self, link: Link, repository: ModelRepository) -> None:
-        self._link = link
-        self._repository = repository
-        self._most = max(link.most_calls // 2, 1)  # the other half is for frames whose callers wait
-
-    def places(self) -> int:
-        if self._link.hindrance is not None:
-            return 0
-        return {LinkState.UP: self._most, LinkState.TRIAL: 1}.get(self._link.state, 0)
-
-    async def ask(self, entry: Entry, image: bytes) -> Mapping[str, Any]:
-        servable = self._repository.find(entry.model)
-        answer = await self._link.ask_here(_question(image, servable, entry.key), _FORWARD_S)
-        items = _shown(answer.prediction, servable, None, None)
-        return {
-            "predictions": [item.as_json() for item in items],
-            "model": answer.model,
-            "unknown_labels": list(answer.unknown_labels),
-            "latency_ms": round(answer.latency, 3),
-        }
-
-
-def _judged(answer: Answer, servable: Servable) -> Sequence[Item]:
-    """What a detector shows by its own rules, whatever the caller asked for; a classifier is judged by its scores."""
-    if isinstance(answer.prediction, Classification):
-        return answer.items
-    return answer.prediction.select(selection(servable.contract))
-
-
-def _question(image: bytes, servable: Servable, key: str = "") -> Question:
-    tuning = servable.contract.tuning.fallback
-    labels = servable.labels or ()
-    return Question(image, servable.contract.task, labels, tuning.labels, key, tuning.endpoint)
+        return kept(future)
 
 
 def _from_cloud(answer: Answer, cloud: CloudAnswer, decision: Decision, query: Query, edge: Said | None) -> Answer:
-    said = _said(cloud, answer.model, query)
-    verdict = Verdict(decision.action, decision.reason, None, edge, said)
-    return replace(answer, prediction=cloud.prediction, items=said.items, source="cloud", outputs=None, verdict=verdict)
-
-
-def _said(cloud: CloudAnswer, servable: Servable, query: Query) -> CloudSaid:
-    items = _shown(cloud.prediction, servable, query.top_k, query.threshold)
-    return CloudSaid(items, cloud.latency, cloud.model, cloud.unknown_labels)
-
-
-def _shown(prediction: Prediction, servable: Servable, top_k: int | None, threshold: float | None) -> list[Item]:
-    """What is shown of the cloud's answer: never the classes that it left out, which have 0 in the prediction."""
-    return [item for item in prediction.select(selection(servable.contract, top_k, threshold)) if item.score > 0]
-
-
-def _entry(
-    image: bytes, query: Query, servable: Servable, decision: Decision, prediction: Prediction | None
-) -> NewEntry:
-    items = [] if prediction is None else prediction.select(selection(servable.contract))
-    return NewEntry(
-        image=image,
-        task=servable.contract.task,
-        model=servable.name,
-        version=servable.version,
-        model_digest=servable.export.digest,
-        camera=query.camera,
-        reason=decision.reason or "",
-        hindrance=decision.hindrance or "",
-        items=[item.as_json() for item in items],
-        certainty=items[0].score if items else 0.0,
-        label=items[0].label if items else "",
-        multi_label=servable.contract.multi_label,
+    clouds = said(cloud, answer.model, query)
+    verdict = Verdict(decision.action, decision.reason, None, edge, clouds)
+    return replace(
+        answer, prediction=cloud.prediction, items=clouds.items, source="cloud", outputs=None, verdict=verdict
     )
-
-
-def _kept(future: Future[Receipt]) -> Kept:
-    if not future.done():
-        return Kept(KeptState.PENDING)
-    if future.exception() is not None:
-        return Kept(KeptState.FAILED)
-    receipt = future.result()
-    return Kept(KeptState.KEPT if receipt.kept else KeptState.FULL, receipt.key)
 
 
 def _look_at(future: asyncio.Future[Any]) -> None:

@@ -7,12 +7,19 @@
     HALF_OPEN - it failed ------------------------------------------------> OPEN, twice as long
 
 The backoff ends with a cheap probe, made by nobody's request.
+
+A call that had less time than answers usually take says nothing of the link when it runs out of it: one hasty caller
+must not take the cloud from all others. It counts as any failure does, and does not open the breaker alone.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
+
+_WEIGHT = 0.2
+"""Of the latest answer's time in what is usual."""
 
 
 class BreakerState(StrEnum):
@@ -54,6 +61,7 @@ class Breaker:
         self._opened = 0
         self._until = 0.0
         self._trying = False
+        self._usual_s: float | None = None
 
     def __repr__(self) -> str:
         return f"<Breaker {self.state}, {self._in_a_row} failures in a row, opened {self._opened} times>"
@@ -92,22 +100,30 @@ class Breaker:
         else:
             self._open(now, chance)
 
-    def succeeded(self) -> None:
-        """A call was answered. Ends every doubt, except that an open breaker stays so: the answer is an old one's."""
+    def succeeded(self, took_s: float | None = None) -> None:
+        """A call was answered. Ends every doubt, except that an open breaker stays so: the answer is an old one's.
+
+        Args:
+            took_s: seconds until the answer; ``None`` where a refusal came, which may be faster.
+        """
+        if took_s is not None:
+            self._usual_s = took_s if self._usual_s is None else self._usual_s + (took_s - self._usual_s) * _WEIGHT
         if self.state is BreakerState.OPEN:
             return
         self.state, self._in_a_row, self._opened, self._trying = BreakerState.CLOSED, 0, 0, False
 
-    def failed(self, now: float, chance: float, *, costly: bool) -> None:
+    def failed(self, now: float, chance: float, *, costly: bool, had_s: float = math.inf) -> None:
         """A call failed.
 
         Args:
             costly: it ran into its deadline, or nobody was there: the next one would as well.
+            had_s: seconds that it was given.
         """
         if self.state is BreakerState.OPEN:
             return
         self._in_a_row += 1
-        if costly or self.state is BreakerState.HALF_OPEN or self._in_a_row >= self.failures:
+        hasty = self._usual_s is not None and had_s < self._usual_s
+        if (costly and not hasty) or self.state is BreakerState.HALF_OPEN or self._in_a_row >= self.failures:
             self._open(now, chance)
 
     def given_up(self) -> None:

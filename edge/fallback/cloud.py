@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from edge.frame_key import digest_of, frame_key
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -22,8 +24,7 @@ class Question:
         task: what is asked of it.
         labels: of the edge's model, in its order; the answer is told in them.
         renamed: the online model's label to the edge's, where they differ.
-        key: names the frame, the same however often it is sent, so that the far side can tell a repetition; empty
-            where a repetition does no harm.
+        model: name of the edge's model.
         endpoint: of this model; ``None`` for the service's.
     """
 
@@ -31,8 +32,12 @@ class Question:
     task: Task
     labels: tuple[str, ...]
     renamed: Mapping[str, str]
-    key: str
+    model: str
     endpoint: str | None = None
+
+    def key(self) -> str:
+        """Names the frame, the same however often it is sent, so that the far side can tell a repetition."""
+        return frame_key(digest_of(self.image), self.model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,6 @@ class CloudClient(Protocol):
 class BeforeRetry(Protocol):
     """Asked before each repetition of a call, which costs as the first did: whether it may be made."""
 
-    def __call__(self) -> bool:
+    async def __call__(self) -> bool:
         """Count one more call, if it may be made."""
         ...

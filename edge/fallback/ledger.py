@@ -14,6 +14,7 @@ from edge.errors import SettingsError
 from edge.fallback.budget import Spent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
@@ -51,13 +52,17 @@ class Ledger:
                     f"What was spent on the cloud cannot be read from {file}: {error}. Mend or remove the file."
                 ) from error
 
-    def save(self, spent: Spent) -> None:
-        """Write durably; a reader sees the old file or the new one, never half of one. Takes milliseconds."""
+    def save(self, spent: Callable[[], Spent]) -> None:
+        """Write durably; a reader sees the old file or the new one, never half of one. Takes milliseconds.
+
+        Args:
+            spent: asked when its turn has come, so that of several writers the last does not write what is older.
+        """
         if self.file is None:
             return
         with self._lock:
             steady, reading = self.clock.mark()
-            kept = {"steady": steady, "reading": asdict(reading), "spent": spent.as_json()}
+            kept = {"steady": steady, "reading": asdict(reading), "spent": spent().as_json()}
             try:
                 self._replace(self.file, json.dumps(kept))
             except OSError as error:

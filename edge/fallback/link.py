@@ -42,6 +42,7 @@ class Link:
         budget: what it may cost.
         most_calls: under way at once.
         fault: why it does not work, in words for the owner; ``None`` where it does.
+        refusal: why the last frame was refused, though it works; ``None`` where it was not.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Link:
         self.budget = budget
         self.breaker = breaker or Breaker()
         self.fault: str | None = "not connected yet"
+        self.refusal: str | None = None
         self._connect = connect
         self._ledger = ledger
         self.most_calls = most_calls
@@ -118,7 +120,13 @@ class Link:
         """
         self._take_place()
         assert self._loop is not None
-        return asyncio.run_coroutine_threadsafe(self._ask(question, seconds), self._loop)
+        call = self._ask(question, seconds)
+        try:
+            return asyncio.run_coroutine_threadsafe(call, self._loop)
+        except RuntimeError as error:
+            call.close()
+            self._leave_place()
+            raise CloudUnreachable("The link to the online model has ended: the service is stopping.") from error
 
     async def ask_here(self, question: Question, seconds: float) -> CloudAnswer:
         """As `ask`, for work that runs on this thread."""
@@ -131,6 +139,7 @@ class Link:
         return {
             "state": self.state,
             "fault": self.fault,
+            "refusal": self.refusal,
             "breaker": self.breaker.state,
             "next_probe_s": round(self.breaker.wait_s(time.monotonic()), 1),
             "calls_under_way": self._under_way,
@@ -157,17 +166,20 @@ class Link:
             self.breaker.take_trial()
             self._under_way += 1
 
+    def _leave_place(self) -> None:
+        with self._lock:
+            self._under_way -= 1
+
     async def _ask(self, question: Question, seconds: float) -> CloudAnswer:
         started = time.monotonic()
         try:
             client = self._client
             assert client is not None
-            if self.budget.limits.capped:
-                await asyncio.to_thread(self._ledger.save, self.budget.spent)
+            await self._remember()
             left = seconds - (time.monotonic() - started)
             answer = await client.predict(question, left, self._may_retry)
         except CloudError as error:
-            self._learn_from(error)
+            self._learn_from(error, seconds)
             raise
         except asyncio.CancelledError:
             self.breaker.given_up()
@@ -175,32 +187,40 @@ class Link:
         except Exception as error:  # a fault of ours or of Google's library: never the caller's
             _log.exception("the online model could not be asked")
             failure = CloudUnreachable(f"The online model could not be asked ({type(error).__name__}: {error}).")
-            self._learn_from(failure)
+            self._learn_from(failure, seconds)
             raise failure from error
         else:
             with self._lock:
-                self.breaker.succeeded()
-            self.fault = None
+                self.breaker.succeeded(answer.latency / 1000)
+            self.fault = self.refusal = None
             return answer
         finally:
-            with self._lock:
-                self._under_way -= 1
+            self._leave_place()
 
-    def _learn_from(self, error: CloudError) -> None:
+    async def _remember(self) -> None:
+        """What is spent is on the disk before the call is made."""
+        if self.budget.limits.capped:
+            await asyncio.to_thread(self._ledger.save, lambda: self.budget.spent)
+
+    def _learn_from(self, error: CloudError, seconds: float) -> None:
         with self._lock:
             was = self.breaker.state
             if isinstance(error, CloudRefused) and not isinstance(error, CloudNonsense):
                 self.breaker.succeeded()  # one frame was refused: somebody is there and thinks
+                self.refusal = error.message
                 return
             costly = isinstance(error, CloudMisconfigured) or (isinstance(error, CloudUnreachable) and error.costly)
-            self.breaker.failed(time.monotonic(), random.random(), costly=costly)  # noqa: S311 -- jitter
+            self.breaker.failed(time.monotonic(), random.random(), costly=costly, had_s=seconds)  # noqa: S311 -- jitter
             self.fault = error.message
         if was is not self.breaker.state:
             _log.warning("the online model is left alone for a while: %s", error.message)
 
-    def _may_retry(self) -> bool:
+    async def _may_retry(self) -> bool:
         with self._lock:
-            return self.budget.take(self._ledger.clock()) is None
+            allowed = self.budget.take(self._ledger.clock()) is None
+        if allowed:
+            await self._remember()
+        return allowed
 
     def _run(self) -> None:
         assert self._loop is not None
@@ -238,19 +258,15 @@ class Link:
 
     async def _reconnect(self) -> bool:
         """A new client, since a connection whose network went away may hang for minutes; whether somebody is there."""
+        client = None
         try:
             client = await in_background(self._connect)
-        except CloudError as error:
-            self._tell(error.message)
-            return False
-        except Exception as error:  # an import that fails must not end the thread
-            self._tell(f"Google's library cannot be used: {type(error).__name__}: {error}")
-            return False
-        try:
             await client.probe(_PROBE_S)
-        except CloudError as error:
-            self._tell(error.message)
-            await client.close()
+        except Exception as error:  # an import that fails must not end the thread
+            words = f"Google's library cannot be used: {type(error).__name__}: {error}"
+            self._tell(error.message if isinstance(error, CloudError) else words)
+            if client is not None:
+                await client.close()
             return False
         old, self._client = self._client, client
         if old is not None:

@@ -85,6 +85,7 @@ class Verdict:
         hindrance: why it did not answer though wanted.
         edge: the edge's answer, where the cloud's stands in its place.
         cloud: the cloud's answer, where it came in time.
+        waited: milliseconds that the caller waited for it in vain; ``None`` where it was not asked, or answered.
         outbox: where the frame was to be kept.
     """
 
@@ -93,6 +94,7 @@ class Verdict:
     hindrance: Hindrance | None = None
     edge: Said | None = None
     cloud: CloudSaid | None = None
+    waited: float | None = None
     outbox: Kept | None = None
 
 

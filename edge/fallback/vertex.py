@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import http.client
+import logging
 import os
 import time
 import urllib.error
 import urllib.request
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +64,9 @@ if TYPE_CHECKING:
 
     from edge.fallback.cloud import BeforeRetry, Question
 
-    Call = Callable[[PredictRequest, float, list[tuple[str, str]]], Awaitable[PredictResponse]]
+    Call = Callable[[PredictRequest, float, list[tuple[str, str]]], Awaitable[PredictResponse | None]]
+
+logging.getLogger("grpc._common").setLevel(logging.CRITICAL)  # a trace for each answer that is no message
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 KEY_HEADER = "x-edge-idempotency-key"
@@ -81,13 +86,17 @@ _NO_TLS = (
 _LISTENS_S = 1.0
 
 _MAX_PREDICTIONS = 100
+_MOST_WORDS = 300
 _AGAIN = (google_errors.TooManyRequests, google_errors.ServiceUnavailable, google_errors.GatewayTimeout)
 _OURS = (
     google_errors.Unauthorized,
     google_errors.Forbidden,
     google_errors.NotFound,
+    google_errors.FailedPrecondition,  # no model is deployed, say
     google_errors.MethodNotImplemented,
 )
+_OF_THE_FRAME = {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
+"""All else, such as 407 and 511 of a proxy or a hotel's network, is no fault of the frame."""
 _NOBODY = (
     *("failed to connect", "connection refused", "dns resolution", "socket closed"),  # of gRPC
     *("max retries exceeded", "read timed out"),  # of the fetching of a token
@@ -137,7 +146,7 @@ class VertexClient:
                     await self._channel.channel_ready()
                 else:
                     await in_background(partial(self._knock, seconds))
-        except (TimeoutError, OSError, grpc.aio.UsageError) as error:
+        except (TimeoutError, OSError, http.client.HTTPException, grpc.aio.UsageError) as error:
             if not self._options.plain and await self._somebody_listens():
                 raise CloudUnreachable(_NO_TLS.format(host=self._options.host), costly=True) from error
             raise CloudUnreachable(f"Nobody answers at {self._options.host}.", costly=True) from error
@@ -173,12 +182,12 @@ class VertexClient:
         deadline = started + seconds
         try:
             async with asyncio.timeout(seconds):
-                request = await asyncio.to_thread(self._request, question)
-                metadata = [(KEY_HEADER, question.key)] if question.key else []
-                response = await self._ask(request, metadata, deadline, before_retry)
+                request, key = await asyncio.to_thread(self._request, question)
+                response = await self._ask(request, [(KEY_HEADER, key)], deadline, before_retry)
         except TimeoutError as error:
             raise CloudUnreachable(f"The online model did not answer within {seconds:.2f} s.", costly=True) from error
         prediction, unknown = read_response(_first(response), question.task, question.labels, question.renamed)
+        assert response is not None
         model = response.model_display_name or response.model or response.deployed_model_id or self._options.endpoint
         return CloudAnswer(prediction, unknown, model, (time.monotonic() - started) * 1000)
 
@@ -189,16 +198,16 @@ class VertexClient:
 
     async def _ask(
         self, request: PredictRequest, metadata: list[tuple[str, str]], deadline: float, before_retry: BeforeRetry
-    ) -> PredictResponse:
+    ) -> PredictResponse | None:
         call = self._open()
 
-        def spent(state: RetryCallState) -> bool:
-            return time.monotonic() + state.upcoming_sleep + _LEAST_TRY_S >= deadline or not before_retry()
+        async def spent(state: RetryCallState) -> bool:
+            return time.monotonic() + state.upcoming_sleep + _LEAST_TRY_S >= deadline or not await before_retry()
 
         tries = AsyncRetrying(
             retry=retry_if_exception(_may_pass),
             wait=wait_random_exponential(_FIRST_WAIT_S, _MOST_WAIT_S),
-            stop=spent,
+            stop=spent,  # type: ignore[arg-type]  # it is awaited, which the types do not say
             reraise=True,
         )
         try:
@@ -207,9 +216,12 @@ class VertexClient:
                     return await call(request, max(deadline - time.monotonic(), _LEAST_TRY_S), metadata)
         except (google_errors.GoogleAPIError, GoogleAuthError, requests.exceptions.RequestException) as error:
             raise _translated(error) from error
+        except json_format.ParseError as error:  # of the REST transport: a hotel's login page, say
+            raise CloudNonsense(f"What answered is no online model: {str(error)[:_MOST_WORDS]}") from error
         raise AssertionError  # tenacity either returns or raises
 
-    def _request(self, question: Question) -> PredictRequest:
+    def _request(self, question: Question) -> tuple[PredictRequest, str]:
+        """The request, and the key that names its frame."""
         side = _USEFUL_SIDE[question.task]
         try:
             upload = for_upload(
@@ -217,10 +229,10 @@ class VertexClient:
             )
         except RequestError as error:
             raise CloudRefused(f"The image cannot be sent: {error.message}") from error
-        content = base64.b64encode(upload.encoded).decode("ascii")
+        key, content = question.key(), base64.b64encode(upload.encoded).decode("ascii")
         instance: dict[str, Any]
         if self._options.image_bytes:
-            instance, parameters = {"image_bytes": {"b64": content}, "key": question.key}, {}
+            instance, parameters = {"image_bytes": {"b64": content}, "key": key}, {}
         else:
             instance = {"content": content, "mimeType": upload.media_type}
             parameters = {"confidenceThreshold": 0.0, "maxPredictions": _MAX_PREDICTIONS}
@@ -228,7 +240,7 @@ class VertexClient:
         message = PredictRequest.pb(request)  # proto-plus does not take a list of values
         json_format.ParseDict(instance, message.instances.add())
         json_format.ParseDict(parameters, message.parameters)
-        return request
+        return request, key
 
 
 def _channel(options: VertexOptions, credentials: Any) -> grpc.aio.Channel:
@@ -279,7 +291,9 @@ def _credentials(options: VertexOptions) -> Any:
     return found.with_always_use_jwt_access(True) if isinstance(found, service_account.Credentials) else found  # type: ignore[no-untyped-call]
 
 
-def _first(response: PredictResponse) -> Any:
+def _first(response: PredictResponse | None) -> Any:
+    if response is None:  # so gRPC says that the bytes were no message
+        raise CloudNonsense("The online model's answer is no message of its protocol.")
     predictions = PredictResponse.pb(response).predictions
     if not predictions:
         raise CloudNonsense("The online model's answer holds no prediction.")
@@ -306,13 +320,13 @@ def _no_token(error: BaseException) -> bool:
 
 
 def _translated(error: Exception) -> CloudError:
-    words = str(getattr(error, "message", None) or error)[:300]
+    words = str(getattr(error, "message", None) or error)[:_MOST_WORDS]
     if isinstance(error, google_errors.GatewayTimeout | requests.exceptions.Timeout):
         return CloudUnreachable(f"The online model did not answer in time: {words}", costly=True)
     if isinstance(error, requests.exceptions.ConnectionError | TransportError) or _nobody(error):
         return CloudUnreachable(f"Nobody answers at the online model's or its tokens' address: {words}", costly=True)
     if isinstance(error, (*_OURS, GoogleAuthError)) or _no_token(error):
         return CloudMisconfigured(f"The online model's endpoint or credentials are wrong: {words}")
-    if isinstance(error, google_errors.ServerError | google_errors.TooManyRequests | requests.RequestException):
-        return CloudUnreachable(f"The online model cannot answer now: {words}")
-    return CloudRefused(f"The online model refuses this frame: {words}")
+    if getattr(error, "code", None) in _OF_THE_FRAME:
+        return CloudRefused(f"The online model refuses this frame: {words}")
+    return CloudUnreachable(f"The online model cannot answer now: {words}")

@@ -2,11 +2,12 @@
 
 In rounds: as many entries at once, the oldest first, as there are places for them; the next round begins when all of
 this one have their answer, so that no entry is ever under way twice. At least once: an entry is asked about again where
-the process ended between the answer and its storing, under the same key, by which the far side can tell.
+the process ended between the answer and its storing, under the same key, by which the far side can tell. An answer that
+the disk does not take is held until it does, and nothing is asked meanwhile.
 
 An entry that fails waits, longer each time, and lets the others go before. After `MOST_ATTEMPTS` it is set aside, where
-the fault is its own: the far side refused it, or failed on it again though it has answered others since. A link that is
-down sets nothing aside.
+the fault is its own: the far side refused it, or failed on it or answered nonsense again though it has answered others
+since. A link that is down, or a hotel's login page in the cloud's place, sets nothing aside.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import logging
 import random
 from typing import TYPE_CHECKING, Any, Protocol
 
-from edge.errors import CloudError, CloudRefused, EdgeError, OutboxError
+from edge.errors import CloudError, CloudNonsense, CloudRefused, EdgeError, OutboxError
 from edge.outbox.rounds import work_through
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Forwarder:
         self._asker = asker
         self._idle_s = idle_s
         self._settled = 0
+        self._unstored: dict[str, Mapping[str, Any]] = {}
         self._failures: dict[str, tuple[int, int]] = {}
         """Of entries on which the far side failed: how often, and how many had been settled at the last time."""
 
@@ -63,7 +65,13 @@ class Forwarder:
         await work_through(self.step, self._idle_s, "the outbox could not be forwarded")
 
     async def step(self) -> bool:
-        """Forward a round of entries; whether there were any."""
+        """Forward a round of entries; whether there were any.
+
+        Raises:
+            OutboxError: the disk does not take what the last round brought, or nothing at all.
+        """
+        for key in list(self._unstored):
+            await self._store(key)
         places = self._asker.places()
         if not places:
             return False
@@ -85,9 +93,10 @@ class Forwarder:
             return
         try:
             result = await self._asker.ask(entry, image)
-        except CloudRefused as error:
-            await self._postpone(entry, error.message, entry.attempts, counts=True)
         except CloudError as error:
+            if isinstance(error, CloudRefused) and not isinstance(error, CloudNonsense):
+                await self._postpone(entry, error.message, entry.attempts, counts=True)
+                return
             failures, settled = self._failures.get(key, (0, self._settled))
             self._failures[key] = failures + 1, self._settled
             await self._postpone(entry, error.message, failures, counts=self._settled > settled)
@@ -96,7 +105,13 @@ class Forwarder:
         else:
             self._settled += 1
             self._failures.pop(key, None)
-            await asyncio.wrap_future(self._outbox.change(lambda store: store.settle(key, result)))
+            self._unstored[key] = result
+            await self._store(key)
+
+    async def _store(self, key: str) -> None:
+        result = self._unstored[key]
+        await asyncio.wrap_future(self._outbox.change(lambda store: store.settle(key, result)))
+        del self._unstored[key]
 
     async def _postpone(self, entry: Entry, fault: str, failures: int, *, counts: bool) -> None:
         key = entry.key

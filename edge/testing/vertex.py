@@ -37,8 +37,23 @@ KEY_HEADER = "x-edge-idempotency-key"
 DAISY = {"ids": ["7"], "displayNames": ["daisy"], "confidences": [0.97]}
 MODEL = "fake online model"
 
+GARBAGE = bytes(range(256))
+LOGIN_PAGE = b"<html><body>Welcome to our network. Please log in.</body></html>"
+
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 TOKEN = "a-token-of-the-double"  # noqa: S105 -- opens nothing
+
+_WELL = {
+    "prediction": DAISY,
+    "status": 200,
+    "delay_s": 0.0,
+    "hang": False,
+    "times": 0,
+    "garbage": False,
+    "token_status": 200,
+    "token_hang": False,
+}
+"""How it behaves until it is told."""
 
 _METHOD = "/google.cloud.aiplatform.v1.PredictionService/Predict"
 _HANG_S = 600.0
@@ -120,6 +135,7 @@ class FakeVertex:
         delay_s: float = 0.0,
         hang: bool = False,
         times: int = 0,
+        garbage: bool = False,
         token_status: int = 200,
         token_hang: bool = False,
     ) -> None:
@@ -131,11 +147,13 @@ class FakeVertex:
             delay_s: seconds before it answers.
             hang: it does not answer at all.
             times: so many calls have the status; those after them are answered. 0 for all.
+            garbage: bytes that are no message of the protocol; over REST the login page of a hotel's network.
             token_status: an HTTP status of the OAuth endpoint.
             token_hang: the OAuth endpoint does not answer.
         """
         told = {"prediction": prediction, "status": status, "delay_s": delay_s, "hang": hang, "times": times}
-        self._http("/control", {**told, "token_status": token_status, "token_hang": token_hang})
+        told |= {"garbage": garbage, "token_status": token_status, "token_hang": token_hang}
+        self._http("/control", told)
 
     def calls(self) -> list[dict[str, Any]]:
         """Every call since `behave`: ``key``, ``endpoint``, ``size`` of the request and ``image`` (SHA-256).
@@ -164,7 +182,7 @@ class _Model:
     def __init__(self, account: Path | None) -> None:
         self._lock = threading.Lock()
         self._account = account.read_bytes() if account else None
-        self.told: dict[str, Any] = {"prediction": DAISY, "status": 200, "delay_s": 0.0, "hang": False, "times": 0}
+        self.told: dict[str, Any] = _WELL
         self.calls: list[dict[str, Any]] = []
 
     def tell(self, told: dict[str, Any]) -> None:
@@ -173,9 +191,9 @@ class _Model:
 
     def token(self) -> tuple[int, Any]:
         """What the OAuth endpoint answers."""
-        if self.told.get("token_hang"):
+        if self.told["token_hang"]:
             time.sleep(_HANG_S)
-        status = self.told.get("token_status", 200)
+        status = self.told["token_status"]
         if status != 200:  # noqa: PLR2004 -- HTTP's
             return status, {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
         return status, {"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"}
@@ -193,7 +211,8 @@ class _Model:
             return False
         return SCOPE in str(claims.get("scope", ""))
 
-    def answer(self, request: PredictRequest, key: str, authorization: str) -> tuple[int, PredictResponse]:
+    def answer(self, request: PredictRequest, key: str, authorization: str) -> tuple[int, PredictResponse | None]:
+        """The status, and the answer; ``None`` for garbage."""
         if not self.knows(authorization):
             return 401, PredictResponse()
         with self._lock:
@@ -201,6 +220,8 @@ class _Model:
             self.calls.append({"key": key, "endpoint": request.endpoint, **_facts(request)})
             late = told["times"] and len(self.calls) > told["times"]
         time.sleep(_HANG_S if told["hang"] else told["delay_s"])
+        if told["garbage"]:
+            return 200, None
         response = PredictResponse(model_display_name=MODEL, deployed_model_id="3")
         if told["prediction"] is not None:
             json_format.ParseDict(told["prediction"], PredictResponse.pb(response).predictions.add())
@@ -230,10 +251,10 @@ class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]  # untyped
         return grpc.unary_unary_rpc_method_handler(
             self._predict,
             request_deserializer=PredictRequest.deserialize,
-            response_serializer=PredictResponse.serialize,
+            response_serializer=lambda response: GARBAGE if response is None else PredictResponse.serialize(response),
         )
 
-    def _predict(self, request: PredictRequest, context: grpc.ServicerContext) -> PredictResponse:
+    def _predict(self, request: PredictRequest, context: grpc.ServicerContext) -> PredictResponse | None:
         headers = {name: str(value) for name, value in context.invocation_metadata()}
         status, response = self._model.answer(request, headers.get(KEY_HEADER, ""), headers.get("authorization", ""))
         if status != 200:  # noqa: PLR2004 -- HTTP's
@@ -259,7 +280,9 @@ def _rest(model: _Model) -> type[BaseHTTPRequestHandler]:
             request.endpoint = self.path.removeprefix("/v1/").split(":predict")[0]
             key, authorization = (self.headers.get(name, "") for name in (KEY_HEADER, "Authorization"))
             status, response = model.answer(request, key, authorization)
-            if status == 200:  # noqa: PLR2004 -- HTTP's
+            if response is None:
+                self._send(200, "text/html", LOGIN_PAGE)
+            elif status == 200:  # noqa: PLR2004 -- HTTP's
                 self._reply(200, json.loads(PredictResponse.to_json(response)))
             else:
                 self._reply(status, {"error": {"code": status, "message": "told to", "status": ""}})
@@ -268,9 +291,11 @@ def _rest(model: _Model) -> type[BaseHTTPRequestHandler]:
             del format, args
 
         def _reply(self, status: int, value: Any) -> None:
-            body = json.dumps(value).encode()
+            self._send(status, "application/json", json.dumps(value).encode())
+
+        def _send(self, status: int, kind: str, body: bytes) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -107,6 +107,7 @@ class AnswerSchema(_Schema):
     hindrance: Hindrance | None = Field(None, description="Why it did not answer though wanted.")
     edge: EdgeSchema | None = Field(None, description="What the edge said, where the online model answers.")
     cloud: CloudSchema | None = Field(None, description="What the online model said.")
+    cloud_wait_ms: float | None = Field(None, description="How long it was waited for in vain.")
     outbox: KeptSchema | None = Field(None, description="Whether the frame was kept for later.")
 
 
@@ -156,6 +157,8 @@ def _verdict_json(verdict: Verdict) -> dict[str, Any]:
         added["edge"] = verdict.edge.as_json()
     if verdict.cloud is not None:
         added["cloud"] = verdict.cloud.as_json()
+    if verdict.waited is not None:
+        added["cloud_wait_ms"] = round(verdict.waited, _MS_DIGITS)
     if verdict.outbox is not None:
         added["outbox"] = {"state": verdict.outbox.state, "key": verdict.outbox.key}
     return {name: value for name, value in added.items() if value is not None}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import random
+import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +15,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -235,6 +239,83 @@ def test_a_full_disk_fails_no_inference_and_breaks_no_store(serve, frames, small
         kept = {answer["outbox"]["key"] for answer in answers if answer["outbox"]["state"] == "kept"}
         assert kept <= {entry["key"] for entry in server.get("/outbox?limit=1000")["entries"]}
     assert is_sound(small_disk)
+
+
+def test_an_outbox_that_has_filled_its_own_disk_is_still_drained_and_then_takes_frames_again(
+    serve, cloud, vertex, frames, small_disk
+):
+    with serve(**UNSURE, outbox_dir=small_disk, outbox_ack_ms=3000) as server:
+        answers = [server.post(image) for image in frames(60)]
+        assert {answer["source"] for answer in answers} == {"edge"}
+        assert {answer["outbox"]["state"] for answer in answers} == {"kept", "failed"}
+        assert server.get("/health/ready")["ready"]
+        kept = {answer["outbox"]["key"] for answer in answers if answer["outbox"]["state"] == "kept"}
+        assert {entry["key"] for entry in server.get("/outbox?limit=1000")["entries"]} == kept
+    vertex.behave()
+    with serve(**DEFERRING, **cloud, outbox_dir=small_disk, outbox_ack_ms=3000) as server:
+        server.wait(lambda: server.get("/outbox")["status"].get("settled") == len(kept))
+        assert sorted(call["key"] for call in vertex.calls()) == sorted(kept)
+        for image in frames(10, start=100):
+            assert server.post(image)["outbox"]["state"] == "kept"
+        server.wait(lambda: server.get("/outbox")["status"]["waiting"] == 0)
+    assert is_sound(small_disk)
+
+
+@pytest.fixture
+def slow_disk():
+    """A prefix under which every wait for the disk takes three seconds longer."""
+    tracer = shutil.which("strace")
+    if tracer is None:
+        pytest.skip("needs strace")
+    syncs = "fsync,fdatasync"
+    return [tracer, "-f", "--seccomp-bpf", "-o", "/dev/null", "-e", f"trace={syncs}", "-e",
+            f"inject={syncs}:delay_enter=3000000"]  # fmt: skip
+
+
+def test_a_slow_disk_holds_up_no_answer_for_longer_than_the_owner_allows(serve, frames, slow_disk, tmp_path):
+    with serve(*slow_disk, **UNSURE, outbox_dir=tmp_path, outbox_ack_ms=200) as server:
+        started = time.monotonic()
+        answers = [server.post(image) for image in frames(5)]
+        assert time.monotonic() - started < 5 * (0.2 + 0.3)
+        assert {answer["source"] for answer in answers} == {"edge"}
+        assert {answer["outbox"]["state"] for answer in answers} == {"pending"}
+        assert server.get("/health/ready")["ready"]
+        server.wait(lambda: server.get("/fallback")["outbox"].get("waiting") == 5, 60)
+        assert server.get("/fallback")["outbox"]["write_s"] > 3
+        tracer = server.process.pid
+        os.kill(int(Path(f"/proc/{tracer}/task/{tracer}/children").read_text().split()[0]), signal.SIGTERM)
+        server.process.wait(30)
+
+
+def test_a_frame_that_timed_out_live_is_asked_about_again_under_the_same_key(serve, cloud, vertex, photo, tmp_path):
+    vertex.behave()
+    with serve(**UNSURE, **cloud, cloud_timeout_ms=300, outbox_dir=tmp_path, outbox_ack_ms=3000) as server:
+        server.link_is("up")
+        vertex.behave(delay_s=1.0)
+        answer = server.post(photo)
+        assert (answer["hindrance"], answer["outbox"]["state"]) == ("timed_out", "kept")
+        assert 200 < answer["cloud_wait_ms"] < 1000
+        key = answer["outbox"]["key"]
+        server.wait(lambda: server.get(f"/outbox/{key}")["state"] == "settled")
+    calls = [call["key"] for call in vertex.calls()]
+    assert len(calls) > 1
+    assert set(calls) == {key}
+
+
+def test_a_frame_with_which_the_cloud_was_tried_is_settled_by_its_answer(serve, cloud, vertex, photo, coffee, tmp_path):
+    vertex.behave()
+    settings = {**UNSURE, "cloud_threshold": 0.6, "cloud_request_modes": "prefer_cloud", "outbox_dir": tmp_path}
+    with serve(**settings, **cloud, outbox_ack_ms=3000) as server:
+        server.link_is("up")
+        vertex.behave(status=401)
+        assert "outbox" not in server.post(coffee, fallback="prefer_cloud")  # a sure one is not worth keeping
+        server.link_is("trial")
+        vertex.behave()
+        answer = server.post(photo)
+        assert (answer["decision"], answer["outbox"]["state"]) == ("try", "kept")
+        key = answer["outbox"]["key"]
+        server.wait(lambda: server.get(f"/outbox/{key}")["state"] == "settled")
+    assert [call["key"] for call in vertex.calls()] == [key]
 
 
 def test_a_read_only_disk_fails_no_inference(serve, frames, small_disk):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from edge.fallback.breaker import Backoff, Breaker, BreakerState
@@ -86,3 +88,29 @@ def test_after_it_closed_the_next_opening_is_short_again():
     breaker.succeeded()
     breaker.failed(5, 0, costly=True)
     assert breaker.wait_s(5) == 1
+
+
+@pytest.mark.parametrize(
+    ("usual", "had", "state"),
+    [
+        ([], 0.01, BreakerState.OPEN),  # nothing is known: better one frame too careful
+        ([0.2], 0.1, BreakerState.CLOSED),
+        ([0.2], 0.2, BreakerState.OPEN),
+        ([0.2], math.inf, BreakerState.OPEN),
+        ([1.0, *[0.1] * 30], 0.15, BreakerState.OPEN),  # it has become faster since
+    ],
+)
+def test_a_caller_with_less_time_than_answers_take_does_not_open_it_alone(usual, had, state):
+    breaker = Breaker(3, NO_JITTER)
+    for seconds in usual:
+        breaker.succeeded(seconds)
+    breaker.failed(0, 0, costly=True, had_s=had)
+    assert breaker.state is state
+
+
+def test_hasty_callers_alone_open_it_after_some_failures_in_a_row():
+    breaker = Breaker(3, NO_JITTER)
+    breaker.succeeded(0.2)
+    for _ in range(3):
+        breaker.failed(0, 0, costly=True, had_s=0.1)
+    assert breaker.state is BreakerState.OPEN

@@ -8,8 +8,10 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import asynccontextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +41,7 @@ JPEG = picture()
 
 
 def question(task=Task.CLASSIFICATION, image=JPEG, **how) -> Question:
-    return Question(image, task, LABELS, how.pop("renamed", {}), how.pop("key", "k1"), **how)
+    return Question(image, task, LABELS, how.pop("renamed", {}), how.pop("model", "flowers"), **how)
 
 
 @asynccontextmanager
@@ -60,7 +62,15 @@ async def client(vertex, *, rest=False, address=None, image_bytes=False):
         await one.close()
 
 
-def ask(vertex, asked=None, seconds=5.0, may_retry=lambda: True, **how):
+async def always():
+    return True
+
+
+async def never():
+    return False
+
+
+def ask(vertex, asked=None, seconds=5.0, may_retry=always, **how):
     async def run():
         async with client(vertex, **how) as one:
             return await one.predict(asked or question(), seconds, may_retry)
@@ -99,10 +109,11 @@ def test_detections_come_back_with_corners_in_our_order(vertex, rest):
 @pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
 def test_the_request_names_the_endpoint_and_carries_the_key(vertex, rest):
     vertex.behave()
-    ask(vertex, question(key="a-key"), rest=rest)
-    ask(vertex, question(key="b-key", endpoint="projects/1/locations/x/endpoints/9"), rest=rest)
+    ask(vertex, question(), rest=rest)
+    ask(vertex, question(model="other", endpoint="projects/1/locations/x/endpoints/9"), rest=rest)
     calls = vertex.calls()
-    assert [call["key"] for call in calls] == ["a-key", "b-key"]
+    assert [call["key"] for call in calls] == [question().key(), question(model="other").key()]
+    assert calls[0]["key"] != calls[1]["key"]
     assert [call["endpoint"] for call in calls] == [ENDPOINT, "projects/1/locations/x/endpoints/9"]
     assert calls[0]["instance"] == {"mimeType": "image/jpeg"}
 
@@ -110,7 +121,7 @@ def test_the_request_names_the_endpoint_and_carries_the_key(vertex, rest):
 def test_a_container_of_tensorflow_serving_is_asked_as_it_wants_it(vertex):
     vertex.behave({"labels": ["daisy", "rose"], "scores": [0.75, 0.25], "key": "k1"})
     answer = ask(vertex, image_bytes=True)
-    assert vertex.calls()[0]["instance"] == {"key": "k1"}
+    assert vertex.calls()[0]["instance"] == {"key": question().key()}
     assert answer.prediction.scores.tolist() == [0.25, 0.75]
 
 
@@ -154,7 +165,7 @@ def test_an_endpoint_that_stays_busy_is_given_up_within_the_deadline(vertex, res
 def test_no_repetition_is_made_that_the_budget_does_not_allow(vertex):
     vertex.behave(status=503)
     with pytest.raises(CloudUnreachable):
-        ask(vertex, may_retry=lambda: False)
+        ask(vertex, may_retry=never)
     assert len(vertex.calls()) == 1
 
 
@@ -166,7 +177,7 @@ def test_an_endpoint_that_hangs_costs_no_more_than_the_deadline(vertex, rest):
     async def run():
         async with client(vertex, rest=rest) as one:
             try:
-                await one.predict(question(), 0.4, lambda: True)
+                await one.predict(question(), 0.4, always)
             except CloudUnreachable as error:
                 return error.costly, time.monotonic() - started
 
@@ -207,6 +218,59 @@ def test_garbage_is_called_so_and_never_served(vertex, rest, garbage):
     vertex.behave(garbage)
     with pytest.raises(CloudNonsense):
         ask(vertex, rest=rest)
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
+def test_bytes_that_are_no_message_are_called_so(vertex, rest):
+    vertex.behave(garbage=True)
+    with pytest.raises(CloudNonsense, match=r"no message|no online model"):
+        ask(vertex, rest=rest)
+
+
+class Proxy(BaseHTTPRequestHandler):
+    """What stands between a device and the network, and lets nothing through."""
+
+    def do_POST(self):
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize("status", [407, 408, 418, 511])
+def test_what_stands_between_and_lets_nothing_through_is_no_fault_of_the_frame(vertex, status):
+    with HTTPServer(("127.0.0.1", 0), Proxy) as server:
+        server.status = status
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        with pytest.raises(CloudUnreachable):
+            ask(vertex, rest=True, address=f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
+def test_a_probe_of_what_speaks_another_protocol_tells_that_nobody_is_there(vertex, rest):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def speak():
+            while True:
+                try:
+                    other, _ = listener.accept()
+                except OSError:
+                    return
+                with other:
+                    other.sendall(b"SSH-2.0-other\r\n")
+
+        threading.Thread(target=speak, daemon=True).start()
+
+        async def run():
+            async with client(vertex, rest=rest, address=f"http://127.0.0.1:{listener.getsockname()[1]}") as one:
+                await one.probe(0.5)
+
+        with pytest.raises(CloudUnreachable):
+            asyncio.run(run())
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def test_a_classification_is_no_answer_for_a_detector(vertex):
@@ -285,7 +349,7 @@ def test_a_service_accounts_file_is_read_and_nobody_at_a_tls_address_is_told(tmp
 
     async def run():
         one = VertexClient(options)
-        for attempt in (one.probe(0.3), one.predict(question(), 1.0, lambda: True)):
+        for attempt in (one.probe(0.3), one.predict(question(), 1.0, always)):
             with pytest.raises((CloudUnreachable, CloudMisconfigured)):
                 await attempt
         await one.close()

@@ -6,15 +6,18 @@ import asyncio
 import hashlib
 import hmac
 import json
+import shutil
 import sqlite3
 import threading
+import time
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from test_store import KEY, frame
 
-from edge.errors import CloudRefused, CloudUnreachable, OutboxError
+from edge.errors import CloudNonsense, CloudRefused, CloudUnreachable, OutboxError, OutboxFull
+from edge.outbox import outbox as outbox_module
 from edge.outbox.entry import State
 from edge.outbox.forwarder import MOST_ATTEMPTS, Forwarder, wait_s
 from edge.outbox.outbox import Outbox
@@ -110,6 +113,13 @@ def test_a_link_that_is_down_sets_nothing_aside(outbox):
     again_and_again(outbox, Forwarder(outbox, cloud), MOST_ATTEMPTS * 2)
     for key in (one, two):
         assert (entry(outbox, key).state, entry(outbox, key).attempts) == (State.WAITING, 0)
+
+
+def test_a_login_page_in_the_clouds_place_sets_nothing_aside(outbox):
+    keys = keep(outbox, "a", "b")
+    page = CloudNonsense("What answered is no online model")
+    again_and_again(outbox, Forwarder(outbox, Cloud(a=page, b=page)), MOST_ATTEMPTS * 2)
+    assert {entry(outbox, key).state for key in keys} == {State.WAITING}
 
 
 def test_a_frame_on_which_the_cloud_fails_while_it_answers_others_is_set_aside_at_last(outbox):
@@ -278,6 +288,86 @@ def test_nothing_is_asked_while_the_disk_could_not_keep_the_answer(tmp_path):
     forward(outbox, cloud)
     assert entry(outbox, key).state is State.SETTLED
     assert outbox.fault is None
+    outbox.stop()
+
+
+def test_an_answer_the_disk_does_not_take_is_held_and_not_asked_for_again(tmp_path):
+    class Sick(Store):
+        sick = False
+
+        def settle(self, key, result):
+            if self.sick:
+                raise OutboxFull("full")
+            return super().settle(key, result)
+
+    outbox = Outbox(partial(Sick, tmp_path), tmp_path)
+    outbox.start()
+    keys = keep(outbox, "a", "b", "c", "d", "e")
+    cloud = Cloud()
+    forwarder = Forwarder(outbox, cloud)
+    Sick.sick = True
+    for _ in range(3):
+        with pytest.raises(OutboxFull):
+            asyncio.run(forwarder.step())
+    assert cloud.asked == ["a", "b", "c", "d"]
+    Sick.sick = False
+    asyncio.run(forwarder.step())
+    assert {entry(outbox, key).state for key in keys} == {State.SETTLED}
+    assert cloud.asked == ["a", "b", "c", "d", "e"]
+    outbox.stop()
+
+
+def test_a_full_disk_is_told_until_there_is_room_again_though_small_things_can_be_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(outbox_module, "_LOOK_S", 0.05)
+    monkeypatch.setattr(outbox_module, "_PAUSE_S", 0.0)
+
+    class Full(Store):
+        is_tight = True
+
+        def put(self, entries):
+            if self.is_tight:
+                raise OutboxFull("full")
+            return super().put(entries)
+
+    outbox = Outbox(partial(Full, tmp_path), tmp_path)
+    outbox.start()
+    with pytest.raises(OutboxFull):
+        outbox.put(frame("a")).result(10)
+    outbox.change(lambda store: store.check()).result(10)
+    time.sleep(0.3)
+    assert outbox.fault == "full"
+    Full.is_tight = False
+    until = time.monotonic() + 10
+    while outbox.fault is not None and time.monotonic() < until:
+        time.sleep(0.01)
+    assert outbox.fault is None
+    assert outbox.put(frame("a")).result(10).kept
+    outbox.stop()
+
+
+def test_a_folder_that_was_cleared_is_made_anew_and_nothing_is_kept_in_a_file_that_is_gone(tmp_path):
+    folder = tmp_path / "box"
+    outbox = Outbox(partial(Store, folder), folder)
+    outbox.start()
+    keep(outbox, "a")
+    shutil.rmtree(folder)
+    (key,) = keep(outbox, "b")
+    outbox.stop()
+    store = Store(folder, create=False)
+    assert [one.key for one in store.entries()] == [key]
+    store.close()
+
+
+def test_old_entries_go_while_the_service_only_waits(tmp_path, monkeypatch):
+    monkeypatch.setattr(outbox_module, "_LOOK_S", 0.05)
+    monkeypatch.setattr(outbox_module, "_TIDY_S", 0.05)
+    outbox = Outbox(partial(Store, tmp_path, Quota(max_age_s=0.5)), tmp_path)
+    outbox.start()
+    keep(outbox, "a")
+    until = time.monotonic() + 10
+    while outbox.status()["waiting"] and time.monotonic() < until:
+        time.sleep(0.02)
+    assert outbox.status()["waiting"] == 0
     outbox.stop()
 
 
