@@ -5,15 +5,27 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from edge import errors
+from edge.outbox.webhook import signature
 from edge.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
+
+
+TEXTS = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "models/README.md",
+    "docker/README.md",
+    "edge/outbox/outbox.md",
+]
 
 
 def subclasses(kind):
@@ -55,8 +67,27 @@ def test_the_command_of_the_readme_that_shows_the_main_job_works():
     assert "espresso" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "models/README.md"])
+@pytest.mark.parametrize("name", TEXTS)
 def test_links_between_the_texts_lead_somewhere(name):
     text = (ROOT / name).read_text("utf-8")
     targets = [target.split("#")[0] for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text)]
     assert not [target for target in targets if target and not (ROOT / name).parent.joinpath(target).exists()]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_setting_that_a_text_names_is_one(name):
+    named = set(re.findall(r"`?EDGE_([A-Z_]+)\b", (ROOT / name).read_text("utf-8")))
+    not_of_the_service = {"EXPORT", "TARGET", "PUBLISH"}  # of the compose file
+    assert {one.lower() for one in named - not_of_the_service} <= {*Settings.model_fields, "config", ""}
+
+
+def test_a_receiver_that_does_as_the_text_says_knows_what_is_genuine():
+    (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "edge/outbox/outbox.md").read_text("utf-8"), re.DOTALL)
+    there = {}
+    exec(snippet, there)
+    is_genuine, now = there["is_genuine"], time.time()
+    header = signature("s3cret", b"body", now)
+    assert is_genuine("s3cret", header, b"body")
+    assert not is_genuine("another", header, b"body")
+    assert not is_genuine("s3cret", header, b"forged")
+    assert not is_genuine("s3cret", signature("s3cret", b"body", now - 3_600), b"body")

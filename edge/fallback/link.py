@@ -192,6 +192,8 @@ class Link:
         else:
             with self._lock:
                 self.breaker.succeeded(answer.latency / 1000)
+            if self.fault is not None:
+                _log.info("the online model answers again")
             self.fault = self.refusal = None
             return answer
         finally:
@@ -211,8 +213,8 @@ class Link:
                 return
             costly = isinstance(error, CloudMisconfigured) or (isinstance(error, CloudUnreachable) and error.costly)
             self.breaker.failed(time.monotonic(), random.random(), costly=costly, had_s=seconds)  # noqa: S311 -- jitter
-            self.fault = error.message
-        if was is not self.breaker.state:
+            known, self.fault = self.fault, error.message
+        if was is not self.breaker.state and known != self.fault:  # of a long outage one line, not one a trial
             _log.warning("the online model is left alone for a while: %s", error.message)
 
     async def _may_retry(self) -> bool:

@@ -34,6 +34,8 @@ MOST_ATTEMPTS = 5
 _IDLE_S = 1.0
 _FIRST_WAIT_S = 2.0
 _MOST_WAIT_S = 3_600.0
+_MOST_LINK_WAIT_S = 60.0
+"""After a failure that was not the entry's own: once the link is back it should not lie for an hour."""
 
 
 class Asker(Protocol):
@@ -120,7 +122,7 @@ class Forwarder:
             self._failures.pop(key, None)
             await asyncio.wrap_future(self._outbox.change(lambda store: store.set_aside(key, fault)))
             return
-        seconds = wait_s(failures + 1)
+        seconds = wait_s(failures + 1) if counts else min(wait_s(failures + 1), _MOST_LINK_WAIT_S)
         await asyncio.wrap_future(self._outbox.change(lambda store: store.postpone(key, seconds, fault, counts=counts)))
 
 

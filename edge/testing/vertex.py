@@ -20,6 +20,7 @@ import threading
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -187,7 +188,7 @@ class _Model:
 
     def tell(self, told: dict[str, Any]) -> None:
         with self._lock:
-            self.told, self.calls = told, []
+            self.told, self.calls = {**_WELL, **told}, []
 
     def token(self) -> tuple[int, Any]:
         """What the OAuth endpoint answers."""
@@ -298,7 +299,8 @@ def _rest(model: _Model) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            with suppress(OSError):  # the caller had no more time
+                self.wfile.write(body)
 
     return Rest
 
