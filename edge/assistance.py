@@ -92,7 +92,7 @@ def _link(settings: Settings) -> Link | None:
     file = settings.cloud_budget_file or (settings.outbox_dir and settings.outbox_dir / BUDGET_FILE)
     if limits.capped and file is None:
         raise SettingsError("A budget must be remembered over restarts: set cloud_budget_file or outbox_dir.")
-    ledger = Ledger(file)
+    ledger = Ledger(file if limits.capped else None)
     options = VertexOptions(
         endpoint=settings.cloud_endpoint,
         address=settings.cloud_address,

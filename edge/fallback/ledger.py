@@ -10,7 +10,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from edge.clock import Reading, SteadyClock
-from edge.errors import SettingsError
 from edge.fallback.budget import Spent
 
 if TYPE_CHECKING:
@@ -23,34 +22,41 @@ _log = logging.getLogger(__name__)
 class Ledger:
     """Remembers what was spent.
 
-    A write that fails (disk full, read-only) is told once and counted in memory on: the budget holds until a restart.
+    A write that fails (disk full, read-only) is told once and counted in memory on: the budget holds until a restart. A
+    file that cannot be read may hold a budget that is spent: nothing may be spent then, and the edge serves on alone.
 
     Attributes:
         clock: steady seconds, going on from the file's.
         spent: as the file had it.
-        fault: why it could not be written last; ``None`` where all is well.
+        known: whether what was spent is known.
+        fault: why it could not be read, or written last; ``None`` where all is well.
     """
 
     def __init__(self, file: Path | None) -> None:
-        """Read the file, if it is there.
-
-        Raises:
-            SettingsError: it is there and cannot be read; spending anew without knowing would break the budget.
-        """
+        """Read the file, if it is there; ``None`` keeps nothing."""
         self.file = file
         self.fault: str | None = None
+        self.known = True
         self.clock = SteadyClock()
         self.spent = Spent()
         self._lock = threading.Lock()
-        if file is not None and file.exists():
+        if file is not None:
             try:
-                kept = json.loads(file.read_text("utf-8"))
-                self.clock = SteadyClock(float(kept["steady"]), Reading(**kept["reading"]))
-                self.spent = Spent.from_json(kept["spent"])
+                self._read(file)
             except (OSError, ValueError, TypeError, KeyError) as error:
-                raise SettingsError(
-                    f"What was spent on the cloud cannot be read from {file}: {error}. Mend or remove the file."
-                ) from error
+                self.known = False
+                self.fault = (
+                    f"What was spent on the online model cannot be read from {file} ({type(error).__name__}: {error}). "
+                    "It is not asked until you mend or remove the file, and start anew."
+                )
+                _log.error("%s", self.fault)
+
+    def _read(self, file: Path) -> None:
+        if not file.exists():
+            return
+        kept = json.loads(file.read_text("utf-8"))
+        self.clock = SteadyClock(float(kept["steady"]), Reading(**kept["reading"]))
+        self.spent = Spent.from_json(kept["spent"])
 
     def save(self, spent: Callable[[], Spent]) -> None:
         """Write durably; a reader sees the old file or the new one, never half of one. Takes milliseconds.
@@ -58,7 +64,7 @@ class Ledger:
         Args:
             spent: asked when its turn has come, so that of several writers the last does not write what is older.
         """
-        if self.file is None:
+        if self.file is None or not self.known:
             return
         with self._lock:
             steady, reading = self.clock.mark()

@@ -93,6 +93,8 @@ class Link:
         """What stands against a call now though the way is free."""
         if self._under_way >= self.most_calls:
             return Hindrance.BUSY
+        if not self._ledger.known:
+            return Hindrance.BUDGET_SPENT
         return self.budget.hindrance(self._ledger.clock())
 
     def start(self) -> None:

@@ -132,11 +132,24 @@ def test_settings_that_contradict_each_other_are_refused_at_start(settings, word
         serving_service(given, build_repository(given))
 
 
-def test_a_budget_file_that_cannot_be_read_is_refused_instead_of_spent_again(tmp_path):
+@pytest.mark.parametrize("content", ["", "{}", "[]", "null", '{"steady": "x"}', "\0" * 200])
+def test_where_what_was_spent_cannot_be_read_nothing_is_spent_and_the_edge_serves(vertex, photo, tmp_path, content):
+    file = tmp_path / "budget.json"
+    file.write_text(content)
+    vertex.behave()
+    service = build(
+        vertex, MODELS / "imagenet", cloud_mode="prefer_cloud", cloud_calls_per_day=3, cloud_budget_file=file
+    )
+    (answer,) = run(service, photo)
+    assert (answer.source, answer.verdict.hindrance) == ("edge", "budget_spent")
+    assert "cannot be read" in service.status()["link"]["budget"]["file_fault"]
+    assert vertex.calls() == []
+    assert file.read_text() == content
+
+
+def test_a_budget_without_a_cap_is_kept_nowhere(vertex, photo, tmp_path):
     (tmp_path / "budget.json").write_text("{}")
-    given = Settings(
-        models=MODELS / "imagenet", cloud_endpoint=ENDPOINT, cloud_calls_per_day=3,
-        cloud_budget_file=tmp_path / "budget.json",
-    )  # fmt: skip
-    with pytest.raises(SettingsError, match="cannot be read"):
-        serving_service(given, build_repository(given))
+    vertex.behave()
+    service = build(vertex, MODELS / "imagenet", cloud_mode="prefer_cloud", outbox_dir=tmp_path)
+    (answer,) = run(service, photo)
+    assert answer.source == "cloud"
