@@ -144,6 +144,30 @@ def test_a_spent_budget_leaves_the_edges_answer_flagged_also_after_a_restart(ser
     assert len(vertex.calls()) == 2
 
 
+def test_calls_and_their_repetitions_are_remembered_before_they_are_made(serve, cloud, vertex, photo, tmp_path):
+    vertex.behave()
+    file = tmp_path / "budget.json"
+    settings = {"cloud_calls_per_day": 1000, "cloud_budget_file": file, "cloud_timeout_ms": 1500}
+    with serve(**MODEL, **cloud, **settings) as server:
+        server.link_is("up")
+        vertex.behave(status=503)
+        server.post(photo)
+        server.process.kill()
+        server.process.wait()
+    made = len(vertex.calls())
+    assert made > 1
+    assert json.loads(file.read_text())["spent"]["day"]["calls"] >= made
+
+
+def test_a_caller_in_a_hurry_does_not_take_the_cloud_from_the_others(serve, cloud, vertex, photo):
+    vertex.behave(delay_s=0.4)
+    with serve(**MODEL, **cloud) as server:
+        server.link_is("up")
+        assert server.post(photo)["source"] == "cloud"
+        assert server.post(photo, deadline_ms=300)["hindrance"] == "timed_out"
+        assert server.post(photo)["source"] == "cloud"
+
+
 def test_a_rate_limit_leaves_the_edges_answer(serve, cloud, vertex, photo):
     vertex.behave()
     with serve(**MODEL, **cloud, cloud_rate=0.01) as server:
