@@ -253,36 +253,37 @@ class AssistedService(InferenceService):
 
     async def _ask(self, image: bytes, query: Query, servable: Servable) -> CloudAnswer | Hindrance:
         """The cloud's answer within its share of the deadline, or why there is none."""
-        link = self.assistance.link
+        gone = None if query.gone is None else asyncio.ensure_future(query.gone())
+        try:
+            await asyncio.sleep(0)
+            if gone is not None and gone.done():  # before the call is counted
+                return Hindrance.CALLER_GONE
+            return await self._ask_until(gone, image, query, servable)
+        finally:
+            if gone is not None:
+                gone.cancel()
+
+    async def _ask_until(
+        self, gone: asyncio.Future[None] | None, image: bytes, query: Query, servable: Servable
+    ) -> CloudAnswer | Hindrance:
+        link, seconds = self.assistance.link, self._seconds(query)
         assert link is not None
-        seconds = self._seconds(query)
         try:
             answer = asyncio.wrap_future(link.ask(question(image, servable), seconds))
         except CloudUnreachable:
             return Hindrance.LINK_DOWN
         answer.add_done_callback(_look_at)
-        gone = asyncio.ensure_future(query.gone()) if query.gone else None
         try:
             await asyncio.wait({answer, gone or answer}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             answer.cancel()
             raise
-        finally:
-            nobody_waits = gone is not None and gone.done()
-            if gone is not None:
-                gone.cancel()
-        if not answer.done() and nobody_waits:
+        if answer.done():
+            return _outcome(answer)
+        if gone is not None and gone.done():
             answer.cancel()
             return Hindrance.CALLER_GONE
-        if not answer.done():
-            return Hindrance.TIMED_OUT  # it ends by itself within milliseconds, and the link learns from it
-        try:
-            return answer.result()
-        except CloudError as error:
-            costly = isinstance(error, CloudUnreachable) and error.costly
-            return Hindrance.TIMED_OUT if costly else Hindrance.CLOUD_FAILED
-        except asyncio.CancelledError:  # the link is stopping
-            return Hindrance.LINK_DOWN
+        return Hindrance.TIMED_OUT  # it ends by itself within milliseconds, and the link learns from it
 
     def _ask_beside(self, image: bytes, servable: Servable) -> Future[CloudAnswer] | None:
         """Ask the cloud without waiting, and so whatever the frame's deadline; ``None`` where it cannot be asked."""
@@ -333,6 +334,16 @@ class AssistedService(InferenceService):
             waiting.add_done_callback(_look_at)
             await asyncio.wait({waiting}, timeout=seconds)
         return kept(future)
+
+
+def _outcome(answer: asyncio.Future[CloudAnswer]) -> CloudAnswer | Hindrance:
+    try:
+        return answer.result()
+    except CloudError as error:
+        costly = isinstance(error, CloudUnreachable) and error.costly
+        return Hindrance.TIMED_OUT if costly else Hindrance.CLOUD_FAILED
+    except asyncio.CancelledError:  # the link is stopping
+        return Hindrance.LINK_DOWN
 
 
 def _from_cloud(answer: Answer, cloud: CloudAnswer, decision: Decision, query: Query, edge: Said | None) -> Answer:

@@ -18,6 +18,7 @@
     ├── CloudError                   502  the online model did not answer; the edge's answer or error goes out instead
     │   ├── CloudUnreachable         503  nobody there, no time, or told to come back later
     │   ├── CloudMisconfigured       502  the endpoint or the credentials are wrong
+    │   ├── CloudNotAsked            502  this very frame cannot be sent
     │   └── CloudRefused             502  this very frame is refused
     │       └── CloudNonsense        502  its answer makes no sense
     ├── OutboxError                  503  frame -> outbox entry: the disk is full, read-only or broken
@@ -174,6 +175,12 @@ class CloudMisconfigured(CloudError):
     """The endpoint does not exist, or the credentials do not open it: no frame is at fault."""
 
     code = "cloud_misconfigured"
+
+
+class CloudNotAsked(CloudError):
+    """This very frame cannot be sent, or its sending was given up: that says nothing of the cloud."""
+
+    code = "cloud_not_asked"
 
 
 class CloudRefused(CloudError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edge.errors import EdgeError, Overloaded, ShuttingDown
@@ -43,6 +43,8 @@ class Query:
         camera: who sent the image, for the wall and the outbox; empty where it does not say.
         gone: returns when the caller has gone away, so that nothing costly is done for nobody; ``None`` where that
             cannot be told.
+        turn: that this image of a request with several waits for before a worker computes it; ``None`` where it is
+            alone.
     """
 
     deadline: float
@@ -53,6 +55,7 @@ class Query:
     fallback: str | None = None
     camera: str = ""
     gone: Callable[[], Awaitable[None]] | None = None
+    turn: asyncio.Semaphore | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,22 +240,24 @@ class InferenceService:
                 outputs=outcome.outputs,
             )
 
-        return await self.pool.run(on_worker, query.deadline)
+        if query.turn is None:
+            return await self.pool.run(on_worker, query.deadline)
+        async with query.turn:
+            return await self.pool.run(on_worker, query.deadline)
 
     async def infer_many(self, images: Sequence[bytes], query: Query) -> list[Answer | EdgeError]:
         """Answer the images of one request, each on its own: an answer or an error for each, in their order.
 
-        At most as many run at once as there are workers, so that one large request leaves room for others.
+        At most as many are computed at once as there are workers, so that one large request leaves room for others.
         """
-        turn = asyncio.Semaphore(self.pool.workers)
+        query = replace(query, turn=asyncio.Semaphore(self.pool.workers))
 
         async def one(image: bytes) -> Answer | EdgeError:
-            async with turn:
-                try:
-                    return await self.infer(image, query)
-                except EdgeError as error:
-                    error.__traceback__ = error.__cause__ = error.__context__ = None  # their frames hold the image
-                    return error
+            try:
+                return await self.infer(image, query)
+            except EdgeError as error:
+                error.__traceback__ = error.__cause__ = error.__context__ = None  # their frames hold the image
+                return error
 
         return await asyncio.gather(*map(one, images))
 

@@ -62,9 +62,15 @@ class Breaker:
         self._until = 0.0
         self._trying = False
         self._usual_s: float | None = None
+        self._generation = 0
 
     def __repr__(self) -> str:
         return f"<Breaker {self.state}, {self._in_a_row} failures in a row, opened {self._opened} times>"
+
+    @property
+    def generation(self) -> int:
+        """Grows with every opening: what a call of an earlier one finds out is out of date."""
+        return self._generation
 
     @property
     def closed(self) -> bool:
@@ -132,6 +138,7 @@ class Breaker:
 
     def _open(self, now: float, chance: float) -> None:
         self._opened += 1
+        self._generation += 1
         self._in_a_row = 0
         self.state, self._trying = BreakerState.OPEN, False
         self._until = now + self.backoff.seconds(self._opened, chance)

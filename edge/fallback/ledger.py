@@ -55,7 +55,8 @@ class Ledger:
         if not file.exists():
             return
         kept = json.loads(file.read_text("utf-8"))
-        self.clock = SteadyClock(float(kept["steady"]), Reading(**kept["reading"]))
+        boot, since_boot, wall = (kept["reading"][name] for name in ("boot", "since_boot", "wall"))
+        self.clock = SteadyClock(float(kept["steady"]), Reading(str(boot), float(since_boot), float(wall)))
         self.spent = Spent.from_json(kept["spent"])
 
     def save(self, spent: Callable[[], Spent]) -> None:

@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from edge.errors import CloudError, CloudMisconfigured, CloudNonsense, CloudRefused, CloudUnreachable
+from edge.errors import CloudError, CloudMisconfigured, CloudNonsense, CloudNotAsked, CloudRefused, CloudUnreachable
 from edge.fallback.breaker import Breaker, BreakerState
 from edge.fallback.policy import Hindrance, LinkState
 from edge.threads import in_background
@@ -32,6 +32,7 @@ _log = logging.getLogger(__name__)
 _PROBE_S = 3.0
 _TICK_S = 0.1
 _STOP_S = 2.0
+_REMEMBER_S = 600.0
 
 
 class Link:
@@ -69,6 +70,7 @@ class Link:
         self._ledger = ledger
         self.most_calls = most_calls
         self._under_way = 0
+        self._remember_at = 0.0
         self._connected = False
         self._client: CloudClient | None = None
         self._lock = threading.Lock()
@@ -120,9 +122,9 @@ class Link:
         Raises:
             CloudUnreachable: the way is not free any more, or the budget is spent.
         """
-        self._take_place()
+        generation = self._take_place()
         assert self._loop is not None
-        call = self._ask(question, seconds)
+        call = self._ask(question, seconds, generation)
         try:
             return asyncio.run_coroutine_threadsafe(call, self._loop)
         except RuntimeError as error:
@@ -132,8 +134,7 @@ class Link:
 
     async def ask_here(self, question: Question, seconds: float) -> CloudAnswer:
         """As `ask`, for work that runs on this thread."""
-        self._take_place()
-        return await self._ask(question, seconds)
+        return await self._ask(question, seconds, self._take_place())
 
     def status(self) -> dict[str, Any]:
         """For people and gauges."""
@@ -158,7 +159,8 @@ class Link:
             },
         }
 
-    def _take_place(self) -> None:
+    def _take_place(self) -> int:
+        """Count a call as under way; returns the breaker's generation that it belongs to."""
         with self._lock:
             hindrance = self.hindrance
             if self.state not in {LinkState.UP, LinkState.TRIAL} or self._client is None:
@@ -167,12 +169,13 @@ class Link:
                 raise CloudUnreachable(f"The online model may not be called now: {hindrance}.")
             self.breaker.take_trial()
             self._under_way += 1
+            return self.breaker.generation
 
     def _leave_place(self) -> None:
         with self._lock:
             self._under_way -= 1
 
-    async def _ask(self, question: Question, seconds: float) -> CloudAnswer:
+    async def _ask(self, question: Question, seconds: float, generation: int) -> CloudAnswer:
         started = time.monotonic()
         try:
             client = self._client
@@ -181,15 +184,19 @@ class Link:
             left = seconds - (time.monotonic() - started)
             answer = await client.predict(question, left, self._may_retry)
         except CloudError as error:
-            self._learn_from(error, seconds)
+            self._learn_from(error, seconds, generation)
             raise
         except asyncio.CancelledError:
-            self.breaker.given_up()
-            raise
+            given_up = CloudNotAsked("The connection to the online model was given up for a new one.")
+            self._learn_from(given_up, seconds, generation)
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise given_up from None  # gRPC cancels what is under way on a channel that is closed
         except Exception as error:  # a fault of ours or of Google's library: never the caller's
             _log.exception("the online model could not be asked")
             failure = CloudUnreachable(f"The online model could not be asked ({type(error).__name__}: {error}).")
-            self._learn_from(failure, seconds)
+            self._learn_from(failure, seconds, generation)
             raise failure from error
         else:
             with self._lock:
@@ -202,13 +209,18 @@ class Link:
             self._leave_place()
 
     async def _remember(self) -> None:
-        """What is spent is on the disk before the call is made."""
+        """What is spent is on the disk before the call is made, and with it the clock that it is counted on."""
         if self.budget.limits.capped:
             await asyncio.to_thread(self._ledger.save, lambda: self.budget.spent)
 
-    def _learn_from(self, error: CloudError, seconds: float) -> None:
+    def _learn_from(self, error: CloudError, seconds: float, generation: int) -> None:
         with self._lock:
             was = self.breaker.state
+            if generation != self.breaker.generation:
+                return  # it was sent before the breaker opened: what it found out is known
+            if isinstance(error, CloudNotAsked):
+                self.breaker.given_up()
+                return
             if isinstance(error, CloudRefused) and not isinstance(error, CloudNonsense):
                 self.breaker.succeeded()  # one frame was refused: somebody is there and thinks
                 self.refusal = error.message
@@ -241,15 +253,27 @@ class Link:
     def _keep(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("what runs beside the link has ended", exc_info=task.exception())
 
     def _cancel_all(self) -> None:
         for task in asyncio.all_tasks():
             task.cancel()
 
     async def _live(self) -> None:
-        """Connect, then probe whenever the breaker asks for it."""
+        """Connect, then probe whenever the breaker asks for it.
+
+        What was spent is written now and then also while nothing is spent: else a device that is switched off each
+        night would count the same day again and again, and a spent budget never be renewed.
+        """
         while True:
+            if time.monotonic() >= self._remember_at:
+                self._remember_at = time.monotonic() + _REMEMBER_S
+                await self._remember()
             first = not self._connected and self.breaker.closed
             if first or self.breaker.probe_due(time.monotonic()):
                 reached = await self._reconnect()
@@ -290,6 +314,7 @@ class Link:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        await self._remember()
         if self._client is not None:
             with suppress(Exception):  # it is thrown away
                 await self._client.close()

@@ -26,6 +26,8 @@ _AUTOML_TO_XYXY = [0, 2, 1, 3]
 _TENSORFLOW_TO_XYXY = [1, 0, 3, 2]
 _XYXY = [0, 1, 2, 3]
 _ROUNDING = 1e-3
+_CORNERS = 4
+_NO_CLASS = -1
 _OWN_BOX = ("x_min", "y_min", "x_max", "y_max")
 
 Rows = tuple["Sequence[str]", "Sequence[float]", "Sequence[Sequence[float]] | None", list[int]]
@@ -39,7 +41,8 @@ def read_response(
     Args:
         value: one element of ``predictions``, as JSON.
         task: what was asked.
-        labels: of the edge's model, in its order.
+        labels: of the edge's model, in its order; empty where it names only what it sees: then the index of what a
+            detector found is -1, and no label is unknown.
         renamed: the online model's label to the edge's.
 
     Raises:
@@ -53,14 +56,16 @@ def read_response(
         told = [renamed.get(str(name), str(name)) for name in names]
         numbers = [_score(score) for score in scores]
         known = {label: index for index, label in enumerate(labels)}
-        unknown = tuple(dict.fromkeys(label for label in told if label not in known))
-        every = {**known, **{label: len(labels) + index for index, label in enumerate(unknown)}}
-        classes = [every[label] for label in told]
+        foreign = tuple(dict.fromkeys(label for label in told if label not in known))
+        unknown = foreign if labels else ()  # a detector that names only what it sees has no list to be missing from
+        every = {**known, **{label: len(labels) + index for index, label in enumerate(foreign)}}
         if task is Task.DETECTION:
+            classes = [every[label] if labels else _NO_CLASS for label in told]
             return _detections(told, numbers, boxes, classes, order), unknown
         if boxes is not None:
             raise CloudNonsense("The online model answered with boxes; it is a detector.")
-        return _classification((*labels, *unknown), numbers, classes), unknown
+        classes = [every[label] for label in told]
+        return _classification((*labels, *foreign), numbers, classes), unknown
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise CloudNonsense(
             f"The online model's answer makes no sense ({type(error).__name__}: {error}). Is it of another task?"
@@ -93,7 +98,7 @@ def _detections(
 ) -> Detections:
     if boxes is None:
         raise CloudNonsense("The online model answered without boxes; it is no detector.")
-    corners = np.asarray(boxes, np.float32).reshape(-1, 4)[:, order]
+    corners = np.asarray(boxes, np.float32).reshape(len(scores), _CORNERS)[:, order]  # boxes of other sizes raise
     if not np.isfinite(corners).all():
         raise CloudNonsense("The online model answered a box whose corners are no numbers.")
     return Detections(

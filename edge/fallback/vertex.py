@@ -35,7 +35,7 @@ if not _on_google():  # read when google.auth is imported; it would wait for sec
 
 import google.auth
 import grpc
-import requests.exceptions
+import requests
 from google.api_core import exceptions as google_errors
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError, TransportError
@@ -52,7 +52,15 @@ from google.oauth2 import service_account
 from google.protobuf import json_format
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
-from edge.errors import CloudError, CloudMisconfigured, CloudNonsense, CloudRefused, CloudUnreachable, RequestError
+from edge.errors import (
+    CloudError,
+    CloudMisconfigured,
+    CloudNonsense,
+    CloudNotAsked,
+    CloudRefused,
+    CloudUnreachable,
+    RequestError,
+)
 from edge.fallback.cloud import CloudAnswer, VertexOptions
 from edge.fallback.response import read_response
 from edge.model.contract import Task
@@ -66,6 +74,7 @@ if TYPE_CHECKING:
 
     Call = Callable[[PredictRequest, float, list[tuple[str, str]]], Awaitable[PredictResponse | None]]
 
+_log = logging.getLogger(__name__)
 logging.getLogger("grpc._common").setLevel(logging.CRITICAL)  # a trace for each answer that is no message
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
@@ -109,6 +118,7 @@ _CHANNEL_OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 500),
     ("grpc.min_reconnect_backoff_ms", 500),
     ("grpc.max_reconnect_backoff_ms", 5_000),
+    ("grpc.client_idle_timeout_ms", 60_000),  # a router forgets an idle connection, and tells nobody
     ("grpc.enable_http_proxy", 1),
 ]
 
@@ -176,13 +186,14 @@ class VertexClient:
         Raises:
             CloudUnreachable: nobody, no time, or 429, 503, 504 to the end.
             CloudMisconfigured: wrong credentials or endpoint.
+            CloudNotAsked: the frame cannot be sent.
             CloudRefused: the frame is refused, or its answer makes no sense.
         """
         started = time.monotonic()
         deadline = started + seconds
         try:
             async with asyncio.timeout(seconds):
-                request, key = await asyncio.to_thread(self._request, question)
+                request, key = await asyncio.to_thread(self._prepared, question)
                 response = await self._ask(request, [(KEY_HEADER, key)], deadline, before_retry)
         except TimeoutError as error:
             raise CloudUnreachable(f"The online model did not answer within {seconds:.2f} s.", costly=True) from error
@@ -216,19 +227,23 @@ class VertexClient:
                     return await call(request, max(deadline - time.monotonic(), _LEAST_TRY_S), metadata)
         except (google_errors.GoogleAPIError, GoogleAuthError, requests.exceptions.RequestException) as error:
             raise _translated(error) from error
-        except json_format.ParseError as error:  # of the REST transport: a hotel's login page, say
-            raise CloudNonsense(f"What answered is no online model: {str(error)[:_MOST_WORDS]}") from error
         raise AssertionError  # tenacity either returns or raises
 
-    def _request(self, question: Question) -> tuple[PredictRequest, str]:
-        """The request, and the key that names its frame."""
-        side = _USEFUL_SIDE[question.task]
+    def _prepared(self, question: Question) -> tuple[PredictRequest, str]:
+        """The request, and the key that names its frame; raises ``CloudNotAsked``."""
         try:
-            upload = for_upload(
-                question.image, max_pixels=self._options.max_pixels, max_side=side, max_bytes=_MAX_IMAGE_BYTES
-            )
+            return self._request(question)
         except RequestError as error:
-            raise CloudRefused(f"The image cannot be sent: {error.message}") from error
+            raise CloudNotAsked(f"The image cannot be sent: {error.message}") from error
+        except Exception as error:  # a fault of ours with one image must not be laid at the cloud's door
+            _log.exception("an image could not be prepared for the online model")
+            raise CloudNotAsked(f"The image cannot be sent ({type(error).__name__}).") from error
+
+    def _request(self, question: Question) -> tuple[PredictRequest, str]:
+        side = _USEFUL_SIDE[question.task]
+        upload = for_upload(
+            question.image, max_pixels=self._options.max_pixels, max_side=side, max_bytes=_MAX_IMAGE_BYTES
+        )
         key, content = question.key(), base64.b64encode(upload.encoded).decode("ascii")
         instance: dict[str, Any]
         if self._options.image_bytes:
@@ -262,11 +277,19 @@ def _over_grpc(client: PredictionServiceAsyncClient) -> Call:
 
 
 def _over_rest(client: PredictionServiceClient) -> Call:
-    """Google's asynchronous REST transport knows no service accounts; the other runs on a thread, with a timeout."""
+    """Google's asynchronous REST transport knows no service accounts; the other runs on a thread, with a timeout.
+
+    It reads whatever comes as Google's JSON, errors as well: a login page, or a proxy's, makes it fail in several ways.
+    """
 
     async def call(request: PredictRequest, seconds: float, metadata: list[tuple[str, str]]) -> PredictResponse:
         ask = partial(client.predict, request, timeout=seconds, retry=None, metadata=metadata)
-        return await in_background(ask)
+        try:
+            return await in_background(ask)
+        except (json_format.ParseError, ValueError, TypeError, AttributeError) as error:
+            if isinstance(error, requests.RequestException | GoogleAuthError):  # of which some are ValueErrors, too
+                raise
+            raise CloudNonsense(f"What answered is no online model: {str(error)[:_MOST_WORDS]}") from error
 
     return call
 
@@ -319,13 +342,24 @@ def _no_token(error: BaseException) -> bool:
     return isinstance(error, google_errors.ServiceUnavailable) and "getting metadata from plugin" in str(error).lower()
 
 
+def _status_of(error: Exception) -> str:
+    """Google's own word for an error that came over REST, where HTTP's status alone is too coarse; else empty."""
+    response = getattr(error, "response", None)
+    if not isinstance(response, requests.Response):
+        return ""
+    try:
+        return str(response.json()["error"]["status"])
+    except (ValueError, TypeError, KeyError):
+        return ""
+
+
 def _translated(error: Exception) -> CloudError:
     words = str(getattr(error, "message", None) or error)[:_MOST_WORDS]
     if isinstance(error, google_errors.GatewayTimeout | requests.exceptions.Timeout):
         return CloudUnreachable(f"The online model did not answer in time: {words}", costly=True)
     if isinstance(error, requests.exceptions.ConnectionError | TransportError) or _nobody(error):
         return CloudUnreachable(f"Nobody answers at the online model's or its tokens' address: {words}", costly=True)
-    if isinstance(error, (*_OURS, GoogleAuthError)) or _no_token(error):
+    if isinstance(error, (*_OURS, GoogleAuthError)) or _no_token(error) or _status_of(error) == "FAILED_PRECONDITION":
         return CloudMisconfigured(f"The online model's endpoint or credentials are wrong: {words}")
     if getattr(error, "code", None) in _OF_THE_FRAME:
         return CloudRefused(f"The online model refuses this frame: {words}")

@@ -17,7 +17,7 @@ import logging
 import random
 from typing import TYPE_CHECKING, Any, Protocol
 
-from edge.errors import CloudError, CloudNonsense, CloudRefused, EdgeError, OutboxError
+from edge.errors import CloudError, CloudNonsense, CloudNotAsked, CloudRefused, EdgeError, OutboxError
 from edge.outbox.rounds import work_through
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ class Forwarder:
         try:
             result = await self._asker.ask(entry, image)
         except CloudError as error:
-            if isinstance(error, CloudRefused) and not isinstance(error, CloudNonsense):
+            refused = isinstance(error, CloudRefused) and not isinstance(error, CloudNonsense)
+            if refused or isinstance(error, CloudNotAsked):
                 await self._postpone(entry, error.message, entry.attempts, counts=True)
                 return
             failures, settled = self._failures.get(key, (0, self._settled))
@@ -104,6 +105,9 @@ class Forwarder:
             await self._postpone(entry, error.message, failures, counts=self._settled > settled)
         except EdgeError as error:  # its model is not there any more, say
             await self._postpone(entry, error.message, entry.attempts, counts=True)
+        except Exception as error:  # a fault of ours with this one: not asked again at once, for a call may cost
+            await self._postpone(entry, f"{type(error).__name__}: {error}", entry.attempts, counts=True)
+            raise
         else:
             self._settled += 1
             self._failures.pop(key, None)

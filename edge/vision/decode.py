@@ -84,6 +84,7 @@ def decode(encoded: bytes, *, max_pixels: int, enough: int | None = None) -> Fra
         width, height = pixels.size
     elif orientation in _SWAPS_AXES:
         width, height = height, width
+    pixels.info = {}  # Pillow writes a comment into whatever is made of the pixels, and fails on a long one
     return Frame(pixels, width, height, encoded)
 
 

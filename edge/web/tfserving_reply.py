@@ -45,8 +45,14 @@ def _outputs(answer: Answer) -> dict[str, Any]:
     if answer.outputs is not None:
         return {name: _as_json(name, value[0]) for name, value in answer.outputs.items() if name != KEY}
     if isinstance(answer.prediction, Classification):
-        return {"labels": list(answer.prediction.labels), "scores": answer.prediction.scores.tolist()}
-    return _detection_outputs(answer.prediction, answer.model.contract)
+        found = {"labels": list(answer.prediction.labels), "scores": answer.prediction.scores.tolist()}
+    else:
+        found = _detection_outputs(answer.prediction, answer.model.contract)
+    signature = answer.model.contract.signature
+    if signature is None:
+        return found
+    # The online model answers in a SavedModel's place: with that one's outputs, null for what it cannot tell.
+    return {name: found.get(name) for name in signature.outputs if name != KEY}
 
 
 def _detection_outputs(found: Detections, contract: Contract) -> dict[str, Any]:
@@ -60,7 +66,7 @@ def _detection_outputs(found: Detections, contract: Contract) -> dict[str, Any]:
     scores = np.concatenate([found.scores, np.zeros(missing, np.float32)])
     boxes = np.concatenate([found.boxes[:, [1, 0, 3, 2]], np.zeros((missing, 4), np.float32)])
     multiclass = np.zeros((found.capacity, 1 + len(contract.labels or ())), np.float32)
-    known = classes < multiclass.shape[1]
+    known = (classes > 0) & (classes < multiclass.shape[1])
     multiclass[np.flatnonzero(known), classes[known]] = scores[known]
     spec = contract.input
     size = [spec.height, spec.width] if isinstance(spec, PixelInput) else [0, 0]

@@ -153,3 +153,40 @@ def test_a_budget_without_a_cap_is_kept_nowhere(vertex, photo, tmp_path):
     service = build(vertex, MODELS / "imagenet", cloud_mode="prefer_cloud", outbox_dir=tmp_path)
     (answer,) = run(service, photo)
     assert answer.source == "cloud"
+
+
+def ask_many(service, images, seconds):
+    async def run_it():
+        load_models(service)
+        service.start()
+        while service.assistance.link.state is not LinkState.UP:  # noqa: ASYNC110 -- it lives on another thread
+            await asyncio.sleep(0.01)
+        answers = await service.infer_many(images, Query(time.monotonic() + seconds))
+        await service.stop()
+        return answers
+
+    return asyncio.run(run_it())
+
+
+def test_the_images_of_one_request_do_not_wait_for_the_cloud_one_after_the_other(vertex, photo):
+    vertex.behave(delay_s=0.6)
+    images = [photo + bytes([number]) for number in range(20)]
+    service = build(vertex, MODELS / "imagenet", cloud_mode="prefer_cloud")
+    answers = ask_many(service, images, seconds=6)
+    sources = [answer.source for answer in answers]  # none is an error
+    assert sources.count("cloud") == 8
+    assert {answer.verdict.hindrance for answer in answers if answer.source == "edge"} == {"busy"}
+
+
+def test_a_caller_who_has_gone_before_the_call_costs_nothing(vertex, photo, tmp_path):
+    async def gone():
+        return
+
+    vertex.behave()
+    service = build(
+        vertex, MODELS / "imagenet", cloud_mode="prefer_cloud", cloud_calls_per_day=9, outbox_dir=tmp_path / "box"
+    )
+    (answer,) = run(service, photo, gone=gone)
+    assert answer.verdict.hindrance == "caller_gone"
+    assert service.status()["link"]["budget"]["calls_today"] == 0
+    assert vertex.calls() == []

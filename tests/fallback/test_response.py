@@ -110,3 +110,18 @@ def test_rounding_beyond_one_is_forgiven():
 def test_a_score_that_is_no_number_or_not_within_0_and_1_is_nonsense(score):
     with pytest.raises(CloudNonsense):
         read({"displayNames": ["rose"], "confidences": [score]})
+
+
+@pytest.mark.parametrize(
+    "boxes", [[[0.1, 0.2], [0.3, 0.4]], [[0.1] * 8] * 2, [[0.1] * 4, [0.1] * 3], [[], []], [0.1, 0.2]]
+)
+def test_boxes_that_have_not_four_corners_are_nonsense(boxes):
+    value = {"displayNames": ["rose", "daisy"], "confidences": [0.5, 0.5], "bboxes": boxes}
+    with pytest.raises(CloudNonsense):
+        read(value, Task.DETECTION)
+
+
+def test_where_the_edge_has_no_list_of_labels_none_is_called_unknown():
+    value = {"displayNames": ["car", "bus"], "confidences": [0.9, 0.8], "bboxes": [[0, 1, 0, 1]] * 2}
+    prediction, unknown = read_response(value, Task.DETECTION, (), {})
+    assert (prediction.labels, prediction.classes.tolist(), unknown) == (("car", "bus"), [-1, -1], ())

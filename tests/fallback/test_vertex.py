@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from PIL import Image
 
-from edge.errors import CloudMisconfigured, CloudNonsense, CloudRefused, CloudUnreachable
+from edge.errors import CloudError, CloudMisconfigured, CloudNonsense, CloudNotAsked, CloudRefused, CloudUnreachable
 from edge.fallback.cloud import Question
 from edge.fallback.vertex import MAX_REQUEST_BYTES, VertexClient, VertexOptions
 from edge.model.contract import Task
@@ -227,26 +227,49 @@ def test_bytes_that_are_no_message_are_called_so(vertex, rest):
         ask(vertex, rest=rest)
 
 
-class Proxy(BaseHTTPRequestHandler):
-    """What stands between a device and the network, and lets nothing through."""
+class Between(BaseHTTPRequestHandler):
+    """What stands between a device and the network, or in Google's place."""
 
     def do_POST(self):
         self.send_response(self.server.status)
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(len(self.server.body)))
         self.end_headers()
+        self.wfile.write(self.server.body)
 
     def log_message(self, *_):
         pass
 
 
-@pytest.mark.parametrize("status", [407, 408, 418, 511])
-def test_what_stands_between_and_lets_nothing_through_is_no_fault_of_the_frame(vertex, status):
-    with HTTPServer(("127.0.0.1", 0), Proxy) as server:
-        server.status = status
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        *[(status, b"", CloudUnreachable) for status in (407, 408, 418, 511)],
+        (400, b'{"error": {"code": 400, "message": "m", "status": "INVALID_ARGUMENT"}}', CloudRefused),
+        (400, b'{"error": {"code": 400, "message": "m", "status": "FAILED_PRECONDITION"}}', CloudMisconfigured),
+        (400, b"<html>", CloudRefused),
+        (403, b'{"error": "text"}', CloudNonsense),
+        (503, b'{"error": "text"}', CloudNonsense),
+        (200, b"\xff\xfe\x00", CloudNonsense),
+        (200, b'{"predictions": 3}', CloudNonsense),
+    ],
+)
+def test_what_stands_between_is_told_from_what_is_the_frames_fault(vertex, status, body, kind, caplog):
+    with HTTPServer(("127.0.0.1", 0), Between) as server:
+        server.status, server.body = status, body
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        with pytest.raises(CloudUnreachable):
+        with pytest.raises(CloudError) as caught:
             ask(vertex, rest=True, address=f"http://127.0.0.1:{server.server_port}")
         server.shutdown()
+    assert type(caught.value) is kind
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_a_picture_with_a_long_comment_is_sent_without_it(vertex):
+    vertex.behave()
+    commented = io.BytesIO()
+    Image.new("RGB", (900, 20)).save(commented, "GIF", comment=b"x" * 70_000)
+    ask(vertex, question(image=commented.getvalue()))
+    assert vertex.calls()[0]["size"] < 20_000
 
 
 @pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
@@ -281,7 +304,7 @@ def test_a_classification_is_no_answer_for_a_detector(vertex):
 
 def test_bytes_that_are_no_image_are_not_sent(vertex):
     vertex.behave()
-    with pytest.raises(CloudRefused, match="cannot be sent"):
+    with pytest.raises(CloudNotAsked, match="cannot be sent"):
         ask(vertex, question(image=JPEG[:200]))
     assert vertex.calls() == []
 

@@ -163,7 +163,7 @@ def test_a_fault_of_ours_with_one_entry_does_not_give_up_the_rounds_others(outbo
     bad, good = keep(outbox, "a", "b")
     with pytest.raises(ZeroDivisionError):
         forward(outbox, Cloud(a=ZeroDivisionError()))
-    assert entry(outbox, bad).state is State.WAITING
+    assert (entry(outbox, bad).state, entry(outbox, bad).attempts) == (State.WAITING, 1)
     assert entry(outbox, good).state is State.SETTLED
 
 
