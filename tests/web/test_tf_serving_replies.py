@@ -19,7 +19,7 @@ BOXES = Detections(np.zeros((1, 4), np.float32), np.array([-1]), np.array([0.5],
 
 
 def saved_model(*outputs):
-    signature = SignatureInfo({}, {name: ("DT_FLOAT", (-1,), "") for name in (*outputs, "key")}, "")
+    signature = SignatureInfo({}, dict.fromkeys((*outputs, "key"), ("DT_FLOAT", (-1,), "")), "")
     return SimpleNamespace(contract=SimpleNamespace(signature=signature, labels=None, input=None))
 
 
