@@ -300,7 +300,7 @@ class AssistedService(InferenceService):
         def settle(future: Future[CloudAnswer]) -> None:
             outbox = self.assistance.outbox
             if keep and outbox is not None and not future.cancelled() and future.exception() is None:
-                key, result = question(image, servable).key(), result_json(future.result(), servable)
+                key, result = question(image, servable).key(), result_json(future.result())
                 outbox.change(lambda store: store.settle(key, result))
 
         asked = self._ask_beside(image, servable)

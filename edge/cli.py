@@ -183,6 +183,7 @@ def outbox_show(key: str, config: Path | None, image: Path | None, **flags: Any)
 
 @outbox.command(name="export")
 @click.argument("folder", type=_PATH)
+@click.option("--model", help="Only the frames of the model of that name.")
 @click.option("--gcs", "prefix", help="Where the images will lie, such as gs://bucket/uncertain.")
 @click.option(
     "--labels",
@@ -195,13 +196,12 @@ def outbox_show(key: str, config: Path | None, image: Path | None, **flags: Any)
     "--threshold", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Least score of a label."
 )
 @_settings(*_OUTBOX_SETTINGS)
-def outbox_export(
-    folder: Path, config: Path | None, prefix: str | None, labels: str, threshold: float, **flags: Any
-) -> None:
+def outbox_export(folder: Path, config: Path | None, **given: Any) -> None:
     """Write all images and Vertex AI's import files (JSONL) to FOLDER."""
     from edge.commands.outbox import export_all
 
-    export_all(load_settings(flags, config), folder, prefix=prefix, labels=labels, threshold=threshold)
+    how = {name: given.pop(name) for name in ("model", "prefix", "labels", "threshold")}
+    export_all(load_settings(given, config), folder, **how)
 
 
 @outbox.command(name="retry")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edge.fallback.cloud import Question
 from edge.fallback.policy import LinkState
 from edge.fallback.verdict import CloudSaid, Kept, KeptState
-from edge.model.prediction import Classification, selection
+from edge.model.prediction import Classification, Selection, selection
 from edge.outbox.entry import NewEntry
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from edge.repository.servable import Servable
     from edge.service import Answer, Query
 
+_ALL = Selection(100, 0.0, {})
+"""As many as the online model is asked for."""
 _FORWARD_S = 30.0
 """Seconds that a kept frame's call may take: nobody waits for it."""
 
@@ -46,13 +48,14 @@ def judged(answer: Answer, servable: Servable) -> Sequence[Item]:
 
 def said(cloud: CloudAnswer, servable: Servable, query: Query) -> CloudSaid:
     """The online model's answer, with what this caller wants to be shown of it."""
-    items = _shown(cloud.prediction, servable, query.top_k, query.threshold)
+    shown = cloud.prediction.select(selection(servable.contract, query.top_k, query.threshold))
+    items = [item for item in shown if item.score > 0]  # never the classes that it left out
     return CloudSaid(items, cloud.latency, cloud.model, cloud.unknown_labels)
 
 
-def result_json(cloud: CloudAnswer, servable: Servable) -> Mapping[str, Any]:
-    """The online model's answer as the outbox stores it."""
-    items = _shown(cloud.prediction, servable, None, None)
+def result_json(cloud: CloudAnswer) -> Mapping[str, Any]:
+    """The online model's answer as the outbox stores it: all of it, since whoever labels with it chooses later."""
+    items = [item for item in cloud.prediction.select(_ALL) if item.score > 0]
     return CloudSaid(items, cloud.latency, cloud.model, cloud.unknown_labels).as_json()
 
 
@@ -104,9 +107,4 @@ class ForwardingAsker:
     async def ask(self, entry: Entry, image: bytes) -> Mapping[str, Any]:
         """What the online model says; raises ``CloudError``, or ``ModelNotFound`` where the entry's model is gone."""
         servable = self._repository.find(entry.model)
-        return result_json(await self._link.ask_here(question(image, servable), _FORWARD_S), servable)
-
-
-def _shown(prediction: Prediction, servable: Servable, top_k: int | None, threshold: float | None) -> list[Item]:
-    """What is shown of the cloud's answer: never the classes that it left out, which have 0 in the prediction."""
-    return [item for item in prediction.select(selection(servable.contract, top_k, threshold)) if item.score > 0]
+        return result_json(await self._link.ask_here(question(image, servable), _FORWARD_S))

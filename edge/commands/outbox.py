@@ -68,9 +68,11 @@ def show(settings: Settings, key: str, image: Path | None) -> None:
     click.echo(json.dumps(entry_json(entry), indent=2, ensure_ascii=False))
 
 
-def export_all(settings: Settings, folder: Path, *, prefix: str | None, labels: str, threshold: float) -> None:
+def export_all(
+    settings: Settings, folder: Path, *, model: str | None, prefix: str | None, labels: str, threshold: float
+) -> None:
     """Write the images and Vertex AI's import files."""
-    plan = Plan(folder, prefix, Labels(labels), threshold, settings.max_pixels)
+    plan = Plan(folder, prefix, Labels(labels), threshold, settings.max_pixels, model)
     with _store(settings) as store:
         done = export(store, plan)
     click.echo(f"{done.images} images in {folder}, {done.labelled} of them with labels")

@@ -81,7 +81,7 @@ class Ledger:
 
     @staticmethod
     def _replace(file: Path, text: str) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = file.with_name(f"{file.name}.new")
         with new.open("w", encoding="utf-8") as out:
             out.write(text)

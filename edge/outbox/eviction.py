@@ -1,7 +1,7 @@
 """Which entries make room when the outbox is full: the least valuable first. Pure.
 
 The order, stated: an entry goes before another
-1. by its state: answered and told, then answered, then set aside, and only then waiting ones;
+1. by its state: answered and told (or nobody is to be told), then answered, then set aside, then waiting ones;
 2. within a state, by its value, lower first: value = (1 - certainty) + 1 / (entries with the same label). What the edge
    was sure of and what there is much of goes first; the least certain and the rarest stay;
 3. of equal value, the older one.

@@ -1,6 +1,6 @@
 """The outbox as a training set: images and Vertex AI's import files.
 
-``classification.jsonl`` and ``detection.jsonl`` follow Vertex AI's schemas
+``classification.jsonl``, ``classification_multi_label.jsonl`` and ``detection.jsonl`` follow Vertex AI's schemas
 `image_classification_(single|multi)_label_io_format` and `image_bounding_box_io_format`. An image without a trusted
 label is imported unlabelled, for a person to label. Images are upright and of a format that Vertex AI takes.
 """
@@ -8,11 +8,12 @@ label is imported unlabelled, for a person to label. Images are upright and of a
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from edge.errors import BadRequest, EdgeError, OutboxError
+from edge.errors import BadRequest, EntryUnreadable, RequestError
 from edge.outbox.entry import State
 from edge.vision.formats import sniff
 from edge.vision.graph_input import for_graph
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from edge.outbox.entry import Entry
     from edge.outbox.store import Store
 
+_KINDS = ("classification", "classification_multi_label", "detection")
 _PAGE = 200
 _MULTI_LABEL_SCORE = 0.5
 
@@ -58,6 +60,7 @@ class Plan:
         labels: whose labels are trusted.
         threshold: scores under it give no label, 0..1.
         max_pixels: as for `edge.vision.decode`.
+        model: only frames of the model of that name, as one data set has one list of labels; ``None`` for all.
     """
 
     folder: Path
@@ -65,6 +68,7 @@ class Plan:
     labels: Labels
     threshold: float
     max_pixels: int
+    model: str | None = None
 
 
 def export(store: Store, plan: Plan, *, advance: Callable[[], None] = lambda: None) -> Exported:
@@ -78,35 +82,43 @@ def export(store: Store, plan: Plan, *, advance: Callable[[], None] = lambda: No
     found = {"images": 0, "labelled": 0, "left_out": 0}
     try:
         images.mkdir(parents=True, exist_ok=True)
-        with (
-            (plan.folder / "classification.jsonl").open("w", encoding="utf-8") as classification,
-            (plan.folder / "detection.jsonl").open("w", encoding="utf-8") as detection,
-        ):
-            files: Mapping[str, TextIO] = {"classification": classification, "detection": detection}
-            for entry in _all(store):
+        for kind in _KINDS:
+            _file(plan, kind).unlink(missing_ok=True)
+        with ExitStack() as stack:
+            files: dict[str, TextIO] = {}
+            for entry in _all(store, plan.model):
                 try:
                     name, content = _picture(store, entry, plan.max_pixels)
-                except EdgeError:
+                except (RequestError, EntryUnreadable):
                     found["left_out"] += 1
                     continue
                 (images / name).write_bytes(content)
-                line = _line(entry, name, plan)
-                files[entry.task].write(json.dumps(line, ensure_ascii=False) + "\n")
+                line, kind = _line(entry, name, plan), _kind(entry)
+                if kind not in files:
+                    files[kind] = stack.enter_context(_file(plan, kind).open("w", encoding="utf-8"))
+                files[kind].write(json.dumps(line, ensure_ascii=False) + "\n")
                 found["images"] += 1
                 found["labelled"] += any("nnotation" in key for key in line)
                 advance()
-        for file in ("classification.jsonl", "detection.jsonl"):
-            if not (plan.folder / file).stat().st_size:
-                (plan.folder / file).unlink()
     except OSError as error:
         raise BadRequest(f"The export cannot be written to {plan.folder}: {error.strerror or error}.") from error
     return Exported(**found)
 
 
-def _all(store: Store) -> Iterable[Entry]:
+def _file(plan: Plan, kind: str) -> Path:
+    return plan.folder / f"{kind}.jsonl"
+
+
+def _kind(entry: Entry) -> str:
+    if entry.task == "detection":
+        return "detection"
+    return "classification_multi_label" if entry.multi_label else "classification"
+
+
+def _all(store: Store, model: str | None) -> Iterable[Entry]:
     after = 0
     while page := store.entries(after=after, limit=_PAGE):
-        yield from (entry for entry in page if entry.state is not State.RECORD)
+        yield from (one for one in page if one.state is not State.RECORD and model in {None, one.model})
         after = page[-1].sequence
 
 
@@ -115,7 +127,7 @@ def _picture(store: Store, entry: Entry, max_pixels: int) -> tuple[str, bytes]:
     content = for_graph(store.image(entry.key), max_pixels=max_pixels).encoded
     suffix = {"JPEG": "jpg", "PNG": "png", "GIF": "gif"}.get(sniff(content))
     if suffix is None:
-        raise OutboxError(f"{entry.key} is of no format that Vertex AI takes.")
+        raise EntryUnreadable(f"{entry.key} is of no format that Vertex AI takes.")
     return f"{entry.key}.{suffix}", content
 
 

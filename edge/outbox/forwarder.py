@@ -6,8 +6,8 @@ the process ended between the answer and its storing, under the same key, by whi
 the disk does not take is held until it does, and nothing is asked meanwhile.
 
 An entry that fails waits, longer each time, and lets the others go before. After `MOST_ATTEMPTS` it is set aside, where
-the fault is its own: the far side refused it, or failed on it or answered nonsense again though it has answered others
-since. A link that is down, or a hotel's login page in the cloud's place, sets nothing aside.
+the fault is its own: the far side refused it, or it failed in any other way again though others were settled since. A
+link that is down, a hotel's login page in the cloud's place, a missing model or a wrong key set nothing aside.
 """
 
 from __future__ import annotations
@@ -17,12 +17,22 @@ import logging
 import random
 from typing import TYPE_CHECKING, Any, Protocol
 
-from edge.errors import CloudError, CloudNonsense, CloudNotAsked, CloudRefused, EdgeError, OutboxError
+from edge.errors import (
+    CloudError,
+    CloudNonsense,
+    CloudNotAsked,
+    CloudRefused,
+    EntryUnreadable,
+    ModelNotFound,
+    ModelUnavailable,
+    OutboxError,
+)
 from edge.outbox.rounds import work_through
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from edge.errors import EdgeError
     from edge.outbox.entry import Entry
     from edge.outbox.outbox import Outbox
 
@@ -60,7 +70,7 @@ class Forwarder:
         self._settled = 0
         self._unstored: dict[str, Mapping[str, Any]] = {}
         self._failures: dict[str, tuple[int, int]] = {}
-        """Of entries on which the far side failed: how often, and how many had been settled at the last time."""
+        """Of entries that failed: how often, and how many had been settled at the last time."""
 
     async def run(self) -> None:
         """Forward until cancelled."""
@@ -88,29 +98,18 @@ class Forwarder:
         key = entry.key
         try:
             image = await asyncio.wrap_future(self._outbox.call(lambda store: store.image(key)))
-        except OutboxError as error:  # sealed with another key, say: the others may open
-            await self._postpone(entry, error.message, entry.attempts, counts=True)
-            return
-        if not self._asker.places():  # the round's others, or live frames, have taken them: it stays where it is
-            return
-        try:
-            result = await self._asker.ask(entry, image)
-        except CloudError as error:
-            refused = isinstance(error, CloudRefused) and not isinstance(error, CloudNonsense)
-            if refused or isinstance(error, CloudNotAsked):
-                await self._postpone(entry, error.message, entry.attempts, counts=True)
+            if not self._asker.places():  # the round's others, or live frames, have taken them: it stays where it is
                 return
-            failures, settled = self._failures.get(key, (0, self._settled))
-            self._failures[key] = failures + 1, self._settled
-            await self._postpone(entry, error.message, failures, counts=self._settled > settled)
-        except EdgeError as error:  # its model is not there any more, say
-            await self._postpone(entry, error.message, entry.attempts, counts=True)
+            result = await self._asker.ask(entry, image)
+        except (CloudError, EntryUnreadable, ModelNotFound, ModelUnavailable) as error:
+            await self._postpone(entry, error.message, own=_is_refused(error))
+        except OutboxError:  # the disk's: the outbox has told it
+            raise
         except Exception as error:  # a fault of ours with this one: not asked again at once, for a call may cost
-            await self._postpone(entry, f"{type(error).__name__}: {error}", entry.attempts, counts=True)
+            await self._postpone(entry, f"{type(error).__name__}: {error}", own=True)
             raise
         else:
             self._settled += 1
-            self._failures.pop(key, None)
             self._unstored[key] = result
             await self._store(key)
 
@@ -118,16 +117,30 @@ class Forwarder:
         result = self._unstored[key]
         await asyncio.wrap_future(self._outbox.change(lambda store: store.settle(key, result)))
         del self._unstored[key]
+        self._failures.pop(key, None)
 
-    async def _postpone(self, entry: Entry, fault: str, failures: int, *, counts: bool) -> None:
+    async def _postpone(self, entry: Entry, fault: str, *, own: bool) -> None:
+        """Let the entry wait, or set it aside; ``own`` where the fault is its own beyond doubt."""
         key = entry.key
+        failures, settled = self._failures.get(key, (0, self._settled))
+        counts = own or self._settled > settled
         if counts and entry.attempts + 1 >= MOST_ATTEMPTS:
             _log.warning("outbox entry %s is set aside: %s", key, fault)
             self._failures.pop(key, None)
             await asyncio.wrap_future(self._outbox.change(lambda store: store.set_aside(key, fault)))
             return
+        self._failures[key] = failures + 1, self._settled
         seconds = wait_s(failures + 1) if counts else min(wait_s(failures + 1), _MOST_LINK_WAIT_S)
-        await asyncio.wrap_future(self._outbox.change(lambda store: store.postpone(key, seconds, fault, counts=counts)))
+        waits = await asyncio.wrap_future(
+            self._outbox.change(lambda store: store.postpone(key, seconds, fault, counts=counts))
+        )
+        if not waits:  # somebody has dropped or settled it
+            self._failures.pop(key, None)
+
+
+def _is_refused(error: EdgeError) -> bool:
+    """Whether the fault is the frame's, whatever becomes of others."""
+    return isinstance(error, CloudRefused | CloudNotAsked) and not isinstance(error, CloudNonsense)
 
 
 def wait_s(attempt: int) -> float:

@@ -40,6 +40,7 @@ _SLOW_S = 1.0
 _LOOK_S = 5.0
 _TIDY_S = 600.0
 _STOP_S = 5.0
+_ENDED = "The outbox is closed: the service is stopping."
 _TOO_SLOW = "The outbox's disk is too slow: too many frames wait for it."
 
 
@@ -77,7 +78,7 @@ class Outbox:
         self._max_queued = max_queued_bytes
         self._queued = 0
         self._paused_until = 0.0
-        self._full = False
+        self._full = self._ended = False
         self._write_s = 0.0
         self._look_at = self._tidy_at = 0.0
         self._counts: dict[str, int] = {}
@@ -114,7 +115,7 @@ class Outbox:
             self._tell(_TOO_SLOW)
             future.set_exception(OutboxError(_TOO_SLOW))
             return future
-        self._jobs.put(_Put(entry, future))
+        self._hand(_Put(entry, future))
         return future
 
     def call(self, work: Callable[[Store], T]) -> Future[T]:
@@ -146,8 +147,15 @@ class Outbox:
 
     def _hand_over(self, work: Callable[[Store], T], *, writes: bool) -> Future[T]:
         future: Future[T] = Future()
-        self._jobs.put(_Call(work, future, writes))
+        self._hand(_Call(work, future, writes))
         return future
+
+    def _hand(self, job: _Put | _Call) -> None:
+        with self._lock:
+            if not self._ended:
+                self._jobs.put(job)
+                return
+        job.future.set_exception(OutboxError(_ENDED))
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
@@ -156,6 +164,12 @@ class Outbox:
             else:
                 self._put(self._batch(job))
         self._close()
+        with self._lock:
+            self._ended = True
+        while not self._jobs.empty():
+            left = self._jobs.get()
+            if left is not None:
+                left.future.set_exception(OutboxError(_ENDED))
 
     def _next(self) -> _Put | _Call | None:
         """The next job; ``None`` ends the thread. Looks after the store now and then."""
@@ -233,11 +247,12 @@ class Outbox:
             store = self._opened()
             result = job.work(store)
             self._counts = store.counts()
-        except EntryUnreadable as error:
+        except OutboxError as error:
+            if not isinstance(error, EntryUnreadable):
+                self._failed(error)
             job.future.set_exception(error)
-        except Exception as error:  # as above
-            self._failed(error)
-            job.future.set_exception(_as_outbox_error(error))
+        except Exception as error:  # a fault of the work's, not of the disk's
+            job.future.set_exception(error)
         else:
             if job.writes:
                 self._well()

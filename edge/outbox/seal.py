@@ -9,6 +9,8 @@ from typing import Protocol
 
 from edge.errors import EntryUnreadable, SettingsError
 
+_MARK = b"edge sealed 1\n"
+"""What sealed bytes begin with, and no image does: an outbox may hold images of before its key was set."""
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
 
@@ -35,12 +37,13 @@ class NoSeal:
 
     def open(self, stored: bytes, key: str) -> bytes:
         """The image itself."""
-        del key
+        if stored.startswith(_MARK):
+            raise EntryUnreadable(f"The image of {key} is encrypted. Set outbox_key.")
         return stored
 
 
 class AesGcm:
-    """AES-256-GCM: a random nonce, then the ciphertext; the entry's key is authenticated with it."""
+    """AES-256-GCM: a mark, a random nonce, then the ciphertext; the entry's key is authenticated with it."""
 
     def __init__(self, key: str) -> None:
         """Take the key, 32 bytes in base64; raises ``SettingsError`` where it is not that."""
@@ -57,14 +60,17 @@ class AesGcm:
     def close(self, image: bytes, key: str) -> bytes:
         """Encrypt."""
         nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, image, key.encode())
+        return _MARK + nonce + self._cipher.encrypt(nonce, image, key.encode())
 
     def open(self, stored: bytes, key: str) -> bytes:
-        """Decrypt; raises ``EntryUnreadable`` with another key than it was closed with."""
+        """Decrypt what is sealed; raises ``EntryUnreadable`` with another key than it was closed with."""
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 -- as above
 
+        if not stored.startswith(_MARK):
+            return stored
+        sealed = stored[len(_MARK) :]
         try:
-            return self._cipher.decrypt(stored[:_NONCE_BYTES], stored[_NONCE_BYTES:], key.encode())
+            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], key.encode())
         except (InvalidTag, ValueError) as error:
             raise EntryUnreadable(
                 "The image does not open with this outbox_key; it was closed with another."

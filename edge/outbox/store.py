@@ -12,6 +12,7 @@ acknowledged goes for the quota alone.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 from contextlib import contextmanager, suppress
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "outbox.sqlite3"
 _BUSY_MS = 5_000
-_OWNER_ONLY = 0o700  # frames may show people
+_FOLDER_MODE, _FILE_MODE = 0o700, 0o600  # frames may show people
 _SLACK = 0.05
 """Share of the quota that an eviction frees beyond the need: it looks at every entry, 40 ms at 10,000 of them, and must
 not be done anew for every frame."""
@@ -45,7 +46,8 @@ _VACUUM_PAGES = 4_096
 
 _COLUMNS = ", ".join(Entry.__slots__)
 _RANK = (
-    f"CASE WHEN state = '{State.SETTLED}' AND telling != '{Telling.DUE}' THEN 0 WHEN state = '{State.SETTLED}' THEN 1"
+    f"CASE WHEN state = '{State.SETTLED}' AND telling NOT IN ('{Telling.DUE}', '{Telling.GIVEN_UP}') THEN 0"
+    f" WHEN state = '{State.SETTLED}' THEN 1"
     f" WHEN state = '{State.SET_ASIDE}' THEN 2 ELSE 3 END"
 )
 
@@ -93,11 +95,15 @@ class Store:
         self.folder = folder
         self.quota = quota or Quota()
         self._seal = seal or NoSeal()
+        self._refused_bytes = 0
         file = folder / FILE_NAME
         if not create and not file.is_file():
             raise OutboxError(f"There is no outbox in {folder}.")
         try:
-            folder.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
+            folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            if create:  # SQLite gives its log the database's mode
+                os.close(os.open(file, os.O_CREAT | os.O_RDWR, _FILE_MODE))
+                file.chmod(_FILE_MODE)
             self._db = sqlite3.connect(file, isolation_level=None, timeout=_BUSY_MS / 1000, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise OutboxError(f"The outbox in {folder} cannot be opened: {error}.") from error
@@ -127,8 +133,9 @@ class Store:
 
     @property
     def is_tight(self) -> bool:
-        """Whether the disk has no room for another frame."""
-        return self._disk.is_tight(self._pragma("page_count") * self._pragma("page_size"), 0)
+        """Whether the disk has no room for what it refused last."""
+        file_bytes = self._pragma("page_count") * self._pragma("page_size")
+        return self._disk.is_tight(file_bytes + self._refused_bytes, self._refused_bytes)
 
     def put(self, entries: Sequence[NewEntry]) -> list[Receipt]:
         """Keep frames; on disk when this returns. What is beyond the quota goes, the new ones not excepted.
@@ -177,9 +184,10 @@ class Store:
     def settle(self, key: str, result: Mapping[str, Any]) -> bool:
         """Store the online model's answer; ``False`` where the entry does not wait any more."""
         telling = Telling.DUE if self.quota.tell else Telling.NONE
+        said = json.dumps(result)
         return self._change(
-            "state = ?, result = ?, settled = ?, fault = NULL, telling = ?, not_before = 0",
-            (State.SETTLED, json.dumps(result), time.time(), telling),
+            "state = ?, result = ?, settled = ?, fault = NULL, telling = ?, not_before = 0, size = size + ?",
+            (State.SETTLED, said, time.time(), telling, len(said)),
             "key = ? AND state = ?",
             (key, State.WAITING),
         )
@@ -309,16 +317,21 @@ class Store:
     def _put(self, entry: NewEntry, now: float) -> tuple[str, bool]:
         digest = digest_of(entry.image)
         key = frame_key(digest, entry.model)
+        if self.quota.images:  # what was kept without its image begins anew with it
+            self._db.execute("DELETE FROM entry WHERE key = ? AND state = ?", (key, State.RECORD))
         if self._db.execute("UPDATE entry SET seen = seen + 1 WHERE key = ?", (key,)).rowcount:
             return key, True
-        items = json.dumps(list(entry.items), ensure_ascii=False)
+        items = json.dumps(list(entry.items))
         stored = self._seal.close(entry.image, key) if self.quota.images else b""
+        size = len(stored) + len(items)
+        if size > self.quota.max_bytes:  # all others would have to go, and then it
+            return key, False
         values = {
             "key": key,
             "digest": digest,
             **{name: getattr(entry, name) for name in type(entry).__slots__ if name not in {"image", "items"}},
             "items": items,
-            "size": len(stored) + len(items),
+            "size": size,
             "created": time.time(),
             "born": now,
             "state": State.WAITING if self.quota.images else State.RECORD,
@@ -357,6 +370,7 @@ class Store:
         self._evict(grown * page + int(self._sums()[0] * _SLACK), 0, "rank = 0")
         self._vacuum(grown)
         if self._pragma("page_count") > pages:
+            self._refused_bytes = grown * page
             raise OutboxFull(
                 f"The disk of the outbox in {self.folder} is full. Its last {self._disk.reserve:,} bytes stay free, so "
                 "that entries can still be settled and dropped."
@@ -387,9 +401,10 @@ class Store:
     def _give_back(self) -> None:
         """What is free inside the file goes back to the disk, in parts: others may write between them."""
         with suppress(OutboxError), _translated(self.folder):  # it has room inside the file all the same
+            part = max(min(self._disk.reserve // 4 // self._pragma("page_size"), _VACUUM_PAGES), 1)
             while free := self._pragma("freelist_count"):
                 with self._transaction():
-                    self._vacuum(min(free, _VACUUM_PAGES))
+                    self._vacuum(min(free, part))
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _change(self, what: str, values: tuple[Any, ...], which: str, keys: tuple[Any, ...]) -> bool:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-MOST_ATTEMPTS = 20
-"""Then the result is no more offered until `edge outbox retry`: with the backoff, about half a day."""
+MOST_ATTEMPTS = 48
+"""Then the result is no more offered until `edge outbox retry`: with the backoff, after about a day."""
 
 _TIMEOUT_S = 10.0
 _AT_ONCE = 8
@@ -93,12 +93,12 @@ class Webhook:
         headers = {"Content-Type": "application/json", "Idempotency-Key": entry.key}
         if self._secret is not None:
             headers["X-Edge-Signature"] = signature(self._secret, body, time.time())
-        request = urllib.request.Request(self._url, body, headers, method="POST")  # noqa: S310 -- the owner's URL
         try:
+            request = urllib.request.Request(self._url, body, headers, method="POST")  # noqa: S310 -- the owner's URL
             self._opener.open(request, timeout=_TIMEOUT_S).close()
         except urllib.error.HTTPError as error:
             error.close()
             return f"it answered {error.code}"
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:  # the last of a URL that cannot be written
             return str(error)
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
@@ -13,7 +13,13 @@ from edge.outbox.entry import State  # noqa: TC001 -- FastAPI reads it
 from edge.web.replies import json_response
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from edge.assisted import AssistedService
+    from edge.outbox.entry import Entry
+
+
+_MOST_SEQUENCE = 2**63 - 1
 
 
 class EntryNotFound(RequestError):
@@ -38,13 +44,14 @@ def fallback_door(service: AssistedService) -> APIRouter:
     @router.get("/outbox", summary="Frames that wait for the online model, and its results")
     async def entries(
         state: State | None = None,
-        after: Annotated[int, Query(ge=0, description="Only entries with a higher sequence.")] = 0,
+        after: Annotated[int, Query(ge=0, le=_MOST_SEQUENCE, description="Only entries with a higher sequence.")] = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Response:
         found = await asyncio.wrap_future(
             outbox.call(lambda store: store.entries(state=state, after=after, limit=limit))
         )
-        return json_response({"status": outbox.status(), "entries": [entry_json(entry) for entry in found]})
+        # Of a thousand entries this takes longer than a frame.
+        return await asyncio.to_thread(_listing, outbox.status(), found)
 
     @router.get("/outbox/{key}", summary="One frame and what became of it")
     async def one(key: str) -> Response:
@@ -54,3 +61,7 @@ def fallback_door(service: AssistedService) -> APIRouter:
         return json_response(entry_json(entry))
 
     return router
+
+
+def _listing(status: Mapping[str, Any], entries: Sequence[Entry]) -> Response:
+    return json_response({"status": status, "entries": [entry_json(entry) for entry in entries]})

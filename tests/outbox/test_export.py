@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from test_store import frame
 
+from edge.errors import OutboxError
 from edge.outbox.export import Labels, Plan, export
 from edge.outbox.store import Store
 
@@ -71,7 +72,7 @@ def test_several_labels_are_several_annotations(store, tmp_path):
     items = [{"label": "a", "index": 0, "score": 0.9}, {"label": "b", "index": 1, "score": 0.6}]
     store.put([replace(frame("a"), image=picture(), items=items, multi_label=True)])
     write(store, tmp_path, labels=Labels.EDGE)
-    assert lines(tmp_path, "classification")[0]["classificationAnnotations"] == [
+    assert lines(tmp_path, "classification_multi_label")[0]["classificationAnnotations"] == [
         {"displayName": "a"},
         {"displayName": "b"},
     ]
@@ -98,3 +99,27 @@ def test_an_image_that_cannot_be_read_is_left_out_and_counted(store, tmp_path):
     store.put([frame("a"), replace(frame("b"), image=picture())])
     done = write(store, tmp_path)
     assert (done.images, done.left_out) == (1, 1)
+
+
+def test_each_kind_of_data_set_has_a_file_of_its_own_and_old_files_go(store, tmp_path):
+    (tmp_path / "detection.jsonl").write_text("of an earlier export")
+    store.put([replace(frame("a"), image=picture()), replace(frame("b"), image=picture("PNG"), multi_label=True)])
+    write(store, tmp_path)
+    assert {file.name for file in tmp_path.glob("*.jsonl")} == {
+        "classification.jsonl",
+        "classification_multi_label.jsonl",
+    }
+
+
+def test_the_frames_of_one_model_alone_may_be_exported(store, tmp_path):
+    store.put([replace(frame("a"), image=picture()), replace(frame("a", model="other"), image=picture())])
+    done = export(store, Plan(tmp_path, None, Labels.NONE, 0.5, 10**7, "other"))
+    assert done.images == 1
+    assert lines(tmp_path, "classification")[0]["dataItemResourceLabels"]["edge-model"] == "other"
+
+
+def test_an_outbox_that_cannot_be_read_is_no_image_that_is_left_out(store, tmp_path):
+    store.put([replace(frame("a"), image=picture())])
+    store._db.execute("ALTER TABLE image RENAME TO gone")
+    with pytest.raises(OutboxError):
+        write(store, tmp_path)

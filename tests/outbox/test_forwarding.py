@@ -16,7 +16,15 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from test_store import KEY, frame
 
-from edge.errors import CloudNonsense, CloudRefused, CloudUnreachable, OutboxError, OutboxFull
+from edge.errors import (
+    CloudNonsense,
+    CloudRefused,
+    CloudUnreachable,
+    ModelNotFound,
+    ModelUnavailable,
+    OutboxError,
+    OutboxFull,
+)
 from edge.outbox import outbox as outbox_module
 from edge.outbox.entry import State
 from edge.outbox.forwarder import MOST_ATTEMPTS, Forwarder, wait_s
@@ -223,6 +231,14 @@ def test_a_receiver_that_fails_is_told_again(outbox, receiver):
     assert entry(outbox, key).telling == "told"
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/caf\u00e9", "http://\u00df..\u00df/", "http://[::1/"])
+def test_an_address_that_cannot_be_called_is_a_failure_like_any(outbox, url):
+    (key,) = keep(outbox, "a")
+    forward(outbox, Cloud())
+    asyncio.run(Webhook(outbox, url, None).step())
+    assert (entry(outbox, key).telling, entry(outbox, key).telling_attempts) == ("due", 1)
+
+
 def test_a_redirect_is_not_followed_and_not_taken_for_an_answer(outbox, receiver):
     (key,) = keep(outbox, "a")
     forward(outbox, Cloud())
@@ -247,22 +263,40 @@ def test_a_second_service_on_the_same_folder_is_refused(outbox, tmp_path):
     second.stop()
 
 
-def test_an_entry_that_does_not_open_is_set_aside_and_stops_nothing(tmp_path):
+def test_a_wrong_key_sets_nothing_aside_until_others_are_settled_beside(tmp_path):
     first = Outbox(partial(Store, tmp_path, seal=AesGcm(KEY)), tmp_path)
     first.start()
     (sealed,) = keep(first, "a")
     first.stop()
     second = Outbox(partial(Store, tmp_path), tmp_path)
     second.start()
-    second.change(lambda store: store._db.execute("DELETE FROM image")).result(10)
-    (good,) = keep(second, "b")
-    cloud = Cloud()
-    for _ in range(MOST_ATTEMPTS):
-        forward(second, cloud)
-        no_wait(second)
-    assert (entry(second, sealed).state, entry(second, good).state) == (State.SET_ASIDE, State.SETTLED)
+    forwarder = Forwarder(second, Cloud())
+    again_and_again(second, forwarder, MOST_ATTEMPTS * 2)
+    assert (entry(second, sealed).state, entry(second, sealed).attempts) == (State.WAITING, 0)
+    assert "outbox_key" in entry(second, sealed).fault
+    again_and_again(second, forwarder, MOST_ATTEMPTS + 1, between=lambda number: keep(second, f"b{number}"))
+    assert entry(second, sealed).state is State.SET_ASIDE
+    assert second.call(lambda store: store.counts()).result(10)[State.SETTLED] == MOST_ATTEMPTS + 1
     assert second.fault is None
     second.stop()
+
+
+@pytest.mark.parametrize("error", [ModelNotFound("gone"), ModelUnavailable("refused")])
+def test_a_model_that_is_not_served_sets_nothing_aside(outbox, error):
+    keys = keep(outbox, "a", "b")
+    again_and_again(outbox, Forwarder(outbox, Cloud(a=error, b=error)), MOST_ATTEMPTS * 2)
+    assert {entry(outbox, key).state for key in keys} == {State.WAITING}
+
+
+def test_what_is_known_of_an_entrys_failures_goes_with_it(outbox):
+    keep(outbox, "a", "b")
+    cloud = Cloud(a=CloudUnreachable("busy"), b=CloudUnreachable("busy"))
+    forwarder = Forwarder(outbox, cloud)
+    again_and_again(outbox, forwarder, 2)
+    assert len(forwarder._failures) == 2
+    cloud.answers.clear()
+    again_and_again(outbox, forwarder, 1)
+    assert forwarder._failures == {}
 
 
 def test_nothing_is_asked_while_the_disk_could_not_keep_the_answer(tmp_path):
@@ -396,6 +430,22 @@ def test_stopping_writes_what_was_accepted(tmp_path):
     store = Store(tmp_path)
     assert len(store.entries()) == 50
     store.close()
+
+
+def test_a_fault_of_who_asks_is_no_fault_of_the_disk(outbox):
+    with pytest.raises(OverflowError):
+        outbox.call(lambda store: store.entries(after=10**20)).result(10)
+    assert outbox.fault is None
+    assert outbox.put(frame("a")).result(10).kept
+
+
+def test_what_comes_after_the_end_is_told_so(tmp_path):
+    outbox = Outbox(partial(Store, tmp_path), tmp_path)
+    outbox.start()
+    outbox.stop()
+    for future in (outbox.put(frame("a")), outbox.call(lambda store: store.counts())):
+        with pytest.raises(OutboxError, match="closed"):
+            future.result(1)
 
 
 def test_a_disk_that_is_too_slow_refuses_frames_instead_of_filling_the_memory(tmp_path):

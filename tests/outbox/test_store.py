@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.clock import Reading, SteadyClock
-from edge.errors import OutboxError, OutboxFull, SettingsError
+from edge.errors import EntryUnreadable, OutboxError, OutboxFull, SettingsError
 from edge.outbox.disk import Disk
 from edge.outbox.entry import NewEntry, State, Telling
 from edge.outbox.seal import AesGcm
@@ -339,6 +339,70 @@ def test_a_file_that_was_taken_away_is_noticed(open_store, tmp_path):
     assert store.moved
     (tmp_path / FILE_NAME).write_bytes(b"another")
     assert store.moved
+
+
+def test_a_frame_larger_than_the_quota_drops_nothing_for_itself(open_store):
+    store = open_store(Quota(max_bytes=5_000))
+    keys = put(store, "a", "b", "c", size=1_000)
+    (receipt,) = store.put([frame("large", size=6_000, certainty=0.0, label="rare")])
+    assert not receipt.kept
+    assert [entry.key for entry in store.entries()] == keys
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_the_files_are_their_owners_alone_also_in_a_folder_that_is_not(tmp_path, there):
+    tmp_path.chmod(0o755)
+    if there:
+        (tmp_path / FILE_NAME).touch(0o644)
+    store = Store(tmp_path)
+    put(store, "a")
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+    assert len(list(tmp_path.iterdir())) == 3
+    store.close()
+
+
+def test_a_disk_with_room_for_less_than_what_it_refused_is_still_tight(open_store, tight_disk):
+    store = open_store()
+    fill(store)
+    assert store.is_tight
+    tight_disk[0] += 200_000
+    assert not store.is_tight
+
+
+def test_images_of_before_the_key_was_set_open_and_sealed_ones_ask_for_it(open_store):
+    plain = open_store()
+    (before,) = put(plain, "before")
+    plain.close()
+    sealed = open_store(seal=AesGcm(KEY))
+    (after,) = put(sealed, "after")
+    assert sealed.image(before).startswith(b"before")
+    assert sealed.image(after).startswith(b"after")
+    sealed.close()
+    with pytest.raises(EntryUnreadable, match="outbox_key"):
+        open_store().image(after)
+
+
+def test_what_was_kept_without_its_image_is_kept_with_it_when_it_comes_again(open_store):
+    without = open_store(Quota(images=False))
+    (key,) = put(without, "a")
+    without.close()
+    store = open_store()
+    assert put(store, "a") == [key]
+    assert store.get(key).state is State.WAITING
+    assert store.image(key).startswith(b"a")
+    assert [entry.key for entry in store.entries()] == [key]
+
+
+def test_a_result_that_could_not_be_told_stays_longer_than_one_that_was(open_store):
+    store = open_store(Quota(max_entries=2, tell=True))
+    given_up, told = put(store, "a", "b")
+    for key in (given_up, told):
+        store.settle(key, RESULT)
+    store.postpone_telling(given_up, 0, give_up=True)
+    store.told(told)
+    put(store, "c")
+    assert store.get(told) is None
+    assert store.get(given_up) is not None
 
 
 FRAME = st.integers(0, 9)
