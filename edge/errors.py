@@ -178,7 +178,7 @@ class CloudMisconfigured(CloudError):
 
 
 class CloudNotAsked(CloudError):
-    """This very frame cannot be sent, or its sending was given up: that says nothing of the cloud."""
+    """This very frame cannot be sent, which says nothing of the cloud."""
 
     code = "cloud_not_asked"
 

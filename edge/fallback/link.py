@@ -12,6 +12,7 @@ import random
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from edge.errors import CloudError, CloudMisconfigured, CloudNonsense, CloudNotAsked, CloudRefused, CloudUnreachable
@@ -187,12 +188,13 @@ class Link:
             self._learn_from(error, seconds, generation)
             raise
         except asyncio.CancelledError:
-            given_up = CloudNotAsked("The connection to the online model was given up for a new one.")
-            self._learn_from(given_up, seconds, generation)
+            with self._lock:
+                self._give_up(generation)
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            raise given_up from None  # gRPC cancels what is under way on a channel that is closed
+            # gRPC cancels what is under way on a channel that is closed
+            raise CloudUnreachable("The connection to the online model was given up for a new one.") from None
         except Exception as error:  # a fault of ours or of Google's library: never the caller's
             _log.exception("the online model could not be asked")
             failure = CloudUnreachable(f"The online model could not be asked ({type(error).__name__}: {error}).")
@@ -211,16 +213,16 @@ class Link:
     async def _remember(self) -> None:
         """What is spent is on the disk before the call is made, and with it the clock that it is counted on."""
         if self.budget.limits.capped:
-            await asyncio.to_thread(self._ledger.save, lambda: self.budget.spent)
+            await in_background(partial(self._ledger.save, lambda: self.budget.spent))
 
     def _learn_from(self, error: CloudError, seconds: float, generation: int) -> None:
         with self._lock:
             was = self.breaker.state
+            if isinstance(error, CloudNotAsked):
+                self._give_up(generation)
+                return
             if generation != self.breaker.generation:
                 return  # it was sent before the breaker opened: what it found out is known
-            if isinstance(error, CloudNotAsked):
-                self.breaker.given_up()
-                return
             if isinstance(error, CloudRefused) and not isinstance(error, CloudNonsense):
                 self.breaker.succeeded()  # one frame was refused: somebody is there and thinks
                 self.refusal = error.message
@@ -230,6 +232,11 @@ class Link:
             known, self.fault = self.fault, error.message
         if was is not self.breaker.state and known != self.fault:  # of a long outage one line, not one a trial
             _log.warning("the online model is left alone for a while: %s", error.message)
+
+    def _give_up(self, generation: int) -> None:
+        """A call ended that says nothing of the cloud; was it the half-open state's one, another may be made."""
+        if generation == self.breaker.generation:
+            self.breaker.given_up()
 
     async def _may_retry(self) -> bool:
         with self._lock:

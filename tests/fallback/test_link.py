@@ -78,7 +78,7 @@ def test_a_call_that_its_own_channel_gives_up_is_an_error_and_says_nothing_of_th
     client = Client()
     client.told = [asyncio.CancelledError()] * 5  # as gRPC raises where its channel is closed
     with linked(client) as link:
-        assert {type(ask(link)) for _ in range(5)} == {CloudNotAsked}
+        assert {type(ask(link)) for _ in range(5)} == {CloudUnreachable}
         assert ask(link) is ANSWER
         assert link.breaker.closed
 
@@ -98,7 +98,7 @@ def test_work_beside_the_link_goes_on_though_a_call_was_given_up():
 
         link.run(work())
         wait(lambda: len(seen) == 2)
-    assert isinstance(seen[0], CloudNotAsked)
+    assert isinstance(seen[0], CloudUnreachable)
     assert seen[1] is ANSWER
 
 
