@@ -100,6 +100,20 @@ def test_draining_leaves_places_for_frames_whose_callers_wait(serve, cloud, vert
     assert len(vertex.calls()) == 25
 
 
+def test_a_short_outage_with_entries_under_way_ends_no_forwarding(serve, cloud, vertex, frames, tmp_path):
+    with serve(**UNSURE, outbox_dir=tmp_path, outbox_ack_ms=3000) as server:
+        for frame in frames(8):
+            assert server.post(frame)["outbox"]["state"] == "kept"
+    vertex.behave(hang=True)
+    with serve(**UNSURE, **cloud, cloud_timeout_ms=300, outbox_dir=tmp_path) as server:
+        server.wait(lambda: server.get("/fallback")["link"]["calls_under_way"] == MOST_UNDER_WAY)
+        (live,) = frames(1, start=100)
+        assert server.post(live)["hindrance"] == "timed_out"  # so that the link connects anew, and gives those calls up
+        vertex.behave()
+        server.wait(lambda: server.get("/outbox")["status"]["waiting"] == 0)
+        assert server.get("/outbox")["status"]["settled"] == 9
+
+
 def test_an_answer_does_not_wait_for_the_disk_unless_told_to(serve, cloud, photo, tmp_path):
     with serve(**DEFERRING, **cloud, outbox_dir=tmp_path) as server:
         assert server.post(photo)["outbox"]["state"] in {"pending", "kept"}
