@@ -168,7 +168,7 @@ class Outbox:
             self._ended = True
         while not self._jobs.empty():
             left = self._jobs.get()
-            if left is not None:
+            if left is not None and left.future.set_running_or_notify_cancel():
                 left.future.set_exception(OutboxError(_ENDED))
 
     def _next(self) -> _Put | _Call | None:

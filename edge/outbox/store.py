@@ -103,7 +103,8 @@ class Store:
             folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
             if create:  # SQLite gives its log the database's mode
                 os.close(os.open(file, os.O_CREAT | os.O_RDWR, _FILE_MODE))
-                file.chmod(_FILE_MODE)
+                with suppress(PermissionError):  # another user's, who lets us write it
+                    file.chmod(_FILE_MODE)
             self._db = sqlite3.connect(file, isolation_level=None, timeout=_BUSY_MS / 1000, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise OutboxError(f"The outbox in {folder} cannot be opened: {error}.") from error
