@@ -19,8 +19,8 @@
     │   ├── CloudUnreachable         503  nobody there, no time, or told to come back later
     │   ├── CloudMisconfigured       502  the endpoint or the credentials are wrong
     │   ├── CloudNotAsked            502  this very frame cannot be sent
-    │   └── CloudRefused             502  this very frame is refused
-    │       └── CloudNonsense        502  its answer makes no sense
+    │   ├── CloudRefused             502  this very frame is refused
+    │   └── CloudNonsense            502  what was answered makes no sense
     ├── OutboxError                  503  frame -> outbox entry: the disk is full, read-only or broken
     │   ├── OutboxFull               503  there is no room for a frame; what is there can still be settled and dropped
     │   └── EntryUnreadable          503  one entry's image was not kept, or does not open
@@ -189,7 +189,7 @@ class CloudRefused(CloudError):
     code = "cloud_refused"
 
 
-class CloudNonsense(CloudRefused):
+class CloudNonsense(CloudError):
     """The online model's answer is of no known shape, or holds numbers that are none."""
 
     code = "cloud_nonsense"

@@ -15,7 +15,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from edge.errors import CloudError, CloudMisconfigured, CloudNonsense, CloudNotAsked, CloudRefused, CloudUnreachable
+from edge.errors import CloudError, CloudMisconfigured, CloudNotAsked, CloudRefused, CloudUnreachable
 from edge.fallback.breaker import Breaker, BreakerState
 from edge.fallback.policy import Hindrance, LinkState
 from edge.threads import in_background
@@ -223,7 +223,7 @@ class Link:
                 return
             if generation != self.breaker.generation:
                 return  # it was sent before the breaker opened: what it found out is known
-            if isinstance(error, CloudRefused) and not isinstance(error, CloudNonsense):
+            if isinstance(error, CloudRefused):
                 self.breaker.succeeded()  # one frame was refused: somebody is there and thinks
                 self.refusal = error.message
                 return

@@ -187,7 +187,8 @@ class VertexClient:
             CloudUnreachable: nobody, no time, or 429, 503, 504 to the end.
             CloudMisconfigured: wrong credentials or endpoint.
             CloudNotAsked: the frame cannot be sent.
-            CloudRefused: the frame is refused, or its answer makes no sense.
+            CloudRefused: the frame is refused.
+            CloudNonsense: its answer makes no sense.
         """
         started = time.monotonic()
         deadline = started + seconds

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from edge.errors import (
     CloudError,
-    CloudNonsense,
     CloudNotAsked,
     CloudRefused,
     EntryUnreadable,
@@ -32,7 +31,6 @@ from edge.outbox.rounds import work_through
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from edge.errors import EdgeError
     from edge.outbox.entry import Entry
     from edge.outbox.outbox import Outbox
 
@@ -102,7 +100,7 @@ class Forwarder:
                 return
             result = await self._asker.ask(entry, image)
         except (CloudError, EntryUnreadable, ModelNotFound, ModelUnavailable) as error:
-            await self._postpone(entry, error.message, own=_is_refused(error))
+            await self._postpone(entry, error.message, own=isinstance(error, CloudRefused | CloudNotAsked))
         except OutboxError:  # the disk's: the outbox has told it
             raise
         except Exception as error:  # a fault of ours with this one: not asked again at once, for a call may cost
@@ -136,11 +134,6 @@ class Forwarder:
         )
         if not waits:  # somebody has dropped or settled it
             self._failures.pop(key, None)
-
-
-def _is_refused(error: EdgeError) -> bool:
-    """Whether the fault is the frame's, whatever becomes of others."""
-    return isinstance(error, CloudRefused | CloudNotAsked) and not isinstance(error, CloudNonsense)
 
 
 def wait_s(attempt: int) -> float:

@@ -200,7 +200,6 @@ class Outbox:
             return
         try:
             store = self._opened()
-            store.check()
             store.tidy()
             self._counts = store.counts()
             self._full = self._full and store.is_tight

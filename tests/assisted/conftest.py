@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
 
 import pytest
+from builders.waiting import wait
 
 from edge.testing.vertex import ENDPOINT, FakeVertex
 
@@ -87,12 +87,7 @@ class Server:
 
         self.wait(healed)
 
-    @staticmethod
-    def wait(condition, seconds=30.0):
-        until = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < until, "it did not come in time"
-            time.sleep(0.02)
+    wait = staticmethod(wait)
 
 
 def _flag(name, value):

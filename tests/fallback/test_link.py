@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from builders.waiting import wait
 
 from edge.errors import CloudError, CloudNotAsked, CloudUnreachable
 from edge.fallback import link as link_module
@@ -58,13 +58,6 @@ def linked(client, *, limits=None, ledger=None, failures=3):
         yield link
     finally:
         link.stop()
-
-
-def wait(condition, seconds=10.0):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not come in time"
-        time.sleep(0.005)
 
 
 def ask(link):

@@ -14,6 +14,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from builders.waiting import wait
 from test_store import KEY, frame
 
 from edge.errors import (
@@ -371,10 +372,7 @@ def test_a_full_disk_is_told_until_there_is_room_again_though_small_things_can_b
     time.sleep(0.3)
     assert outbox.fault == "full"
     Full.is_tight = False
-    until = time.monotonic() + 10
-    while outbox.fault is not None and time.monotonic() < until:
-        time.sleep(0.01)
-    assert outbox.fault is None
+    wait(lambda: outbox.fault is None)
     assert outbox.put(frame("a")).result(10).kept
     outbox.stop()
 
@@ -398,10 +396,7 @@ def test_old_entries_go_while_the_service_only_waits(tmp_path, monkeypatch):
     outbox = Outbox(partial(Store, tmp_path, Quota(max_age_s=0.5)), tmp_path)
     outbox.start()
     keep(outbox, "a")
-    until = time.monotonic() + 10
-    while outbox.status()["waiting"] and time.monotonic() < until:
-        time.sleep(0.02)
-    assert outbox.status()["waiting"] == 0
+    wait(lambda: outbox.status()["waiting"] == 0)
     outbox.stop()
 
 

@@ -1,0 +1,17 @@
+"""Waits for what another thread or process brings about."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def wait(condition: Callable[[], object], seconds: float = 30.0) -> None:
+    """Return once the condition holds; it must within that many seconds."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not come in time"
+        time.sleep(0.02)
