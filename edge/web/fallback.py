@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -25,7 +26,7 @@ _MOST_SEQUENCE = 2**63 - 1
 class EntryNotFound(RequestError):
     """No entry of the outbox has that key."""
 
-    status = RequestError.status.NOT_FOUND
+    status = HTTPStatus.NOT_FOUND
     code = "entry_not_found"
 
 

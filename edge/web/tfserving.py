@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 import time
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Request, Response
 
-from edge.errors import BadRequest, EdgeError, ModelNotFound, RequestError
+from edge.errors import BadRequest, EdgeError, ModelNotFound
 from edge.service import Query
 from edge.web.body import caller_gone, read_body
 from edge.web.replies import json_response
@@ -39,7 +40,7 @@ _TWIN = "_without_key"
 class NotServed(EdgeError):
     """`:classify` and `:regress` take tf.Example, which no image export does."""
 
-    status = RequestError.status.NOT_IMPLEMENTED
+    status = HTTPStatus.NOT_IMPLEMENTED
     code = "not_served"
 
 
