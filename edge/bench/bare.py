@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from edge.export.read import read_export
 from edge.model.contract import PixelInput
-from edge.model.preprocess import enough_pixels, preprocess
+from edge.model.preprocess import min_decoded_side, preprocess
 from edge.repository.servable import interpreters
 from edge.vision.decode import decode
 
@@ -101,8 +101,8 @@ def _infer(interpreter: Interpreter, encoded: bytes) -> None:
     if not isinstance(spec, PixelInput):  # the graph decodes, and the frames are such as it can read
         interpreter.invoke(encoded)
         return
-    enough = None if _work.decoding.exact else enough_pixels(spec, contract.tuning)
-    frame = decode(encoded, max_pixels=_work.decoding.max_pixels, enough=enough)
+    enough = None if _work.decoding.exact else min_decoded_side(spec, contract.tuning)
+    frame = decode(encoded, max_pixels=_work.decoding.max_pixels, min_side=enough)
     interpreter.invoke(preprocess(frame, spec, contract.tuning)[0])
 
 

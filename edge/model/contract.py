@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge.model.prediction import Selection
+from edge.model.rules import RuleOverrides
+from edge.model.tasks.task import Classes
 from edge.vision.resize import Kernel
 
 if TYPE_CHECKING:
@@ -18,12 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-
-class Task(StrEnum):
-    """What a model answers."""
-
-    CLASSIFICATION = "classification"
-    DETECTION = "detection"
+    from edge.model.tasks.task import Task
 
 
 class Format(StrEnum):
@@ -120,24 +118,16 @@ class SignatureInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class FallbackTuning:
-    """What `model.toml` says of the cloud for this model; ``None`` leaves it to the service's settings.
+class ModelFallback:
+    """What `model.toml` says of the cloud for this model.
 
     Attributes:
-        mode: when the cloud is wanted, as `EDGE_CLOUD_MODE` says it.
-        threshold: a score under it is unsure, 0..1.
-        margin: the best two classes nearer than that are unsure, 0..1.
-        bands: label to (low, high), between which its score is unsure.
-        empty: whether a detector that shows nothing is unsure.
-        endpoint: of the online model that knows the same things.
+        rules: where they differ from the service's.
+        endpoint: of the online model that knows the same things; ``None`` for the service's.
         labels: the online model's label to this model's.
     """
 
-    mode: str | None = None
-    threshold: float | None = None
-    margin: float | None = None
-    bands: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    empty: bool | None = None
+    rules: RuleOverrides = field(default_factory=RuleOverrides)
     endpoint: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -164,7 +154,7 @@ class Tuning:
     score_threshold: float | None = None
     label_thresholds: Mapping[str, float] = field(default_factory=dict)
     top_k: int | None = None
-    fallback: FallbackTuning = FallbackTuning()
+    fallback: ModelFallback = ModelFallback()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,3 +182,23 @@ class Contract:
     signature: SignatureInfo | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> Classes:
+        """What is known of the model's classes."""
+        return Classes(self.labels, self.multi_label)
+
+    def selection(self, top_k: int | None = None, threshold: float | None = None) -> Selection:
+        """What is shown: as the request asks, else as `model.toml` says, else the task's defaults.
+
+        A request's threshold overrides every threshold of the file, including those of single labels.
+        """
+        tuning = self.tuning
+        model_threshold = tuning.score_threshold
+        if model_threshold is None:
+            model_threshold = self.task.default_threshold
+        return Selection(
+            top_k=top_k or tuning.top_k or self.task.default_top_k,
+            threshold=model_threshold if threshold is None else threshold,
+            label_thresholds=tuning.label_thresholds if threshold is None else {},
+        )

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
     from edge.vision.frame import Frame
 
-ENOUGH_FACTOR = 2
+MIN_SIDE_FACTOR = 2
 """JPEG is decoded at the scale that keeps this many times the model's input: moves pixels by less than one level of 255
 on average, and scores by 0.011 at most, to which quantisation adds up to 0.05."""
 
 
-def enough_pixels(spec: PixelInput, tuning: Tuning) -> int | None:
+def min_decoded_side(spec: PixelInput, tuning: Tuning) -> int | None:
     """Pixels that each side of a decoded image must keep; ``None`` where the kernel wants an exact decode."""
     if not tuning.kernel.antialiased:
         return None
     seen = tuning.crop_fraction if tuning.resize is Resize.CENTER_CROP else 1.0
-    return math.ceil(ENOUGH_FACTOR * max(spec.width, spec.height) / seen)
+    return math.ceil(MIN_SIDE_FACTOR * max(spec.width, spec.height) / seen)
 
 
 def preprocess(frame: Frame, spec: PixelInput, tuning: Tuning) -> tuple[NDArray[np.generic], Region]:

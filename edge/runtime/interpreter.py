@@ -1,4 +1,4 @@
-"""The one thing the rest of the service asks of a runtime: run one image through one model."""
+"""The one thing the rest of the service asks of a runtime: run one frame through one model."""
 
 from __future__ import annotations
 
@@ -9,21 +9,26 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+IMAGE = "image"
+"""The role of the input that takes the picture."""
+
 
 class Interpreter(Protocol):
     """Runs one model. Used by one thread at a time unless the runtime says otherwise."""
 
-    def invoke(self, image: NDArray[Any] | bytes) -> Mapping[str, NDArray[Any]]:
-        """Run one image.
+    def invoke(self, inputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+        """Run one frame.
 
         Args:
-            image: the tensor [height, width, 3] of the contract's dtype, or encoded bytes for an `EncodedInput`.
+            inputs: role to tensor, batch dimension included. `IMAGE` is [1, height, width, 3] of
+                the contract's dtype, or for an `EncodedInput` [1] of bytes objects.
 
         Returns:
-            Role (or a SavedModel's output name) to the raw output, batch dimension included. The arrays belong to
-            the caller.
+            Role (or a SavedModel's output name) to the raw output, batch dimension included. The
+            arrays belong to the caller.
 
         Raises:
             CorruptImage: a graph that decodes could not read the bytes.
             InferenceFailed: the model failed.
         """
+        ...

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from edge.errors import CorruptImage, ExportError, InferenceFailed
 from edge.model.contract import EncodedInput
+from edge.runtime.interpreter import IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,9 +47,9 @@ class TensorFlowInterpreter:
                 folder, f"TensorFlow does not accept it: {words}", 'Export the model again as "Container"'
             ) from error
 
-    def invoke(self, image: NDArray[Any] | bytes) -> Mapping[str, NDArray[Any]]:
-        """Run encoded bytes through the graph, which decodes them; see `Interpreter.invoke`."""
-        feeds = {self._input.name: tf.constant([image])}
+    def invoke(self, inputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+        """Run encoded bytes through the graph, which decodes them."""
+        feeds = {self._input.name: tf.constant(inputs[IMAGE])}
         if self._input.key is not None:
             feeds[self._input.key] = tf.constant([_KEY])
         try:

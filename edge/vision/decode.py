@@ -56,13 +56,13 @@ _UPRIGHT = {  # EXIF 2.32, tag 0x0112: what has to be done to the stored pixels
 _SWAPS_AXES = frozenset({5, 6, 7, 8})
 
 
-def decode(encoded: bytes, *, max_pixels: int, enough: int | None = None) -> Frame:
+def decode(encoded: bytes, *, max_pixels: int, min_side: int | None = None) -> Frame:
     """Decode an image to upright RGB.
 
     Args:
         encoded: JPEG, PNG, WebP, BMP, GIF or TIFF.
         max_pixels: width times height above which the image is refused, told from the header.
-        enough: pixels that each side must keep. A JPEG is then decoded at the smallest DCT scale that keeps them;
+        min_side: pixels that each side must keep. A JPEG is then decoded at the smallest DCT scale that keeps them;
             the other formats know no such scale. ``None`` decodes exactly.
 
     Raises:
@@ -72,8 +72,8 @@ def decode(encoded: bytes, *, max_pixels: int, enough: int | None = None) -> Fra
     """
     stored = open_header(encoded, max_pixels=max_pixels)
     width, height = stored.size
-    if enough is not None:
-        stored.draft(None, (enough, enough))
+    if min_side is not None:
+        stored.draft(None, (min_side, min_side))
     scaled = stored.size != (width, height)
     load(stored)
     orientation = orientation_of(stored)

@@ -41,7 +41,7 @@ def for_upload(encoded: bytes, *, max_pixels: int, max_side: int, max_bytes: int
     header = open_header(encoded, max_pixels=max_pixels)
     if len(encoded) <= max_bytes and max(header.size) <= max_side and _is_plain_jpeg(header):
         return Upload(encoded, "image/jpeg")
-    picture = decode(encoded, max_pixels=max_pixels, enough=max_side).pixels
+    picture = decode(encoded, max_pixels=max_pixels, min_side=max_side).pixels
     picture = _within(picture, max_side)
     while True:
         for quality in _QUALITIES:

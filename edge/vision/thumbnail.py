@@ -13,7 +13,7 @@ _QUALITY = 80
 
 def thumbnail(encoded: bytes, side: int, *, max_pixels: int) -> bytes:
     """The upright picture as JPEG, its longer side at most ``side`` pixels; raises as `decode` does."""
-    pixels = decode(encoded, max_pixels=max_pixels, enough=side).pixels
+    pixels = decode(encoded, max_pixels=max_pixels, min_side=side).pixels
     if max(pixels.size) > side:
         pixels = pixels.copy()
         pixels.thumbnail((side, side), Image.Resampling.BILINEAR)

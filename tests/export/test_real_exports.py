@@ -14,7 +14,7 @@ from PIL import Image
 from edge.errors import ExportError
 from edge.export.read import read_export
 from edge.model.contract import Format, PixelInput, Task
-from edge.model.preprocess import enough_pixels, preprocess
+from edge.model.preprocess import min_decoded_side, preprocess
 from edge.vision.decode import decode
 
 STEP = 1 / 256
@@ -138,7 +138,7 @@ def test_the_service_answers_as_was_recorded(shared_exports, golden_run, exact):
 def test_a_decode_at_a_lower_scale_changes_no_label_and_hardly_a_pixel_or_score(shared_exports, model):
     """The recorded photos are too small to be scaled: these are the same at four times their size."""
     contract = read_export(shared_exports / model).contract
-    enough = enough_pixels(contract.input, contract.tuning)
+    enough = min_decoded_side(contract.input, contract.tuning)
     photos = []
     for file in sorted((shared_exports / "flowers/photos").glob("*.jpg")):
         with Image.open(file) as photo:
@@ -150,7 +150,7 @@ def test_a_decode_at_a_lower_scale_changes_no_label_and_hardly_a_pixel_or_score(
         moved = np.abs(one.prediction.scores - other.prediction.scores).max()
         assert moved <= SCALED_DECODE + QUANTISATION + 2 * STEP
     for photo in photos:
-        frames = (decode(photo, max_pixels=50_000_000, enough=at_least) for at_least in (None, enough))
+        frames = (decode(photo, max_pixels=50_000_000, min_side=at_least) for at_least in (None, enough))
         whole, reduced = (preprocess(frame, contract.input, contract.tuning)[0].astype(int) for frame in frames)
         assert 0 < np.abs(whole - reduced).mean() < 1
 

@@ -5,7 +5,7 @@ import pytest
 from builders.images import encode, noise, quadrants
 
 from edge.model.contract import Normalization, PixelInput, Resize, Tuning
-from edge.model.preprocess import enough_pixels, preprocess, to_dtype
+from edge.model.preprocess import min_decoded_side, preprocess, to_dtype
 from edge.vision.decode import decode
 from edge.vision.geometry import WHOLE_IMAGE
 from edge.vision.resize import Kernel
@@ -50,7 +50,7 @@ def test_bytes_become_what_the_input_stores(to, expected):
     ],
 )
 def test_a_decode_keeps_twice_the_input_of_what_the_model_sees_or_all_where_the_kernel_aliases(tuning, enough):
-    assert enough_pixels(spec(width=320, height=200), tuning) == enough
+    assert min_decoded_side(spec(width=320, height=200), tuning) == enough
 
 
 @pytest.mark.parametrize("kernel", Kernel)
@@ -66,7 +66,7 @@ def test_a_crop_of_a_scaled_decode_shows_the_same_part_as_that_of_the_whole_one(
     encoded = encode(noise(40, 30).resize((1600, 1200)), "JPEG")
     tuning = Tuning(resize=Resize.CENTER_CROP, crop_fraction=0.8)
     to = spec(width=64, height=64)
-    scaled = decode(encoded, max_pixels=10_000_000, enough=enough_pixels(to, tuning))
+    scaled = decode(encoded, max_pixels=10_000_000, min_side=min_decoded_side(to, tuning))
     whole = decode(encoded, max_pixels=10_000_000)
     assert scaled.pixels.width < whole.pixels.width
     (a, region_a), (b, region_b) = preprocess(scaled, to, tuning), preprocess(whole, to, tuning)

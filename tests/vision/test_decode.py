@@ -59,7 +59,7 @@ def test_every_exif_orientation_is_turned_upright_in_every_format_that_has_it(na
 def test_a_jpeg_decoded_at_a_lower_scale_is_upright_and_tells_its_true_size(orientation):
     stored = quadrants(1600, 1200)
     encoded = encode(stored, "JPEG", exif=_exif(orientation))
-    frame = decode(encoded, max_pixels=LIMIT, enough=200)
+    frame = decode(encoded, max_pixels=LIMIT, min_side=200)
     swapped = orientation in {6, 8}
     assert (frame.width, frame.height) == ((1200, 1600) if swapped else (1600, 1200))
     assert frame.pixels.size == ((300, 400) if swapped else (400, 300)) or min(frame.pixels.size) >= 200
@@ -266,7 +266,7 @@ def test_decoding_warns_of_nothing_and_leaves_the_bytes_and_their_digest_in_the_
 @pytest.mark.parametrize("size", [(4032, 3024), (640, 480), (449, 1000), (448, 448), (447, 447), (1000, 5)])
 @pytest.mark.parametrize("enough", [448, 640, 20])
 def test_a_jpeg_is_decoded_at_the_smallest_scale_that_keeps_enough_of_each_side(size, enough):
-    frame = decode(encode(Image.new("RGB", size), "JPEG"), max_pixels=LIMIT, enough=enough)
+    frame = decode(encode(Image.new("RGB", size), "JPEG"), max_pixels=LIMIT, min_side=enough)
     assert (frame.width, frame.height) == size
     for side, decoded in zip(size, frame.pixels.size, strict=True):
         assert decoded >= min(side, enough)
@@ -277,7 +277,7 @@ def test_a_jpeg_is_decoded_at_the_smallest_scale_that_keeps_enough_of_each_side(
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if name != "JPEG"])
 def test_other_formats_know_no_scale_and_are_decoded_whole(name):
-    assert decode(encode(quadrants(), name), max_pixels=LIMIT, enough=8).pixels.size == (64, 48)
+    assert decode(encode(quadrants(), name), max_pixels=LIMIT, min_side=8).pixels.size == (64, 48)
 
 
 # Limits

@@ -62,7 +62,7 @@ def test_random_bytes_behind_a_signature_are_the_callers_fault(body, start):
 def _read(encoded: bytes) -> None:
     for work in (
         lambda: decode(encoded, max_pixels=LIMIT),
-        lambda: decode(encoded, max_pixels=LIMIT, enough=8),
+        lambda: decode(encoded, max_pixels=LIMIT, min_side=8),
         lambda: for_graph(encoded, max_pixels=LIMIT),
     ):
         with suppress(RequestError):

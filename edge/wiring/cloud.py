@@ -1,4 +1,4 @@
-"""Wires what stands behind the edge: settings in, an `AssistedService` out. Imports nothing of Google's yet."""
+"""Wires what stands behind the edge: settings in, `CloudParts` out. Imports nothing of Google's yet."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.assisted import Assistance, AssistedService
+from edge.dataplane.cloud_parts import CloudParts
 from edge.errors import SettingsError
 from edge.fallback.budget import Budget, Limits
 from edge.fallback.cloud import VertexOptions
 from edge.fallback.ledger import Ledger
 from edge.fallback.link import Link
-from edge.fallback.policy import Rules, parse_modes
+from edge.model.rules import Rules, parse_modes
 from edge.outbox.outbox import Outbox
 from edge.outbox.seal import AesGcm, NoSeal
 from edge.outbox.store import Quota, Store
@@ -25,29 +25,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from edge.fallback.cloud import CloudClient
-    from edge.fallback.policy import Mode
+    from edge.model.rules import Mode
     from edge.outbox.seal import Seal
-    from edge.service import InferenceService
+    from edge.repository.repository import ModelRepository
     from edge.settings import Settings
 
 BUDGET_FILE = "budget.json"
 _DAY_S = 86_400.0
 
 
-def assisted_service(settings: Settings, edge: InferenceService) -> AssistedService:
-    """The service with the same models and workers as ``edge``; nothing is opened or connected yet.
+def build_cloud_parts(settings: Settings, repository: ModelRepository) -> CloudParts:
+    """The link, the outbox and the rules that the settings name; nothing is opened or connected yet.
 
     Raises:
-        SettingsError: a mode that is none, a budget that is kept nowhere, or a key that is none.
+        SettingsError: an unknown mode, a budget without a file, or a malformed key.
     """
-    modes = _modes("cloud_mode", settings.cloud_mode)
-    for one in settings.cloud_request_modes.split():
-        _modes("cloud_request_modes", one)
-    for servable in edge.repository.servables:
-        if servable.contract.tuning.fallback.mode is not None:
-            _modes(f"{servable.export.path}/model.toml, fallback.mode", servable.contract.tuning.fallback.mode)
     outbox = _outbox(settings)
-    assistance = Assistance(
+    modes = _modes("cloud_mode", settings.cloud_mode)
+    request_modes = [_modes("cloud_request_modes", text) for text in settings.cloud_request_modes]
+    return CloudParts(
+        repository=repository,
         rules=Rules(modes, settings.cloud_threshold, settings.cloud_margin),
         timeout_s=settings.cloud_timeout_ms / 1000,
         link=_link(settings),
@@ -55,8 +52,8 @@ def assisted_service(settings: Settings, edge: InferenceService) -> AssistedServ
         webhook=_webhook(settings, outbox),
         ack_s=settings.outbox_ack_ms / 1000,
         overflow=settings.cloud_concurrency,
+        request_modes=frozenset(request_modes),
     )
-    return AssistedService(edge.repository, edge.pool, edge.decoding, assistance, max_held_bytes=edge.max_held_bytes)
 
 
 def open_store(settings: Settings, *, create: bool) -> Store:

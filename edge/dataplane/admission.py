@@ -1,0 +1,147 @@
+"""Who comes in: slots for requests and bytes of their bodies, both bounded; and the end of it all.
+
+Knows no model and no protocol. A request is admitted before its body is read, so that a refusal costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from edge.errors import Overloaded, ShuttingDown
+from edge.runtime.memory import release_free_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_BURST_BYTES = 4 << 20
+"""Bodies of this many bytes held at once leave memory behind that is worth returning when idle."""
+
+_SETTLE_S = 1.0  # until the connections' own buffers are empty as well
+
+
+class AdmissionSlot:
+    """The slot of one admitted request.
+
+    Attributes:
+        held: bytes of its body that are counted as held in memory until it leaves.
+    """
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+        self.held = 0
+
+    def hold(self, size: int) -> None:
+        """Count more bytes of the body, before they are read; raises ``Overloaded``."""
+        self._admission.hold(size)
+        self.held += size
+
+
+class Admission:
+    """Admits requests up to a limit. Used from one event loop.
+
+    Args:
+        slots: requests in flight at once.
+        max_held_bytes: bytes of request bodies in memory at once.
+        extra_slots: asked at each admission: slots beyond ``slots`` that something else, such as an
+            online model, takes right now.
+    """
+
+    def __init__(
+        self, slots: int, max_held_bytes: int, extra_slots: Callable[[], int] | None = None
+    ) -> None:
+        self.max_held_bytes = max_held_bytes
+        self._slots = slots
+        self._extra_slots = extra_slots
+        self._in_flight = 0
+        self._held_bytes = 0
+        self._peak_held_bytes = 0
+        self._stopping = False
+        self._drained = asyncio.Event()
+        self._tidying: asyncio.TimerHandle | None = None
+
+    def __repr__(self) -> str:
+        state = ", stopping" if self._stopping else ""
+        held = f"{self._held_bytes}/{self.max_held_bytes} bytes"
+        return f"<Admission {self._in_flight}/{self.max_in_flight} in flight, {held}{state}>"
+
+    @property
+    def max_in_flight(self) -> int:
+        """Requests that may be in flight now."""
+        return self._slots + (self._extra_slots() if self._extra_slots is not None else 0)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that were admitted and are not answered yet."""
+        return self._in_flight
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of request bodies in memory."""
+        return self._held_bytes
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing new is admitted any more."""
+        return self._stopping
+
+    @contextmanager
+    def admit(self) -> Iterator[AdmissionSlot]:
+        """Take a slot for one request; enter it before the body is read.
+
+        Raises:
+            Overloaded: every slot is taken.
+            ShuttingDown: the service is stopping.
+        """
+        if self._stopping:
+            raise ShuttingDown("The service is stopping. Try another one, or again in a moment.")
+        if self._in_flight >= self.max_in_flight:
+            raise Overloaded(
+                f"{self._in_flight} requests are in flight already. Send fewer, or try again in a moment."
+            )
+        self._in_flight += 1
+        slot = AdmissionSlot(self)
+        try:
+            yield slot
+        finally:
+            self._release(slot)
+
+    def hold(self, size: int) -> None:
+        """Count bytes of a body as held in memory; raises ``Overloaded`` beyond the limit."""
+        held_bytes = self._held_bytes + size
+        if held_bytes > self.max_held_bytes:
+            raise Overloaded(
+                f"Bodies of {self._held_bytes:,} bytes are held already; {size:,} more would exceed the "
+                f"limit of {self.max_held_bytes:,}. Send fewer or smaller images at once, or try again "
+                "in a moment."
+            )
+        self._held_bytes = held_bytes
+        self._peak_held_bytes = max(self._peak_held_bytes, held_bytes)
+
+    def refuse_new(self) -> None:
+        """Admit nothing from now on; what was admitted goes on. Safe in a signal handler."""
+        self._stopping = True
+
+    async def drained(self) -> None:
+        """Return when all that was admitted has left. Call `refuse_new` first."""
+        if self._in_flight:
+            await self._drained.wait()
+
+    def _release(self, slot: AdmissionSlot) -> None:
+        self._held_bytes -= slot.held
+        self._in_flight -= 1
+        if self._in_flight:
+            return
+        if self._stopping:
+            self._drained.set()
+        if self._peak_held_bytes > _BURST_BYTES and self._tidying is None:
+            loop = asyncio.get_running_loop()
+            self._tidying = loop.call_later(_SETTLE_S, self._tidy)
+
+    def _tidy(self) -> None:
+        """Return the memory of a burst, if the service is idle; else the next to leave sees to it."""
+        self._tidying = None
+        if not self._in_flight:
+            self._peak_held_bytes = 0
+            release_free_memory()

@@ -1,0 +1,99 @@
+"""What the online model and the outbox are given of a frame, and what is taken from their answers.
+
+The rooms `fallback` and `outbox` have values of their own and know nothing of each other: here one is made of another.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from edge.dataplane.answer import CloudSide, OutboxReceipt, OutboxState
+from edge.fallback.cloud import CloudRequest
+from edge.model.prediction import Selection
+from edge.outbox.entry import NewEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from concurrent.futures import Future
+
+    from edge.dataplane.answer import InferRequest
+    from edge.fallback.cloud import CloudResponse
+    from edge.fallback.policy import Decision
+    from edge.model.prediction import Item
+    from edge.model.tasks.task import Prediction
+    from edge.outbox.entry import Receipt
+    from edge.repository.version import ModelVersion
+
+_EVERYTHING = Selection(100, 0.0, {})
+"""As many items as the online model is asked for."""
+
+
+def cloud_request(image: bytes, version: ModelVersion) -> CloudRequest:
+    """The frame as the online model is asked about it."""
+    contract = version.contract
+    fallback = contract.tuning.fallback
+    return CloudRequest(
+        image=image,
+        task=contract.task,
+        labels=version.labels or (),
+        renamed=fallback.labels,
+        model=version.name,
+        endpoint=fallback.endpoint,
+    )
+
+
+def cloud_side(
+    response: CloudResponse, version: ModelVersion, request: InferRequest
+) -> CloudSide:
+    """The online model's answer, with what this caller wants to see of it."""
+    return _side(response, version.contract.selection(request.top_k, request.threshold))
+
+
+def result_json(response: CloudResponse) -> Mapping[str, Any]:
+    """The online model's answer as the outbox stores it: all of it, since whoever labels with it chooses later."""
+    return _side(response, _EVERYTHING).as_json()
+
+
+def _side(response: CloudResponse, selection: Selection) -> CloudSide:
+    shown = response.prediction.select(selection)
+    items = [item for item in shown if item.score > 0]  # never the classes that it left out
+    return CloudSide(items, response.latency, response.model, response.unknown_labels)
+
+
+def new_entry(
+    image: bytes,
+    request: InferRequest,
+    version: ModelVersion,
+    decision: Decision,
+    prediction: Prediction | None,
+) -> NewEntry:
+    """The frame as the outbox keeps it; ``prediction`` is the edge's, ``None`` where it failed."""
+    contract = version.contract
+    items: list[Item] = []
+    if prediction is not None:
+        items = prediction.select(contract.selection())
+    return NewEntry(
+        image=image,
+        task=contract.task.name,
+        model=version.name,
+        version=version.version,
+        model_digest=version.ref.digest,
+        camera=request.camera,
+        reason=decision.reason or "",
+        blocked_by=decision.blocked_by or "",
+        items=[item.as_json() for item in items],
+        confidence=items[0].score if items else 0.0,
+        label=items[0].label if items else "",
+        multi_label=contract.multi_label,
+    )
+
+
+def outbox_receipt(future: Future[Receipt]) -> OutboxReceipt:
+    """What became of a frame that was handed to the outbox, as far as is known now."""
+    if not future.done():
+        return OutboxReceipt(OutboxState.PENDING)
+    if future.exception() is not None:
+        return OutboxReceipt(OutboxState.FAILED)
+    receipt = future.result()
+    state = OutboxState.KEPT if receipt.kept else OutboxState.FULL
+    return OutboxReceipt(state, receipt.key)

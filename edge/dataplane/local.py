@@ -1,0 +1,51 @@
+"""The edge's own answer: one frame makes one hop to a worker, and comes back as an `Answer`."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+from edge.dataplane.answer import Answer, Source
+
+if TYPE_CHECKING:
+    from edge.dataplane.answer import InferRequest
+    from edge.repository.repository import ModelRepository
+    from edge.runtime.pipeline import DecodeOptions
+    from edge.runtime.pool import WorkerPool
+
+
+class LocalAnswerer:
+    """An `Answerer` with the models of a repository on the workers of a pool."""
+
+    def __init__(
+        self, repository: ModelRepository, pool: WorkerPool, options: DecodeOptions
+    ) -> None:
+        self._repository = repository
+        self._pool = pool
+        self._options = options
+
+    async def answer(self, image: bytes, request: InferRequest) -> Answer:
+        """Compute the frame on a worker, before the request's deadline."""
+        version = self._repository.get(request.model, request.version)
+        submitted = time.perf_counter()
+
+        def compute(worker: int) -> Answer:
+            queued_ms = (time.perf_counter() - submitted) * 1000
+            result = version.predict(worker, image, self._options)
+            selection = version.contract.selection(request.top_k, request.threshold)
+            return Answer(
+                prediction=result.prediction,
+                items=result.prediction.select(selection),
+                source=Source.EDGE,
+                model=version.ref,
+                width=result.width,
+                height=result.height,
+                queue=queued_ms,
+                stages=result.stages,
+                outputs=result.outputs,
+            )
+
+        batch_slot: AbstractAsyncContextManager[None] = request.batch_slot or nullcontext()
+        async with batch_slot:
+            return await self._pool.run(compute, request.deadline)

@@ -1,0 +1,141 @@
+"""The service that every entrance asks: it admits a request, answers its frames, and tells its observers."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from edge.errors import EdgeError
+from edge.runtime.memory import release_free_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    from edge.dataplane.admission import Admission, AdmissionSlot
+    from edge.dataplane.answer import Answer, Answerer, InferRequest
+    from edge.dataplane.cloud_parts import CloudParts
+    from edge.model.rules import Mode
+    from edge.repository.repository import ModelRepository
+    from edge.runtime.pipeline import DecodeOptions
+    from edge.runtime.pool import WorkerPool
+
+
+class Observer(Protocol):
+    """Sees every frame on the event loop, between its answer and the reply: it must cost little."""
+
+    def observe(self, image: bytes, request: InferRequest, outcome: Answer | EdgeError) -> None:
+        """A frame was answered, or was refused, or went wrong."""
+        ...
+
+
+class InferenceService:
+    """Answers frames within bounds.
+
+    Attributes:
+        repository: the models.
+        pool: the workers.
+        options: how images are decoded.
+        admission: who may come in.
+        cloud: the online model and the outbox behind the edge; ``None`` where neither is configured.
+        observers: see every frame, in this order.
+    """
+
+    def __init__(
+        self,
+        repository: ModelRepository,
+        pool: WorkerPool,
+        options: DecodeOptions,
+        admission: Admission,
+        answerer: Answerer,
+        cloud: CloudParts | None = None,
+    ) -> None:
+        self.repository = repository
+        self.pool = pool
+        self.options = options
+        self.admission = admission
+        self.cloud = cloud
+        self.observers: list[Observer] = []
+        self._answerer = answerer
+
+    def __repr__(self) -> str:
+        return f"<InferenceService {self.admission}, {self.pool}>"
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing new is admitted any more."""
+        return self.admission.stopping
+
+    def admit(self) -> AbstractContextManager[AdmissionSlot]:
+        """Take a slot for one request; see `Admission.admit`."""
+        return self.admission.admit()
+
+    async def infer(self, image: bytes, request: InferRequest) -> Answer:
+        """Answer one frame.
+
+        Raises:
+            RequestError: the image or the request is at fault.
+            Refusal: no slot, no model, or no time.
+            InferenceFailed: the model failed.
+        """
+        try:
+            answer = await self._answerer.answer(image, request)
+        except EdgeError as error:
+            self._tell_observers(image, request, error)
+            raise
+        self._tell_observers(image, request, answer)
+        return answer
+
+    def _tell_observers(
+        self, image: bytes, request: InferRequest, outcome: Answer | EdgeError
+    ) -> None:
+        for observer in self.observers:
+            observer.observe(image, request, outcome)
+
+    async def infer_many(
+        self, images: Sequence[bytes], request: InferRequest
+    ) -> list[Answer | EdgeError]:
+        """Answer the images of one request, each on its own: an answer or an error for each, in order.
+
+        No more of them are in the pool at once than there are workers, so that one large request
+        leaves room for others.
+        """
+        request = replace(request, batch_slot=asyncio.Semaphore(self.pool.workers))
+
+        async def infer_one(image: bytes) -> Answer | EdgeError:
+            try:
+                return await self.infer(image, request)
+            except EdgeError as error:
+                # The frames of its traceback hold the image.
+                error.__traceback__ = error.__cause__ = error.__context__ = None
+                return error
+
+        return await asyncio.gather(*map(infer_one, images))
+
+    def start(self) -> None:
+        """Start what runs behind the edge; returns at once."""
+        if self.cloud is not None:
+            self.cloud.start()
+
+    @property
+    def allowed_modes(self) -> frozenset[frozenset[Mode]]:
+        """Sets of modes that a request may ask for in place of the owner's."""
+        return frozenset({frozenset()}) if self.cloud is None else self.cloud.request_modes
+
+    def load_models(self) -> None:
+        """Load and warm up every model; takes from milliseconds (TFLite) to seconds (TensorFlow)."""
+        self.repository.load(self.pool.workers, self.options)
+        release_free_memory()  # what reading and packing the weights took: 4 MiB
+
+    def refuse_new(self) -> None:
+        """Admit nothing from now on; what was admitted is still answered. Safe in a signal handler."""
+        self.admission.refuse_new()
+
+    async def stop(self) -> None:
+        """Admit nothing new, answer what was admitted, then write what was accepted."""
+        self.refuse_new()
+        await self.admission.drained()
+        self.pool.close()
+        if self.cloud is not None:
+            await self.cloud.stop()

@@ -1,0 +1,1 @@
+"""What models can be asked: one file per task, and `registry` that lists them."""

@@ -1,0 +1,174 @@
+"""Classification: a score for every class of the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge.model.prediction import Item, best_first
+from edge.model.rules import Reason, judged_score, within_band
+from edge.model.tasks.task import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from edge.model.prediction import Selection
+    from edge.model.rules import Rules
+    from edge.model.tasks.task import (
+        Classes,
+        CloudRows,
+        Outputs,
+        Prediction,
+        RealOutputs,
+        TensorInfo,
+    )
+    from edge.vision.geometry import Region
+
+_MULTI_LABEL_SCORE = 0.5
+"""A class of a multi-label picture becomes a training label from this score."""
+_ROUNDING = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """A score for every class.
+
+    Attributes:
+        labels: of all classes, in the model's order.
+        scores: float32 [classes], 0..1, parallel to ``labels``.
+        multi_label: the scores are independent of each other.
+    """
+
+    labels: tuple[str, ...]
+    scores: NDArray[np.float32]
+    multi_label: bool
+
+    @property
+    def task(self) -> Task:
+        """Classification."""
+        return CLASSIFICATION
+
+    def select(self, selection: Selection) -> list[Item]:
+        """The shown classes, best first; equal scores in the model's order."""
+        every = len(self.scores)
+        order = best_first(self.scores, every if selection.label_thresholds else selection.top_k)
+        labels = tuple(self.labels[i] for i in order)
+        shown = order[selection.reached(labels, self.scores[order])][: selection.top_k]
+        return [Item(self.labels[i], int(i), float(self.scores[i])) for i in shown]
+
+
+class ClassificationTask(Task):
+    """Which of the model's classes is on the image."""
+
+    name = "classification"
+    default_threshold = 0.0
+    default_top_k = 5
+    has_boxes = False
+    cloud_side = 640
+    signature_outputs = frozenset({"scores"})
+    signature_labels = "labels"
+
+    def read_tensors(
+        self, outputs: RealOutputs, classes: Classes, region: Region
+    ) -> Classification:
+        """Read ``scores`` [1, classes], 0..1."""
+        del region
+        scores = outputs["scores"].reshape(-1)
+        return Classification(classes.labels or (), scores, classes.multi_label)
+
+    def read_signature(self, outputs: Outputs, classes: Classes) -> Classification:
+        """Read ``scores`` f32 [1, classes] and ``labels`` string [1, classes], in the model's order."""
+        scores = np.asarray(outputs["scores"][0], np.float32)
+        labels = classes.labels
+        if labels is None and "labels" in outputs:
+            labels = tuple(label.decode("utf-8", "replace") for label in outputs["labels"][0])
+        return Classification(labels or (), scores, classes.multi_label)
+
+    def read_cloud(self, rows: CloudRows) -> Classification:
+        """All labels, with 0 for those the cloud left out; of a label named twice the better score."""
+        if rows.boxes is not None:
+            raise ValueError("The online model answered with boxes; it is a detector.")
+        if not rows.labels:
+            raise ValueError("The online model's answer names no class.")
+        labels = (*rows.edge_labels, *rows.foreign_labels)
+        scores = np.zeros(len(labels), np.float32)
+        indices = np.asarray(rows.indices, np.intp)
+        np.maximum.at(scores, indices, np.asarray(rows.scores, np.float32))
+        multi_label = bool(sum(rows.scores) > 1 + _ROUNDING)
+        return Classification(labels, scores, multi_label)
+
+    def class_labels(self, prediction: Prediction) -> tuple[str, ...] | None:
+        """A classifier answers all its labels."""
+        if len(prediction.labels) != len(prediction.scores):
+            raise ValueError(
+                f"it answers {len(prediction.scores)} scores for {len(prediction.labels)} labels"
+            )
+        return prediction.labels
+
+    def uncertainty(self, prediction: Prediction, shown: Selection, rules: Rules) -> Reason | None:
+        """Judge by all scores, whatever is shown: a low best score, a narrow margin, a band."""
+        del shown
+        assert isinstance(prediction, Classification)
+        scores, labels = prediction.scores, prediction.labels
+        if not len(scores):
+            return Reason.LOW_SCORE
+        first = int(scores.argmax())
+        if rules.bands:
+            for index in range(len(scores)) if prediction.multi_label else (first,):
+                band = rules.bands.get(labels[index])
+                if band is not None and within_band(scores[index], band):
+                    return Reason.UNSURE_BAND
+        best = judged_score(scores[first])
+        if labels[first] not in rules.bands and best < rules.threshold:
+            return Reason.LOW_SCORE
+        if prediction.multi_label or len(scores) == 1:
+            return None
+        second = judged_score(np.partition(scores, -2)[-2])
+        margin = judged_score(best - second)
+        return Reason.NARROW_MARGIN if margin < rules.margin else None
+
+    def agrees(self, edge: Prediction, cloud: Prediction, shown: Selection) -> bool:
+        """Whether the best class is the same."""
+        del shown
+        best = [one.labels[int(one.scores.argmax())] for one in (edge, cloud)]
+        return best[0] == best[1]
+
+    def headline(self, items: Sequence[Item]) -> Sequence[str]:
+        """The best class."""
+        return [item.label for item in items[:1]]
+
+    def tf_serving_outputs(
+        self, prediction: Prediction, classes: Classes, input_size: tuple[int, int]
+    ) -> dict[str, Any]:
+        """``labels`` and ``scores`` of all classes."""
+        del classes, input_size
+        return {"labels": list(prediction.labels), "scores": prediction.scores.tolist()}
+
+    def tf_serving_signature(self, classes: Classes) -> dict[str, TensorInfo]:
+        """``labels`` and ``scores`` [batch, classes]."""
+        shape = (-1, classes.count)
+        return {"labels": ("DT_STRING", shape), "scores": ("DT_FLOAT", shape)}
+
+    def import_file(self, *, multi_label: bool) -> str:
+        """After Vertex AI's schemas image_classification_(single|multi)_label_io_format."""
+        return "classification_multi_label" if multi_label else "classification"
+
+    def import_annotations(
+        self, items: Sequence[Mapping[str, Any]], *, multi_label: bool
+    ) -> dict[str, Any]:
+        """The best label, or for a multi-label model all labels from a score of 0.5."""
+        if multi_label:
+            sure = [item for item in items if item["score"] >= _MULTI_LABEL_SCORE]
+            names = [{"displayName": item["label"]} for item in sure]
+            return {"classificationAnnotations": names} if names else {}
+        if not items:
+            return {}
+        return {"classificationAnnotation": {"displayName": items[0]["label"]}}
+
+
+CLASSIFICATION = ClassificationTask()
+"""The task itself; it has no state."""

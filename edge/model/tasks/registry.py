@@ -1,0 +1,16 @@
+"""The tasks there are. A new one is added to `TASKS`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge.model.tasks.classification import CLASSIFICATION
+from edge.model.tasks.detection import DETECTION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from edge.model.tasks.task import Task
+
+TASKS: Mapping[str, Task] = {task.name: task for task in (CLASSIFICATION, DETECTION)}
+"""Every task by its name."""
