@@ -1,4 +1,4 @@
-"""What is asked of an online model and what it answers: the seam between this room and any cloud."""
+"""What an online model is asked and what it answers: the seam between this room and any cloud."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from edge.model.contract import Task
-    from edge.model.prediction import Prediction
+    from edge.model.tasks.task import Prediction, Task
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class CloudRequest:
     """One frame for the online model.
 
     Attributes:
@@ -41,8 +40,8 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class CloudAnswer:
-    """What the online model said.
+class CloudResponse:
+    """What the online model answered.
 
     Attributes:
         prediction: in the edge's labels; those it does not know stand behind them.
@@ -100,7 +99,7 @@ class CloudClient(Protocol):
         """Find out cheaply whether somebody is there; raises `CloudError`."""
         ...
 
-    async def predict(self, question: Question, seconds: float, before_retry: BeforeRetry) -> CloudAnswer:
+    async def predict(self, request: CloudRequest, seconds: float, before_retry: BeforeRetry) -> CloudResponse:
         """Ask; returns or raises `CloudError` within that many seconds."""
         ...
 

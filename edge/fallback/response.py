@@ -8,29 +8,34 @@ the cloud of the first. Box orders differ: AutoML x_min, x_max, y_min, y_max; Te
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from edge.errors import CloudNonsense
-from edge.model.contract import Task
-from edge.model.prediction import Classification, Detections
-from edge.vision.geometry import clip_boxes
+from edge.model.tasks.registry import TASKS
+from edge.model.tasks.task import CloudRows, WrongCloudAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from edge.model.prediction import Prediction
+    from edge.model.tasks.task import Prediction, Task
 
 _AUTOML_TO_XYXY = [0, 2, 1, 3]
 _TENSORFLOW_TO_XYXY = [1, 0, 3, 2]
 _XYXY = [0, 1, 2, 3]
 _ROUNDING = 1e-3
 _CORNERS = 4
-_NO_CLASS = -1
 _OWN_BOX = ("x_min", "y_min", "x_max", "y_max")
 
-Rows = tuple["Sequence[str]", "Sequence[float]", "Sequence[Sequence[float]] | None", list[int]]
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Labels, scores and boxes as they came, and the order of a box's coordinates."""
+
+    labels: Sequence[str]
+    scores: Sequence[float]
+    boxes: Sequence[Sequence[float]] | None
+    order: Sequence[int] = _XYXY
 
 
 def read_response(
@@ -50,26 +55,48 @@ def read_response(
             none or, as scores, not within 0..1.
     """
     try:
-        names, scores, boxes, order = _rows(value)
-        if len(names) != len(scores) or (boxes is not None and len(boxes) != len(scores)):
-            raise CloudNonsense(f"The online model answered {len(names)} labels for {len(scores)} scores.")
-        told = [renamed.get(str(name), str(name)) for name in names]
-        numbers = [_score(score) for score in scores]
-        known = {label: index for index, label in enumerate(labels)}
-        foreign = tuple(dict.fromkeys(label for label in told if label not in known))
-        unknown = foreign if labels else ()  # a detector that names only what it sees has no list to be missing from
-        every = {**known, **{label: len(labels) + index for index, label in enumerate(foreign)}}
-        if task is Task.DETECTION:
-            classes = [every[label] if labels else _NO_CLASS for label in told]
-            return _detections(told, numbers, boxes, classes, order), unknown
-        if boxes is not None:
-            raise CloudNonsense("The online model answered with boxes; it is a detector.")
-        classes = [every[label] for label in told]
-        return _classification((*labels, *foreign), numbers, classes), unknown
+        rows = _rows(value)
+        return _predict(rows, task, labels, renamed)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise CloudNonsense(
             f"The online model's answer makes no sense ({type(error).__name__}: {error}). Is it of another task?"
         ) from error
+
+
+def _predict(
+    rows: _Rows, task: Task, edge_labels: tuple[str, ...], renamed: Mapping[str, str]
+) -> tuple[Prediction, tuple[str, ...]]:
+    counts = {len(rows.labels), len(rows.scores)}
+    if rows.boxes is not None:
+        counts.add(len(rows.boxes))
+    if len(counts) > 1:
+        raise CloudNonsense(
+            f"The online model answered {len(rows.labels)} labels for {len(rows.scores)} scores."
+        )
+    labels = [renamed.get(str(label), str(label)) for label in rows.labels]
+    known = set(edge_labels)
+    foreign = tuple(dict.fromkeys(label for label in labels if label not in known))
+    cloud_rows = CloudRows(
+        labels=labels,
+        scores=[_score(score) for score in rows.scores],
+        boxes=None if rows.boxes is None else _in_order(rows.boxes, rows.order),
+        edge_labels=edge_labels,
+        foreign_labels=foreign,
+    )
+    try:
+        prediction = task.read_cloud(cloud_rows)
+    except WrongCloudAnswer as error:
+        raise CloudNonsense(str(error)) from error
+    # A model that names only what it sees has no list of labels to be missing from.
+    return prediction, foreign if edge_labels else ()
+
+
+def _in_order(boxes: Sequence[Sequence[float]], order: Sequence[int]) -> list[list[float]]:
+    """Boxes as x_min, y_min, x_max, y_max; one with another number of corners raises ``ValueError``."""
+    for box in boxes:
+        if len(box) != _CORNERS:
+            raise ValueError(f"a box has {len(box)} numbers, not {_CORNERS}")
+    return [[float(box[position]) for position in order] for box in boxes]
 
 
 def _score(value: Any) -> float:
@@ -80,71 +107,55 @@ def _score(value: Any) -> float:
     return min(max(score, 0.0), 1.0)
 
 
-def _classification(labels: tuple[str, ...], scores: Sequence[float], classes: Sequence[int]) -> Classification:
-    """All labels, those the cloud left out with 0; of one that it names twice the better score."""
-    if not classes:
-        raise CloudNonsense("The online model's answer names no class.")
-    every = np.zeros(len(labels), np.float32)
-    np.maximum.at(every, np.asarray(classes, np.intp), np.asarray(scores, np.float32))
-    return Classification(labels, every, multi_label=bool(sum(scores) > 1 + _ROUNDING))
-
-
-def _detections(
-    labels: Sequence[str],
-    scores: Sequence[float],
-    boxes: Sequence[Sequence[float]] | None,
-    classes: Sequence[int],
-    order: list[int],
-) -> Detections:
-    if boxes is None:
-        raise CloudNonsense("The online model answered without boxes; it is no detector.")
-    corners = np.asarray(boxes, np.float32).reshape(len(scores), _CORNERS)[:, order]  # boxes of other sizes raise
-    if not np.isfinite(corners).all():
-        raise CloudNonsense("The online model answered a box whose corners are no numbers.")
-    return Detections(
-        boxes=clip_boxes(corners),
-        classes=np.asarray(classes, np.intp),
-        scores=np.asarray(scores, np.float32),
-        labels=tuple(labels),
-        capacity=len(scores),
-    )
-
-
-def _rows(value: Any) -> Rows:
-    """Labels, scores, boxes and their order of coordinates, whichever shape they come in."""
+def _rows(value: Any) -> _Rows:
+    """The rows, whichever shape they come in."""
     if not isinstance(value, dict):
         raise CloudNonsense(f"The online model answered {type(value).__name__}, not an object.")
     for key, read in _SHAPES.items():
         if key in value:
             return read(value)
-    raise CloudNonsense(f"The online model's answer is of no known shape; its keys: {', '.join(map(str, value))}.")
+    keys = ", ".join(map(str, value))
+    raise CloudNonsense(f"The online model's answer is of no known shape; its keys: {keys}.")
 
 
-def _automl(value: Mapping[str, Any]) -> Rows:
-    return value["displayNames"], value["confidences"], value.get("bboxes"), _AUTOML_TO_XYXY
+def _automl(value: Mapping[str, Any]) -> _Rows:
+    return _Rows(
+        value["displayNames"], value["confidences"], value.get("bboxes"), _AUTOML_TO_XYXY
+    )
 
 
-def _tf_detection(value: Mapping[str, Any]) -> Rows:
+def _tf_serving_detection(value: Mapping[str, Any]) -> _Rows:
     count = int(value.get("num_detections", len(value["detection_scores"])))
-    names = value.get("detection_classes_as_text") or [f"class {int(one) - 1}" for one in value["detection_classes"]]
-    return names[:count], value["detection_scores"][:count], value["detection_boxes"][:count], _TENSORFLOW_TO_XYXY
+    labels = value.get("detection_classes_as_text")
+    if not labels:
+        labels = [f"class {int(one) - 1}" for one in value["detection_classes"]]
+    return _Rows(
+        labels[:count],
+        value["detection_scores"][:count],
+        value["detection_boxes"][:count],
+        _TENSORFLOW_TO_XYXY,
+    )
 
 
-def _tf_classification(value: Mapping[str, Any]) -> Rows:
-    return value["labels"], value["scores"], None, _XYXY
+def _tf_serving_classification(value: Mapping[str, Any]) -> _Rows:
+    return _Rows(value["labels"], value["scores"], None)
 
 
-def _own(value: Mapping[str, Any]) -> Rows:
+def _own(value: Mapping[str, Any]) -> _Rows:
+    """An answer of this service, as the camera route gives it."""
     found = value["predictions"]
-    boxes = [[one["box"][edge] for edge in _OWN_BOX] for one in found if one.get("box") is not None]
-    if value.get("task") == Task.CLASSIFICATION:
-        return [one["label"] for one in found], [one["score"] for one in found], None, _XYXY
-    return [one["label"] for one in found], [one["score"] for one in found], boxes, _XYXY
+    labels = [one["label"] for one in found]
+    scores = [one["score"] for one in found]
+    task = TASKS.get(str(value.get("task")))
+    if task is not None and not task.has_boxes:
+        return _Rows(labels, scores, None)
+    boxes = [one["box"] for one in found if one.get("box") is not None]
+    return _Rows(labels, scores, [[box[side] for side in _OWN_BOX] for box in boxes])
 
 
-_SHAPES: Mapping[str, Callable[[Mapping[str, Any]], Rows]] = {
+_SHAPES: Mapping[str, Callable[[Mapping[str, Any]], _Rows]] = {
     "displayNames": _automl,
-    "detection_scores": _tf_detection,
-    "labels": _tf_classification,
+    "detection_scores": _tf_serving_detection,
+    "labels": _tf_serving_classification,
     "predictions": _own,
 }

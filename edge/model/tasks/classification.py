@@ -9,7 +9,7 @@ import numpy as np
 
 from edge.model.prediction import Item, best_first
 from edge.model.rules import Reason, judged_score, within_band
-from edge.model.tasks.task import Task
+from edge.model.tasks.task import Task, WrongCloudAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,9 +91,9 @@ class ClassificationTask(Task):
     def read_cloud(self, rows: CloudRows) -> Classification:
         """All labels, with 0 for those the cloud left out; of a label named twice the better score."""
         if rows.boxes is not None:
-            raise ValueError("The online model answered with boxes; it is a detector.")
+            raise WrongCloudAnswer("The online model answered with boxes; it is a detector.")
         if not rows.labels:
-            raise ValueError("The online model's answer names no class.")
+            raise WrongCloudAnswer("The online model's answer names no class.")
         labels = (*rows.edge_labels, *rows.foreign_labels)
         scores = np.zeros(len(labels), np.float32)
         indices = np.asarray(rows.indices, np.intp)

@@ -9,7 +9,7 @@ import numpy as np
 
 from edge.model.prediction import Item, best_first
 from edge.model.rules import Reason, judged_score, within_band
-from edge.model.tasks.task import Task
+from edge.model.tasks.task import Task, WrongCloudAnswer
 from edge.vision.geometry import WHOLE_IMAGE, Region, clip_boxes
 
 if TYPE_CHECKING:
@@ -118,10 +118,10 @@ class DetectionTask(Task):
     def read_cloud(self, rows: CloudRows) -> Detections:
         """As many detections as the cloud sent, boxes clipped to the image."""
         if rows.boxes is None:
-            raise ValueError("The online model answered without boxes; it is no detector.")
+            raise WrongCloudAnswer("The online model answered without boxes; it is no detector.")
         boxes = np.asarray(rows.boxes, np.float32).reshape(len(rows.scores), _CORNERS)
         if not np.isfinite(boxes).all():
-            raise ValueError("The online model answered a box whose corners are not finite numbers.")
+            raise WrongCloudAnswer("The online model answered a box whose corners are not finite numbers.")
         # A detector that names only what it sees has no list of labels to look an index up in.
         classes = rows.indices if rows.edge_labels else [_UNKNOWN_CLASS] * len(rows.labels)
         return Detections(

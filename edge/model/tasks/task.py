@@ -71,6 +71,10 @@ class CloudRows:
         return [index_of[label] for label in self.labels]
 
 
+class WrongCloudAnswer(ValueError):
+    """An online model's answer is not of the task that was asked; the message says why."""
+
+
 class Prediction(Protocol):
     """All that a model said of one image."""
 
@@ -137,7 +141,7 @@ class Task(ABC):
 
     @abstractmethod
     def read_cloud(self, rows: CloudRows) -> Prediction:
-        """Read an online model's answer; raises ``ValueError`` where it is not of this task."""
+        """Read an online model's answer; raises ``WrongCloudAnswer`` where it is not of this task."""
 
     @abstractmethod
     def class_labels(self, prediction: Prediction) -> tuple[str, ...] | None:
