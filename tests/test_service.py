@@ -8,7 +8,8 @@ import pytest
 from builders.images import encode, noise, quadrants, turned
 from builders.tflite import classifier
 
-from edge.bootstrap import build_service, load_models
+from edge.dataplane.answer import Answer
+from edge.dataplane.service import Query
 from edge.errors import (
     CorruptImage,
     DeadlineExceeded,
@@ -18,8 +19,8 @@ from edge.errors import (
     ShuttingDown,
     UnsupportedImage,
 )
-from edge.service import Answer, Query
 from edge.settings import Settings
+from edge.wiring.bootstrap import build_service, load_models
 
 PHOTO = encode(quadrants(), "PNG")
 ENDLESS = Query(math.inf)
@@ -46,7 +47,7 @@ def test_an_answer_carries_all_that_was_said_and_where_it_came_from(service):
     assert len(answer.prediction.scores) == 12
     assert (answer.source, answer.model.version, answer.width, answer.height) == ("edge", 1, 64, 48)
     stages = answer.stages
-    assert min(stages.decode, stages.preprocess, stages.infer, stages.read_out, answer.queue) >= 0
+    assert min(stages.decode, stages.preprocess, stages.infer, stages.postprocess, answer.queue) >= 0
     assert answer.outputs is None
 
 

@@ -12,19 +12,14 @@ from itertools import cycle, islice
 from typing import TYPE_CHECKING
 
 from edge.export.read import read_export
-from edge.model.contract import PixelInput
-from edge.model.preprocess import min_decoded_side, preprocess
-from edge.repository.servable import interpreters
-from edge.vision.decode import decode
+from edge.runtime.open import open_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from edge.bench.frames import Size
-    from edge.export.read import Export
-    from edge.repository.servable import Decoding
-    from edge.runtime.interpreter import Interpreter
+    from edge.runtime.pipeline import DecodeOptions, Pipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +33,28 @@ class BarePoint:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    export: Export
-    interpreters: Sequence[Interpreter]
+    pipeline: Pipeline
+    threads: int
     frames: Mapping[Size, Sequence[bytes]]
-    decoding: Decoding
+    options: DecodeOptions
 
 
 _work: _Work
 
 
 def start(
-    export: Path, frames: Mapping[Size, Sequence[bytes]], decoding: Decoding, *, threads: int
+    export: Path, frames: Mapping[Size, Sequence[bytes]], options: DecodeOptions, *, threads: int
 ) -> ProcessPoolExecutor:
     """A process in which `measure` can be called; it has read the export and waits."""
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(1, context, initializer=_prepare, initargs=(export, frames, decoding, threads))
+    return ProcessPoolExecutor(1, context, initializer=_prepare, initargs=(export, frames, options, threads))
 
 
-def _prepare(path: Path, frames: Mapping[Size, Sequence[bytes]], decoding: Decoding, threads: int) -> None:
+def _prepare(path: Path, frames: Mapping[Size, Sequence[bytes]], options: DecodeOptions, threads: int) -> None:
     global _work  # noqa: PLW0603 -- the process's one purpose
     export = read_export(path)
-    _work = _Work(export, interpreters(export, threads), frames, decoding)
+    pipeline = open_pipeline(export.model, export.contract, threads)
+    _work = _Work(pipeline, threads, frames, options)
 
 
 def measure(size: Size, warm_s: float, seconds: float) -> BarePoint:
@@ -72,12 +68,12 @@ def measure(size: Size, warm_s: float, seconds: float) -> BarePoint:
 
 def _run_threads(size: Size, seconds: float) -> int:
     """Frames done by all threads; each does at least one and ends its last."""
-    done = [0] * len(_work.interpreters)
+    done = [0] * _work.threads
     until = time.monotonic() + seconds
 
     def work(number: int, frames: Iterator[bytes]) -> None:
         while True:
-            _infer(_work.interpreters[number], next(frames))
+            _work.pipeline.compute(number, next(frames), _work.options)
             done[number] += 1
             if time.monotonic() >= until:
                 return
@@ -85,25 +81,13 @@ def _run_threads(size: Size, seconds: float) -> int:
     images = _work.frames[size]
     threads = [
         threading.Thread(target=work, args=(number, islice(cycle(images), number, None)))
-        for number in range(len(_work.interpreters))
+        for number in range(_work.threads)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     return sum(done)
-
-
-def _infer(interpreter: Interpreter, encoded: bytes) -> None:
-    """One frame with the service's own decode, resize and invoke; nothing of the answer is read."""
-    contract = _work.export.contract
-    spec = contract.input
-    if not isinstance(spec, PixelInput):  # the graph decodes, and the frames are such as it can read
-        interpreter.invoke(encoded)
-        return
-    enough = None if _work.decoding.exact else min_decoded_side(spec, contract.tuning)
-    frame = decode(encoded, max_pixels=_work.decoding.max_pixels, min_side=enough)
-    interpreter.invoke(preprocess(frame, spec, contract.tuning)[0])
 
 
 def _cpu_s() -> float:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from edge.bench.load import Target
-    from edge.repository.servable import Servable
+    from edge.repository.version import ModelVersion
     from edge.settings import Settings
 
 FRAMES, FRAMES_QUICK = 6_000, 1_000
@@ -103,7 +103,7 @@ class _Server:
 
 
 def measure_black_hole(
-    servable: Servable, settings: Settings, frames: int, advance: Callable[[], None]
+    version: ModelVersion, settings: Settings, frames: int, advance: Callable[[], None]
 ) -> BlackHoleReport:
     """Measure the model as `edge serve` would serve it with and without such an online model.
 
@@ -113,7 +113,7 @@ def measure_black_hole(
     photos = make_frames()[WEBCAM]
     workers = settings.workers or usable_cpus()
     plain = [
-        *("--models", str(settings.models), "--default-model", servable.name),
+        *("--models", str(settings.models), "--default-model", version.name),
         *("--workers", str(workers), "--log-level", "error"),
     ]
     with ExitStack() as stack:
@@ -135,7 +135,7 @@ def measure_black_hole(
     rows = make_rows([(one.name, one.latencies_ms, one.cpu_s) for one in servers])
     (hole,) = (row for row in rows if row.name == _HOLE)
     return BlackHoleReport(
-        machine_facts(), servable.name, frames, rows, [aim("p99 with a black-holed cloud / off", MOST_P99, hole.p99)]
+        machine_facts(), version.name, frames, rows, [aim("p99 with a black-holed cloud / off", MOST_P99, hole.p99)]
     )
 
 
@@ -223,7 +223,7 @@ def _check(server: _Server, *, wanted: bool, photo: bytes) -> None:
     """That it did what the row's name says."""
     server.connection.request("POST", "/predict", photo)
     answer = json.load(server.connection.getresponse())
-    if answer["source"] != "edge" or answer.get("hindrance") != ("link_down" if wanted else None):
+    if answer["source"] != "edge" or answer.get("blocked_by") != ("link_down" if wanted else None):
         raise MeasurementFailed(
             f"The server ({server.name}) did not do what is measured: {answer}. Does the model's own model.toml set "
             "fallback.mode?"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge.bootstrap import embedded_models
 from edge.vision.encode import enlarged_jpeg
+from edge.wiring.bootstrap import embedded_models
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,8 +12,8 @@ from edge.bench.machine import machine_facts
 from edge.bench.procfs import maps_tensorflow, memory
 from edge.bench.report import AIM_CONNECTIONS, CONNECTIONS, Measurements, Pair, Report, Twins, make_report
 from edge.bench.server import running
-from edge.repository.servable import Decoding
 from edge.runtime.cpus import usable_cpus
+from edge.runtime.pipeline import DecodeOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from edge.bench.frames import Size
     from edge.bench.load import LoadPoint, Target
-    from edge.repository.servable import Servable
+    from edge.repository.version import ModelVersion
     from edge.settings import Settings
 
 _BOUNDARY = "edge-bench-boundary"
@@ -52,7 +52,7 @@ THOROUGH = Plan(seconds=2.0, warm_s=0.5, rounds=5, starts=5)
 QUICK = Plan(seconds=0.3, warm_s=0.1, rounds=1, starts=2)
 
 
-def measure(servable: Servable, settings: Settings, plan: Plan, advance: Callable[[], None]) -> Report:
+def measure(version: ModelVersion, settings: Settings, plan: Plan, advance: Callable[[], None]) -> Report:
     """Measure the model as `edge serve` would serve it with these settings.
 
     Raises:
@@ -61,7 +61,7 @@ def measure(servable: Servable, settings: Settings, plan: Plan, advance: Callabl
     workers = settings.workers or usable_cpus()
     frames = make_frames()
     flags = [
-        *("--models", str(settings.models), "--default-model", servable.name),
+        *("--models", str(settings.models), "--default-model", version.name),
         *("--workers", str(workers), "--log-level", "warning"),
     ]
     first_answers = []
@@ -74,16 +74,16 @@ def measure(servable: Servable, settings: Settings, plan: Plan, advance: Callabl
         advance()
         pid = server.target.pid
         after_start = memory(pid)
-        decoding = Decoding(settings.max_pixels, exact=settings.exact_decode)
-        with bare.start(servable.export.path, frames, decoding, threads=workers) as worker, load.start() as client:
+        decoding = DecodeOptions(settings.max_pixels, exact=settings.exact_decode)
+        with bare.start(version.export.path, frames, decoding, threads=workers) as worker, load.start() as client:
             bench = _Bench(worker, client, server.target, frames, plan, advance)
             pairs, twins = bench.rounds()
         time.sleep(_REST_S)
         measured = Measurements(pairs, twins, first_answers, after_start, memory(pid), maps_tensorflow(pid))
     method: dict[str, str | int | float | bool] = {
-        "model": servable.name,
-        "digest": servable.export.digest,
-        "format": servable.contract.format,
+        "model": version.name,
+        "digest": version.export.digest,
+        "format": version.contract.format,
         "workers": workers,
         "exact_decode": settings.exact_decode,
         "rounds": plan.rounds,

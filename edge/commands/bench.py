@@ -19,14 +19,14 @@ from rich.text import Text
 from edge.bench.black_hole import FRAMES, FRAMES_QUICK, measure_black_hole
 from edge.bench.report import CONNECTIONS
 from edge.bench.run import QUICK, THOROUGH, measure
-from edge.bootstrap import build_repository, embedded_models
+from edge.wiring.bootstrap import build_repository, embedded_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from edge.bench.black_hole import BlackHoleReport
     from edge.bench.report import Aim, Report
-    from edge.repository.servable import Servable
+    from edge.repository.version import ModelVersion
     from edge.settings import Settings
 
 
@@ -51,25 +51,25 @@ def run(request: Request, settings: Settings) -> None:
     if name is not None and Path(name).exists():
         settings, name = settings.model_copy(update={"models": Path(name), "default_model": None}), None
     settings = settings.model_copy(update={"models": settings.models or embedded_models()})
-    servable = build_repository(settings).find(name)
+    version = build_repository(settings).find(name)
     if request.black_hole:
-        _run_black_hole(request, servable, settings)
+        _run_black_hole(request, version, settings)
         return
     plan = QUICK if request.quick else THOROUGH
     if request.seconds is not None:
         plan = replace(plan, seconds=request.seconds)
     with _progress(plan.steps) as advance:
-        report = measure(servable, settings, plan, advance)
+        report = measure(version, settings, plan, advance)
     if request.as_json:
         click.echo(json.dumps(asdict(report), indent=2))
     else:
         _print(report, Console())
 
 
-def _run_black_hole(request: Request, servable: Servable, settings: Settings) -> None:
+def _run_black_hole(request: Request, version: ModelVersion, settings: Settings) -> None:
     frames = FRAMES_QUICK if request.quick else FRAMES
     with _progress(frames) as advance:
-        report = measure_black_hole(servable, settings, frames, advance)
+        report = measure_black_hole(version, settings, frames, advance)
     if request.as_json:
         click.echo(json.dumps(asdict(report), indent=2))
         return

@@ -12,7 +12,8 @@ from rich.text import Text
 
 from edge.export.describe import export_json, export_rows
 from edge.export.read import read_export
-from edge.repository.servable import Decoding, Servable
+from edge.repository.version import ModelVersion
+from edge.runtime.pipeline import DecodeOptions
 from edge.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,12 +27,12 @@ def run(path: Path, *, as_json: bool) -> None:
         ExportError: it is refused, by us or by its runtime.
     """
     export = read_export(path)
-    servable = Servable(export.model.stem, 1, export)
-    servable.load(1, Decoding(max_pixels=Settings.model_fields["max_pixels"].default))
+    version = ModelVersion(export.model.stem, 1, export)
+    version.load(1, DecodeOptions(max_pixels=Settings.model_fields["max_pixels"].default))
     if as_json:
-        click.echo(json.dumps(export_json(export, servable.labels), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(export_json(export, version.labels), indent=2, ensure_ascii=False))
         return
     table = Table("", "", "read from", show_header=True, header_style="dim", box=None, pad_edge=False)
-    for name, value, origin in export_rows(export, servable.labels):
+    for name, value, origin in export_rows(export, version.labels):
         table.add_row(Text(name, "bold"), Text(value), Text(origin, "dim"))
     Console().print(table)

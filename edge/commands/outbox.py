@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from edge.assistance import open_store
 from edge.errors import BadRequest
 from edge.outbox.describe import entry_json
 from edge.outbox.entry import State
 from edge.outbox.export import Labels, Plan, export
+from edge.wiring.cloud import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -17,17 +17,16 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from edge.bootstrap import build_repository, build_service
 from edge.commands.images import find_images
+from edge.dataplane.answer import Answer, InferRequest, answer_json, error_json
 from edge.errors import BadRequest, CorruptImage, EdgeError
-from edge.service import Answer, Query
 from edge.vision.draw import Mark, draw
-from edge.web.schema import answer_json, error_json
+from edge.wiring.bootstrap import build_repository, build_service
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from edge.service import InferenceService
+    from edge.dataplane.service import InferenceService
     from edge.settings import Settings
 
 
@@ -57,13 +56,13 @@ def run(request: Request, settings: Settings) -> int:
     if name is not None and Path(name).exists():
         settings, name = settings.model_copy(update={"models": Path(name)}), None
     service = build_service(settings, build_repository(settings))
-    servable = service.repository.find(name)
-    servable.load(service.pool.workers, service.decoding)
-    query = Query(math.inf, servable.name, None, request.top_k, request.threshold)
+    version = service.repository.find(name)
+    version.load(service.pool.workers, service.options)
+    query = InferRequest(math.inf, version.name, None, request.top_k, request.threshold)
     return asyncio.run(_answer_all(request, service, images, query))
 
 
-async def _answer_all(request: Request, service: InferenceService, images: list[Path], query: Query) -> int:
+async def _answer_all(request: Request, service: InferenceService, images: list[Path], query: InferRequest) -> int:
     failed = 0
     table = Table("image", "prediction", "score", "ms", box=None, header_style="bold", pad_edge=False)
     drawn = _drawing_target(request.draw, images) if request.draw else None
@@ -82,7 +81,7 @@ async def _answer_all(request: Request, service: InferenceService, images: list[
                     path.read_bytes(),
                     marks,
                     drawn(path),
-                    max_pixels=service.decoding.max_pixels,
+                    max_pixels=service.options.max_pixels,
                 )
     await service.stop()
     if not request.as_json:
@@ -91,7 +90,7 @@ async def _answer_all(request: Request, service: InferenceService, images: list[
 
 
 async def _answers(
-    service: InferenceService, images: list[Path], query: Query
+    service: InferenceService, images: list[Path], query: InferRequest
 ) -> AsyncIterator[tuple[Path, Answer | EdgeError]]:
     """The answers in the images' order, as many under way as there are workers."""
     ahead = service.pool.workers
@@ -103,7 +102,7 @@ async def _answers(
         yield path, answer
 
 
-async def _answer(service: InferenceService, path: Path, query: Query) -> Answer | EdgeError:
+async def _answer(service: InferenceService, path: Path, query: InferRequest) -> Answer | EdgeError:
     try:
         return await service.infer(await asyncio.to_thread(path.read_bytes), query)
     except OSError as error:
@@ -117,7 +116,7 @@ def _add_rows(table: Table, path: Path, answer: Answer | EdgeError) -> None:
         table.add_row(str(path), Text(answer.message, "red"))
         return
     stages = answer.stages
-    took = f"{stages.decode + stages.preprocess + stages.infer + stages.read_out:.1f}"
+    took = f"{stages.decode + stages.preprocess + stages.infer + stages.postprocess:.1f}"
     if not answer.items:
         table.add_row(str(path), Text("nothing over the threshold", "dim"), "", took)
     for index, item in enumerate(answer.items):

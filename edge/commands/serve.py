@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from edge import logs
-from edge.bootstrap import build_repository, serving_service
 from edge.web.addresses import is_loopback, machine_addresses
 from edge.web.qr import qr_terminal
 from edge.web.server import serve
+from edge.wiring.bootstrap import build_repository, build_serving_service
 
 if TYPE_CHECKING:
-    from edge.repository.manager import ModelRepository
+    from edge.repository.repository import ModelRepository
     from edge.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ def run(settings: Settings) -> None:
     """Serve; returns once everything accepted is answered."""
     logs.configure(settings.log_level, settings.log_format)
     repository = build_repository(settings)
-    service = serving_service(settings, repository)
+    service = build_serving_service(settings, repository)
 
     def say(url: str, settings: Settings) -> None:
         if settings.log_format == "json":
@@ -63,9 +63,9 @@ def _show_pairing(settings: Settings) -> None:
 
 
 def _names(repository: ModelRepository) -> str:
-    if not repository.servables:
+    if not repository.versions:
         return f"no model ({repository.path} holds none that can be served)"
     return ", ".join(
         f"{one.name} ({one.contract.task})" + (" by default" if one.name == repository.default else "")
-        for one in repository.servables
+        for one in repository.versions
     )

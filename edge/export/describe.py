@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from edge.model.contract import Format, PixelInput, Resize
-from edge.model.prediction import selection
 
 if TYPE_CHECKING:
     from edge.export.read import Export
@@ -16,12 +15,12 @@ _SHOWN_LABELS = 12
 
 def contract_json(contract: Contract, labels: tuple[str, ...] | None = None) -> dict[str, Any]:
     """The contract for programs; ``labels`` are those learned at the warm-up where the export itself tells none."""
-    shown = selection(contract)
+    shown = contract.selection()
     known = contract.labels or labels
     return {
         "display_name": contract.tuning.display_name,
         "format": contract.format,
-        "task": contract.task,
+        "task": contract.task.name,
         "multi_label": contract.multi_label,
         "input": _input_json(contract),
         "preprocessing": _preprocessing_json(contract),
@@ -136,7 +135,7 @@ def _label_words(labels: tuple[str, ...] | None) -> str:
 
 
 def _shown_words(contract: Contract) -> str:
-    shown = selection(contract)
+    shown = contract.selection()
     own = "".join(f", {label} from {limit}" for label, limit in shown.label_thresholds.items())
     return f"at most {shown.top_k} with a score from {shown.threshold}{own}"
 

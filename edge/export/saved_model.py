@@ -11,7 +11,9 @@ from edge.errors import ExportError
 from edge.export import protobuf
 from edge.export.labels import match_classes, read_label_file
 from edge.export.saved_graph import operator_behind
-from edge.model.contract import Contract, EncodedInput, Format, SignatureInfo, Task, Tuning
+from edge.model.contract import Contract, EncodedInput, Format, SignatureInfo, Tuning
+from edge.model.tasks.registry import TASKS
+from edge.model.tasks.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 IMAGE_INPUTS = ("image_bytes", "encoded_image")
 """What AutoML's exports call the encoded images, older and newer."""
 
-_CLASSIFICATION = {"scores"}
-_DETECTION = {"detection_boxes", "detection_scores", "detection_classes"}
 _DTYPES = {1: "DT_FLOAT", 2: "DT_DOUBLE", 3: "DT_INT32", 4: "DT_UINT8", 7: "DT_STRING", 9: "DT_INT64", 10: "DT_BOOL"}
 
 
@@ -48,7 +48,7 @@ def read_saved_model(folder: Path, label_file: Path | None, tuning: Tuning) -> C
             f"none of its signatures is of an AutoML image export ({_describe(signatures)})",
             'A signature with the input image_bytes or encoded_image is needed: export the model as "Container".',
         ) from None
-    task = Task.CLASSIFICATION if set(signature.outputs) >= _CLASSIFICATION else Task.DETECTION
+    task = next(task for task in TASKS.values() if task.signature_outputs <= set(signature.outputs))
     labels, origin = _labels(file, signature, task, label_file)
     return Contract(
         format=Format.SAVED_MODEL,
@@ -113,7 +113,7 @@ def _known(signatures: Mapping[str, SignatureInfo]) -> tuple[str, SignatureInfo]
     for name in sorted(signatures, key=rank):
         signature = signatures[name]
         images = [image for image in IMAGE_INPUTS if image in signature.inputs]
-        answers = set(signature.outputs) >= _CLASSIFICATION or set(signature.outputs) >= _DETECTION
+        answers = any(task.signature_outputs <= set(signature.outputs) for task in TASKS.values())
         if len(images) == 1 and set(signature.inputs) <= {*images, "key"} and answers:
             return name, signature
     raise LookupError
@@ -134,13 +134,13 @@ def _labels(
     file: Path, signature: SignatureInfo, task: Task, label_file: Path | None
 ) -> tuple[tuple[str, ...] | None, str]:
     """The graph's own labels where it answers with them; a file's otherwise."""
-    own = "labels" if task is Task.CLASSIFICATION else "detection_classes_as_text"
+    own = task.signature_labels
     if own in signature.outputs:
         return None, f"the model's own output {own}"
     if label_file is None:
         raise ExportError(
             file, f"it has no output {own}, and no label file lies beside it", "Put the export's dict.txt beside it."
         )
-    shape = signature.outputs["scores"][1] if task is Task.CLASSIFICATION else ()
+    shape = () if task.has_boxes else signature.outputs["scores"][1]
     classes = shape[-1] if shape and shape[-1] > 0 else None
     return match_classes(read_label_file(label_file), classes, label_file), label_file.name

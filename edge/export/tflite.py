@@ -9,7 +9,10 @@ from edge.errors import ExportError
 from edge.export.embedded import Embedded, read_embedded
 from edge.export.flatbuffer import BROKEN, Graph, Tensor
 from edge.export.labels import match_classes, parse_labels, read_label_file
-from edge.model.contract import UNIT_RANGE, Contract, Format, PixelInput, Task, TensorOutput, Tuning
+from edge.model.contract import UNIT_RANGE, Contract, Format, PixelInput, TensorOutput, Tuning
+from edge.model.tasks.classification import CLASSIFICATION
+from edge.model.tasks.detection import DETECTION
+from edge.model.tasks.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,7 +121,7 @@ class _Reader:
                 "Serve an AutoML Vision image classification or object detection export",
             )
         labels = self._labels(classes)
-        return self._build(Task.CLASSIFICATION, image, labels, {"scores": scores}, activation)
+        return self._build(CLASSIFICATION, image, labels, {"scores": scores}, activation)
 
     def _activation(self, tensor: Tensor) -> str | None:
         """The operator that makes the scores, looking through those that only repack them."""
@@ -145,7 +148,7 @@ class _Reader:
         post_process = next((op for op in self.graph.operators if op.name == POST_PROCESS), None)
         classes = post_process.options.get("num_classes") if post_process else None
         labels = self._labels(int(classes) if classes else None)
-        return self._build(Task.DETECTION, image, labels, roles, None, how)
+        return self._build(DETECTION, image, labels, roles, None, how)
 
     def _detection_roles(self) -> tuple[dict[str, Tensor], str]:
         """Role to output, by the first of these that tells: the operator, signature, metadata, names, shapes."""
@@ -204,7 +207,7 @@ class _Reader:
     ) -> Contract:
         origins = {
             "task": f"{POST_PROCESS} or its four outputs"
-            if task is Task.DETECTION
+            if task.has_boxes
             else f"its last operator, {activation}",
             "input": f"tensor {image.name} of {self.model.name}",
             "pixels": self._pixels_origin(image),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from edge.errors import ExportError
-from edge.model.contract import FallbackTuning, Resize, Tuning
+from edge.model.contract import ModelFallback, Resize, Tuning
+from edge.model.rules import Mode, RuleOverrides, parse_modes
 from edge.vision.resize import Kernel
 
 if TYPE_CHECKING:
@@ -20,15 +21,19 @@ FILE_NAME = "model.toml"
 Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0, allow_inf_nan=False)]
 
 
+def _modes(value: Any) -> Any:
+    return parse_modes(value) if isinstance(value, str) else value
+
+
 class _FallbackToml(BaseModel):
     """The keys of the table ``[fallback]``."""
 
     model_config = ConfigDict(extra="forbid")
 
-    mode: str | None = None
+    mode: Annotated[frozenset[Mode] | None, BeforeValidator(_modes)] = None
     threshold: Share | None = None
     margin: Share | None = None
-    bands: dict[str, tuple[Share, Share]] = Field(default_factory=dict)
+    bands: dict[str, tuple[Share, Share]] | None = None
     empty: bool | None = None
     endpoint: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
@@ -69,14 +74,25 @@ def read_tuning(folder: Path) -> Tuning:
     if "crop_fraction" in values.model_fields_set and values.resize is not Resize.CENTER_CROP:
         raise ExportError(file, "crop_fraction without a crop", 'Set resize = "center_crop" too, or remove it.')
     given = {name: getattr(values, name) for name in _ModelToml.model_fields}
-    return Tuning(**{**given, "fallback": FallbackTuning(**values.fallback.model_dump())})
+    return Tuning(**{**given, "fallback": _fallback(values.fallback)})
+
+
+def _fallback(values: _FallbackToml) -> ModelFallback:
+    overrides = RuleOverrides(
+        modes=values.mode,
+        threshold=values.threshold,
+        margin=values.margin,
+        bands=values.bands,
+        empty=values.empty,
+    )
+    return ModelFallback(overrides, values.endpoint, values.labels)
 
 
 def check_labels(tuning: Tuning, labels: tuple[str, ...], folder: Path) -> None:
     """Refuse thresholds and bands for labels that the model does not have."""
     named = {
         "label_thresholds": tuning.label_thresholds,
-        "fallback.bands": tuning.fallback.bands,
+        "fallback.bands": tuning.fallback.rules.bands or {},
         "fallback.labels": tuning.fallback.labels.values(),
     }
     for key, names in named.items():

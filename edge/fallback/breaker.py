@@ -78,13 +78,13 @@ class Breaker:
         return self.state is BreakerState.CLOSED
 
     @property
-    def trial_free(self) -> bool:
+    def probe_free(self) -> bool:
         """Whether the one call of the half-open state is still to be made."""
         return self.state is BreakerState.HALF_OPEN and not self._trying
 
-    def take_trial(self) -> bool:
+    def take_probe(self) -> bool:
         """Take the half-open state's one call; whether it was free."""
-        if not self.trial_free:
+        if not self.probe_free:
             return False
         self._trying = True
         return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from edge.fallback.policy import Hindrance
+from edge.fallback.policy import BlockedBy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,7 +97,7 @@ class Budget:
     def __repr__(self) -> str:
         return f"<Budget {self.spent.day.calls} calls today, {self.spent.month.calls} this month, of {self.limits}>"
 
-    def hindrance(self, now: float) -> Hindrance | None:
+    def blocked_by(self, now: float) -> BlockedBy | None:
         """What stands against a call now: the budget is spent, or too many were made in this second."""
         limits = self.limits
         spent = self.spent_at(now)
@@ -109,24 +109,24 @@ class Budget:
             ((month.micros + self._micros) / _MICRO, limits.cost_per_month),
         )
         if any(cap is not None and after > cap for after, cap in caps):
-            return Hindrance.BUDGET_SPENT
+            return BlockedBy.BUDGET_SPENT
         if limits.per_second is not None and self._refilled(now) < 1:
-            return Hindrance.RATE_LIMITED
+            return BlockedBy.RATE_LIMITED
         return None
 
     def spent_at(self, now: float) -> Spent:
         """What counts now: nothing of a day or a month that is over."""
         return Spent(self.spent.day.at(now, DAY_S), self.spent.month.at(now, MONTH_S))
 
-    def take(self, now: float) -> Hindrance | None:
+    def take(self, now: float) -> BlockedBy | None:
         """Count a call where it is allowed; else say what stands against it."""
-        hindrance = self.hindrance(now)
-        if hindrance is None:
+        blocked_by = self.blocked_by(now)
+        if blocked_by is None:
             if self.limits.per_second is not None:
                 self._tokens, self._filled = self._refilled(now) - 1, now
             spent = self.spent_at(now)
             self.spent = Spent(spent.day.plus(self._micros), spent.month.plus(self._micros))
-        return hindrance
+        return blocked_by
 
     def _refilled(self, now: float) -> float:
         if self._filled is None:

@@ -1,6 +1,6 @@
 """The way to the cloud: a thread with a loop of its own, on which everything slow happens.
 
-The service's loop only looks at the link (`state`, `hindrance`) and hands questions over (`ask`). Google's library is
+The service's loop only looks at the link (`state`, `blocked_by`) and hands questions over (`ask`). Google's library is
 imported, connected, probed and called on this thread; a cloud that hangs holds up nothing but itself.
 """
 
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.errors import CloudError, CloudMisconfigured, CloudNotAsked, CloudRefused, CloudUnreachable
 from edge.fallback.breaker import Breaker, BreakerState
-from edge.fallback.policy import Hindrance, LinkState
+from edge.fallback.policy import BlockedBy, LinkState
 from edge.threads import in_background
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from edge.fallback.budget import Budget
-    from edge.fallback.cloud import CloudAnswer, CloudClient, Question
+    from edge.fallback.cloud import CloudClient, CloudRequest, CloudResponse
     from edge.fallback.ledger import Ledger
 
 _log = logging.getLogger(__name__)
@@ -89,16 +89,16 @@ class Link:
             return LinkState.DOWN
         if self.breaker.closed:
             return LinkState.UP
-        return LinkState.TRIAL if self.breaker.trial_free else LinkState.DOWN
+        return LinkState.HALF_OPEN if self.breaker.probe_free else LinkState.DOWN
 
     @property
-    def hindrance(self) -> Hindrance | None:
+    def blocked_by(self) -> BlockedBy | None:
         """What stands against a call now though the way is free."""
         if self._under_way >= self.most_calls:
-            return Hindrance.BUSY
+            return BlockedBy.BUSY
         if not self._ledger.known:
-            return Hindrance.BUDGET_SPENT
-        return self.budget.hindrance(self._ledger.clock())
+            return BlockedBy.BUDGET_SPENT
+        return self.budget.blocked_by(self._ledger.clock())
 
     def start(self) -> None:
         """Connect in the background; returns at once."""
@@ -117,7 +117,7 @@ class Link:
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._keep, work)
 
-    def ask(self, question: Question, seconds: float) -> Future[CloudAnswer]:
+    def ask(self, question: CloudRequest, seconds: float) -> Future[CloudResponse]:
         """Ask the cloud within that many seconds; the call is counted in the budget.
 
         Raises:
@@ -133,7 +133,7 @@ class Link:
             self._leave_place()
             raise CloudUnreachable("The link to the online model has ended: the service is stopping.") from error
 
-    async def ask_here(self, question: Question, seconds: float) -> CloudAnswer:
+    async def ask_here(self, question: CloudRequest, seconds: float) -> CloudResponse:
         """As `ask`, for work that runs on this thread."""
         return await self._ask(question, seconds, self._take_place())
 
@@ -163,12 +163,12 @@ class Link:
     def _take_place(self) -> int:
         """Count a call as under way; returns the breaker's generation that it belongs to."""
         with self._lock:
-            hindrance = self.hindrance
-            if self.state not in {LinkState.UP, LinkState.TRIAL} or self._client is None:
+            blocked_by = self.blocked_by
+            if self.state not in {LinkState.UP, LinkState.HALF_OPEN} or self._client is None:
                 raise CloudUnreachable("There is no link to the online model now.")
-            if hindrance is not None or self.budget.take(self._ledger.clock()) is not None:
-                raise CloudUnreachable(f"The online model may not be called now: {hindrance}.")
-            self.breaker.take_trial()
+            if blocked_by is not None or self.budget.take(self._ledger.clock()) is not None:
+                raise CloudUnreachable(f"The online model may not be called now: {blocked_by}.")
+            self.breaker.take_probe()
             self._under_way += 1
             return self.breaker.generation
 
@@ -176,7 +176,7 @@ class Link:
         with self._lock:
             self._under_way -= 1
 
-    async def _ask(self, question: Question, seconds: float, generation: int) -> CloudAnswer:
+    async def _ask(self, question: CloudRequest, seconds: float, generation: int) -> CloudResponse:
         started = time.monotonic()
         try:
             client = self._client

@@ -61,16 +61,15 @@ from edge.errors import (
     CloudUnreachable,
     RequestError,
 )
-from edge.fallback.cloud import CloudAnswer, VertexOptions
+from edge.fallback.cloud import CloudResponse, VertexOptions
 from edge.fallback.response import read_response
-from edge.model.contract import Task
 from edge.threads import in_background
 from edge.vision.shrink import for_upload
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from edge.fallback.cloud import BeforeRetry, Question
+    from edge.fallback.cloud import BeforeRetry, CloudRequest
 
     Call = Callable[[PredictRequest, float, list[tuple[str, str]]], Awaitable[PredictResponse | None]]
 
@@ -79,13 +78,11 @@ logging.getLogger("grpc._common").setLevel(logging.CRITICAL)  # a trace for each
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 KEY_HEADER = "x-edge-idempotency-key"
-"""Carries `Question.key`; Vertex hands it to nobody, a private endpoint may tell repetitions by it."""
+"""Carries `CloudRequest.key`; Vertex hands it to nobody, a private endpoint may tell repetitions by it."""
 
 MAX_REQUEST_BYTES = 1_500_000
 """Vertex AI's limit for a prediction request."""
 _MAX_IMAGE_BYTES = (MAX_REQUEST_BYTES - 4_096) * 3 // 4  # base64, and room for the names around it
-_USEFUL_SIDE = {Task.CLASSIFICATION: 640, Task.DETECTION: 1024}
-"""Google's own advice for what a client sends to AutoML's models, in pixels."""
 
 _NO_TLS = (
     "Somebody listens at {host}, but no secure connection comes about. Is the certificate of an authority known here? "
@@ -180,7 +177,7 @@ class VertexClient:
         except urllib.error.HTTPError as answered:
             answered.close()
 
-    async def predict(self, question: Question, seconds: float, before_retry: BeforeRetry) -> CloudAnswer:
+    async def predict(self, question: CloudRequest, seconds: float, before_retry: BeforeRetry) -> CloudResponse:
         """Ask; see `CloudClient`. The image is shrunk on a thread; repeated only where that may help and time is left.
 
         Raises:
@@ -201,7 +198,7 @@ class VertexClient:
         prediction, unknown = read_response(_first(response), question.task, question.labels, question.renamed)
         assert response is not None
         model = response.model_display_name or response.model or response.deployed_model_id or self._options.endpoint
-        return CloudAnswer(prediction, unknown, model, (time.monotonic() - started) * 1000)
+        return CloudResponse(prediction, unknown, model, (time.monotonic() - started) * 1000)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -230,7 +227,7 @@ class VertexClient:
             raise _translated(error) from error
         raise AssertionError  # tenacity either returns or raises
 
-    def _prepared(self, question: Question) -> tuple[PredictRequest, str]:
+    def _prepared(self, question: CloudRequest) -> tuple[PredictRequest, str]:
         """The request, and the key that names its frame; raises ``CloudNotAsked``."""
         try:
             return self._request(question)
@@ -240,8 +237,8 @@ class VertexClient:
             _log.exception("an image could not be prepared for the online model")
             raise CloudNotAsked(f"The image cannot be sent ({type(error).__name__}).") from error
 
-    def _request(self, question: Question) -> tuple[PredictRequest, str]:
-        side = _USEFUL_SIDE[question.task]
+    def _request(self, question: CloudRequest) -> tuple[PredictRequest, str]:
+        side = question.task.cloud_side
         upload = for_upload(
             question.image, max_pixels=self._options.max_pixels, max_side=side, max_bytes=_MAX_IMAGE_BYTES
         )

@@ -20,7 +20,7 @@ def entry_json(entry: Entry) -> dict[str, Any]:
         "seen": entry.seen,
         "created": _time(entry.created),
         "reason": entry.reason,
-        "hindrance": entry.hindrance or None,
+        "blocked_by": entry.blocked_by or None,
         "task": entry.task,
         "model": {"name": entry.model, "version": entry.version, "digest": entry.model_digest},
         "edge": {"predictions": list(entry.items)},

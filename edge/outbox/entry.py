@@ -43,7 +43,7 @@ class NewEntry:
         model_digest: of its file.
         camera: who sent the frame, as the caller says; empty where it does not.
         reason: why the cloud was wanted.
-        hindrance: why it did not answer.
+        blocked_by: why it did not answer.
         items: what the edge said, in the form of the answer's ``predictions``, best first; empty where it failed.
         certainty: its best score, 0..1; 0 where there is none.
         label: its best label; empty where there is none.
@@ -57,7 +57,7 @@ class NewEntry:
     model_digest: str
     camera: str
     reason: str
-    hindrance: str
+    blocked_by: str
     items: Sequence[Item]
     certainty: float
     label: str
@@ -107,7 +107,7 @@ class Entry:
     model_digest: str
     camera: str
     reason: str
-    hindrance: str
+    blocked_by: str
     items: Sequence[Item]
     certainty: float
     label: str

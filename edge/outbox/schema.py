@@ -15,7 +15,7 @@ CREATE TABLE entry (
     model_digest TEXT NOT NULL,
     camera TEXT NOT NULL,
     reason TEXT NOT NULL,
-    hindrance TEXT NOT NULL,
+    blocked_by TEXT NOT NULL,
     items TEXT NOT NULL,
     certainty REAL NOT NULL,
     label TEXT NOT NULL,

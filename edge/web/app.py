@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 from fastapi_offline import FastAPIOffline
 
 from edge import __version__
-from edge.assisted import AssistedService
-from edge.bootstrap import load_models
 from edge.web.camera import camera_door
 from edge.web.fallback import fallback_door
 from edge.web.keys import KeyGuard, sign_in_door
 from edge.web.metrics import Metrics, metrics_door
-from edge.web.observe import FrameWatcher, Observe
+from edge.web.observe import ModelOfRequest, Observe
 from edge.web.pages import pages_door
 from edge.web.pairing import pairing_door
 from edge.web.phone import phone_door
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from edge.service import InferenceService
+    from edge.dataplane.service import InferenceService
     from edge.settings import Settings
 
 
@@ -41,7 +39,7 @@ def create_app(service: InferenceService, settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         service.start()
-        loading = asyncio.create_task(asyncio.to_thread(load_models, service))
+        loading = asyncio.create_task(asyncio.to_thread(service.load_models))
         yield
         await service.stop()
         await loading
@@ -58,11 +56,10 @@ def create_app(service: InferenceService, settings: Settings) -> FastAPI:
     )
     install_handlers(app)
     wall = Wall(settings.wall_size, settings.wall_bytes, settings.max_pixels)
-    service.on_answer = wall.saw
     if settings.api_keys:
         app.add_middleware(KeyGuard, keys=settings.api_keys)
     metrics = Metrics(service)
-    service.watcher = FrameWatcher(metrics)
+    service.observers += [metrics, ModelOfRequest(metrics), wall]
     app.add_middleware(Observe, metrics=metrics, log=settings.log_requests)
     app.include_router(metrics_door(metrics))
     app.include_router(camera_door(service, settings))
@@ -74,6 +71,6 @@ def create_app(service: InferenceService, settings: Settings) -> FastAPI:
     app.include_router(sign_in_door(service, settings.api_keys))
     app.include_router(pairing_door(settings))
     app.include_router(pages_door())
-    if isinstance(service, AssistedService):
-        app.include_router(fallback_door(service))
+    if service.cloud is not None:
+        app.include_router(fallback_door(service.cloud))
     return app

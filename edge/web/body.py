@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from edge.service import Place
+    from edge.dataplane.admission import AdmissionSlot
 
 _MAX_PARTS = 256
 
@@ -30,7 +30,7 @@ class Part:
     content: bytes
 
 
-async def read_body(request: Request, place: Place, *, max_bytes: int, seconds: float) -> bytes:
+async def read_body(request: Request, slot: AdmissionSlot, *, max_bytes: int, seconds: float) -> bytes:
     """The whole body.
 
     Raises:
@@ -46,7 +46,7 @@ async def read_body(request: Request, place: Place, *, max_bytes: int, seconds: 
             raise BadRequest("Content-Length is not a number.")
         if int(declared) > max_bytes:
             raise _too_large(int(declared), max_bytes)
-        place.hold(int(declared))
+        slot.hold(int(declared))
     body = io.BytesIO()  # grows in place and gives its bytes away: half the memory of a list of chunks, joined
     try:
         async with asyncio.timeout(seconds):
@@ -54,8 +54,8 @@ async def read_body(request: Request, place: Place, *, max_bytes: int, seconds: 
                 length = body.tell() + len(chunk)
                 if length > max_bytes:
                     raise _too_large(length, max_bytes)
-                if length > place.held:  # its length was not declared
-                    place.hold(len(chunk))
+                if length > slot.held:  # its length was not declared
+                    slot.hold(len(chunk))
                 body.write(chunk)
     except TimeoutError:
         raise BodyTimeout(f"After {seconds:.1f} s only {body.tell():,} bytes of the body had arrived.") from None

@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
 
+from edge.dataplane.answer import InferRequest, answer_json, error_json
 from edge.errors import BadRequest, EdgeError
-from edge.service import Query
+from edge.model.rules import Mode, parse_modes
 from edge.web.body import caller_gone, multipart_images, read_body
 from edge.web.direct import DirectRoute
 from edge.web.replies import json_response
-from edge.web.schema import AnswerSchema, ErrorSchema, ManySchema, answer_json, error_json
+from edge.web.schema import AnswerSchema, ErrorSchema, ManySchema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from edge.service import Answer, InferenceService
+    from edge.dataplane.answer import Answer
+    from edge.dataplane.service import InferenceService
     from edge.settings import Settings
 
 N = TypeVar("N", int, float)
@@ -73,10 +75,10 @@ def camera_door(service: InferenceService, settings: Settings) -> APIRouter:
     async def predict(request: Request) -> Response:
         """The body is the image, or a multipart form with one or several."""
         arrived = time.monotonic()
-        with service.admit() as place:
-            query = _query(request, settings, arrived)
+        with service.admit() as slot:
+            query = _infer_request(request, service, settings, arrived)
             body = await read_body(
-                request, place, max_bytes=settings.max_body_bytes, seconds=query.deadline - time.monotonic()
+                request, slot, max_bytes=settings.max_body_bytes, seconds=query.deadline - time.monotonic()
             )
             parts = multipart_images(request.headers.get("content-type", ""), body)
             if parts is None:
@@ -108,20 +110,22 @@ def _either(answer: Answer | EdgeError) -> dict[str, Any]:
     return error_json(answer) if isinstance(answer, EdgeError) else answer_json(answer)
 
 
-def _query(request: Request, settings: Settings, arrived: float) -> Query:
+def _infer_request(
+    request: Request, service: InferenceService, settings: Settings, arrived: float
+) -> InferRequest:
     given = request.query_params
     for name in given:
         if name not in _PARAMETERS:
             raise BadRequest(f"There is no query parameter {name!r}. Known: {', '.join(_PARAMETERS)}.")
     deadline_ms = _number(given, "deadline_ms", int, 1, _MAX_DEADLINE_MS) or settings.deadline_ms
-    return Query(
+    return InferRequest(
         deadline=arrived + deadline_ms / 1000,
         model=_model(request.path_params.get("model"), given.get("model")),
         top_k=_number(given, "top_k", int, 1, None),
         threshold=_number(given, "threshold", float, 0, 1),
-        fallback=_fallback(given.get("fallback"), settings),
+        modes=_modes(given.get("fallback"), service.allowed_modes),
         camera=camera_name(given),
-        gone=partial(caller_gone, request),
+        caller_gone=partial(caller_gone, request),
     )
 
 
@@ -139,10 +143,18 @@ def _model(in_path: str | None, in_query: str | None) -> str | None:
     return in_query if in_path is None else in_path
 
 
-def _fallback(asked: str | None, settings: Settings) -> str | None:
-    if asked is None or asked in settings.cloud_request_modes.split():
-        return asked
-    raise BadRequest(f"fallback={asked} is not allowed here. Allowed: {settings.cloud_request_modes or 'none'}.")
+def _modes(text: str | None, allowed: frozenset[frozenset[Mode]]) -> frozenset[Mode] | None:
+    """The modes that a request asks for; the order in which it names them does not matter."""
+    if text is None:
+        return None
+    try:
+        modes = parse_modes(text)
+    except ValueError as error:
+        raise BadRequest(f"fallback={text}: {error}.") from error
+    if modes not in allowed:
+        names = sorted(",".join(sorted(one)) or Mode.OFF for one in allowed)
+        raise BadRequest(f"fallback={text} is not allowed here. Allowed: {' '.join(names) or 'none'}.")
+    return modes
 
 
 def _number(given: Mapping[str, str], name: str, kind: type[N], least: N, most: N | None) -> N | None:

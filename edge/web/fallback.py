@@ -16,7 +16,7 @@ from edge.web.replies import json_response
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from edge.assisted import AssistedService
+    from edge.dataplane.cloud_parts import CloudParts
     from edge.outbox.entry import Entry
 
 
@@ -30,15 +30,15 @@ class EntryNotFound(RequestError):
     code = "entry_not_found"
 
 
-def fallback_door(service: AssistedService) -> APIRouter:
+def fallback_door(cloud: CloudParts) -> APIRouter:
     """`GET /fallback`, and with an outbox `GET /outbox` and `GET /outbox/{key}`."""
     router = APIRouter(tags=["fallback"])
 
     @router.get("/fallback", summary="The link to the online model, its budget, and the outbox")
     async def status() -> Response:
-        return json_response(service.status())
+        return json_response(cloud.status().as_json())
 
-    outbox = service.assistance.outbox
+    outbox = cloud.outbox
     if outbox is None:
         return router
 

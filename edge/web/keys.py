@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from starlette.types import Scope as AsgiScope
 
     from edge.api_key import ApiKey
-    from edge.service import InferenceService
+    from edge.dataplane.service import InferenceService
 
 COOKIE = "edge_key"
 _COOKIE_S = 400 * 24 * 3600  # as long as browsers keep one

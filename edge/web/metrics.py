@@ -17,17 +17,17 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from edge import __version__
-from edge.errors import ModelNotFound, ModelUnavailable
+from edge.errors import EdgeError, ModelNotFound, ModelUnavailable
 from edge.outbox.entry import State as EntryState
-from edge.repository.servable import State
+from edge.repository.version import VersionState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from prometheus_client.metrics_core import Metric
 
-    from edge.errors import EdgeError
-    from edge.service import Answer, InferenceService, Query
+    from edge.dataplane.answer import Answer, InferRequest
+    from edge.dataplane.service import InferenceService
 
 OK = "ok"
 """The outcome of what went well; all others are codes of errors."""
@@ -35,7 +35,7 @@ OK = "ok"
 UNKNOWN = "unknown"
 """Stands for every model name that the repository does not know."""
 
-STAGES = ("queue", "decode", "preprocess", "infer", "read_out")
+STAGES = ("queue", "decode", "preprocess", "infer", "postprocess")
 
 _BUCKETS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -47,7 +47,7 @@ prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:
-    """The counters of one service; a `Watcher` of its frames."""
+    """The counters of one service; an `Observer` of its frames."""
 
     def __init__(self, service: InferenceService) -> None:
         self._service = service
@@ -78,8 +78,8 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
-        self._verdicts = Counter(
-            "edge_verdicts_total",
+        self._escalations = Counter(
+            "edge_escalations_total",
             "Answers judged where an online model or an outbox is configured, by who answered and what was decided.",
             ("model", "source", "decision", "reason"),
             registry=self.registry,
@@ -88,27 +88,32 @@ class Metrics:
         self.registry.register(_Snapshot(service))
         ProcessCollector(registry=self.registry)
 
-    def answered(self, answer: Answer) -> None:
+    def observe(self, image: bytes, request: InferRequest, outcome: Answer | EdgeError) -> None:
+        """Count a frame; see `edge.dataplane.service.Observer`."""
+        del image
+        if isinstance(outcome, EdgeError):
+            self._frames.labels(self.label(request.model), outcome.code).inc()
+        else:
+            self._answered(outcome)
+
+    def _answered(self, answer: Answer) -> None:
         """Count an answered frame and the time of its stages."""
         name = answer.model.name
         series = self._good_frames.get(name)
         if series is None:  # `labels` costs more than the counting
             series = self._frames.labels(name, OK), [self._stage_seconds.labels(name, stage) for stage in STAGES]
             self._good_frames[name] = series
-        count, (queue, decode, preprocess, infer, read_out) = series
+        count, (queue, decode, preprocess, infer, postprocess) = series
         count.inc()
         stages = answer.stages
         queue.observe(answer.queue / 1000)
         decode.observe(stages.decode / 1000)
         preprocess.observe(stages.preprocess / 1000)
         infer.observe(stages.infer / 1000)
-        read_out.observe(stages.read_out / 1000)
-        if (verdict := answer.verdict) is not None:
-            self._verdicts.labels(name, answer.source, verdict.action, verdict.reason or "").inc()
-
-    def failed(self, query: Query, error: EdgeError) -> None:
-        """Count a frame that has no answer."""
-        self._frames.labels(self.label(query.model), error.code).inc()
+        postprocess.observe(stages.postprocess / 1000)
+        if (escalation := answer.escalation) is not None:
+            labels = (name, answer.source, escalation.action, escalation.reason or "")
+            self._escalations.labels(*labels).inc()
 
     def replied(self, door: str, model: str, outcome: str, seconds: float) -> None:
         """Count a request; ``model`` is empty where it was about none, and else comes from `label` or an answer."""
@@ -140,11 +145,11 @@ class _Snapshot(Collector):
         service, pool, repository = self._service, self._service.pool, self._service.repository
         yield InfoMetricFamily("edge", "The service's version.", {"version": __version__})
         for name, words, value in (
-            ("edge_ready", "1 where every model serves and the service is not stopping.", self._is_ready),
-            ("edge_requests_in_flight", "Requests admitted and not answered yet.", service.in_flight),
-            ("edge_requests_in_flight_limit", "Beyond so many a request is refused.", service.max_in_flight),
-            ("edge_held_bytes", "Bytes of request bodies in memory.", service.held_bytes),
-            ("edge_held_bytes_limit", "Beyond so many a request is refused.", service.max_held_bytes),
+            ("edge_ready", "1 where the default model serves, none is loading, and the service is not stopping.", self._is_ready),
+            ("edge_requests_in_flight", "Requests admitted and not answered yet.", service.admission.in_flight),
+            ("edge_requests_in_flight_limit", "Beyond so many a request is refused.", service.admission.max_in_flight),
+            ("edge_held_bytes", "Bytes of request bodies in memory.", service.admission.held_bytes),
+            ("edge_held_bytes_limit", "Beyond so many a request is refused.", service.admission.max_held_bytes),
             ("edge_queue_frames", "Frames that no worker has taken yet.", pool.waiting),
             ("edge_queue_limit", "Frames that may wait.", pool.queue_size),
             ("edge_queue_oldest_age_seconds", "How long the first frame in the queue has waited.", pool.oldest_wait_s),
@@ -156,26 +161,28 @@ class _Snapshot(Collector):
             "edge_model_state", "1 for the state a model's version is in.", labels=("model", "version", "state")
         )
         about = InfoMetricFamily("edge_model", "The versions on hand.", labels=("model", "version"))
-        for one in repository.servables:
-            for state in State:
-                states.add_metric((one.name, str(one.version), state), float(one.state is state))
-            contract = one.contract
-            digest = one.export.digest[:12]
-            about.add_metric(
-                (one.name, str(one.version)), {"task": contract.task, "format": contract.format, "digest": digest}
-            )
-        for name in repository.refused:  # its version is of no account: nothing of it could be read
-            states.add_metric((name, "", State.END), 1.0)
+        for status in repository.statuses():
+            number = "" if status.version is None else str(status.version)
+            for state in VersionState:
+                states.add_metric((status.name, number, state), float(status.state is state))
+        for one in repository.versions:
+            facts = {
+                "task": one.contract.task.name,
+                "format": one.contract.format,
+                "digest": one.ref.digest[:12],
+            }
+            about.add_metric((one.name, str(one.version)), facts)
         yield states
         yield about
-        yield from _behind(service.status())
+        if service.cloud is not None:
+            yield from _cloud_metrics(service.cloud.status().as_json())
 
     @property
     def _is_ready(self) -> bool:
         return self._service.repository.ready and not self._service.stopping
 
 
-def _behind(status: Mapping[str, Any]) -> Iterator[Metric]:
+def _cloud_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:
     """The link and the outbox, where they are configured; see the `status` of each."""
     if link := status.get("link"):
         budget = link["budget"]

@@ -14,14 +14,14 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from edge import logs
+from edge.errors import EdgeError
 from edge.web.metrics import OK
 from edge.web.replies import CODE_HEADER
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from edge.errors import EdgeError
-    from edge.service import Answer, Query
+    from edge.dataplane.answer import Answer, InferRequest
     from edge.web.metrics import Metrics
 
 _log = logging.getLogger("edge.requests")
@@ -52,23 +52,21 @@ class _Facts:
 _facts: ContextVar[_Facts | None] = ContextVar("facts", default=None)
 
 
-class FrameWatcher:
-    """Tells the metrics of each frame, and the request that it belongs to of its model."""
+class ModelOfRequest:
+    """An observer that tells the request which model its frame was for, for its log line and its count."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
-    def answered(self, answer: Answer) -> None:
-        """See `edge.service.Watcher`."""
-        self._metrics.answered(answer)
-        if (facts := _facts.get()) is not None:
-            facts.model = answer.model.name
-
-    def failed(self, query: Query, error: EdgeError) -> None:
-        """See `edge.service.Watcher`."""
-        self._metrics.failed(query, error)
-        if (facts := _facts.get()) is not None:
-            facts.model = self._metrics.label(query.model)
+    def observe(self, image: bytes, request: InferRequest, outcome: Answer | EdgeError) -> None:
+        """See `edge.dataplane.service.Observer`."""
+        del image
+        if (facts := _facts.get()) is None:
+            return
+        if isinstance(outcome, EdgeError):
+            facts.model = self._metrics.label(request.model)
+        else:
+            facts.model = outcome.model.name
 
 
 class Observe:

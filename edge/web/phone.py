@@ -17,19 +17,18 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request, Response
 
 from edge.api_key import Scope
+from edge.dataplane.answer import InferRequest, answer_json
 from edge.errors import EdgeError
-from edge.service import Query
 from edge.web.addresses import is_loopback, public_host
 from edge.web.body import read_body
 from edge.web.keys import KeyForbidden, KeyMissing, check_key, shown_key
 from edge.web.origin import check_origin
 from edge.web.qr import qr_svg
 from edge.web.replies import json_response
-from edge.web.schema import answer_json
 from edge.web.wall import PHONE
 
 if TYPE_CHECKING:
-    from edge.service import InferenceService
+    from edge.dataplane.service import InferenceService
     from edge.settings import Settings
 
 PASS_S = 12 * 3600
@@ -75,12 +74,12 @@ def phone_door(service: InferenceService, settings: Settings) -> APIRouter:
         arrived = time.monotonic()
         check_origin(request)
         _check_pass(request, settings, passes)
-        with service.admit() as place:
-            query = Query(
+        with service.admit() as slot:
+            query = InferRequest(
                 deadline=arrived + settings.deadline_ms / 1000, model=request.query_params.get("model"), camera=PHONE
             )
             seconds = query.deadline - time.monotonic()
-            image = await read_body(request, place, max_bytes=settings.max_body_bytes, seconds=seconds)
+            image = await read_body(request, slot, max_bytes=settings.max_body_bytes, seconds=seconds)
             return json_response(answer_json(await service.infer(image, query)))
 
     @router.get("/wall/phone", summary="Where a phone finds the page that sends a picture")

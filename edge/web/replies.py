@@ -12,8 +12,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from edge import logs
+from edge.dataplane.answer import error_json
 from edge.errors import BodyTooLarge, EdgeError, Refusal, RequestError
-from edge.web.schema import error_json
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

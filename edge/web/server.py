@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
     from types import FrameType
 
-    from edge.service import InferenceService
+    from edge.dataplane.service import InferenceService
     from edge.settings import Settings
 
 _log = logging.getLogger(__name__)

@@ -11,9 +11,9 @@ from edge.export.describe import contract_json
 from edge.web.replies import json_response
 
 if TYPE_CHECKING:
-    from edge.repository.manager import ModelRepository
-    from edge.repository.servable import Servable
-    from edge.service import InferenceService
+    from edge.dataplane.service import InferenceService
+    from edge.repository.repository import ModelRepository
+    from edge.repository.version import ModelVersion
 
 
 def status_door(service: InferenceService) -> APIRouter:
@@ -26,7 +26,7 @@ def status_door(service: InferenceService) -> APIRouter:
         return json_response(
             {
                 "default": repository.default,
-                "models": [_model(servable) for servable in repository.servables],
+                "models": [_model_json(version) for version in repository.versions],
                 "refused": {name: str(fault) for name, fault in repository.refused.items()},
             }
         )
@@ -35,7 +35,7 @@ def status_door(service: InferenceService) -> APIRouter:
     async def live() -> Response:
         return json_response({"live": True})
 
-    @router.get("/health/ready", summary="Has every model run its warm-up?")
+    @router.get("/health/ready", summary="Does the default model serve, and is none loading?")
     async def ready() -> Response:
         is_ready = repository.ready and not service.stopping
         status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
@@ -44,22 +44,25 @@ def status_door(service: InferenceService) -> APIRouter:
     return router
 
 
-def _model(servable: Servable) -> dict[str, Any]:
+def _model_json(version: ModelVersion) -> dict[str, Any]:
     return {
-        "name": servable.name,
-        "version": servable.version,
-        "state": servable.state,
-        "fault": str(servable.fault) if servable.fault else None,
-        "digest": servable.export.digest,
-        **contract_json(servable.contract, servable.labels),
+        "name": version.name,
+        "version": version.version,
+        "state": version.state,
+        "fault": str(version.fault) if version.fault else None,
+        "digest": version.ref.digest,
+        **contract_json(version.contract, version.labels),
     }
 
 
 def _reasons(repository: ModelRepository, *, stopping: bool) -> dict[str, Any]:
-    states = {servable.name: str(servable.fault or servable.state) for servable in repository.servables}
-    reasons: dict[str, Any] = {"models": states | {name: str(fault) for name, fault in repository.refused.items()}}
+    """What each model's state is, and why the service as a whole is not ready."""
+    statuses = repository.statuses()
+    reasons: dict[str, Any] = {
+        "models": {status.name: status.fault or status.state for status in statuses}
+    }
     if stopping:
         reasons["reason"] = "the service is stopping"
-    elif not reasons["models"]:
+    elif not statuses:
         reasons["reason"] = f"no model was found in {repository.path}"
     return reasons

@@ -20,17 +20,16 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
+from edge.dataplane.answer import InferRequest, answer_json, error_json
 from edge.errors import BadRequest, EdgeError, Refusal
-from edge.service import Query
 from edge.web.camera import camera_name
 from edge.web.origin import check_origin
 from edge.web.replies import error_response, json_bytes
-from edge.web.schema import answer_json, error_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edge.service import InferenceService
+    from edge.dataplane.service import InferenceService
     from edge.settings import Settings
 
 _PARAMETERS = ("model", "camera")
@@ -93,19 +92,19 @@ def stream_door(service: InferenceService, settings: Settings) -> APIRouter:
     return router
 
 
-def _query(socket: WebSocket) -> Query:
+def _query(socket: WebSocket) -> InferRequest:
     check_origin(socket)
     given = socket.query_params
     for name in given:
         if name not in _PARAMETERS:
             raise BadRequest(f"There is no query parameter {name!r}. Known: {', '.join(_PARAMETERS)}.")
-    return Query(deadline=0, model=given.get("model"), camera=camera_name(given))
+    return InferRequest(deadline=0, model=given.get("model"), camera=camera_name(given))
 
 
 class _Stream:
     """One connection: a task that receives, one that answers, and the one frame that waits between them."""
 
-    def __init__(self, socket: WebSocket, service: InferenceService, settings: Settings, query: Query) -> None:
+    def __init__(self, socket: WebSocket, service: InferenceService, settings: Settings, query: InferRequest) -> None:
         self._socket = socket
         self._service = service
         self._query = query
@@ -158,8 +157,8 @@ class _Stream:
     async def _answer(self, image: bytes) -> dict[str, Any]:
         query = replace(self._query, deadline=time.monotonic() + self._deadline_s)
         try:
-            with self._service.admit() as place:
-                place.hold(len(image))
+            with self._service.admit() as slot:
+                slot.hold(len(image))
                 return answer_json(await self._service.infer(image, query))
         except EdgeError as error:
             return error_json(error)

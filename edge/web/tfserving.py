@@ -15,16 +15,17 @@ from urllib.parse import unquote
 
 from fastapi import APIRouter, Request, Response
 
+from edge.dataplane.answer import InferRequest
 from edge.errors import BadRequest, EdgeError, ModelNotFound
-from edge.service import Query
 from edge.web.body import caller_gone, read_body
 from edge.web.replies import json_response
 from edge.web.tfserving_reply import metadata_reply, reply, signature_name, status_reply
 from edge.web.tfserving_request import parse
 
 if TYPE_CHECKING:
-    from edge.repository.servable import Servable
-    from edge.service import Answer, InferenceService
+    from edge.dataplane.answer import Answer
+    from edge.dataplane.service import InferenceService
+    from edge.repository.version import ModelVersion
     from edge.settings import Settings
 
 _PATH = re.compile(
@@ -51,28 +52,28 @@ def tf_serving_door(service: InferenceService, settings: Settings) -> APIRouter:
     async def predict(request: Request) -> Response:
         """Row (`instances`) or column (`inputs`) format; images as `{"b64": ...}`, each with an optional `key`."""
         arrived = time.monotonic()
-        name, version, verb = _target(request)
+        name, number, verb = _target(request)
         if verb != ":predict":
             raise _no_verb(request, verb)
-        with service.admit() as place:
+        with service.admit() as slot:
             deadline, gone = arrived + settings.deadline_ms / 1000, partial(caller_gone, request)
-            query = Query(deadline, name, version, gone=gone)
-            servable = service.repository.find(name, version)
+            query = InferRequest(deadline, name, number, caller_gone=gone)
+            version = service.repository.find(name, number)
             seconds = query.deadline - time.monotonic()
-            body = await read_body(request, place, max_bytes=settings.max_body_bytes, seconds=seconds)
+            body = await read_body(request, slot, max_bytes=settings.max_body_bytes, seconds=seconds)
             asked = parse(body)
-            _check_signature(asked.signature, servable)
+            _check_signature(asked.signature, version)
             answers = _all_good(await service.infer_many([instance.image for instance in asked.instances], query))
-            return json_response(reply(asked, answers))
+            return json_response(reply(asked, answers, version.contract))
 
     async def describe(request: Request) -> Response:
         """The version's state, or with `/metadata` its signature."""
-        name, version, verb = _target(request)
-        servable = service.repository.find(name, version)
+        name, number, verb = _target(request)
+        version = service.repository.find(name, number)
         if verb is None:
-            return json_response(status_reply(servable))
+            return json_response(status_reply(version))
         if verb == "/metadata":
-            return json_response(metadata_reply(servable))
+            return json_response(metadata_reply(version))
         raise _no_verb(request, verb)
 
     _document(router, predict, describe)
@@ -121,7 +122,7 @@ _PREDICT_SCHEMA = {
 
 
 def _target(request: Request) -> tuple[str, int | None, str | None]:
-    """Model, version and verb of the path."""
+    """Model, number of its version and verb of the path."""
     path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1").split("?")[0]
     match = _PATH.fullmatch(path)
     if match is None:
@@ -138,8 +139,8 @@ def _no_verb(request: Request, verb: str | None) -> EdgeError:
     return BadRequest(f"Malformed request: {request.method} {request.url.path}")
 
 
-def _check_signature(name: str | None, servable: Servable) -> None:
-    serving = signature_name(servable.contract)
+def _check_signature(name: str | None, version: ModelVersion) -> None:
+    serving = signature_name(version.contract)
     if name and name.removesuffix(_TWIN) != serving.removesuffix(_TWIN):
         raise BadRequest(f'Serving signature name: "{name}" not found in signature def. It has "{serving}".')
 

@@ -14,15 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from edge.dataplane.answer import answer_json
 from edge.errors import EdgeError
-from edge.model.prediction import Detections
 from edge.vision.thumbnail import thumbnail
-from edge.web.schema import answer_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from edge.service import Answer, Query
+    from edge.dataplane.answer import Answer, InferRequest
 
 PHONE = "phone"
 """The camera name of pictures sent by the phone page."""
@@ -115,19 +114,18 @@ class Wall:
         finally:
             self._watchers.discard(news)
 
-    def saw(self, image: bytes, query: Query, answer: Answer) -> None:
-        """Take an answer in; called for every frame of the service, so that it does little while nobody watches."""
+    def observe(self, image: bytes, request: InferRequest, outcome: Answer | EdgeError) -> None:
+        """Take an answer in. Called for every frame, so that it does little while nobody watches."""
+        if isinstance(outcome, EdgeError):
+            return
         minute = int(self._clock() // 60)
         counts = self._minutes.get(minute)
         if counts is None:
             counts = self._new_minute(minute)
-        if isinstance(answer.prediction, Detections):
-            for item in answer.items:
-                counts[item.label] += 1
-        elif answer.items:
-            counts[answer.items[0].label] += 1
-        if self._watchers or query.camera == PHONE:
-            self._keep(query.camera, image, answer_json(answer))
+        for label in outcome.prediction.task.headline(outcome.items):
+            counts[label] += 1
+        if self._watchers or request.camera == PHONE:
+            self._keep(request.camera, image, answer_json(outcome))
 
     def since(self, number: int) -> list[Seen]:
         """What came after that number and is still kept, oldest first."""

@@ -53,18 +53,18 @@ def test_a_clock_set_back_ten_years_and_forward_one_loses_nothing_and_renews_no_
         today = year(server)
         assert server.post(photo)["source"] == "cloud"  # the one call of the day
         for frame in frames(3):
-            assert server.post(frame)["hindrance"] == "budget_spent"
+            assert server.post(frame)["blocked_by"] == "budget_spent"
         before = kept(server)
         assert len(before) == 3
         for jump, then in (("-10y", today - 10), ("+1y", today + 1)):
             set_to(jump)
             server.wait(lambda then=then: year(server) == then)
-            assert server.post(photo)["hindrance"] == "budget_spent"
+            assert server.post(photo)["blocked_by"] == "budget_spent"
             assert kept(server) >= before
     for jump in ("-10y", "+1y"):
         set_to(jump)
         with serve(*prefix, **settings) as server:
             server.link_is("up")
-            assert server.post(photo)["hindrance"] == "budget_spent"
+            assert server.post(photo)["blocked_by"] == "budget_spent"
             assert kept(server) >= before
             assert server.get("/fallback")["outbox"]["settled"] == 0

@@ -128,14 +128,14 @@ def test_without_any_credentials_the_edge_serves_and_says_what_is_missing(serve,
         server.wait(lambda: "credentials" in server.get("/fallback")["link"]["fault"])
         assert server.get("/health/ready")["ready"]
         answer = server.post(photo)
-        assert (answer["source"], answer["hindrance"]) == ("edge", "link_down")
+        assert (answer["source"], answer["blocked_by"]) == ("edge", "link_down")
 
 
 @pytest.mark.usefixtures("home")
 def test_a_certificate_that_is_not_trusted_is_told(serve, vertex, address, account, photo):
     with serve(**UNSURE, **address, cloud_credentials=account) as server:
         server.wait(lambda: "certificate" in server.get("/fallback")["link"]["fault"])
-        assert server.post(photo)["hindrance"] == "link_down"
+        assert server.post(photo)["blocked_by"] == "link_down"
     assert vertex.calls() == []
 
 
@@ -144,9 +144,9 @@ def test_an_account_that_the_far_side_does_not_know_is_told(serve, vertex, addre
     stranger = written(tmp_path, rsa.generate_private_key(65_537, 2048))
     with serve(**UNSURE, **address, cloud_credentials=stranger) as server:
         server.link_is("up")
-        assert server.post(photo)["hindrance"] == "cloud_failed"
+        assert server.post(photo)["blocked_by"] == "cloud_failed"
         assert "credentials are wrong" in server.get("/fallback")["link"]["fault"]
-        assert server.post(photo)["hindrance"] == "link_down"
+        assert server.post(photo)["blocked_by"] == "link_down"
     assert vertex.calls() == []
 
 
@@ -158,7 +158,7 @@ def test_a_token_that_is_refused_is_told(serve, vertex, address, federated, phot
         server.link_is("up")
         assert server.post(photo)["source"] == "edge"
         assert "credentials are wrong" in server.get("/fallback")["link"]["fault"]
-        assert server.post(photo)["hindrance"] == "link_down"
+        assert server.post(photo)["blocked_by"] == "link_down"
 
 
 @pytest.mark.usefixtures("trusted", "home")
@@ -170,8 +170,8 @@ def test_a_token_that_does_not_come_costs_the_clouds_share_once_and_holds_up_not
     with serve(**UNSURE, **address, cloud_timeout_ms=500) as server:
         server.link_is("up")
         started = time.monotonic()
-        assert server.post(photo)["hindrance"] == "timed_out"
+        assert server.post(photo)["blocked_by"] == "timed_out"
         assert time.monotonic() - started < 5
-        assert server.post(photo)["hindrance"] == "link_down"
+        assert server.post(photo)["blocked_by"] == "link_down"
         server.process.terminate()
         assert server.process.wait(10) == 0

@@ -30,8 +30,8 @@ def test_a_cloud_that_hangs_costs_its_share_of_one_frame_and_is_used_again_when_
         vertex.behave(hang=True)
         answers = [server.post(photo) for _ in range(20)]
         assert {answer["source"] for answer in answers} == {"edge"}
-        assert answers[0]["hindrance"] == "timed_out"
-        assert {answer["hindrance"] for answer in answers[1:]} == {"link_down"}
+        assert answers[0]["blocked_by"] == "timed_out"
+        assert {answer["blocked_by"] for answer in answers[1:]} == {"link_down"}
         vertex.behave()
         server.heals(photo)
         assert server.post(photo)["source"] == "cloud"
@@ -67,7 +67,7 @@ def test_a_refused_connection_leaves_the_edges_answer(serve, cloud, photo):
     with serve(**MODEL, **{**cloud, "cloud-address": address}) as server:
         assert server.get("/health/ready")["ready"]
         answers = [server.post(photo) for _ in range(10)]
-        assert {(answer["source"], answer["hindrance"]) for answer in answers} == {("edge", "link_down")}
+        assert {(answer["source"], answer["blocked_by"]) for answer in answers} == {("edge", "link_down")}
         server.wait(lambda: "answers at" in (server.get("/fallback")["link"]["fault"] or ""))
 
 
@@ -91,7 +91,7 @@ def test_a_cloud_process_that_dies_and_comes_back_is_found_again(serve, cloud, p
             server.link_is("up")
             first.stop()
             assert server.post(photo)["source"] == "edge"
-            assert server.post(photo)["hindrance"] == "link_down"
+            assert server.post(photo)["blocked_by"] == "link_down"
             assert server.get("/health/ready")["ready"]
 
 
@@ -103,7 +103,7 @@ def test_an_endpoint_that_stays_busy_is_left_alone_after_a_while(serve, cloud, v
         vertex.behave(status=status)
         answers = [server.post(photo) for _ in range(8)]
         assert {answer["source"] for answer in answers} == {"edge"}
-        assert answers[-1]["hindrance"] == "link_down"
+        assert answers[-1]["blocked_by"] == "link_down"
 
 
 def test_credentials_that_are_wrong_are_told_and_nothing_is_slowed(serve, cloud, vertex, photo):
@@ -111,8 +111,8 @@ def test_credentials_that_are_wrong_are_told_and_nothing_is_slowed(serve, cloud,
     with serve(**MODEL, **cloud) as server:
         server.link_is("up")
         vertex.behave(status=403)
-        assert server.post(photo)["hindrance"] == "cloud_failed"
-        assert server.post(photo)["hindrance"] == "link_down"
+        assert server.post(photo)["blocked_by"] == "cloud_failed"
+        assert server.post(photo)["blocked_by"] == "link_down"
         assert "credentials" in server.get("/fallback")["link"]["fault"]
 
 
@@ -122,7 +122,7 @@ def test_the_edge_answers_at_once_though_the_link_is_not_there_yet(serve, cloud,
         first = server.post(photo)
         assert first["source"] in {"edge", "cloud"}
         if first["source"] == "edge":
-            assert first["hindrance"] == "link_down"
+            assert first["blocked_by"] == "link_down"
 
 
 def test_a_spent_budget_leaves_the_edges_answer_flagged_also_after_a_restart(serve, cloud, vertex, photo, tmp_path):
@@ -133,14 +133,14 @@ def test_a_spent_budget_leaves_the_edges_answer_flagged_also_after_a_restart(ser
         sources = [server.post(photo).get("source") for _ in range(2)]
         last = server.post(photo)
     assert sources == ["cloud", "cloud"]
-    assert (last["source"], last["hindrance"]) == ("edge", "budget_spent")
+    assert (last["source"], last["blocked_by"]) == ("edge", "budget_spent")
     for years in (-10, 1):  # the wall clock is set while the service is down
         kept = json.loads((tmp_path / "budget.json").read_text())
         kept["reading"]["wall"] -= years * 365 * 86_400
         (tmp_path / "budget.json").write_text(json.dumps(kept))
         with serve(**settings) as server:
             server.link_is("up")
-            assert server.post(photo)["hindrance"] == "budget_spent"
+            assert server.post(photo)["blocked_by"] == "budget_spent"
     assert len(vertex.calls()) == 2
 
 
@@ -164,7 +164,7 @@ def test_a_caller_in_a_hurry_does_not_take_the_cloud_from_the_others(serve, clou
     with serve(**MODEL, **cloud) as server:
         server.link_is("up")
         assert server.post(photo)["source"] == "cloud"
-        assert server.post(photo, deadline_ms=300)["hindrance"] == "timed_out"
+        assert server.post(photo, deadline_ms=300)["blocked_by"] == "timed_out"
         assert server.post(photo)["source"] == "cloud"
 
 
@@ -174,7 +174,7 @@ def test_a_rate_limit_leaves_the_edges_answer(serve, cloud, vertex, photo):
         server.link_is("up")
         answers = [server.post(photo) for _ in range(3)]
     assert answers[0]["source"] == "cloud"
-    assert {answer.get("hindrance") for answer in answers[1:]} == {"rate_limited"}
+    assert {answer.get("blocked_by") for answer in answers[1:]} == {"rate_limited"}
 
 
 def test_without_a_cloud_nothing_of_googles_is_imported_and_nothing_is_connected(serve, photo, tmp_path):
@@ -199,8 +199,8 @@ def test_without_a_cloud_nothing_of_googles_is_imported_and_nothing_is_connected
 
 def test_settings_without_a_cloud_import_nothing_of_googles():
     script = (
-        "import sys; from edge.bootstrap import *; from edge.settings import Settings; import edge.web.server;"
-        "s = Settings(); serving_service(s, build_repository(s));"
+        "import sys; from edge.wiring.bootstrap import *; from edge.settings import Settings; import edge.web.server;"
+        "s = Settings(); build_serving_service(s, build_repository(s));"
         "heavy = ('google', 'grpc', 'sqlite3', 'cryptography');"
         "print([name for name, module in sys.modules.items() if name.split('.')[0] in heavy"
         " and getattr(module, '__file__', None)])"  # namespace packages alone come from the venv's .pth files
@@ -251,7 +251,7 @@ for _ in range(count):
     except urllib.error.HTTPError as error:  # its model is loading
         answer = {"source": str(error.code)}
     took = time.monotonic() - started
-    print(json.dumps([answer["source"], answer.get("hindrance"), took, answer.get("decision")]))
+    print(json.dumps([answer["source"], answer.get("blocked_by"), took, answer.get("decision")]))
 """
 
 

@@ -155,7 +155,7 @@ def test_several_images_of_one_request_are_decided_one_by_one(server, photo, cof
 def test_garbage_leaves_the_edges_answer(server, photo, vertex, garbage):
     vertex.behave(garbage)
     answer = checked(server.post(photo, model="imagenet"))
-    assert (answer["source"], answer["hindrance"]) == ("edge", "cloud_failed")
+    assert (answer["source"], answer["blocked_by"]) == ("edge", "cloud_failed")
     vertex.behave()
     server.post(photo, model="imagenet")  # a success in between: the breaker counts failures in a row
 
@@ -165,7 +165,7 @@ def test_a_slow_cloud_leaves_the_edges_answer_within_the_deadline(server, photo,
     started = time.monotonic()
     answer = checked(server.post(photo, model="imagenet", deadline_ms=800))
     assert answer["source"] == "edge"
-    assert answer["hindrance"] == "timed_out"
+    assert answer["blocked_by"] == "timed_out"
     assert time.monotonic() - started < 0.8 + 0.2  # the client's own share
     vertex.behave()
 

@@ -108,7 +108,7 @@ def test_a_short_outage_with_entries_under_way_ends_no_forwarding(serve, cloud, 
     with serve(**UNSURE, **cloud, cloud_timeout_ms=300, outbox_dir=tmp_path) as server:
         server.wait(lambda: server.get("/fallback")["link"]["calls_under_way"] == MOST_UNDER_WAY)
         (live,) = frames(1, start=100)
-        assert server.post(live)["hindrance"] == "timed_out"  # so that the link connects anew, and gives those calls up
+        assert server.post(live)["blocked_by"] == "timed_out"  # so that the link connects anew, and gives those calls up
         vertex.behave()
         server.wait(lambda: server.get("/outbox")["status"]["waiting"] == 0)
         assert server.get("/outbox")["status"]["settled"] == 9
@@ -124,7 +124,7 @@ def test_frames_are_kept_for_training_without_any_cloud(serve, photo, coffee, tm
     settings = {"models": "models/imagenet", "cloud_mode": "low_confidence", "outbox_ack_ms": 3000}
     with serve(**settings, outbox_dir=tmp_path) as server:
         unsure, sure = server.post(photo), server.post(coffee)
-        assert (unsure["decision"], unsure["hindrance"]) == ("defer", "no_endpoint")
+        assert (unsure["decision"], unsure["blocked_by"]) == ("defer", "no_endpoint")
         assert sure["decision"] == "accept"
         assert len(server.get("/outbox")["entries"]) == 1
 
@@ -307,7 +307,7 @@ def test_a_frame_that_timed_out_live_is_asked_about_again_under_the_same_key(ser
         server.link_is("up")
         vertex.behave(delay_s=1.0)
         answer = server.post(photo)
-        assert (answer["hindrance"], answer["outbox"]["state"]) == ("timed_out", "kept")
+        assert (answer["blocked_by"], answer["outbox"]["state"]) == ("timed_out", "kept")
         assert 200 < answer["cloud_wait_ms"] < 1000
         key = answer["outbox"]["key"]
         server.wait(lambda: server.get(f"/outbox/{key}")["state"] == "settled")

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from edge.assistance import assisted_service
-from edge.bootstrap import build_repository, build_service, load_models, serving_service
+from edge.dataplane.service import Query
 from edge.errors import CorruptImage, ExportError, ModelUnavailable, SettingsError
 from edge.fallback.policy import LinkState
-from edge.repository.servable import State
-from edge.service import Query
+from edge.repository.version import State
 from edge.settings import Settings
 from edge.testing.vertex import ENDPOINT
+from edge.wiring.bootstrap import build_repository, build_service, build_serving_service, load_models
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 
@@ -26,7 +25,7 @@ def build(vertex, models, **settings):
         models=models, workers=1, cloud_endpoint=ENDPOINT, cloud_address=vertex.address, cloud_credentials="anonymous",
         **settings,
     )  # fmt: skip
-    return assisted_service(given, build_service(given, build_repository(given)))
+    return build_serving_service(given, build_service(given, build_repository(given)))
 
 
 def run(service, *images, load=True, **query):
@@ -52,7 +51,7 @@ def test_the_cloud_answers_for_a_model_that_does_not_serve(vertex, photo):
     vertex.behave()
     service = build(vertex, MODELS / "imagenet", cloud_mode="on_error")
     (answer,) = run(service, photo, load=False)
-    assert service.repository.servables[0].state is State.START
+    assert service.repository.versions[0].state is State.START
     assert (answer.source, answer.verdict.reason) == ("cloud", "edge_failed")
     assert (answer.width, answer.height) == (512, 512)
     assert answer.items[0].label == "daisy"
@@ -129,7 +128,7 @@ def test_a_rule_for_a_label_the_model_does_not_have_is_refused_at_load(vertex, o
 def test_settings_that_contradict_each_other_are_refused_at_start(settings, words):
     given = Settings(models=MODELS / "imagenet", **settings)
     with pytest.raises(SettingsError, match=words):
-        serving_service(given, build_repository(given))
+        build_serving_service(given, build_repository(given))
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", "null", '{"steady": "x"}', "\0" * 200])
@@ -141,7 +140,7 @@ def test_where_what_was_spent_cannot_be_read_nothing_is_spent_and_the_edge_serve
         vertex, MODELS / "imagenet", cloud_mode="prefer_cloud", cloud_calls_per_day=3, cloud_budget_file=file
     )
     (answer,) = run(service, photo)
-    assert (answer.source, answer.verdict.hindrance) == ("edge", "budget_spent")
+    assert (answer.source, answer.verdict.blocked_by) == ("edge", "budget_spent")
     assert "cannot be read" in service.status()["link"]["budget"]["file_fault"]
     assert vertex.calls() == []
     assert file.read_text() == content
@@ -175,7 +174,7 @@ def test_the_images_of_one_request_do_not_wait_for_the_cloud_one_after_the_other
     answers = ask_many(service, images, seconds=6)
     sources = [answer.source for answer in answers]  # none is an error
     assert sources.count("cloud") == 8
-    assert {answer.verdict.hindrance for answer in answers if answer.source == "edge"} == {"busy"}
+    assert {answer.verdict.blocked_by for answer in answers if answer.source == "edge"} == {"busy"}
 
 
 def test_a_caller_who_has_gone_before_the_call_costs_nothing(vertex, photo, tmp_path):
@@ -187,6 +186,6 @@ def test_a_caller_who_has_gone_before_the_call_costs_nothing(vertex, photo, tmp_
         vertex, MODELS / "imagenet", cloud_mode="prefer_cloud", cloud_calls_per_day=9, outbox_dir=tmp_path / "box"
     )
     (answer,) = run(service, photo, gone=gone)
-    assert answer.verdict.hindrance == "caller_gone"
+    assert answer.verdict.blocked_by == "caller_gone"
     assert service.status()["link"]["budget"]["calls_today"] == 0
     assert vertex.calls() == []

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from edge.bench.black_hole import BlackHoleReport, Row, black_hole, make_rows, measure_black_hole
-from edge.bootstrap import build_repository, embedded_models
 from edge.settings import Settings
+from edge.wiring.bootstrap import build_repository, embedded_models
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,9 +42,9 @@ def test_it_counts_frames_and_takes_no_seconds():
 @pytest.mark.slow
 def test_servers_with_and_without_are_measured_once_the_breaker_is_open():
     settings = Settings(models=embedded_models(), workers=1)
-    servable = build_repository(settings).find("imagenet")
+    version = build_repository(settings).find("imagenet")
     asked = []
-    report = measure_black_hole(servable, settings, 20, lambda: asked.append(1))
+    report = measure_black_hole(version, settings, 20, lambda: asked.append(1))
     assert isinstance(report, BlackHoleReport)
     assert len(asked) == report.frames == 20
     assert [row.name for row in report.rows] == ["off", "off, again", "black hole", "black hole and outbox"]

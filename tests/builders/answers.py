@@ -6,10 +6,11 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Any
 
-from edge.bootstrap import build_service, load_models
+from edge.dataplane.answer import Answer
+from edge.dataplane.service import Query
 from edge.errors import EdgeError
-from edge.service import Answer, Query
 from edge.settings import Settings
+from edge.wiring.bootstrap import build_service, load_models
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

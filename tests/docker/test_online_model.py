@@ -41,7 +41,7 @@ def vertex(engine):
 def test_kept_frames_outlive_their_container_and_its_user_may_list_them(engine, lite, volume):
     with engine.run(lite, *HARDENED, *volume, *KEEPING) as container:
         status, answer = container.wait_ready().ask("/predict?camera=line-3", ASTRONAUT)
-        assert (status, answer["decision"], answer["hindrance"]) == (200, "defer", "no_endpoint")
+        assert (status, answer["decision"], answer["blocked_by"]) == (200, "defer", "no_endpoint")
         assert answer["outbox"]["state"] == "kept"
     with engine.run(lite, *HARDENED, *volume, *KEEPING) as container:
         (entry,) = map(json.loads, container.wait_ready().execute("edge", "outbox", "list", "--json").splitlines())

@@ -29,7 +29,9 @@ from PIL import Image
 
 from edge.errors import ExportError
 from edge.export.read import read_export
-from edge.model.contract import UNIT_RANGE, Normalization, Task
+from edge.model.contract import UNIT_RANGE, Normalization
+from edge.model.tasks.classification import CLASSIFICATION
+from edge.model.tasks.detection import DETECTION
 
 TENSOR = {"boxes": 1, "classes": 2, "scores": 3, "count": 4}
 ORDERS = list(itertools.permutations(ROLES))
@@ -49,7 +51,7 @@ def roles(contract):
 @pytest.mark.parametrize("order", ORDERS)
 def test_the_operator_tells_the_outputs_in_any_order(order, tmp_path):
     contract = read(tmp_path, detector(order, classes=3))
-    assert contract.task is Task.DETECTION
+    assert contract.task is DETECTION
     assert roles(contract) == TENSOR
     assert contract.origins["outputs"] == "the outputs of TFLite_Detection_PostProcess"
 
@@ -121,7 +123,7 @@ def test_state_beside_the_image_is_a_video_model(tmp_path):
 @pytest.mark.parametrize(("activation", "multi_label"), [(SOFTMAX, False), (LOGISTIC, True)])
 def test_the_last_operator_tells_one_label_from_several(activation, multi_label, tmp_path):
     contract = read(tmp_path, classifier(activation=activation), LABELS)
-    assert (contract.task, contract.multi_label) == (Task.CLASSIFICATION, multi_label)
+    assert (contract.task, contract.multi_label) == (CLASSIFICATION, multi_label)
 
 
 def test_operators_that_only_repack_scores_are_looked_through(tmp_path):

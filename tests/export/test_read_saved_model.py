@@ -7,7 +7,9 @@ import pytest
 from builders.saved_model import DETECTIONS, FLOAT, IMAGE, SCORES, STRING, saved_model
 
 from edge.export.read import read_export
-from edge.model.contract import EncodedInput, Format, Task
+from edge.model.contract import EncodedInput, Format
+from edge.model.tasks.classification import CLASSIFICATION
+from edge.model.tasks.detection import DETECTION
 
 ENCODED = {"encoded_image": (STRING, [-1]), "key": (STRING, [-1])}
 WITHOUT_KEY = {"encoded_image": (STRING, [-1])}
@@ -23,7 +25,7 @@ def read(folder, signatures, labels=None, **parts):
 
 def test_a_classification_signature_is_read(tmp_path):
     contract = read(tmp_path, {MAIN: (IMAGE, SCORES)})
-    assert (contract.format, contract.task, contract.multi_label) == (Format.SAVED_MODEL, Task.CLASSIFICATION, False)
+    assert (contract.format, contract.task, contract.multi_label) == (Format.SAVED_MODEL, CLASSIFICATION, False)
     assert contract.input == EncodedInput(MAIN, "image_bytes", "key")
     assert contract.labels is None
     assert contract.origins["labels"] == "the model's own output labels"
@@ -33,7 +35,7 @@ def test_a_classification_signature_is_read(tmp_path):
 
 def test_a_detection_signature_is_read(tmp_path):
     contract = read(tmp_path, {MAIN: (ENCODED, DETECTIONS)})
-    assert contract.task is Task.DETECTION
+    assert contract.task is DETECTION
     assert contract.input.name == "encoded_image"
     assert contract.signature.outputs["detection_boxes"][1] == (-1, 40, 4)
 

@@ -13,8 +13,10 @@ from PIL import Image
 
 from edge.errors import ExportError
 from edge.export.read import read_export
-from edge.model.contract import Format, PixelInput, Task
+from edge.model.contract import Format, PixelInput
 from edge.model.preprocess import min_decoded_side, preprocess
+from edge.model.tasks.classification import CLASSIFICATION
+from edge.model.tasks.detection import DETECTION
 from edge.vision.decode import decode
 
 STEP = 1 / 256
@@ -57,7 +59,7 @@ def test_a_classification_export_is_read_right(shared_exports, folder):
     export = read_export(shared_exports / folder)
     contract = export.contract
     assert export.model.name == file
-    assert (contract.format, contract.task) == (Format.TFLITE, Task.CLASSIFICATION)
+    assert (contract.format, contract.task) == (Format.TFLITE, CLASSIFICATION)
     assert contract.multi_label is multi_label
     assert (len(contract.labels) if isinstance(labels, int) else contract.labels) == labels
     spec = contract.input
@@ -75,7 +77,7 @@ def test_a_classification_export_is_read_right(shared_exports, folder):
 
 def test_the_detection_export_is_read_right(shared_exports):
     contract = read_export(shared_exports / "drugs-detection").contract
-    assert contract.task is Task.DETECTION
+    assert contract.task is DETECTION
     assert contract.labels == DRUGS, "the side file's background is no class"
     assert (contract.input.name, contract.input.dtype) == ("normalized_input_image_tensor", "uint8")
     assert (contract.input.width, contract.input.height) == (320, 320)

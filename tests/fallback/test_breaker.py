@@ -59,16 +59,16 @@ def half_open() -> Breaker:
 
 def test_half_open_lets_one_call_through_at_a_time():
     breaker = half_open()
-    assert [breaker.take_trial(), breaker.take_trial()] == [True, False]
+    assert [breaker.take_probe(), breaker.take_probe()] == [True, False]
     breaker.given_up()
-    assert breaker.take_trial()
+    assert breaker.take_probe()
 
 
 def test_the_trial_closes_it_or_opens_it_for_longer():
     well, ill = half_open(), half_open()
-    well.take_trial()
+    well.take_probe()
     well.succeeded()
-    ill.take_trial()
+    ill.take_probe()
     ill.failed(1, 0, costly=False)
     assert well.state is BreakerState.CLOSED
     assert (ill.state, ill.wait_s(1)) == (BreakerState.OPEN, 2)
@@ -84,7 +84,7 @@ def test_calls_that_were_under_way_when_it_opened_change_nothing_any_more():
 
 def test_after_it_closed_the_next_opening_is_short_again():
     breaker = half_open()
-    breaker.take_trial()
+    breaker.take_probe()
     breaker.succeeded()
     breaker.failed(5, 0, costly=True)
     assert breaker.wait_s(5) == 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from edge.fallback.budget import DAY_S, MONTH_S, Budget, Limits, Spent, Window
-from edge.fallback.policy import Hindrance
+from edge.fallback.policy import BlockedBy
 
-SPENT, LIMITED = Hindrance.BUDGET_SPENT, Hindrance.RATE_LIMITED
+SPENT, LIMITED = BlockedBy.BUDGET_SPENT, BlockedBy.RATE_LIMITED
 
 
 def test_calls_of_a_day_are_capped_and_a_new_day_begins_24_hours_after_the_first():
@@ -49,7 +49,7 @@ def test_a_call_that_was_refused_is_not_counted():
 
 def test_asking_counts_nothing():
     budget = Budget(Limits(calls_per_day=1, per_second=1))
-    assert [budget.hindrance(0) for _ in range(3)] == [None] * 3
+    assert [budget.blocked_by(0) for _ in range(3)] == [None] * 3
 
 
 def test_what_was_spent_survives_its_file():

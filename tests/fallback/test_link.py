@@ -14,15 +14,14 @@ from edge.errors import CloudError, CloudNotAsked, CloudUnreachable
 from edge.fallback import link as link_module
 from edge.fallback.breaker import Backoff, Breaker, BreakerState
 from edge.fallback.budget import Budget, Limits
-from edge.fallback.cloud import CloudAnswer, Question
+from edge.fallback.cloud import CloudRequest, CloudResponse
 from edge.fallback.ledger import Ledger
 from edge.fallback.link import Link
 from edge.fallback.policy import LinkState
-from edge.model.contract import Task
-from edge.model.prediction import Classification
+from edge.model.tasks.classification import CLASSIFICATION, Classification
 
-ANSWER = CloudAnswer(Classification(("a",), np.ones(1, np.float32), False), (), "far", 5.0)
-ASKED = Question(b"image", Task.CLASSIFICATION, ("a",), {}, "m")
+ANSWER = CloudResponse(Classification(("a",), np.ones(1, np.float32), False), (), "far", 5.0)
+ASKED = CloudRequest(b"image", CLASSIFICATION, ("a",), {}, "m")
 
 
 class Client:
@@ -117,7 +116,7 @@ def test_a_failure_from_before_the_breaker_opened_does_not_open_it_again():
         wait(lambda: len(client.told) == 1)
         ask(link)
         assert link.breaker.state is not BreakerState.CLOSED
-        wait(lambda: link.state is LinkState.TRIAL)
+        wait(lambda: link.state is LinkState.HALF_OPEN)
         assert ask(link) is ANSWER
         link._loop.call_soon_threadsafe(late.set)
         with pytest.raises(CloudUnreachable, match="too late"):

@@ -8,23 +8,22 @@ import pytest
 from edge import errors
 from edge.fallback.policy import (
     Action,
+    BlockedBy,
+    CloudAvailability,
     Decision,
-    Hindrance,
     LinkState,
-    Means,
-    Mode,
-    Reason,
-    Rules,
     after_failure,
     decide,
     doubt,
-    parse_modes,
+    escalation_reason,
+    escalation_reason_after,
     tuned,
-    wish,
-    wish_after,
 )
-from edge.model.contract import FallbackTuning
-from edge.model.prediction import Classification, Detections, Selection
+from edge.model.contract import ModelFallback
+from edge.model.prediction import Selection
+from edge.model.rules import Mode, Reason, Rules, parse_modes
+from edge.model.tasks.classification import Classification
+from edge.model.tasks.detection import Detections
 
 LOW = Rules(frozenset({Mode.LOW_CONFIDENCE}), threshold=0.5, margin=0.1, bands={"rose": (0.4, 0.9)})
 SHOW_ALL = Selection(100, 0.0, {})
@@ -94,8 +93,8 @@ SURE, UNSURE = classes(daisy=0.9, tulip=0.05), classes(daisy=0.4, tulip=0.05)
 )
 def test_each_mode_wants_the_cloud_for_its_own_reasons(modes, on_sure, on_unsure, on_failure, on_overload):
     rules = Rules(parse_modes(modes))
-    seen = [wish(one, one.select(SHOW_ALL), rules) for one in (SURE, UNSURE)]
-    failed = [wish_after(error, rules) for error in (errors.InferenceFailed("x"), errors.Overloaded("x"))]
+    seen = [escalation_reason(one, one.select(SHOW_ALL), rules) for one in (SURE, UNSURE)]
+    failed = [escalation_reason_after(error, rules) for error in (errors.InferenceFailed("x"), errors.Overloaded("x"))]
     assert [*seen, *failed] == [on_sure, on_unsure, on_failure, on_overload]
 
 
@@ -104,56 +103,56 @@ def test_each_mode_wants_the_cloud_for_its_own_reasons(modes, on_sure, on_unsure
     "kind", [errors.BadRequest, errors.CorruptImage, errors.UnsupportedImage, errors.ModelNotFound, errors.ShuttingDown]
 )
 def test_no_mode_asks_the_cloud_about_a_request_that_is_wrong(mode, kind):
-    assert wish_after(kind("x"), Rules(parse_modes(mode))) is None
+    assert escalation_reason_after(kind("x"), Rules(parse_modes(mode))) is None
 
 
 def test_a_late_or_unavailable_edge_is_a_reason_too():
     rules = Rules(frozenset({Mode.ON_ERROR}))
-    assert wish_after(errors.DeadlineExceeded("x"), rules) is Reason.EDGE_LATE
-    assert wish_after(errors.ModelUnavailable("x"), rules) is Reason.EDGE_FAILED
+    assert escalation_reason_after(errors.DeadlineExceeded("x"), rules) is Reason.EDGE_LATE
+    assert escalation_reason_after(errors.ModelUnavailable("x"), rules) is Reason.EDGE_FAILED
 
 
-UP, TRIAL, DOWN, ABSENT = LinkState.UP, LinkState.TRIAL, LinkState.DOWN, LinkState.ABSENT
-FINE = Means(UP, None, 1.0, outbox=True)
+UP, TRIAL, DOWN, ABSENT = LinkState.UP, LinkState.HALF_OPEN, LinkState.DOWN, LinkState.ABSENT
+FINE = CloudAvailability(UP, None, 1.0, outbox=True)
 
 
 @pytest.mark.parametrize(
     ("reason", "means", "answered", "decision"),
     [
         (None, FINE, True, Decision(Action.ACCEPT)),
-        (None, Means(DOWN, None, 1, outbox=True), True, Decision(Action.ACCEPT)),
+        (None, CloudAvailability(DOWN, None, 1, outbox=True), True, Decision(Action.ACCEPT)),
         (Reason.LOW_SCORE, FINE, True, Decision(Action.ESCALATE, Reason.LOW_SCORE)),
         (Reason.PREFERRED, FINE, True, Decision(Action.ESCALATE, Reason.PREFERRED)),
         (Reason.SHADOWED, FINE, True, Decision(Action.SHADOW, Reason.SHADOWED)),
         (Reason.EDGE_FAILED, FINE, False, Decision(Action.ESCALATE, Reason.EDGE_FAILED)),
         (
             Reason.LOW_SCORE,
-            Means(TRIAL, None, 1, outbox=True),
+            CloudAvailability(TRIAL, None, 1, outbox=True),
             True,
-            Decision(Action.TRY, Reason.LOW_SCORE, Hindrance.LINK_DOWN, keep=True),
+            Decision(Action.PROBE, Reason.LOW_SCORE, BlockedBy.LINK_DOWN, keep=True),
         ),
         (
             Reason.EDGE_FAILED,
-            Means(TRIAL, None, 1, outbox=True),
+            CloudAvailability(TRIAL, None, 1, outbox=True),
             False,
             Decision(Action.ESCALATE, Reason.EDGE_FAILED),
         ),
         (
             Reason.PREFERRED,
-            Means(TRIAL, None, 1, outbox=True),
+            CloudAvailability(TRIAL, None, 1, outbox=True),
             True,
-            Decision(Action.TRY, Reason.PREFERRED, Hindrance.LINK_DOWN),
+            Decision(Action.PROBE, Reason.PREFERRED, BlockedBy.LINK_DOWN),
         ),
-        (Reason.SHADOWED, Means(TRIAL, None, 1, outbox=True), True, Decision(Action.SHADOW, Reason.SHADOWED)),
+        (Reason.SHADOWED, CloudAvailability(TRIAL, None, 1, outbox=True), True, Decision(Action.SHADOW, Reason.SHADOWED)),
         *[
-            (reason, means, True, Decision(action, reason, hindrance, keep=action is Action.DEFER))
-            for means, hindrance in [
-                (Means(DOWN, None, 1, outbox=True), Hindrance.LINK_DOWN),
-                (Means(ABSENT, None, 1, outbox=True), Hindrance.NO_ENDPOINT),
-                (Means(UP, Hindrance.BUDGET_SPENT, 1, outbox=True), Hindrance.BUDGET_SPENT),
-                (Means(UP, Hindrance.RATE_LIMITED, 1, outbox=True), Hindrance.RATE_LIMITED),
-                (Means(UP, None, 0.001, outbox=True), Hindrance.NO_TIME),
-                (Means(UP, None, -3, outbox=True), Hindrance.NO_TIME),
+            (reason, means, True, Decision(action, reason, blocked_by, keep=action is Action.DEFER))
+            for means, blocked_by in [
+                (CloudAvailability(DOWN, None, 1, outbox=True), BlockedBy.LINK_DOWN),
+                (CloudAvailability(ABSENT, None, 1, outbox=True), BlockedBy.NO_ENDPOINT),
+                (CloudAvailability(UP, BlockedBy.BUDGET_SPENT, 1, outbox=True), BlockedBy.BUDGET_SPENT),
+                (CloudAvailability(UP, BlockedBy.RATE_LIMITED, 1, outbox=True), BlockedBy.RATE_LIMITED),
+                (CloudAvailability(UP, None, 0.001, outbox=True), BlockedBy.NO_TIME),
+                (CloudAvailability(UP, None, -3, outbox=True), BlockedBy.NO_TIME),
             ]
             for reason, action in [
                 (Reason.LOW_SCORE, Action.DEFER),
@@ -165,9 +164,9 @@ FINE = Means(UP, None, 1.0, outbox=True)
         ],
         (
             Reason.LOW_SCORE,
-            Means(DOWN, None, 1, outbox=False),
+            CloudAvailability(DOWN, None, 1, outbox=False),
             True,
-            Decision(Action.ACCEPT, Reason.LOW_SCORE, Hindrance.LINK_DOWN),
+            Decision(Action.ACCEPT, Reason.LOW_SCORE, BlockedBy.LINK_DOWN),
         ),
     ],
 )
@@ -176,10 +175,10 @@ def test_a_decision_follows_from_the_reason_and_the_means(reason, means, answere
 
 
 def test_a_call_that_failed_leaves_the_frame_to_the_outbox_or_the_edge():
-    kept = after_failure(Reason.LOW_SCORE, Hindrance.TIMED_OUT, outbox=True)
-    assert kept == Decision(Action.DEFER, Reason.LOW_SCORE, Hindrance.TIMED_OUT, keep=True)
-    assert after_failure(Reason.LOW_SCORE, Hindrance.TIMED_OUT, outbox=False).action is Action.ACCEPT
-    assert after_failure(Reason.PREFERRED, Hindrance.CLOUD_FAILED, outbox=True).action is Action.ACCEPT
+    kept = after_failure(Reason.LOW_SCORE, BlockedBy.TIMED_OUT, outbox=True)
+    assert kept == Decision(Action.DEFER, Reason.LOW_SCORE, BlockedBy.TIMED_OUT, keep=True)
+    assert after_failure(Reason.LOW_SCORE, BlockedBy.TIMED_OUT, outbox=False).action is Action.ACCEPT
+    assert after_failure(Reason.PREFERRED, BlockedBy.CLOUD_FAILED, outbox=True).action is Action.ACCEPT
 
 
 @pytest.mark.parametrize("text", ["", "sometimes", "off,on_error", "shadow,low_confidence", "prefer_cloud,overload"])
@@ -189,7 +188,7 @@ def test_modes_that_make_no_sense_are_refused(text):
 
 
 def test_a_models_own_file_goes_before_the_services_settings():
-    rules = tuned(LOW, FallbackTuning(mode="on_error", threshold=0.8))
+    rules = tuned(LOW, ModelFallback(mode="on_error", threshold=0.8))
     assert rules == Rules(frozenset({Mode.ON_ERROR}), threshold=0.8, margin=0.1, bands={"rose": (0.4, 0.9)})
-    assert tuned(LOW, FallbackTuning()) == LOW
-    assert tuned(LOW, FallbackTuning(mode="off")).modes == frozenset()
+    assert tuned(LOW, ModelFallback()) == LOW
+    assert tuned(LOW, ModelFallback(mode="off")).modes == frozenset()

@@ -7,13 +7,14 @@ import pytest
 
 from edge.errors import CloudNonsense
 from edge.fallback.response import read_response
-from edge.model.contract import Task
+from edge.model.tasks.classification import CLASSIFICATION
+from edge.model.tasks.detection import DETECTION
 
 LABELS = ("rose", "daisy")
 BOX = {"x_min": 0.1, "y_min": 0.2, "x_max": 0.6, "y_max": 0.8}
 
 
-def read(value, task=Task.CLASSIFICATION, renamed=None):
+def read(value, task=CLASSIFICATION, renamed=None):
     return read_response(value, task, LABELS, renamed or {})
 
 
@@ -56,7 +57,7 @@ def test_a_classification_is_read_in_the_edges_order(value):
     ids=["automl", "tf_serving", "edge"],
 )
 def test_detections_are_read_with_their_corners(value):
-    prediction, unknown = read(value, Task.DETECTION)
+    prediction, unknown = read(value, DETECTION)
     np.testing.assert_allclose(prediction.boxes, [[0.1, 0.2, 0.6, 0.8]], atol=1e-6)
     assert (prediction.labels, prediction.classes.tolist(), unknown) == (("daisy",), [1], ())
 
@@ -76,18 +77,18 @@ def test_unknown_labels_stand_behind_the_known_ones_once_each():
 
 
 def test_nothing_found_is_an_answer():
-    prediction, _ = read({"displayNames": [], "confidences": [], "bboxes": []}, Task.DETECTION)
+    prediction, _ = read({"displayNames": [], "confidences": [], "bboxes": []}, DETECTION)
     assert len(prediction.scores) == 0
 
 
 @pytest.mark.parametrize(
     ("value", "task"),
     [
-        ({"displayNames": [], "confidences": []}, Task.CLASSIFICATION),
-        ({"displayNames": ["rose"], "confidences": [0.5], "bboxes": [[0, 1, 0, 1]]}, Task.CLASSIFICATION),
-        ({"displayNames": ["rose"], "confidences": [0.5]}, Task.DETECTION),
-        ({"displayNames": ["rose"], "confidences": [0.5], "bboxes": [["NaN", 1, 0, 1]]}, Task.DETECTION),
-        ({"displayNames": ["rose"], "confidences": [0.5], "bboxes": [[0, 1, 0]]}, Task.DETECTION),
+        ({"displayNames": [], "confidences": []}, CLASSIFICATION),
+        ({"displayNames": ["rose"], "confidences": [0.5], "bboxes": [[0, 1, 0, 1]]}, CLASSIFICATION),
+        ({"displayNames": ["rose"], "confidences": [0.5]}, DETECTION),
+        ({"displayNames": ["rose"], "confidences": [0.5], "bboxes": [["NaN", 1, 0, 1]]}, DETECTION),
+        ({"displayNames": ["rose"], "confidences": [0.5], "bboxes": [[0, 1, 0]]}, DETECTION),
     ],
     ids=["no class", "boxes for a class", "no boxes", "box of no number", "box of three"],
 )
@@ -118,10 +119,10 @@ def test_a_score_that_is_no_number_or_not_within_0_and_1_is_nonsense(score):
 def test_boxes_that_have_not_four_corners_are_nonsense(boxes):
     value = {"displayNames": ["rose", "daisy"], "confidences": [0.5, 0.5], "bboxes": boxes}
     with pytest.raises(CloudNonsense):
-        read(value, Task.DETECTION)
+        read(value, DETECTION)
 
 
 def test_where_the_edge_has_no_list_of_labels_none_is_called_unknown():
     value = {"displayNames": ["car", "bus"], "confidences": [0.9, 0.8], "bboxes": [[0, 1, 0, 1]] * 2}
-    prediction, unknown = read_response(value, Task.DETECTION, (), {})
+    prediction, unknown = read_response(value, DETECTION, (), {})
     assert (prediction.labels, prediction.classes.tolist(), unknown) == (("car", "bus"), [-1, -1], ())

@@ -21,9 +21,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from PIL import Image
 
 from edge.errors import CloudError, CloudMisconfigured, CloudNonsense, CloudNotAsked, CloudRefused, CloudUnreachable
-from edge.fallback.cloud import Question
+from edge.fallback.cloud import CloudRequest
 from edge.fallback.vertex import MAX_REQUEST_BYTES, VertexClient, VertexOptions
-from edge.model.contract import Task
+from edge.model.tasks.classification import CLASSIFICATION
+from edge.model.tasks.detection import DETECTION
+from edge.model.tasks.task import Task
 from edge.testing.vertex import DAISY, ENDPOINT, MODEL
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,8 +42,8 @@ def picture(width: int = 64, height: int = 48, kind: str = "JPEG", **how) -> byt
 JPEG = picture()
 
 
-def question(task=Task.CLASSIFICATION, image=JPEG, **how) -> Question:
-    return Question(image, task, LABELS, how.pop("renamed", {}), how.pop("model", "flowers"), **how)
+def question(task=CLASSIFICATION, image=JPEG, **how) -> CloudRequest:
+    return CloudRequest(image, task, LABELS, how.pop("renamed", {}), how.pop("model", "flowers"), **how)
 
 
 @asynccontextmanager
@@ -99,7 +101,7 @@ def test_detections_come_back_with_corners_in_our_order(vertex, rest):
             "bboxes": [[0.125, 0.5, 0.25, 0.75], [-0.5, 0.5, 0, 1]],
         }
     )
-    answer = ask(vertex, question(Task.DETECTION), rest=rest)
+    answer = ask(vertex, question(DETECTION), rest=rest)
     assert answer.prediction.boxes.tolist() == [[0.125, 0.25, 0.5, 0.75], [0.0, 0.0, 0.5, 1.0]]
     assert answer.prediction.labels == ("daisy", "vase")
     assert answer.prediction.classes.tolist() == [1, 2]
@@ -127,7 +129,7 @@ def test_a_container_of_tensorflow_serving_is_asked_as_it_wants_it(vertex):
 
 @pytest.mark.parametrize("task", list(Task))
 def test_a_large_picture_is_brought_under_the_requests_limit(vertex, task):
-    vertex.behave(DAISY if task is Task.CLASSIFICATION else {**DAISY, "bboxes": [[0, 1, 0, 1]]})
+    vertex.behave(DAISY if task is CLASSIFICATION else {**DAISY, "bboxes": [[0, 1, 0, 1]]})
     large = picture(4000, 3000, "PNG", compress_level=1)
     assert len(large) > 20 * MAX_REQUEST_BYTES
     ask(vertex, question(task, large), seconds=30)
@@ -299,7 +301,7 @@ def test_a_probe_of_what_speaks_another_protocol_tells_that_nobody_is_there(vert
 def test_a_classification_is_no_answer_for_a_detector(vertex):
     vertex.behave(DAISY)
     with pytest.raises(CloudNonsense, match="no detector"):
-        ask(vertex, question(Task.DETECTION))
+        ask(vertex, question(DETECTION))
 
 
 def test_bytes_that_are_no_image_are_not_sent(vertex):

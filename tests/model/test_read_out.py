@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from edge.model import classification, detection
-from edge.model.contract import Contract, Format, PixelInput, Quantization, Task, TensorOutput, Tuning
+from edge.model.contract import Contract, Format, PixelInput, Quantization, TensorOutput, Tuning
+from edge.model.tasks.classification import CLASSIFICATION
+from edge.model.tasks.detection import DETECTION
 from edge.vision.geometry import WHOLE_IMAGE, Region
 
 LABELS = ("cat", "dog", "cow")
@@ -15,7 +17,7 @@ def contract(labels=LABELS, quantized=None, multi_label=False):
     roles = {role: TensorOutput(role, i, "float32") for i, role in enumerate(ROLES)}
     roles |= {role: TensorOutput(role, 0, "uint8", how) for role, how in (quantized or {}).items()}
     spec = PixelInput("image", 0, "uint8", 4, 4)
-    return Contract(Format.TFLITE, Task.DETECTION, spec, labels, multi_label, roles, Tuning())
+    return Contract(Format.TFLITE, DETECTION, spec, labels, multi_label, roles, Tuning())
 
 
 def outputs(rows=4, count=4.0, boxes=None, classes=(0, 1, 2, 0), scores=(0.9, 0.8, 0.7, 0.6)):
@@ -83,7 +85,7 @@ def test_a_classifiers_scores_are_dequantised(stored, dtype, quantization, real)
     scores = TensorOutput("scores", 0, np.dtype(dtype).name, quantization)
     spec = PixelInput("image", 0, "uint8", 4, 4)
     names = tuple(map(str, range(len(real))))
-    of_classifier = Contract(Format.TFLITE, Task.CLASSIFICATION, spec, names, True, {"scores": scores}, Tuning())
+    of_classifier = Contract(Format.TFLITE, CLASSIFICATION, spec, names, True, {"scores": scores}, Tuning())
     found = classification.from_tensors({"scores": np.array([stored], dtype)}, of_classifier)
     np.testing.assert_allclose(found.scores, real)
     assert found.scores.dtype == np.float32

@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
-from edge.model.contract import Contract, Format, PixelInput, Task, Tuning
-from edge.model.prediction import Classification, Detections, Selection, selection
+from edge.model.contract import Contract, Format, PixelInput, Tuning
+from edge.model.prediction import Selection, selection
+from edge.model.tasks.classification import CLASSIFICATION, Classification
+from edge.model.tasks.detection import DETECTION, Detections
 
 LABELS = ("a", "b", "c", "d")
 
 
-def contract(task=Task.CLASSIFICATION, **tuning):
+def contract(task=CLASSIFICATION, **tuning):
     spec = PixelInput("image", 0, "uint8", 4, 4)
     return Contract(Format.TFLITE, task, spec, LABELS, multi_label=False, outputs={}, tuning=Tuning(**tuning))
 
@@ -17,16 +19,16 @@ def contract(task=Task.CLASSIFICATION, **tuning):
 @pytest.mark.parametrize(
     ("task", "tuning", "request_", "expected"),
     [
-        (Task.CLASSIFICATION, {}, {}, Selection(5, 0.0, {})),
-        (Task.DETECTION, {}, {}, Selection(100, 0.3, {})),
-        (Task.DETECTION, {"score_threshold": 0.0, "top_k": 3}, {}, Selection(3, 0.0, {})),
-        (Task.DETECTION, {"score_threshold": 0.5}, {"threshold": 0.0}, Selection(100, 0.0, {})),
-        (Task.CLASSIFICATION, {"top_k": 3}, {"top_k": 1}, Selection(1, 0.0, {})),
-        (Task.CLASSIFICATION, {"label_thresholds": {"a": 0.9}}, {}, Selection(5, 0.0, {"a": 0.9})),
-        (Task.CLASSIFICATION, {"label_thresholds": {"a": 0.9}}, {"top_k": 2}, Selection(2, 0.0, {"a": 0.9})),
-        (Task.CLASSIFICATION, {"label_thresholds": {"a": 0.9}}, {"threshold": 0.1}, Selection(5, 0.1, {})),
+        (CLASSIFICATION, {}, {}, Selection(5, 0.0, {})),
+        (DETECTION, {}, {}, Selection(100, 0.3, {})),
+        (DETECTION, {"score_threshold": 0.0, "top_k": 3}, {}, Selection(3, 0.0, {})),
+        (DETECTION, {"score_threshold": 0.5}, {"threshold": 0.0}, Selection(100, 0.0, {})),
+        (CLASSIFICATION, {"top_k": 3}, {"top_k": 1}, Selection(1, 0.0, {})),
+        (CLASSIFICATION, {"label_thresholds": {"a": 0.9}}, {}, Selection(5, 0.0, {"a": 0.9})),
+        (CLASSIFICATION, {"label_thresholds": {"a": 0.9}}, {"top_k": 2}, Selection(2, 0.0, {"a": 0.9})),
+        (CLASSIFICATION, {"label_thresholds": {"a": 0.9}}, {"threshold": 0.1}, Selection(5, 0.1, {})),
         (
-            Task.DETECTION,
+            DETECTION,
             {"label_thresholds": {"a": 0.1}, "score_threshold": 0.6},
             {},
             Selection(100, 0.6, {"a": 0.1}),

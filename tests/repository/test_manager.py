@@ -6,12 +6,13 @@ from builders.images import encode, quadrants
 from builders.tflite import OperatorSpec, TensorSpec, classifier, detector, write
 
 from edge.errors import ExportError, ModelNotFound, ModelUnavailable
-from edge.repository.manager import open_repository
-from edge.repository.servable import Decoding, State
+from edge.repository.repository import open_repository
+from edge.repository.version import State
+from edge.runtime.pipeline import DecodeOptions
 
 MODEL = classifier()
 LABELS = "\n".join(f"label {i}" for i in range(12))
-DECODING = Decoding(1_000_000)
+DECODING = DecodeOptions(1_000_000)
 
 
 def plant(root, *names, files=None):
@@ -94,7 +95,7 @@ def test_an_export_that_is_alone_and_refused_stops_the_start(tmp_path):
 
 def test_an_empty_repository_opens_and_says_that_it_holds_nothing(tmp_path):
     repository = open_repository(tmp_path)
-    assert (repository.servables, repository.default, repository.ready) == ([], None, False)
+    assert (repository.versions, repository.default, repository.ready) == ([], None, False)
     with pytest.raises(ModelUnavailable, match="holds no export"):
         repository.get()
 
@@ -127,9 +128,9 @@ def test_a_model_whose_first_frame_fails_is_not_served(tmp_path):
     plant(tmp_path, files={"model.tflite": write(tensors, [OperatorSpec(25, [0], [1])], [0], [1])})
     (tmp_path / "dict.txt").write_text(LABELS)
     repository = loaded(open_repository(tmp_path))
-    (servable,) = repository.servables
-    assert servable.state is State.END
-    assert servable.fault is not None
+    (version,) = repository.versions
+    assert version.state is State.END
+    assert version.fault is not None
 
 
 def test_an_answer_names_the_model_its_version_and_digest(tmp_path):

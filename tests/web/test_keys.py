@@ -13,12 +13,12 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from edge.api_key import ApiKey, Scope, find_key, hash_key, new_key
-from edge.bootstrap import build_service
 from edge.errors import SettingsError
 from edge.settings import Settings, load_settings
 from edge.web.app import create_app
 from edge.web.keys import COOKIE, KeyGuard, needed_scope
 from edge.web.phone import PASS_S, Passes
+from edge.wiring.bootstrap import build_service
 
 KEYS = {name: new_key() for name in ("camera", "operator", "owner", "old")}
 SCOPES = {"camera": ["predict"], "operator": ["view"], "owner": ["admin"], "old": ["admin"]}

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from edge.bootstrap import build_repository, build_service
-from edge.model.contract import Task
-from edge.repository.manager import open_repository
+from edge.model.tasks.classification import CLASSIFICATION
+from edge.model.tasks.detection import DETECTION
+from edge.repository.repository import open_repository
 from edge.settings import Settings
 from edge.web.metrics import STAGES, Metrics
+from edge.wiring.bootstrap import build_repository, build_service
 
 ROOT = Path(__file__).resolve().parents[2]
 COFFEE = (ROOT / "models/photos/coffee.jpg").read_bytes()
@@ -143,7 +144,7 @@ def test_no_caller_grows_the_labels(service):
 
 def test_models_queue_workers_and_memory_are_as_they_are_now(service):
     now = service.samples()
-    for name, task in (("imagenet", Task.CLASSIFICATION), ("objects", Task.DETECTION)):
+    for name, task in (("imagenet", CLASSIFICATION), ("objects", DETECTION)):
         of_model = ("model", name), ("version", "1")
         assert now["edge_model_state", of_model[0], ("state", "AVAILABLE"), of_model[1]] == 1
         assert now["edge_model_state", of_model[0], ("state", "END"), of_model[1]] == 0

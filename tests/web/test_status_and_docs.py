@@ -12,9 +12,9 @@ from fastapi.routing import APIRoute
 from serving.pictures import photo
 from serving.process import MODELS, ROOT, Server, clean_environment
 
-from edge.bootstrap import build_service
 from edge.settings import Settings
 from edge.web.app import create_app
+from edge.wiring.bootstrap import build_service
 
 METHODS = {"get", "post", "put", "delete", "patch", "head", "options"}
 

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from edge.dataplane.answer import Answer
 from edge.model.contract import SignatureInfo
-from edge.model.prediction import Classification, Detections
-from edge.repository.servable import Stages
-from edge.service import Answer
+from edge.model.tasks.classification import Classification
+from edge.model.tasks.detection import Detections
+from edge.runtime.pipeline import StageTimes
 from edge.web.tfserving_reply import reply
 from edge.web.tfserving_request import Instance, PredictRequest
 
@@ -27,7 +28,7 @@ def answered(model, prediction, **outputs):
     """By the edge where there are outputs, else by the online model."""
     given = {name: np.array([value]) for name, value in outputs.items()} or None
     source = "edge" if given else "cloud"
-    return Answer(prediction, (), source, model, 1, 1, 0.0, Stages(0, 0, 0, 0), given)
+    return Answer(prediction, (), source, model, 1, 1, 0.0, StageTimes(0, 0, 0, 0), given)
 
 
 def replied(*answers, by_column=False):

@@ -15,11 +15,12 @@ from PIL import Image
 from serving.pictures import photo
 from serving.process import Server
 
-from edge.bootstrap import build_service, load_models
-from edge.service import Answer, Query
+from edge.dataplane.answer import Answer
+from edge.dataplane.service import Query
 from edge.settings import Settings
 from edge.web.wall import MAX_CAMERAS, PHONE, Wall
 from edge.web.wall_door import MAX_WALLS
+from edge.wiring.bootstrap import build_service, load_models
 
 MINUTE = 60.0
 
