@@ -183,6 +183,10 @@ class Contract:
     origins: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    def real(self, outputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        """A TFLite model's raw outputs by role, dequantised to float32."""
+        return {role: output.real(outputs[role]) for role, output in self.outputs.items()}
+
     @property
     def classes(self) -> Classes:
         """What is known of the model's classes."""

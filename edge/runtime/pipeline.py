@@ -94,9 +94,9 @@ class PixelPipeline:
 
     def __init__(self, contract: Contract, interpreters: Sequence[Interpreter]) -> None:
         assert isinstance(contract.input, PixelInput)
+        self._contract = contract
         self._spec = contract.input
         self._tuning = contract.tuning
-        self._outputs = contract.outputs
         self._task = contract.task
         self._classes = contract.classes
         self._interpreters = interpreters
@@ -106,7 +106,7 @@ class PixelPipeline:
         """One frame; the boxes of a cropped one are carried back to the whole image."""
         computed = self._compute(worker, encoded, options)
         stopwatch = _Stopwatch()
-        real = {role: spec.real(computed.outputs[role]) for role, spec in self._outputs.items()}
+        real = self._contract.real(computed.outputs)
         prediction = self._task.read_tensors(real, self._classes, computed.region)
         stages = StageTimes(
             computed.decode_ms, computed.preprocess_ms, computed.infer_ms, stopwatch.lap()

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from edge.dataplane.service import Query
+from edge.dataplane.answer import InferRequest
 from edge.errors import CorruptImage, ExportError, ModelUnavailable, SettingsError
 from edge.fallback.policy import LinkState
-from edge.repository.version import State
+from edge.repository.version import VersionState
 from edge.settings import Settings
 from edge.testing.vertex import ENDPOINT
-from edge.wiring.bootstrap import build_repository, build_service, build_serving_service, load_models
+from edge.wiring.bootstrap import build_repository, build_service, build_serving_service
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 
@@ -31,14 +31,14 @@ def build(vertex, models, **settings):
 def run(service, *images, load=True, **query):
     async def all_of_them():
         if load:
-            load_models(service)
+            service.load_models()
         service.start()
         while service.assistance.link.state is not LinkState.UP:  # noqa: ASYNC110 -- it lives on another thread
             await asyncio.sleep(0.01)
         answers = []
         for image in images:
             try:
-                answers.append(await service.infer(image, Query(time.monotonic() + 20, **query)))
+                answers.append(await service.infer(image, InferRequest(time.monotonic() + 20, **query)))
             except Exception as error:
                 answers.append(error)
         await service.stop()
@@ -51,7 +51,7 @@ def test_the_cloud_answers_for_a_model_that_does_not_serve(vertex, photo):
     vertex.behave()
     service = build(vertex, MODELS / "imagenet", cloud_mode="on_error")
     (answer,) = run(service, photo, load=False)
-    assert service.repository.versions[0].state is State.START
+    assert service.repository.versions[0].state is VersionState.START
     assert (answer.source, answer.verdict.reason) == ("cloud", "edge_failed")
     assert (answer.width, answer.height) == (512, 512)
     assert answer.items[0].label == "daisy"
@@ -156,11 +156,11 @@ def test_a_budget_without_a_cap_is_kept_nowhere(vertex, photo, tmp_path):
 
 def ask_many(service, images, seconds):
     async def run_it():
-        load_models(service)
+        service.load_models()
         service.start()
         while service.assistance.link.state is not LinkState.UP:  # noqa: ASYNC110 -- it lives on another thread
             await asyncio.sleep(0.01)
-        answers = await service.infer_many(images, Query(time.monotonic() + seconds))
+        answers = await service.infer_many(images, InferRequest(time.monotonic() + seconds))
         await service.stop()
         return answers
 

@@ -6,11 +6,10 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Any
 
-from edge.dataplane.answer import Answer
-from edge.dataplane.service import Query
+from edge.dataplane.answer import Answer, InferRequest
 from edge.errors import EdgeError
 from edge.settings import Settings
-from edge.wiring.bootstrap import build_service, load_models
+from edge.wiring.bootstrap import build_service
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,11 +22,11 @@ def ask_all(models: Path, images: Sequence[bytes], *, exact: bool = True, **quer
 
     async def run() -> list[Answer | EdgeError]:
         try:
-            return await service.infer_many(images, Query(math.inf, **query))
+            return await service.infer_many(images, InferRequest(math.inf, **query))
         finally:
             await service.stop()
 
-    load_models(service)
+    service.load_models()
     return asyncio.run(run())
 
 

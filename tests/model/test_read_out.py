@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from edge.model import classification, detection
 from edge.model.contract import Contract, Format, PixelInput, Quantization, TensorOutput, Tuning
 from edge.model.tasks.classification import CLASSIFICATION
 from edge.model.tasks.detection import DETECTION
@@ -20,6 +19,10 @@ def contract(labels=LABELS, quantized=None, multi_label=False):
     return Contract(Format.TFLITE, DETECTION, spec, labels, multi_label, roles, Tuning())
 
 
+def read(raw, how, region=WHOLE_IMAGE):
+    return how.task.read_tensors(how.real(raw), how.classes, region)
+
+
 def outputs(rows=4, count=4.0, boxes=None, classes=(0, 1, 2, 0), scores=(0.9, 0.8, 0.7, 0.6)):
     return {
         "boxes": np.array(boxes or [[0.1, 0.2, 0.3, 0.4]] * rows, np.float32)[None],
@@ -33,35 +36,35 @@ def outputs(rows=4, count=4.0, boxes=None, classes=(0, 1, 2, 0), scores=(0.9, 0.
     ("count", "rows"), [(4, 4), (2, 2), (0, 0), (1.6, 2), (99, 4), (-3, 0), (float("nan"), 0), (float("inf"), 4)]
 )
 def test_only_counted_rows_are_read(count, rows):
-    found = detection.from_tensors(outputs(count=count), contract(), WHOLE_IMAGE)
+    found = read(outputs(count=count), contract(), WHOLE_IMAGE)
     assert len(found.boxes) == len(found.classes) == len(found.scores) == len(found.labels) == rows
     assert found.capacity == 4
 
 
 def test_boxes_come_out_as_x_before_y_and_clipped():
     boxes = [[0.1, 0.2, 0.3, 0.4], [-0.34, 0.5, 1.38, 0.9], [0, 0, 1, 1], [np.nan, 0, 1, 1]]
-    found = detection.from_tensors(outputs(boxes=boxes), contract(), WHOLE_IMAGE)
+    found = read(outputs(boxes=boxes), contract(), WHOLE_IMAGE)
     expected = [[0.2, 0.1, 0.4, 0.3], [0.5, 0, 0.9, 1], [0, 0, 1, 1], [0, 0, 1, 1]]
     np.testing.assert_allclose(found.boxes, expected, atol=1e-6)
 
 
 def test_boxes_of_a_crop_are_carried_to_the_image_before_they_are_clipped():
     crop = Region(0.25, 0.0, 0.75, 1.0)
-    found = detection.from_tensors(outputs(boxes=[[0.0, -0.5, 1.0, 0.5]] * 4), contract(), crop)
+    found = read(outputs(boxes=[[0.0, -0.5, 1.0, 0.5]] * 4), contract(), crop)
     np.testing.assert_allclose(found.boxes[0], [0, 0, 0.5, 1])
 
 
 def test_tflite_classes_count_from_nought():
-    assert detection.from_tensors(outputs(), contract(), WHOLE_IMAGE).labels == ("cat", "dog", "cow", "cat")
+    assert read(outputs(), contract(), WHOLE_IMAGE).labels == ("cat", "dog", "cow", "cat")
 
 
 def test_a_class_outside_of_the_labels_is_shown_by_its_number_and_never_as_another():
-    found = detection.from_tensors(outputs(classes=(3, -1, 2, 0)), contract(), WHOLE_IMAGE)
+    found = read(outputs(classes=(3, -1, 2, 0)), contract(), WHOLE_IMAGE)
     assert found.labels == ("class 3", "class -1", "cow", "cat")
 
 
 def test_a_class_that_is_no_number_is_none_of_the_models():
-    found = detection.from_tensors(outputs(classes=(np.nan, np.inf, 2, 0)), contract(), WHOLE_IMAGE)
+    found = read(outputs(classes=(np.nan, np.inf, 2, 0)), contract(), WHOLE_IMAGE)
     assert not set(found.labels[:2]) & set(LABELS)
     assert found.labels[2:] == ("cow", "cat")
 
@@ -69,7 +72,7 @@ def test_a_class_that_is_no_number_is_none_of_the_models():
 def test_quantised_outputs_are_dequantised():
     raw = outputs()
     raw["scores"] = np.array([[255, 128, 64, 0]], np.uint8)
-    found = detection.from_tensors(raw, contract(quantized={"scores": Quantization(1 / 256, 0)}), WHOLE_IMAGE)
+    found = read(raw, contract(quantized={"scores": Quantization(1 / 256, 0)}), WHOLE_IMAGE)
     np.testing.assert_allclose(found.scores, [255 / 256, 0.5, 0.25, 0])
 
 
@@ -86,7 +89,7 @@ def test_a_classifiers_scores_are_dequantised(stored, dtype, quantization, real)
     spec = PixelInput("image", 0, "uint8", 4, 4)
     names = tuple(map(str, range(len(real))))
     of_classifier = Contract(Format.TFLITE, CLASSIFICATION, spec, names, True, {"scores": scores}, Tuning())
-    found = classification.from_tensors({"scores": np.array([stored], dtype)}, of_classifier)
+    found = read({"scores": np.array([stored], dtype)}, of_classifier)
     np.testing.assert_allclose(found.scores, real)
     assert found.scores.dtype == np.float32
     assert (found.labels, found.multi_label) == (names, True)
@@ -106,14 +109,14 @@ def signature_outputs(**changes):
 
 @pytest.mark.parametrize("labels", [None, LABELS])
 def test_a_saved_models_classes_count_from_one_and_name_themselves(labels):
-    found = detection.from_signature(signature_outputs(), contract(labels))
+    found = DETECTION.read_signature(signature_outputs(), contract(labels).classes)
     assert found.classes.tolist() == [0, 2, 1]
     assert found.labels == ("cat", "cow", "dog")
     np.testing.assert_allclose(found.boxes[0], [0.2, 0.1, 0.4, 0.3])
 
 
 def test_a_label_file_names_the_classes_where_the_graph_does_not():
-    assert detection.from_signature(signature_outputs(detection_classes_as_text=None), contract()).labels == (
+    assert DETECTION.read_signature(signature_outputs(detection_classes_as_text=None), contract().classes).labels == (
         "cat",
         "cow",
         "dog",
@@ -122,12 +125,12 @@ def test_a_label_file_names_the_classes_where_the_graph_does_not():
 
 @pytest.mark.parametrize(("count", "rows"), [(np.array([1.0]), 1), (None, 3)])
 def test_a_saved_models_count_is_kept_to_where_there_is_one(count, rows):
-    found = detection.from_signature(signature_outputs(num_detections=count), contract(None))
+    found = DETECTION.read_signature(signature_outputs(num_detections=count), contract(None).classes)
     assert (len(found.scores), found.capacity) == (rows, 3)
 
 
 def test_a_saved_models_scores_keep_the_models_order_and_its_labels():
     raw = {"scores": np.array([[0.1, 0.7, 0.2]]), "labels": np.array([[b"a", "ä".encode(), b"\xff"]], object)}
-    found = classification.from_signature(raw, contract(None))
+    found = CLASSIFICATION.read_signature(raw, contract(None).classes)
     assert found.labels == ("a", "ä", "\ufffd")
     np.testing.assert_allclose(found.scores, [0.1, 0.7, 0.2], rtol=1e-6)

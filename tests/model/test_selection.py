@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge.model.contract import Contract, Format, PixelInput, Tuning
-from edge.model.prediction import Selection, selection
+from edge.model.prediction import Selection
 from edge.model.tasks.classification import CLASSIFICATION, Classification
 from edge.model.tasks.detection import DETECTION, Detections
 
@@ -36,7 +36,7 @@ def contract(task=CLASSIFICATION, **tuning):
     ],
 )
 def test_the_request_goes_before_the_file_and_the_file_before_the_tasks_defaults(task, tuning, request_, expected):
-    assert selection(contract(task, **tuning), **request_) == expected
+    assert contract(task, **tuning).selection(**request_) == expected
 
 
 def classified(scores):

@@ -15,12 +15,11 @@ from PIL import Image
 from serving.pictures import photo
 from serving.process import Server
 
-from edge.dataplane.answer import Answer
-from edge.dataplane.service import Query
+from edge.dataplane.answer import Answer, InferRequest
 from edge.settings import Settings
 from edge.web.wall import MAX_CAMERAS, PHONE, Wall
 from edge.web.wall_door import MAX_WALLS
-from edge.wiring.bootstrap import build_service, load_models
+from edge.wiring.bootstrap import build_service
 
 MINUTE = 60.0
 
@@ -41,9 +40,9 @@ def answers() -> dict[str, Answer]:
 
     async def ask() -> dict[str, Answer]:
         service = build_service(Settings(workers=1))
-        load_models(service)
-        coffee = await service.infer(photo("coffee"), Query(time.monotonic() + 30, "imagenet"))
-        cat = await service.infer(photo("chelsea"), Query(time.monotonic() + 30, "objects"))
+        service.load_models()
+        coffee = await service.infer(photo("coffee"), InferRequest(time.monotonic() + 30, "imagenet"))
+        cat = await service.infer(photo("chelsea"), InferRequest(time.monotonic() + 30, "objects"))
         await service.stop()
         return {"coffee": coffee, "cat": cat}
 
@@ -54,8 +53,8 @@ def wall(size=4, max_bytes=1 << 20, clock=None) -> Wall:
     return Wall(size, max_bytes, 50_000_000, clock or Clock())
 
 
-def query(camera="") -> Query:
-    return Query(0, camera=camera)
+def query(camera="") -> InferRequest:
+    return InferRequest(0, camera=camera)
 
 
 def test_while_nobody_watches_nothing_is_kept_but_counted(answers):

@@ -8,8 +8,7 @@ import pytest
 from builders.images import encode, noise, quadrants, turned
 from builders.tflite import classifier
 
-from edge.dataplane.answer import Answer
-from edge.dataplane.service import Query
+from edge.dataplane.answer import Answer, InferRequest
 from edge.errors import (
     CorruptImage,
     DeadlineExceeded,
@@ -20,10 +19,10 @@ from edge.errors import (
     UnsupportedImage,
 )
 from edge.settings import Settings
-from edge.wiring.bootstrap import build_service, load_models
+from edge.wiring.bootstrap import build_service
 
 PHOTO = encode(quadrants(), "PNG")
-ENDLESS = Query(math.inf)
+ENDLESS = InferRequest(math.inf)
 
 
 @pytest.fixture
@@ -36,13 +35,13 @@ def export(tmp_path):
 @pytest.fixture
 def service(export):
     service = build_service(Settings(models=export, workers=2, queue_size=3, max_pixels=10_000))
-    load_models(service)
+    service.load_models()
     yield service
     service.pool.close()
 
 
 def test_an_answer_carries_all_that_was_said_and_where_it_came_from(service):
-    answer = asyncio.run(service.infer(turned(6, "JPEG"), Query(math.inf, top_k=3)))
+    answer = asyncio.run(service.infer(turned(6, "JPEG"), InferRequest(math.inf, top_k=3)))
     assert len(answer.items) == 3
     assert len(answer.prediction.scores) == 12
     assert (answer.source, answer.model.version, answer.width, answer.height) == ("edge", 1, 64, 48)
@@ -58,9 +57,9 @@ def test_an_answer_carries_all_that_was_said_and_where_it_came_from(service):
         (PHOTO[:60], ENDLESS, CorruptImage),
         (b"hello", ENDLESS, UnsupportedImage),
         (encode(noise(101, 100), "PNG"), ENDLESS, ImageTooLarge),
-        (PHOTO, Query(math.inf, model="other"), ModelNotFound),
-        (PHOTO, Query(math.inf, version=2), ModelNotFound),
-        (PHOTO, Query(0.0), DeadlineExceeded),
+        (PHOTO, InferRequest(math.inf, model="other"), ModelNotFound),
+        (PHOTO, InferRequest(math.inf, version=2), ModelNotFound),
+        (PHOTO, InferRequest(0.0), DeadlineExceeded),
     ],
 )
 def test_a_fault_is_told_as_what_it_is(service, image, query, error):
@@ -81,22 +80,22 @@ def test_as_many_places_are_given_as_workers_and_queue_hold_and_each_is_given_ba
     held = [service.admit() for _ in range(5)]
     for place in held:
         place.__enter__()
-    assert (service.in_flight, service.max_in_flight) == (5, 5)
+    assert (service.admission.in_flight, service.admission.max_in_flight) == (5, 5)
     assert "5/5 in flight" in repr(service)
     with pytest.raises(Overloaded, match="5 requests are in flight"), service.admit():
         pass
     held.pop().__exit__(None, None, None)
     with service.admit():
-        assert service.in_flight == 5
+        assert service.admission.in_flight == 5
     for place in held:
         place.__exit__(None, None, None)
-    assert service.in_flight == 0
+    assert service.admission.in_flight == 0
 
 
 def test_a_place_is_given_back_when_its_request_fails(service):
     with pytest.raises(CorruptImage), service.admit():
         raise CorruptImage("cut off")
-    assert service.in_flight == 0
+    assert service.admission.in_flight == 0
 
 
 def test_every_admitted_request_finds_a_place_in_the_pool(service):
@@ -108,7 +107,7 @@ def test_every_admitted_request_finds_a_place_in_the_pool(service):
 
     async def story():
         for _ in range(100):
-            await asyncio.gather(*(one() for _ in range(service.max_in_flight)))
+            await asyncio.gather(*(one() for _ in range(service.admission.max_in_flight)))
 
     asyncio.run(story())
 
@@ -149,4 +148,4 @@ def test_stopping_when_nothing_is_in_flight_returns_at_once_and_again(service):
 
 
 def test_a_deadline_in_the_future_is_no_fault(service):
-    assert asyncio.run(service.infer(PHOTO, Query(time.monotonic() + 30))).items
+    assert asyncio.run(service.infer(PHOTO, InferRequest(time.monotonic() + 30))).items

@@ -7,7 +7,7 @@ from builders.tflite import OperatorSpec, TensorSpec, classifier, detector, writ
 
 from edge.errors import ExportError, ModelNotFound, ModelUnavailable
 from edge.repository.repository import open_repository
-from edge.repository.version import State
+from edge.repository.version import VersionState
 from edge.runtime.pipeline import DecodeOptions
 
 MODEL = classifier()
@@ -68,8 +68,10 @@ def test_a_refused_member_is_kept_with_its_reason_and_the_others_serve(tmp_path)
     root = plant(tmp_path / "r", "good", files={"bad/model.tflite": MODEL[:50], "js/model.json": b"{}"})
     repository = loaded(open_repository(root))
     assert set(repository.refused) == {"bad", "js"}
-    assert repository.get("good").state is State.AVAILABLE
-    assert not repository.ready
+    assert repository.get("good").state is VersionState.AVAILABLE
+    assert repository.ready, "the default model serves"
+    told = {status.name: status.fault for status in repository.statuses()}
+    assert (told["good"], "truncated" in told["bad"], "TensorFlow.js" in told["js"]) == (None, True, True)
     with pytest.raises(ModelUnavailable, match=r"bad is not served.*truncated"):
         repository.get("bad")
 
@@ -77,6 +79,7 @@ def test_a_refused_member_is_kept_with_its_reason_and_the_others_serve(tmp_path)
 def test_a_refused_default_answers_why_it_does_not_serve(tmp_path):
     root = plant(tmp_path / "r", "good", files={"bad/model.tflite": MODEL[:50]})
     repository = loaded(open_repository(root, "bad"))
+    assert not repository.ready
     with pytest.raises(ModelUnavailable, match="truncated"):
         repository.get()
 
@@ -93,6 +96,15 @@ def test_an_export_that_is_alone_and_refused_stops_the_start(tmp_path):
         open_repository(plant(tmp_path, files={"model.tflite": MODEL[:50]}))
 
 
+def test_a_service_that_a_machine_starts_stays_up_over_a_single_refused_export(tmp_path):
+    repository = open_repository(plant(tmp_path, files={"model.tflite": MODEL[:50]}), keep_refused=True)
+    assert not repository.ready
+    (status,) = repository.statuses()
+    assert (status.state, status.version) == (VersionState.END, None)
+    with pytest.raises(ModelUnavailable, match="truncated"):
+        repository.get()
+
+
 def test_an_empty_repository_opens_and_says_that_it_holds_nothing(tmp_path):
     repository = open_repository(tmp_path)
     assert (repository.versions, repository.default, repository.ready) == ([], None, False)
@@ -102,10 +114,10 @@ def test_an_empty_repository_opens_and_says_that_it_holds_nothing(tmp_path):
 
 def test_a_model_that_is_not_loaded_yet_is_unavailable_until_it_is(tmp_path):
     repository = open_repository(plant(tmp_path / "r", "a"))
-    assert repository.find("a").state is State.START
+    assert repository.find("a").state is VersionState.START
     with pytest.raises(ModelUnavailable, match="still loading"):
         repository.get("a")
-    assert loaded(repository).get("a").state is State.AVAILABLE
+    assert loaded(repository).get("a").state is VersionState.AVAILABLE
 
 
 def test_a_model_whose_runtime_refuses_it_ends_and_the_others_go_on(tmp_path):
@@ -115,9 +127,9 @@ def test_a_model_whose_runtime_refuses_it_ends_and_the_others_go_on(tmp_path):
     (root / "odd/dict.txt").write_text("a\nb")
     repository = loaded(open_repository(root))
     odd = repository.find("odd")
-    assert odd.state is State.END
+    assert odd.state is VersionState.END
     assert "the operator Mystery, which LiteRT does not have" in odd.fault.reason
-    assert repository.get("good").state is State.AVAILABLE
+    assert repository.get("good").state is VersionState.AVAILABLE
     with pytest.raises(ModelUnavailable, match="Mystery"):
         repository.get("odd")
 
@@ -129,7 +141,7 @@ def test_a_model_whose_first_frame_fails_is_not_served(tmp_path):
     (tmp_path / "dict.txt").write_text(LABELS)
     repository = loaded(open_repository(tmp_path))
     (version,) = repository.versions
-    assert version.state is State.END
+    assert version.state is VersionState.END
     assert version.fault is not None
 
 
@@ -137,4 +149,4 @@ def test_an_answer_names_the_model_its_version_and_digest(tmp_path):
     root = plant(tmp_path / "r", "a/3", "b")
     answer = ask(root, encode(quadrants(), "PNG"), model="a")
     assert (answer.model.name, answer.model.version, answer.source) == ("a", 3, "edge")
-    assert len(answer.model.export.digest) == 64
+    assert len(answer.model.digest) == 64
