@@ -162,9 +162,7 @@ class FakeVertex:
 
     def image(self) -> bytes:
         """What the latest call sent as its image."""
-        with urllib.request.urlopen(f"http://{self.host}:{self.rest_port}/image", timeout=10) as reply:
-            sent: bytes = reply.read()
-        return sent
+        return base64.b64decode(self._http("/image"))
 
     def start(self) -> None:
         """Start the process; after `stop` another one on the same ports, which knows nothing of the first."""
@@ -282,10 +280,8 @@ class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]  # untyped
 def _rest(model: _Model) -> type[BaseHTTPRequestHandler]:
     class Rest(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if self.path == "/image":
-                self._send(200, "application/octet-stream", model.image)
-                return
-            self._reply(200, {"/calls": model.calls}.get(self.path, {}))
+            known: dict[str, Any] = {"/calls": model.calls, "/image": base64.b64encode(model.image).decode()}
+            self._reply(200, known.get(self.path, {}))
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
