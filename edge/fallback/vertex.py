@@ -137,6 +137,7 @@ class VertexClient:
             if self._options.rest:
                 scheme = "http" if self._options.plain else "https"
                 rest = PredictionServiceRestTransport(host=host, credentials=self._credentials, url_scheme=scheme)
+                rest._session.max_redirects = 0  # noqa: SLF001 -- a hotel's network is sent no frame
                 self._call = _over_rest(PredictionServiceClient(transport=rest))
             else:
                 self._channel = _channel(self._options, self._credentials)
