@@ -7,8 +7,8 @@ import json
 from dataclasses import replace
 
 import pytest
+from builders.outbox import frame
 from PIL import Image
-from test_store import frame
 
 from edge.errors import OutboxError
 from edge.outbox.export import Labels, Plan, export

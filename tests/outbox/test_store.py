@@ -4,64 +4,18 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import tempfile
-from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from builders.outbox import KEY, OTHER_KEY, YEAR, frame
 
-from edge.clock import Reading, SteadyClock
+from edge.clock import SteadyClock
 from edge.errors import EntryUnreadable, OutboxError, OutboxFull, SettingsError
 from edge.outbox.disk import Disk
-from edge.outbox.entry import NewEntry, State, Telling
+from edge.outbox.entry import State, Telling
 from edge.outbox.seal import AesGcm
 from edge.outbox.store import FILE_NAME, Quota, Store
 
-YEAR = 365 * 86_400.0
 RESULT = {"predictions": []}
-KEY, OTHER_KEY = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=", "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="
-
-
-class Clocks:
-    """The machine's clocks, set by hand."""
-
-    def __init__(self):
-        self.boot, self.since_boot, self.wall = "first", 1_000.0, 50 * YEAR
-
-    def __call__(self):
-        return Reading(self.boot, self.since_boot, self.wall)
-
-    def pass_by(self, seconds):
-        self.since_boot += seconds
-        self.wall += seconds
-
-
-@pytest.fixture
-def clocks():
-    return Clocks()
-
-
-@pytest.fixture
-def open_store(tmp_path, clocks):
-    opened = []
-
-    def open_(quota=None, seal=None, **how):
-        store = Store(tmp_path, quota, seal, clock=how.pop("clock", SteadyClock(read=clocks)), **how)
-        opened.append(store)
-        return store
-
-    yield open_
-    for store in opened:
-        store.close()
-
-
-def frame(name: str, certainty=0.5, label="daisy", model="m", size=100) -> NewEntry:
-    image = name.encode().ljust(size, b".")
-    items = [{"label": label, "index": 0, "score": certainty}]
-    return NewEntry(
-        image, "classification", model, 1, "d" * 64, "cam-1", "low_score", "link_down", items, certainty, label, False
-    )
 
 
 def put(store, *names, **how):
@@ -403,45 +357,6 @@ def test_a_result_that_could_not_be_told_stays_longer_than_one_that_was(open_sto
     put(store, "c")
     assert store.get(told) is None
     assert store.get(given_up) is not None
-
-
-FRAME = st.integers(0, 9)
-STEP = st.one_of(
-    st.tuples(st.just("put"), FRAME, st.integers(1, 200)),
-    st.tuples(st.sampled_from(["settle", "set_aside", "told", "give_up", "retry", "purge"]), FRAME),
-)
-
-
-@given(st.lists(STEP, max_size=40), st.booleans())
-def test_the_sums_are_those_of_the_entries_whatever_was_done(steps, tell):
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder), Quota(max_entries=6, max_bytes=1_000, tell=tell), clock=SteadyClock(read=Clocks()))
-        keys = {}
-        for what, number, *size in steps:
-            if what == "put":
-                keys[number] = store.put([frame(f"{number}", size=size[0])])[0].key
-            key = keys.get(number, "none")
-            match what:
-                case "settle":
-                    store.settle(key, {})
-                case "set_aside":
-                    store.set_aside(key, "refused")
-                case "told":
-                    store.told(key)
-                case "give_up":
-                    store.postpone_telling(key, 1, give_up=True)
-                case "retry":
-                    store.retry([key])
-                case "purge":
-                    store.purge(keys=[key])
-            there = store.entries(limit=100)
-            assert store.counts() == {
-                **{state: sum(entry.state is state for entry in there) for state in State},
-                "bytes": sum(entry.size for entry in there),
-                "untold": sum(entry.telling is Telling.DUE for entry in there),
-                "given_up": sum(entry.telling is Telling.GIVEN_UP for entry in there),
-            }
-        store.close()
 
 
 def test_too_many_entries_make_room_for_some_more_at_once(open_store):
