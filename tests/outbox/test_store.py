@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import sqlite3
+import threading
+import time
+from dataclasses import replace
 
 import pytest
 from builders.outbox import KEY, OTHER_KEY, YEAR, frame
 
 from edge.clock import SteadyClock
 from edge.errors import EntryUnreadable, OutboxError, OutboxFull, SettingsError
+from edge.outbox.describe import entry_json
 from edge.outbox.disk import Disk
 from edge.outbox.entry import State, Telling
 from edge.outbox.seal import AesGcm
@@ -395,3 +401,254 @@ def test_a_file_that_is_no_outbox_is_told(tmp_path):
     (tmp_path / FILE_NAME).write_bytes(b"this is not a database, but it is long enough to look like one" * 20)
     with pytest.raises(OutboxError, match=r"cannot be used.*Move outbox.sqlite3\* away"):
         Store(tmp_path)
+
+
+def test_the_times_of_an_entry_are_the_devices_own(open_store):
+    store = open_store()
+    began = time.time()
+    (key,) = put(store, "a")
+    assert began <= store.get(key).created <= time.time()
+    assert store.get(key).settled is None
+    began = time.time()
+    store.settle(key, RESULT)
+    assert began <= store.get(key).settled <= time.time()
+
+
+def test_a_result_takes_its_bytes_of_the_quota(open_store):
+    store = open_store()
+    (key,) = put(store, "a")
+    before = store.counts()["bytes"]
+    said = {"predictions": ["." * 500]}
+    store.settle(key, said)
+    assert store.counts()["bytes"] == before + len(json.dumps(said)) == store.get(key).size
+
+
+def test_a_postponed_entry_that_is_settled_meanwhile_is_told_at_once_and_its_fault_forgotten(open_store):
+    store = open_store(Quota(tell=True))
+    (key,) = put(store, "a")
+    store.postpone(key, 3_600, "busy", counts=True)
+    assert (store.get(key).attempts, store.get(key).fault) == (1, "busy")
+    assert store.settle(key, RESULT)
+    assert [entry.key for entry in store.untold(10)] == [key]
+    assert store.get(key).fault is None
+
+
+def test_a_telling_that_was_postponed_waits_its_time(open_store, clocks):
+    store = open_store(Quota(tell=True))
+    (key,) = put(store, "a")
+    store.settle(key, RESULT)
+    assert store.postpone_telling(key, 60, give_up=False)
+    assert (store.get(key).telling, store.get(key).telling_attempts) == (Telling.DUE, 1)
+    clocks.pass_by(59)
+    assert store.untold(10) == []
+    clocks.pass_by(2)
+    assert [entry.key for entry in store.untold(10)] == [key]
+
+
+def test_what_does_not_apply_to_an_entry_as_it_is_changes_nothing(open_store):
+    store = open_store(Quota(tell=True))
+    settled, waiting = put(store, "a", "b")
+    store.settle(settled, RESULT)
+    assert not store.postpone(settled, 60, "late", counts=True)
+    assert not store.set_aside(settled, "late")
+    assert not store.told(waiting)
+    assert not store.postpone_telling(waiting, 60, give_up=True)
+    assert not store.settle("none", RESULT)
+    assert store.told(settled)
+    assert not store.told(settled)
+    assert not store.postpone_telling(settled, 60, give_up=False)
+    entry = store.get(settled)
+    assert (entry.state, entry.attempts, entry.fault, entry.telling_attempts) == (State.SETTLED, 0, None, 0)
+    assert (store.get(waiting).state, store.get(waiting).telling) == (State.WAITING, Telling.NONE)
+
+
+def test_each_change_is_of_the_entry_alone_that_is_named(open_store):
+    store = open_store(Quota(tell=True))
+    one, two, three, four = put(store, *"abcd")
+    store.set_aside(one, "refused")
+    store.set_aside(two, "refused")
+    store.settle(three, RESULT)
+    store.settle(four, RESULT)
+    for key in (three, four):
+        store.postpone_telling(key, 3_600, give_up=True)
+    assert store.retry([one, three]) == 2
+    assert [store.get(key).state for key in (one, two)] == [State.WAITING, State.SET_ASIDE]
+    assert (store.get(one).attempts, store.get(two).attempts) == (0, 1)
+    assert [store.get(key).telling for key in (three, four)] == [Telling.DUE, Telling.GIVEN_UP]
+    assert [entry.key for entry in store.untold(10)] == [three]
+    assert store.retry([]) == 0
+    assert store.retry() == 2
+    assert store.purge(keys=[one]) == 1
+    assert [entry.key for entry in store.entries()] == [two, three, four]
+    assert store.purge(states=[State.SETTLED], keys=[two]) == 3
+
+
+def test_entries_come_in_pages(open_store):
+    store = open_store()
+    keys = put(store, *"abcdef")
+    store.settle(keys[1], RESULT)
+    first = store.entries(limit=4)
+    assert [entry.key for entry in first] == keys[:4]
+    assert [entry.key for entry in store.entries(after=first[-1].sequence)] == keys[4:]
+    assert [entry.key for entry in store.entries(state=State.WAITING, after=first[0].sequence, limit=2)] == keys[2:4]
+    assert [entry.key for entry in store.due(3)] == [keys[0], *keys[2:4]]
+
+
+def test_the_beginning_of_two_keys_names_neither(open_store):
+    store = open_store()
+    keys = put(store, *map(str, range(17)))  # of 17 keys two begin with the same hex digit
+    first = next(key[0] for key in keys if sum(other[0] == key[0] for other in keys) > 1)
+    assert store.get(first) is None
+    assert store.get("") is None
+    assert {store.get(key).key for key in keys} == set(keys)
+
+
+def test_sequences_grow_also_over_what_was_purged_and_a_restart(open_store):
+    store = open_store()
+    put(store, "a", "b")
+    last = store.entries()[-1].sequence
+    store.purge(states=[State.WAITING])
+    store.close()
+    store = open_store()
+    put(store, "c")
+    assert store.entries()[0].sequence > last
+
+
+def test_an_entry_goes_at_its_age_and_not_before(open_store, clocks):
+    store = open_store(Quota(max_age_s=1_000))
+    put(store, "a")
+    clocks.pass_by(1_000)
+    assert store.tidy() == 0
+    clocks.pass_by(0.5)
+    assert store.tidy() == 1
+    assert store.entries() == []
+
+
+@pytest.mark.parametrize("state", [State.SETTLED, State.SET_ASIDE])
+def test_an_entry_of_any_state_grows_old(open_store, clocks, state):
+    store = open_store(Quota(max_age_s=1_000, tell=True))
+    (key,) = put(store, "a")
+    store.settle(key, RESULT) if state is State.SETTLED else store.set_aside(key, "refused")
+    clocks.pass_by(1_001)
+    assert store.tidy() == 1
+    assert store.counts()["bytes"] == 0
+
+
+def test_what_is_done_with_goes_before_what_waits_whatever_its_value(open_store):
+    store = open_store(Quota(max_entries=4, tell=True))
+    told, due, aside, waiting = (put(store, name, certainty=0.1 * n, label=name)[0] for n, name in enumerate("abcd"))
+    for key in (told, due):
+        store.settle(key, RESULT)
+    store.told(told)
+    store.set_aside(aside, "refused")
+    gone = []
+    for number in range(3):
+        put(store, f"{number}", certainty=0.0, label=f"{number}")
+        gone += [key for key in (told, due, aside, waiting) if store.get(key) is None and key not in gone]
+    assert gone == [told, due, aside]
+
+
+def test_a_batch_beyond_the_quota_is_told_of_each_frame_what_became_of_it(open_store):
+    store = open_store(Quota(max_entries=3))
+    receipts = store.put([frame(f"{n}", certainty=n / 10, label=f"{n}") for n in range(6)])
+    there = {entry.key for entry in store.entries()}
+    assert [receipt.kept for receipt in receipts] == [True] * 3 + [False] * 3
+    assert there == {receipt.key for receipt in receipts if receipt.kept}
+
+
+def test_a_transaction_that_fails_leaves_nothing_behind_and_the_store_usable(open_store):
+    store = open_store()
+    with pytest.raises(TypeError):
+        store.put([frame("a"), replace(frame("b"), items=[object()])])
+    assert store.entries() == []
+    assert store.counts()["bytes"] == 0
+    assert len(put(store, "c")) == 1
+
+
+def test_an_outbox_of_a_later_version_is_refused_and_left_as_it_is(open_store, tmp_path):
+    store = open_store()
+    put(store, "a")
+    store.close()
+    with sqlite3.connect(tmp_path / FILE_NAME) as database:
+        database.execute("PRAGMA user_version = 3")
+    database.close()
+    with pytest.raises(OutboxError, match="another version"):
+        Store(tmp_path)
+    with sqlite3.connect(tmp_path / FILE_NAME) as database:
+        assert database.execute("PRAGMA user_version").fetchone()[0] == 3
+    database.close()
+
+
+def test_a_database_that_another_holds_is_told_and_used_again_afterwards(open_store, tmp_path):
+    store = open_store()
+    store._db.execute("PRAGMA busy_timeout = 50")
+    other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(OutboxError, match="locked"):
+        put(store, "a")
+    other.execute("COMMIT")
+    other.close()
+    assert len(put(store, "a")) == 1
+
+
+def test_a_store_waits_for_who_writes_beside_it(open_store, tmp_path):
+    store = open_store()
+    other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.3, other.execute, ["COMMIT"])
+    release.start()
+    assert len(put(store, "a")) == 1
+    release.join()
+    other.close()
+
+
+def test_the_log_is_kept_within_half_of_the_reserve(open_store):
+    store = open_store()
+    half = store._disk.reserve // 2
+    assert store._pragma("journal_size_limit") == half
+    assert store._pragma("wal_autocheckpoint") == min(half // store._pragma("page_size"), 1_000)
+
+
+def test_time_that_passed_while_the_store_was_open_counts_after_it_was_opened_again(open_store, clocks, tmp_path):
+    store = open_store(Quota(max_age_s=1_000))
+    put(store, "a")
+    clocks.pass_by(600)
+    store.check()
+    kept = store._db.execute("SELECT steady FROM clock").fetchone()[0]
+    assert kept == pytest.approx(600)
+    clocks.pass_by(600)
+    assert store.tidy() == 1
+    assert store._db.execute("SELECT steady FROM clock").fetchone()[0] == pytest.approx(1_200)
+
+
+def test_an_entry_as_json_says_all_that_is_known_of_it(open_store):
+    store = open_store(Quota(tell=True))
+    (key,) = put(store, "a")
+    store.put([frame("a")])
+    store._db.execute("UPDATE entry SET created = 1.5, attempts = 2, fault = 'busy'")
+    item = {"label": "daisy", "index": 0, "score": 0.5}
+    waiting = {
+        "key": key,
+        "sequence": 1,
+        "state": "waiting",
+        "digest": hashlib.sha256(b"a".ljust(100, b".")).hexdigest(),
+        "camera": "cam-1",
+        "seen": 2,
+        "created": "1970-01-01T00:00:01.500+00:00",
+        "reason": "low_score",
+        "hindrance": "link_down",
+        "task": "classification",
+        "model": {"name": "m", "version": 1, "digest": "d" * 64},
+        "edge": {"predictions": [item]},
+        "cloud": None,
+        "settled": None,
+        "attempts": 2,
+        "fault": "busy",
+        "telling": "none",
+    }
+    assert entry_json(store.get(key)) == waiting
+    store.settle(key, RESULT)
+    store._db.execute("UPDATE entry SET settled = 3.25, camera = '', hindrance = ''")
+    settled = {"state": "settled", "cloud": RESULT, "settled": "1970-01-01T00:00:03.250+00:00", "fault": None}
+    nameless = {"camera": None, "hindrance": None, "telling": "due"}
+    assert entry_json(store.get(key)) == {**waiting, **settled, **nameless}
