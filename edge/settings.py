@@ -31,8 +31,16 @@ PREFIX = "EDGE_"
 CONFIG = "EDGE_CONFIG"
 """The variable that names the TOML file, as the flag ``--config`` does."""
 
+
+
+def _split(value: Any) -> Any:
+    """A text of words separated by blanks as a list, which a settings file may give as such."""
+    return tuple(value.split()) if isinstance(value, str) else value
+
+
 Positive = Annotated[int, Field(ge=1)]
 ApiKeys = Annotated[dict[str, ApiKey], NoDecode, BeforeValidator(parse_keys)]
+WordList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -123,8 +131,8 @@ class Settings(BaseSettings):
         description="When the online model is wanted: off, prefer_cloud, shadow, or several of on_error,"
         " low_confidence, overload, separated by commas.",
     )
-    cloud_request_modes: str = Field(
-        "off", description="Modes a request may ask for in its place (?fallback=), separated by blanks."
+    cloud_request_modes: WordList = Field(
+        ("off",), description="Modes a request may ask for in its place (?fallback=), separated by blanks."
     )
     cloud_threshold: Share = Field(0.5, description="A score under it is unsure, 0..1.")
     cloud_margin: Share = Field(0.1, description="The best two classes nearer than that are unsure, 0..1.")

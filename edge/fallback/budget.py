@@ -54,6 +54,11 @@ class Window:
     calls: int = 0
     micros: int = 0
 
+    @property
+    def cost(self) -> float:
+        """Money, in the owner's currency."""
+        return self.micros / _MICRO
+
     def at(self, now: float, length: float) -> Window:
         """This window, or a new one where it is over."""
         return self if self.calls and now - self.start < length else Window(now)

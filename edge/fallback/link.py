@@ -12,6 +12,7 @@ import random
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from concurrent.futures import Future
 
-    from edge.fallback.budget import Budget
+    from edge.fallback.budget import Budget, Limits, Spent
     from edge.fallback.cloud import CloudClient, CloudRequest, CloudResponse
     from edge.fallback.ledger import Ledger
 
@@ -37,13 +38,61 @@ _REMEMBER_S = 600.0
 _STUMBLED_S = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class LinkStatus:
+    """The state of the link, for people and gauges.
+
+    Attributes:
+        fault: why it does not work, in words; ``None`` where it does.
+        refusal: why the last frame was refused, though it works; ``None`` where it was not.
+        next_probe_s: seconds until the circuit breaker lets the link be probed.
+        calls_under_way: calls that have no response yet.
+        spent: calls and money of this day and month.
+        limits: what the owner allows.
+        budget_file_fault: why what was spent cannot be read or written; ``None`` where it can.
+    """
+
+    state: LinkState
+    fault: str | None
+    refusal: str | None
+    breaker: BreakerState
+    next_probe_s: float
+    calls_under_way: int
+    spent: Spent
+    limits: Limits
+    budget_file_fault: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """As `GET /fallback` shows it; money in the owner's currency."""
+        spent, limits = self.spent, self.limits
+        return {
+            "state": self.state,
+            "fault": self.fault,
+            "refusal": self.refusal,
+            "breaker": self.breaker,
+            "next_probe_s": round(self.next_probe_s, 1),
+            "calls_under_way": self.calls_under_way,
+            "budget": {
+                "calls_today": spent.day.calls,
+                "calls_per_day": limits.calls_per_day,
+                "calls_this_month": spent.month.calls,
+                "calls_per_month": limits.calls_per_month,
+                "cost_today": spent.day.cost,
+                "cost_per_day": limits.cost_per_day,
+                "cost_this_month": spent.month.cost,
+                "cost_per_month": limits.cost_per_month,
+                "file_fault": self.budget_file_fault,
+            },
+        }
+
+
 class Link:
     """See the module.
 
     Attributes:
         breaker: when the cloud is left alone.
         budget: what it may cost.
-        most_calls: under way at once.
+        max_calls: under way at once.
         fault: why it does not work, in words for the owner; ``None`` where it does.
         refusal: why the last frame was refused, though it works; ``None`` where it was not.
     """
@@ -55,7 +104,7 @@ class Link:
         ledger: Ledger,
         breaker: Breaker | None = None,
         *,
-        most_calls: int = 8,
+        max_calls: int = 8,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Nothing is imported, opened or started yet.
@@ -63,7 +112,7 @@ class Link:
         Args:
             connect: makes a client; takes seconds where it imports one, and may raise ``CloudError``.
             ledger: keeps what was spent.
-            most_calls: under way at once; beyond them the edge's answer stands.
+            max_calls: under way at once; beyond them the edge's answer stands.
             now: seconds on a clock that does not go back.
         """
         self.budget = budget
@@ -72,7 +121,7 @@ class Link:
         self.refusal: str | None = None
         self._connect = connect
         self._ledger = ledger
-        self.most_calls = most_calls
+        self.max_calls = max_calls
         self._now = now
         self._under_way = 0
         self._remember_at = 0.0
@@ -84,7 +133,7 @@ class Link:
         self._thread = threading.Thread(target=self._run, name="edge-cloud", daemon=True)
 
     def __repr__(self) -> str:
-        return f"<Link {self.state}, {self._under_way}/{self.most_calls} calls, {self.breaker}, {self.budget}>"
+        return f"<Link {self.state}, {self._under_way}/{self.max_calls} calls, {self.breaker}, {self.budget}>"
 
     @property
     def state(self) -> LinkState:
@@ -98,7 +147,7 @@ class Link:
     @property
     def blocked_by(self) -> BlockedBy | None:
         """What stands against a call now though the way is free."""
-        if self._under_way >= self.most_calls:
+        if self._under_way >= self.max_calls:
             return BlockedBy.BUSY
         if not self._ledger.known:
             return BlockedBy.BUDGET_SPENT
@@ -121,73 +170,69 @@ class Link:
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._keep, work)
 
-    def ask(self, question: CloudRequest, seconds: float) -> Future[CloudResponse]:
-        """Ask the cloud within that many seconds; the call is counted in the budget.
+    def submit(self, request: CloudRequest, seconds: float) -> Future[CloudResponse] | BlockedBy:
+        """Send a request that is given up after that many seconds; the call is counted in the budget.
 
-        Raises:
-            CloudUnreachable: the way is not free any more, or the budget is spent.
+        Returns:
+            The response to come (its exception is a ``CloudError``), or why no call was made.
         """
-        generation = self._take_place()
+        generation = self._acquire()
+        if isinstance(generation, BlockedBy):
+            return generation
         assert self._loop is not None
-        call = self._ask(question, seconds, generation)
+        call = self._call(request, seconds, generation)
         try:
             return asyncio.run_coroutine_threadsafe(call, self._loop)
-        except RuntimeError as error:
+        except RuntimeError:  # the link has ended: the service is stopping
             call.close()
-            self._leave_place()
-            raise CloudUnreachable("The link to the online model has ended: the service is stopping.") from error
+            self._release()
+            return BlockedBy.LINK_DOWN
 
-    async def ask_here(self, question: CloudRequest, seconds: float) -> CloudResponse:
-        """As `ask`, for work that runs on this thread."""
-        return await self._ask(question, seconds, self._take_place())
+    async def call(self, request: CloudRequest, seconds: float) -> CloudResponse:
+        """As `submit`, for work that runs on this thread; raises ``CloudError``."""
+        generation = self._acquire()
+        if isinstance(generation, BlockedBy):
+            raise CloudUnreachable(f"The online model may not be called now: {generation}.")
+        return await self._call(request, seconds, generation)
 
-    def status(self) -> dict[str, Any]:
-        """For people and gauges."""
-        spent, limits = self.budget.spent_at(self._ledger.clock()), self.budget.limits
-        return {
-            "state": self.state,
-            "fault": self.fault,
-            "refusal": self.refusal,
-            "breaker": self.breaker.state,
-            "next_probe_s": round(self.breaker.wait_s(self._now()), 1),
-            "calls_under_way": self._under_way,
-            "budget": {
-                "calls_today": spent.day.calls,
-                "calls_per_day": limits.calls_per_day,
-                "calls_this_month": spent.month.calls,
-                "calls_per_month": limits.calls_per_month,
-                "cost_today": spent.day.micros / 1e6,
-                "cost_per_day": limits.cost_per_day,
-                "cost_this_month": spent.month.micros / 1e6,
-                "cost_per_month": limits.cost_per_month,
-                "file_fault": self._ledger.fault,
-            },
-        }
+    def status(self) -> LinkStatus:
+        """The state of the link and what was spent."""
+        return LinkStatus(
+            state=self.state,
+            fault=self.fault,
+            refusal=self.refusal,
+            breaker=self.breaker.state,
+            next_probe_s=self.breaker.wait_s(self._now()),
+            calls_under_way=self._under_way,
+            spent=self.budget.spent_at(self._ledger.clock()),
+            limits=self.budget.limits,
+            budget_file_fault=self._ledger.fault,
+        )
 
-    def _take_place(self) -> int:
-        """Count a call as under way; returns the breaker's generation that it belongs to."""
+    def _acquire(self) -> int | BlockedBy:
+        """Count a call as under way; returns the breaker's generation that it belongs to, or what blocks it."""
         with self._lock:
-            blocked_by = self.blocked_by
             if self.state not in {LinkState.UP, LinkState.HALF_OPEN} or self._client is None:
-                raise CloudUnreachable("There is no link to the online model now.")
-            if blocked_by is not None or self.budget.take(self._ledger.clock()) is not None:
-                raise CloudUnreachable(f"The online model may not be called now: {blocked_by}.")
+                return BlockedBy.LINK_DOWN
+            blocked_by = self.blocked_by or self.budget.take(self._ledger.clock())
+            if blocked_by is not None:
+                return blocked_by
             self.breaker.take_probe()
             self._under_way += 1
             return self.breaker.generation
 
-    def _leave_place(self) -> None:
+    def _release(self) -> None:
         with self._lock:
             self._under_way -= 1
 
-    async def _ask(self, question: CloudRequest, seconds: float, generation: int) -> CloudResponse:
+    async def _call(self, request: CloudRequest, seconds: float, generation: int) -> CloudResponse:
         started = self._now()
         try:
             client = self._client
             assert client is not None
             await self._remember()
             left = seconds - (self._now() - started)
-            answer = await client.predict(question, left, self._may_retry)
+            answer = await client.predict(request, left, self._may_retry)
         except CloudError as error:
             self._learn_from(error, seconds, generation)
             raise
@@ -212,7 +257,7 @@ class Link:
             self.fault = self.refusal = None
             return answer
         finally:
-            self._leave_place()
+            self._release()
 
     async def _remember(self) -> None:
         """What is spent is on the disk before the call is made, and with it the clock that it is counted on."""

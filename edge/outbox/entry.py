@@ -45,7 +45,7 @@ class NewEntry:
         reason: why the cloud was wanted.
         blocked_by: why it did not answer.
         items: what the edge said, in the form of the answer's ``predictions``, best first; empty where it failed.
-        certainty: its best score, 0..1; 0 where there is none.
+        confidence: its best score, 0..1; 0 where there is none.
         label: its best label; empty where there is none.
         multi_label: a picture may be of several classes.
     """
@@ -59,7 +59,7 @@ class NewEntry:
     reason: str
     blocked_by: str
     items: Sequence[Item]
-    certainty: float
+    confidence: float
     label: str
     multi_label: bool
 
@@ -109,7 +109,7 @@ class Entry:
     reason: str
     blocked_by: str
     items: Sequence[Item]
-    certainty: float
+    confidence: float
     label: str
     multi_label: bool
     size: int

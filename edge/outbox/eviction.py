@@ -2,7 +2,7 @@
 
 The order, stated: an entry goes before another
 1. by its state: answered and told (or nobody is to be told), then answered, then set aside, then waiting ones;
-2. within a state, by its value, lower first: value = (1 - certainty) + 1 / (entries with the same label). What the edge
+2. within a state, by its value, lower first: value = (1 - confidence) + 1 / (entries with the same label). What the edge
    was sure of and what there is much of goes first; the least certain and the rarest stay;
 3. of equal value, the older one.
 Labels are counted over all entries that are left, so that the tenth picture of a daisy is worth less than the first.
@@ -26,14 +26,14 @@ class Candidate:
     Attributes:
         sequence: grows with every entry.
         rank: 0 goes first; see the module.
-        certainty: the edge's best score, 0..1; 0 where it had no answer.
+        confidence: the edge's best score, 0..1; 0 where it had no answer.
         label: the edge's best label; empty where it had none.
         size: bytes.
     """
 
     sequence: int
     rank: int
-    certainty: float
+    confidence: float
     label: str
     size: int
 
@@ -48,7 +48,7 @@ def to_evict(candidates: Iterable[Candidate], *, spare_bytes: int, spare_entries
     by_label = Counter(one.label for one in left)
 
     def order(one: Candidate) -> tuple[int, float, int]:
-        return one.rank, (1 - one.certainty) + 1 / by_label[one.label], one.sequence
+        return one.rank, (1 - one.confidence) + 1 / by_label[one.label], one.sequence
 
     heap = [(order(one), one) for one in left]
     heapq.heapify(heap)

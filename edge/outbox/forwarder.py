@@ -46,14 +46,14 @@ _MOST_LINK_WAIT_S = 60.0
 """After a failure that was not the entry's own: once the link is back it should not lie for an hour."""
 
 
-class Asker(Protocol):
+class CloudCaller(Protocol):
     """The way to the online model."""
 
-    def places(self) -> int:
+    def free_slots(self) -> int:
         """How many entries may be sent now."""
         ...
 
-    async def ask(self, entry: Entry, image: bytes) -> Mapping[str, Any]:
+    async def call(self, entry: Entry, image: bytes) -> Mapping[str, Any]:
         """What the online model says, as JSON; raises ``CloudError``."""
         ...
 
@@ -61,9 +61,9 @@ class Asker(Protocol):
 class Forwarder:
     """See the module."""
 
-    def __init__(self, outbox: Outbox, asker: Asker, *, idle_s: float = _IDLE_S) -> None:
+    def __init__(self, outbox: Outbox, caller: CloudCaller, *, idle_s: float = _IDLE_S) -> None:
         self._outbox = outbox
-        self._asker = asker
+        self._caller = caller
         self._idle_s = idle_s
         self._settled = 0
         self._unstored: dict[str, Mapping[str, Any]] = {}
@@ -82,7 +82,7 @@ class Forwarder:
         """
         for key in list(self._unstored):
             await self._store(key)
-        places = self._asker.places()
+        places = self._caller.free_slots()
         if not places:
             return False
         await self._outbox.well()
@@ -96,9 +96,9 @@ class Forwarder:
         key = entry.key
         try:
             image = await asyncio.wrap_future(self._outbox.call(lambda store: store.image(key)))
-            if not self._asker.places():  # the round's others, or live frames, have taken them: it stays where it is
+            if not self._caller.free_slots():  # the round's others, or live frames, have taken them: it stays where it is
                 return
-            self._unstored[key] = await self._asker.ask(entry, image)
+            self._unstored[key] = await self._caller.call(entry, image)
             self._settled += 1
             await self._store(key)
         except (CloudError, EntryUnreadable, ModelNotFound, ModelUnavailable) as error:
@@ -112,7 +112,7 @@ class Forwarder:
     async def _store(self, key: str) -> None:
         result = self._unstored.pop(key)
         try:
-            await asyncio.wrap_future(self._outbox.change(lambda store: store.settle(key, result)))
+            await asyncio.wrap_future(self._outbox.change(lambda store: store.resolve(key, result)))
         except OutboxError:
             self._unstored[key] = result  # until the disk takes it
             raise

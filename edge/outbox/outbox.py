@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from edge.errors import EntryUnreadable, OutboxError, OutboxFull
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from edge.outbox.entry import NewEntry, Receipt
@@ -69,6 +69,35 @@ class _Call:
     work: Callable[[Store], Any]
     future: Future[Any]
     writes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxStatus:
+    """The state of the outbox, for people and gauges.
+
+    Attributes:
+        folder: where its files are.
+        fault: why it cannot be used, in words; ``None`` where all is well.
+        queued_bytes: bytes of images that wait for the disk.
+        write_s: seconds that the last write took.
+        counts: entries by state, and sums, as `Store.counts` gives them; empty until it was opened.
+    """
+
+    folder: str
+    fault: str | None
+    queued_bytes: int
+    write_s: float
+    counts: Mapping[str, int]
+
+    def as_json(self) -> dict[str, Any]:
+        """As `GET /fallback` and `GET /outbox` show it."""
+        return {
+            "folder": self.folder,
+            "fault": self.fault,
+            "queued_bytes": self.queued_bytes,
+            "write_s": round(self.write_s, 3),
+            **self.counts,
+        }
 
 
 class Outbox:
@@ -161,15 +190,9 @@ class Outbox:
         if self.fault is not None:
             await asyncio.wrap_future(self.change(lambda store: store.check()))
 
-    def status(self) -> dict[str, Any]:
-        """For people and gauges."""
-        return {
-            "folder": str(self.folder),
-            "fault": self.fault,
-            "queued_bytes": self._queued,
-            "write_s": round(self._write_s, 3),
-            **self._counts,
-        }
+    def status(self) -> OutboxStatus:
+        """The state of the outbox as the thread last knew it."""
+        return OutboxStatus(str(self.folder), self.fault, self._queued, self._write_s, self._counts)
 
     def _hand_over(self, work: Callable[[Store], T], *, writes: bool) -> Future[T]:
         future: Future[T] = Future()

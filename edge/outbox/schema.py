@@ -17,7 +17,7 @@ CREATE TABLE entry (
     reason TEXT NOT NULL,
     blocked_by TEXT NOT NULL,
     items TEXT NOT NULL,
-    certainty REAL NOT NULL,
+    confidence REAL NOT NULL,
     label TEXT NOT NULL,
     multi_label INTEGER NOT NULL,
     size INTEGER NOT NULL,

@@ -182,7 +182,7 @@ class Store:
             raise EntryUnreadable(f"The outbox holds no image of {key}.")
         return self._seal.open(row["bytes"], key)
 
-    def settle(self, key: str, result: Mapping[str, Any]) -> bool:
+    def resolve(self, key: str, result: Mapping[str, Any]) -> bool:
         """Store the online model's answer; ``False`` where the entry does not wait any more."""
         telling = Telling.DUE if self.quota.tell else Telling.NONE
         said = json.dumps(result)
@@ -384,7 +384,7 @@ class Store:
         return used, entries
 
     def _evict(self, spare_bytes: int, spare_entries: int, which: str = "TRUE") -> None:
-        rows = self._db.execute(f"SELECT sequence, {_RANK} AS rank, certainty, label, size FROM entry WHERE {which}")  # noqa: S608 -- ours
+        rows = self._db.execute(f"SELECT sequence, {_RANK} AS rank, confidence, label, size FROM entry WHERE {which}")  # noqa: S608 -- ours
         candidates = (Candidate(**dict(row)) for row in rows)
         self._drop(to_evict(candidates, spare_bytes=spare_bytes, spare_entries=spare_entries))
 

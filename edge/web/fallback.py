@@ -52,7 +52,7 @@ def fallback_door(cloud: CloudParts) -> APIRouter:
             outbox.call(lambda store: store.entries(state=state, after=after, limit=limit))
         )
         # Of a thousand entries this takes longer than a frame.
-        return await asyncio.to_thread(_listing, outbox.status(), found)
+        return await asyncio.to_thread(_listing, outbox.status().as_json(), found)
 
     @router.get("/outbox/{key}", summary="One frame and what became of it")
     async def one(key: str) -> Response:

@@ -100,7 +100,7 @@ def _link(settings: Settings) -> Link | None:
         image_bytes=settings.cloud_request == "tf_serving",
     )
     connect = partial(_connect, options)
-    return Link(connect, Budget(limits, ledger.spent), ledger, most_calls=settings.cloud_concurrency)
+    return Link(connect, Budget(limits, ledger.spent), ledger, max_calls=settings.cloud_concurrency)
 
 
 def _connect(options: VertexOptions) -> CloudClient:

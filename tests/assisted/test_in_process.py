@@ -473,7 +473,7 @@ def test_the_cloud_answers_for_a_model_that_does_not_serve_and_its_error_stands_
     for message in (refused, gone):
         assert f"is kept in the outbox ({entry.key})" in message
     assert "kept" not in unwanted
-    assert (entry.reason, entry.certainty, entry.label, list(entry.items)) == ("edge_failed", 0.0, "", [])
+    assert (entry.reason, entry.confidence, entry.label, list(entry.items)) == ("edge_failed", 0.0, "", [])
 
 
 def test_a_spent_budget_is_renewed_for_the_service_when_its_time_is_over(repository, cloud, tmp_path):

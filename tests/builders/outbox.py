@@ -27,11 +27,11 @@ class Clocks:
         self.wall += seconds
 
 
-def frame(name: str, certainty=0.5, label="daisy", model="m", size=100) -> NewEntry:
+def frame(name: str, confidence=0.5, label="daisy", model="m", size=100) -> NewEntry:
     image = name.encode().ljust(size, b".")
-    items = [{"label": label, "index": 0, "score": certainty}]
+    items = [{"label": label, "index": 0, "score": confidence}]
     return NewEntry(
-        image, "classification", model, 1, "d" * 64, "cam-1", "low_score", "link_down", items, certainty, label, False
+        image, "classification", model, 1, "d" * 64, "cam-1", "low_score", "link_down", items, confidence, label, False
     )
 
 

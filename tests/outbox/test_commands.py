@@ -46,7 +46,7 @@ def entries(store):
     """Of each state one: waiting, settled, set aside; the last is no picture."""
     frames = [replace(frame(""), image=picture(colour)) for colour in ("red", "blue")]
     keys = [receipt.key for receipt in store.put([*frames, frame("no picture")])]
-    store.settle(keys[1], RESULT)
+    store.resolve(keys[1], RESULT)
     store.set_aside(keys[2], "refused")
     return keys
 

@@ -9,8 +9,8 @@ def order(*candidates: Candidate) -> list[int]:
     return to_evict(candidates, spare_bytes=0, spare_entries=len(candidates))
 
 
-def one(sequence: int, certainty: float = 0.5, label: str = "", rank: int = 3, size: int = 10) -> Candidate:
-    return Candidate(sequence, rank, certainty, label or f"label {sequence}", size)
+def one(sequence: int, confidence: float = 0.5, label: str = "", rank: int = 3, size: int = 10) -> Candidate:
+    return Candidate(sequence, rank, confidence, label or f"label {sequence}", size)
 
 
 def test_the_surest_goes_first():

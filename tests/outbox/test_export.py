@@ -41,7 +41,7 @@ def write(store, folder, **how):
 
 def test_a_classification_carries_the_online_models_label(store, tmp_path):
     (receipt,) = store.put([replace(frame("a"), image=picture())])
-    store.settle(receipt.key, {"predictions": [{"label": "rose", "index": 1, "score": 0.9}]})
+    store.resolve(receipt.key, {"predictions": [{"label": "rose", "index": 1, "score": 0.9}]})
     done = write(store, tmp_path, prefix="gs://bucket/unsure/")
     assert (done.images, done.labelled) == (1, 1)
     assert lines(tmp_path, "classification") == [
@@ -79,7 +79,7 @@ def test_several_labels_are_several_annotations(store, tmp_path):
 
 
 def test_what_nobody_trusted_has_labelled_is_exported_without_a_label(store, tmp_path):
-    store.put([replace(frame("a", certainty=0.9), image=picture())])
+    store.put([replace(frame("a", confidence=0.9), image=picture())])
     done = write(store, tmp_path)
     assert (done.images, done.labelled) == (1, 0)
     assert set(lines(tmp_path, "classification")[0]) == {"imageGcsUri", "dataItemResourceLabels"}
@@ -140,7 +140,7 @@ def test_only_scores_of_at_least_the_threshold_give_labels(store, tmp_path):
 def test_the_online_models_label_is_trusted_before_the_edges_unless_nobodys_is(store, tmp_path, labels, expected):
     items = [{"label": "rose", "index": 1, "score": 0.9}]
     (receipt,) = store.put([replace(frame("a"), image=picture(), items=items)])
-    store.settle(receipt.key, {"predictions": [{"label": "tulip", "index": 2, "score": 0.8}]})
+    store.resolve(receipt.key, {"predictions": [{"label": "tulip", "index": 2, "score": 0.8}]})
     write(store, tmp_path, labels=Labels(labels))
     (line,) = lines(tmp_path, "classification")
     assert line.get("classificationAnnotation") == (expected and {"displayName": expected})

@@ -170,7 +170,7 @@ def test_an_answer_the_disk_does_not_take_is_held_and_not_asked_for_again(tmp_pa
     class Sick(Store):
         sick = False
 
-        def settle(self, key, result):
+        def resolve(self, key, result):
             if self.sick:
                 raise OutboxFull("full")
             return super().settle(key, result)

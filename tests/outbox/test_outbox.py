@@ -198,7 +198,7 @@ def test_bytes_of_frames_that_a_disk_did_not_take_are_queued_no_more(tmp_path, e
 
 def test_bytes_of_frames_that_were_kept_or_are_not_worth_it_are_queued_no_more(tmp_path):
     with moody(tmp_path, Quota(max_entries=2), max_queued_bytes=250) as (outbox, _):
-        outcomes = {outcome(outbox.put(frame(f"{n}", certainty=n / 20, label=f"{n}"))) for n in range(20)}
+        outcomes = {outcome(outbox.put(frame(f"{n}", confidence=n / 20, label=f"{n}"))) for n in range(20)}
         assert outcomes == {"kept", "full"}
         assert outcome(outbox.put(frame("larger than the quota", size=240))) in {"kept", "full"}
         assert outbox.status()["queued_bytes"] == 0
@@ -465,7 +465,7 @@ def test_a_fault_and_its_end_are_each_logged_once(tmp_path, caplog):
 def test_the_status_counts_what_is_there(tmp_path):
     with moody(tmp_path) as (outbox, _):
         keys = keep(outbox, "a", "b", "c")
-        outbox.change(lambda store: store.settle(keys[0], {"predictions": []})).result(10)
+        outbox.change(lambda store: store.resolve(keys[0], {"predictions": []})).result(10)
         status = outbox.status()
         assert (status["waiting"], status["settled"], status["set_aside"]) == (2, 1, 0)
         assert (status["fault"], status["folder"]) == (None, str(tmp_path))

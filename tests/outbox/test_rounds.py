@@ -130,7 +130,7 @@ class Stumbling(Store):
         self._once("image")
         return super().image(key)
 
-    def settle(self, key, result):
+    def resolve(self, key, result):
         self._once("settle")
         return super().settle(key, result)
 
@@ -182,7 +182,7 @@ def test_one_unforeseen_failure_of_the_store_ends_no_forwarding(stumbling, where
 def test_one_unforeseen_failure_of_the_store_ends_no_telling(stumbling, receiver, where):
     keys = keep(stumbling, *"abc")
     for key in keys:
-        stumbling.change(lambda store, key=key: store.settle(key, RESULT)).result(10)
+        stumbling.change(lambda store, key=key: store.resolve(key, RESULT)).result(10)
     Stumbling.stumbles = where
     work = Webhook(stumbling, receiver.url, None, idle_s=0.01).run()
     asyncio.run(run_until(work, lambda: {entry(stumbling, key).telling for key in keys} == {"told"}))

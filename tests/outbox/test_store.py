@@ -72,8 +72,8 @@ def test_entries_are_due_in_the_order_in_which_they_came(open_store, clocks):
 def test_a_settled_entry_is_not_due_and_not_settled_again(open_store):
     store = open_store()
     (key,) = put(store, "a")
-    assert store.settle(key, {"predictions": []})
-    assert not store.settle(key, {"predictions": [{"label": "other", "score": 1}]})
+    assert store.resolve(key, {"predictions": []})
+    assert not store.resolve(key, {"predictions": [{"label": "other", "score": 1}]})
     assert store.due(10) == []
     assert store.get(key).result == {"predictions": []}
     assert store.put([frame("a")])[0].known
@@ -93,9 +93,9 @@ def test_a_postponed_entry_waits_its_time_whatever_the_wall_clock_does(open_stor
 
 def test_too_many_bytes_drop_the_surest_and_keep_the_rest(open_store):
     store = open_store(Quota(max_bytes=1_600))
-    for certainty in (0.9, 0.2, 0.6, 0.3, 0.95, 0.1):
-        put(store, f"{certainty}", certainty=certainty, label=f"label {certainty}", size=300)
-    kept = {entry.certainty for entry in store.entries()}
+    for confidence in (0.9, 0.2, 0.6, 0.3, 0.95, 0.1):
+        put(store, f"{confidence}", confidence=confidence, label=f"label {confidence}", size=300)
+    kept = {entry.confidence for entry in store.entries()}
     assert 0.9 not in kept
     assert {0.1, 0.2, 0.3} <= kept
     assert store.counts()["bytes"] <= 1_600
@@ -103,11 +103,11 @@ def test_too_many_bytes_drop_the_surest_and_keep_the_rest(open_store):
 
 def test_a_frame_worth_less_than_all_that_is_there_is_told_so(open_store):
     store = open_store(Quota(max_entries=2))
-    put(store, "a", certainty=0.1, label="x")
-    put(store, "b", certainty=0.2, label="y")
-    (receipt,) = store.put([frame("c", certainty=0.99, label="z")])
+    put(store, "a", confidence=0.1, label="x")
+    put(store, "b", confidence=0.2, label="y")
+    (receipt,) = store.put([frame("c", confidence=0.99, label="z")])
     assert not receipt.kept
-    assert {entry.certainty for entry in store.entries()} == {0.1, 0.2}
+    assert {entry.confidence for entry in store.entries()} == {0.1, 0.2}
 
 
 def test_an_entry_goes_when_it_is_too_old_by_days_of_service(open_store, clocks):
@@ -187,7 +187,7 @@ def test_what_was_set_aside_waits_again_when_asked(open_store):
 def test_purging_drops_images_too(open_store):
     store = open_store()
     first, second = put(store, "a", "b")
-    store.settle(first, {"predictions": []})
+    store.resolve(first, {"predictions": []})
     assert store.purge(states=[State.SETTLED]) == 1
     assert store.purge(keys=[second]) == 1
     assert store._db.execute("SELECT COUNT(*) FROM image").fetchone()[0] == 0
@@ -196,7 +196,7 @@ def test_purging_drops_images_too(open_store):
 def test_results_are_due_to_be_told_where_there_is_a_webhook(open_store):
     store = open_store(Quota(tell=True))
     (key,) = put(store, "a")
-    store.settle(key, {"predictions": []})
+    store.resolve(key, {"predictions": []})
     assert [entry.key for entry in store.untold(10)] == [key]
     store.postpone_telling(key, 0, give_up=True)
     assert store.get(key).telling is Telling.GIVEN_UP
@@ -249,9 +249,9 @@ def test_a_disk_that_is_nearly_full_takes_nothing_new_and_keeps_what_was_acknowl
     keys = fill(store)
     assert len(keys) > 5
     with pytest.raises(OutboxFull, match="full"):
-        put(store, "more", size=30_000, certainty=0.0)
+        put(store, "more", size=30_000, confidence=0.0)
     assert [entry.key for entry in store.entries()] == keys
-    assert store.settle(keys[0], RESULT)
+    assert store.resolve(keys[0], RESULT)
 
 
 def fill(store):
@@ -270,7 +270,7 @@ def test_entries_that_are_done_with_make_room_on_a_disk_that_is_nearly_full(open
     keys = fill(store)
     full = store._pragma("page_count")
     for key in keys[:3]:
-        store.settle(key, RESULT)
+        store.resolve(key, RESULT)
     new = put(store, "x", size=30_000) + put(store, "y", size=30_000)
     with pytest.raises(OutboxFull):
         put(store, *"abcdef", size=30_000)
@@ -304,7 +304,7 @@ def test_a_file_that_was_taken_away_is_noticed(open_store, tmp_path):
 def test_a_frame_larger_than_the_quota_drops_nothing_for_itself(open_store):
     store = open_store(Quota(max_bytes=5_000))
     keys = put(store, "a", "b", "c", size=1_000)
-    (receipt,) = store.put([frame("large", size=6_000, certainty=0.0, label="rare")])
+    (receipt,) = store.put([frame("large", size=6_000, confidence=0.0, label="rare")])
     assert not receipt.kept
     assert [entry.key for entry in store.entries()] == keys
 
@@ -357,7 +357,7 @@ def test_a_result_that_could_not_be_told_stays_longer_than_one_that_was(open_sto
     store = open_store(Quota(max_entries=2, tell=True))
     given_up, told = put(store, "a", "b")
     for key in (given_up, told):
-        store.settle(key, RESULT)
+        store.resolve(key, RESULT)
     store.postpone_telling(given_up, 0, give_up=True)
     store.told(told)
     put(store, "c")
@@ -374,7 +374,7 @@ def test_too_many_entries_make_room_for_some_more_at_once(open_store):
 def test_an_outbox_of_the_version_before_is_taken_over(open_store, tmp_path):
     store = open_store(Quota(tell=True))
     one, two, _ = put(store, "one", "two", "three")
-    store.settle(one, {})
+    store.resolve(one, {})
     store.set_aside(two, "refused")
     before = store.counts()
     store.close()
@@ -410,7 +410,7 @@ def test_the_times_of_an_entry_are_the_devices_own(open_store):
     assert began <= store.get(key).created <= time.time()
     assert store.get(key).settled is None
     began = time.time()
-    store.settle(key, RESULT)
+    store.resolve(key, RESULT)
     assert began <= store.get(key).settled <= time.time()
 
 
@@ -419,7 +419,7 @@ def test_a_result_takes_its_bytes_of_the_quota(open_store):
     (key,) = put(store, "a")
     before = store.counts()["bytes"]
     said = {"predictions": ["." * 500]}
-    store.settle(key, said)
+    store.resolve(key, said)
     assert store.counts()["bytes"] == before + len(json.dumps(said)) == store.get(key).size
 
 
@@ -428,7 +428,7 @@ def test_a_postponed_entry_that_is_settled_meanwhile_is_told_at_once_and_its_fau
     (key,) = put(store, "a")
     store.postpone(key, 3_600, "busy", counts=True)
     assert (store.get(key).attempts, store.get(key).fault) == (1, "busy")
-    assert store.settle(key, RESULT)
+    assert store.resolve(key, RESULT)
     assert [entry.key for entry in store.untold(10)] == [key]
     assert store.get(key).fault is None
 
@@ -436,7 +436,7 @@ def test_a_postponed_entry_that_is_settled_meanwhile_is_told_at_once_and_its_fau
 def test_a_telling_that_was_postponed_waits_its_time(open_store, clocks):
     store = open_store(Quota(tell=True))
     (key,) = put(store, "a")
-    store.settle(key, RESULT)
+    store.resolve(key, RESULT)
     assert store.postpone_telling(key, 60, give_up=False)
     assert (store.get(key).telling, store.get(key).telling_attempts) == (Telling.DUE, 1)
     clocks.pass_by(59)
@@ -448,12 +448,12 @@ def test_a_telling_that_was_postponed_waits_its_time(open_store, clocks):
 def test_what_does_not_apply_to_an_entry_as_it_is_changes_nothing(open_store):
     store = open_store(Quota(tell=True))
     settled, waiting = put(store, "a", "b")
-    store.settle(settled, RESULT)
+    store.resolve(settled, RESULT)
     assert not store.postpone(settled, 60, "late", counts=True)
     assert not store.set_aside(settled, "late")
     assert not store.told(waiting)
     assert not store.postpone_telling(waiting, 60, give_up=True)
-    assert not store.settle("none", RESULT)
+    assert not store.resolve("none", RESULT)
     assert store.told(settled)
     assert not store.told(settled)
     assert not store.postpone_telling(settled, 60, give_up=False)
@@ -467,8 +467,8 @@ def test_each_change_is_of_the_entry_alone_that_is_named(open_store):
     one, two, three, four = put(store, *"abcd")
     store.set_aside(one, "refused")
     store.set_aside(two, "refused")
-    store.settle(three, RESULT)
-    store.settle(four, RESULT)
+    store.resolve(three, RESULT)
+    store.resolve(four, RESULT)
     for key in (three, four):
         store.postpone_telling(key, 3_600, give_up=True)
     assert store.retry([one, three]) == 2
@@ -486,7 +486,7 @@ def test_each_change_is_of_the_entry_alone_that_is_named(open_store):
 def test_entries_come_in_pages(open_store):
     store = open_store()
     keys = put(store, *"abcdef")
-    store.settle(keys[1], RESULT)
+    store.resolve(keys[1], RESULT)
     first = store.entries(limit=4)
     assert [entry.key for entry in first] == keys[:4]
     assert [entry.key for entry in store.entries(after=first[-1].sequence)] == keys[4:]
@@ -528,7 +528,7 @@ def test_an_entry_goes_at_its_age_and_not_before(open_store, clocks):
 def test_an_entry_of_any_state_grows_old(open_store, clocks, state):
     store = open_store(Quota(max_age_s=1_000, tell=True))
     (key,) = put(store, "a")
-    store.settle(key, RESULT) if state is State.SETTLED else store.set_aside(key, "refused")
+    store.resolve(key, RESULT) if state is State.SETTLED else store.set_aside(key, "refused")
     clocks.pass_by(1_001)
     assert store.tidy() == 1
     assert store.counts()["bytes"] == 0
@@ -536,21 +536,21 @@ def test_an_entry_of_any_state_grows_old(open_store, clocks, state):
 
 def test_what_is_done_with_goes_before_what_waits_whatever_its_value(open_store):
     store = open_store(Quota(max_entries=4, tell=True))
-    told, due, aside, waiting = (put(store, name, certainty=0.1 * n, label=name)[0] for n, name in enumerate("abcd"))
+    told, due, aside, waiting = (put(store, name, confidence=0.1 * n, label=name)[0] for n, name in enumerate("abcd"))
     for key in (told, due):
-        store.settle(key, RESULT)
+        store.resolve(key, RESULT)
     store.told(told)
     store.set_aside(aside, "refused")
     gone = []
     for number in range(3):
-        put(store, f"{number}", certainty=0.0, label=f"{number}")
+        put(store, f"{number}", confidence=0.0, label=f"{number}")
         gone += [key for key in (told, due, aside, waiting) if store.get(key) is None and key not in gone]
     assert gone == [told, due, aside]
 
 
 def test_a_batch_beyond_the_quota_is_told_of_each_frame_what_became_of_it(open_store):
     store = open_store(Quota(max_entries=3))
-    receipts = store.put([frame(f"{n}", certainty=n / 10, label=f"{n}") for n in range(6)])
+    receipts = store.put([frame(f"{n}", confidence=n / 10, label=f"{n}") for n in range(6)])
     there = {entry.key for entry in store.entries()}
     assert [receipt.kept for receipt in receipts] == [True] * 3 + [False] * 3
     assert there == {receipt.key for receipt in receipts if receipt.kept}
@@ -647,7 +647,7 @@ def test_an_entry_as_json_says_all_that_is_known_of_it(open_store):
         "telling": "none",
     }
     assert entry_json(store.get(key)) == waiting
-    store.settle(key, RESULT)
+    store.resolve(key, RESULT)
     store._db.execute("UPDATE entry SET settled = 3.25, camera = '', blocked_by = ''")
     settled = {"state": "settled", "cloud": RESULT, "settled": "1970-01-01T00:00:03.250+00:00", "fault": None}
     nameless = {"camera": None, "blocked_by": None, "telling": "due"}

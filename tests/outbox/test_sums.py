@@ -45,7 +45,7 @@ class Desk:
         self.store = Store(self.folder, self.quota, self.seal, clock=SteadyClock(*kept, read=self.clocks))
 
     def put(self, frames):
-        receipts = self.store.put([frame(f"{n}", size=size, certainty=size / 300) for n, size in frames])
+        receipts = self.store.put([frame(f"{n}", size=size, confidence=size / 300) for n, size in frames])
         for (number, _), receipt in zip(frames, receipts, strict=True):
             self.keys[number] = receipt.key
             assert receipt.kept == (self.store.get(receipt.key) is not None)
@@ -54,7 +54,7 @@ class Desk:
         key, store = self.keys.get(first, "none") if isinstance(first, int) else "", self.store
         steps = {
             "put": lambda: self.put(first),
-            "settle": lambda: store.settle(key, {"predictions": ["." * second]}),
+            "settle": lambda: store.resolve(key, {"predictions": ["." * second]}),
             "set_aside": lambda: store.set_aside(key, "refused"),
             "postpone": lambda: store.postpone(key, 10, "busy", counts=True),
             "told": lambda: store.told(key),
@@ -108,7 +108,7 @@ def test_the_quota_holds_with_every_frame_of_a_long_run_and_no_more_goes_than_a_
     store = Store(tmp_path, quota)
     for number in range(150):
         before = store.counts()
-        (receipt,) = store.put([frame(f"{number}", size=100 + number * 7 % 400, certainty=number % 10 / 10)])
+        (receipt,) = store.put([frame(f"{number}", size=100 + number * 7 % 400, confidence=number % 10 / 10)])
         after = store.counts()
         assert after["bytes"] <= quota.max_bytes
         assert after[State.WAITING] <= quota.max_entries

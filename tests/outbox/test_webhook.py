@@ -25,7 +25,7 @@ def settled(outbox, *names):
     """Keys of frames whose results are to be told."""
     keys = keep(outbox, *names)
     for key in keys:
-        assert outbox.change(lambda store, key=key: store.settle(key, RESULT)).result(10)
+        assert outbox.change(lambda store, key=key: store.resolve(key, RESULT)).result(10)
     return keys
 
 

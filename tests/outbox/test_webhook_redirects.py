@@ -55,7 +55,7 @@ def test_a_redirect_is_not_followed_and_not_taken_for_an_answer(tmp_path, status
     outbox.start()
     try:
         key = outbox.put(frame("a")).result(10).key
-        outbox.change(lambda store: store.settle(key, {"predictions": []})).result(10)
+        outbox.change(lambda store: store.resolve(key, {"predictions": []})).result(10)
         with receiver() as there, receiver(status, there.url) as here:
             asyncio.run(Webhook(outbox, here.url, None).step())
             assert (here.asked, there.asked) == (["POST"], [])
