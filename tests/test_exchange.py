@@ -99,9 +99,9 @@ def test_an_entry_says_of_a_frame_what_is_known_of_it():
     assert (entry.model_digest, entry.camera, entry.multi_label) == ("sha of the model", "gate", True)
     assert (entry.reason, entry.blocked_by) == ("low_score", "budget_spent")
     assert [item["label"] for item in entry.items] == [f"class {n}" for n in range(149, 144, -1)]
-    assert (entry.certainty, entry.label) == (1.0, "class 149")
+    assert (entry.confidence, entry.label) == (1.0, "class 149")
     failed = new_entry(b"image", InferRequest(0.0), version(), Decision(Action.DEFER, Reason.EDGE_FAILED), None)
-    assert (failed.items, failed.certainty, failed.label, failed.blocked_by) == ([], 0.0, "", "")
+    assert (failed.items, failed.confidence, failed.label, failed.blocked_by) == ([], 0.0, "", "")
 
 
 @pytest.mark.parametrize(
@@ -126,14 +126,14 @@ def test_what_became_of_a_kept_frame_is_told_as_far_as_it_is_known(outcome, expe
 
 @pytest.mark.parametrize(("most", "share"), [(8, 4), (5, 2), (2, 1), (1, 1)])
 def test_forwarding_has_half_of_the_places_and_one_at_a_trial_and_none_where_the_way_is_not_free(most, share):
-    link = SimpleNamespace(most_calls=most, blocked_by=None, state=LinkState.UP)
+    link = SimpleNamespace(max_calls=most, blocked_by=None, state=LinkState.UP)
     asker = ForwardingCaller(link, None)
     places = {}
     for state in LinkState:
         link.state = state
-        places[state] = asker.places()
+        places[state] = asker.free_slots()
     assert places == {LinkState.UP: share, LinkState.HALF_OPEN: 1, LinkState.DOWN: 0, LinkState.ABSENT: 0}
     link.state = LinkState.UP
     for blocked_by in BlockedBy:
         link.blocked_by = blocked_by
-        assert asker.places() == 0
+        assert asker.free_slots() == 0

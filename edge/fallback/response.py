@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from edge.model.tasks.task import Prediction, Task
 
-_AUTOML_TO_XYXY = [0, 2, 1, 3]
-_TENSORFLOW_TO_XYXY = [1, 0, 3, 2]
-_XYXY = [0, 1, 2, 3]
+_AUTOML_TO_XYXY = (0, 2, 1, 3)
+_TENSORFLOW_TO_XYXY = (1, 0, 3, 2)
+_XYXY = (0, 1, 2, 3)
 _ROUNDING = 1e-3
 _CORNERS = 4
 _OWN_BOX = ("x_min", "y_min", "x_max", "y_max")

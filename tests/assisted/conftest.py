@@ -81,7 +81,7 @@ class Server:
 
         def healed():
             state = self.get("/fallback")["link"]["state"]
-            if state == "trial":
+            if state == "half_open":
                 self.post(image, **parameters)
             return state == "up"
 

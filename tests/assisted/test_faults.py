@@ -43,7 +43,7 @@ def test_a_trial_of_a_cloud_that_still_hangs_costs_no_frame_anything(serve, clou
         server.link_is("up")
         vertex.behave(hang=True)
         server.post(photo)
-        server.link_is("trial")
+        server.link_is("half_open")
         started = time.monotonic()
         answer = server.post(photo)
         assert time.monotonic() - started < 3
@@ -77,7 +77,7 @@ def test_a_frame_with_which_the_cloud_is_tried_is_kept_as_well(serve, cloud, ver
         server.link_is("up")
         vertex.behave(status=401)
         server.post(photo)
-        server.link_is("trial")
+        server.link_is("half_open")
         answer = server.post(coffee)
         assert answer["decision"] == "try"
         assert answer["outbox"]["state"] in {"kept", "pending"}

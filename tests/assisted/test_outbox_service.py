@@ -327,7 +327,7 @@ def test_a_frame_with_which_the_cloud_was_tried_is_settled_by_its_answer(serve, 
         server.link_is("up")
         vertex.behave(status=401)
         assert "outbox" not in server.post(coffee, fallback="prefer_cloud")  # a sure one is not worth keeping
-        server.link_is("trial")
+        server.link_is("half_open")
         vertex.behave()
         answer = server.post(photo)
         assert (answer["decision"], answer["outbox"]["state"]) == ("try", "kept")

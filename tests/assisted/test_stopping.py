@@ -85,7 +85,7 @@ def service(embedded_models, tmp_path):
 
 
 def test_the_outbox_is_stopped_with_the_service(service, tmp_path):
-    outbox = service.assistance.outbox
+    outbox = service.cloud.outbox
 
     async def run():
         service.start()
@@ -117,7 +117,7 @@ def test_frames_are_answered_before_the_link_ends_and_the_outbox_last(service):
     """The link's last answers are still stored, and the frames' last are still kept."""
     stopped = []
     parts = {name: Part(name, stopped) for name in ("link", "outbox")}
-    service.assistance = replace(service.assistance, **parts)
+    service.cloud = replace(service.cloud, **parts)
 
     async def run():
         with service.admit():
@@ -137,7 +137,7 @@ def test_frames_are_answered_before_the_link_ends_and_the_outbox_last(service):
 def test_a_service_with_one_of_the_two_is_stopped_as_well(service, missing):
     stopped = []
     parts = {name: Part(name, stopped) if name != missing else None for name in ("link", "outbox")}
-    service.assistance = replace(service.assistance, **parts)
+    service.cloud = replace(service.cloud, **parts)
     asyncio.run(service.stop())
     assert stopped == [name for name in parts if name != missing]
 

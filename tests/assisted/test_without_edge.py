@@ -33,7 +33,7 @@ def run(service, *images, load=True, **query):
         if load:
             service.load_models()
         service.start()
-        while service.assistance.link.state is not LinkState.UP:  # noqa: ASYNC110 -- it lives on another thread
+        while service.cloud.link.state is not LinkState.UP:  # noqa: ASYNC110 -- it lives on another thread
             await asyncio.sleep(0.01)
         answers = []
         for image in images:
@@ -52,10 +52,10 @@ def test_the_cloud_answers_for_a_model_that_does_not_serve(vertex, photo):
     service = build(vertex, MODELS / "imagenet", cloud_mode="on_error")
     (answer,) = run(service, photo, load=False)
     assert service.repository.versions[0].state is VersionState.START
-    assert (answer.source, answer.verdict.reason) == ("cloud", "edge_failed")
+    assert (answer.source, answer.escalation.reason) == ("cloud", "edge_failed")
     assert (answer.width, answer.height) == (512, 512)
     assert answer.items[0].label == "daisy"
-    assert answer.verdict.edge is None
+    assert answer.escalation.edge is None
 
 
 def test_a_model_that_does_not_serve_is_told_where_nobody_stands_in(vertex, photo):
@@ -99,7 +99,7 @@ def test_a_models_own_file_says_when_and_whom_to_ask(vertex, coffee, own_rules):
         'endpoint = "projects/1/locations/x/endpoints/77"\nlabels = { Kaffee = "espresso" }'
     )
     (answer,) = run(build(vertex, models), coffee)
-    assert (answer.source, answer.verdict.reason) == ("cloud", "unsure_band")
+    assert (answer.source, answer.escalation.reason) == ("cloud", "unsure_band")
     assert answer.items[0].label == "espresso"
     assert vertex.calls()[0]["endpoint"].endswith("/77")
 
@@ -107,7 +107,7 @@ def test_a_models_own_file_says_when_and_whom_to_ask(vertex, coffee, own_rules):
 def test_a_model_may_turn_the_services_mode_off(vertex, photo, own_rules):
     vertex.behave()
     (answer,) = run(build(vertex, own_rules('mode = "off"'), cloud_mode="prefer_cloud"), photo)
-    assert (answer.source, answer.verdict) == ("edge", None)
+    assert (answer.source, answer.escalation) == ("edge", None)
 
 
 def test_a_rule_for_a_label_the_model_does_not_have_is_refused_at_load(vertex, own_rules):
@@ -140,7 +140,7 @@ def test_where_what_was_spent_cannot_be_read_nothing_is_spent_and_the_edge_serve
         vertex, MODELS / "imagenet", cloud_mode="prefer_cloud", cloud_calls_per_day=3, cloud_budget_file=file
     )
     (answer,) = run(service, photo)
-    assert (answer.source, answer.verdict.blocked_by) == ("edge", "budget_spent")
+    assert (answer.source, answer.escalation.blocked_by) == ("edge", "budget_spent")
     assert "cannot be read" in service.status()["link"]["budget"]["file_fault"]
     assert vertex.calls() == []
     assert file.read_text() == content
@@ -158,7 +158,7 @@ def ask_many(service, images, seconds):
     async def run_it():
         service.load_models()
         service.start()
-        while service.assistance.link.state is not LinkState.UP:  # noqa: ASYNC110 -- it lives on another thread
+        while service.cloud.link.state is not LinkState.UP:  # noqa: ASYNC110 -- it lives on another thread
             await asyncio.sleep(0.01)
         answers = await service.infer_many(images, InferRequest(time.monotonic() + seconds))
         await service.stop()
@@ -174,7 +174,7 @@ def test_the_images_of_one_request_do_not_wait_for_the_cloud_one_after_the_other
     answers = ask_many(service, images, seconds=6)
     sources = [answer.source for answer in answers]  # none is an error
     assert sources.count("cloud") == 8
-    assert {answer.verdict.blocked_by for answer in answers if answer.source == "edge"} == {"busy"}
+    assert {answer.escalation.blocked_by for answer in answers if answer.source == "edge"} == {"busy"}
 
 
 def test_a_caller_who_has_gone_before_the_call_costs_nothing(vertex, photo, tmp_path):
@@ -186,6 +186,6 @@ def test_a_caller_who_has_gone_before_the_call_costs_nothing(vertex, photo, tmp_
         vertex, MODELS / "imagenet", cloud_mode="prefer_cloud", cloud_calls_per_day=9, outbox_dir=tmp_path / "box"
     )
     (answer,) = run(service, photo, gone=gone)
-    assert answer.verdict.blocked_by == "caller_gone"
+    assert answer.escalation.blocked_by == "caller_gone"
     assert service.status()["link"]["budget"]["calls_today"] == 0
     assert vertex.calls() == []

@@ -88,7 +88,7 @@ async def running(service: EscalatingAnswerer, *, load: bool = True) -> AsyncIte
     if load:
         service.load_models()
     service.start()
-    link = service.assistance.link
+    link = service.cloud.link
     if link is not None:
         await until(lambda: link.state is LinkState.UP)
     try:

@@ -106,14 +106,14 @@ async def hangs(_: Any = None) -> None:
     await asyncio.sleep(3_600)
 
 
-def make_link(cloud: Cloud, clock: HandClock, *, limits=None, ledger=None, failures=3, most_calls=8) -> Link:
+def make_link(cloud: Cloud, clock: HandClock, *, limits=None, ledger=None, failures=3, max_calls=8) -> Link:
     """A link whose backoff is always `BACKOFF_S`."""
     return Link(
         cloud.connect,
         Budget(limits or Limits()),
         ledger or Ledger(None, clock.reading),
         Breaker(failures, Backoff(BACKOFF_S, BACKOFF_S, 0.0)),
-        most_calls=most_calls,
+        max_calls=max_calls,
         now=clock,
     )
 
@@ -133,7 +133,7 @@ def linked(cloud: Cloud, clock: HandClock | None = None, **how: Any) -> Iterator
 def ask(link: Link, seconds: float = 1.0) -> CloudResponse | CloudError:
     """What a call comes to."""
     try:
-        return link.ask(ASKED, seconds).result(10)
+        return link.submit(ASKED, seconds).result(10)
     except CloudError as error:
         return error
 

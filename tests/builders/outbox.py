@@ -42,10 +42,10 @@ class Cloud:
         self.answers, self.asked, self.most = answers, [], 4
         self.under_way, self.most_under_way = 0, 0
 
-    def places(self):
+    def free_slots(self):
         return self.most
 
-    async def ask(self, entry, image):
+    async def call(self, entry, image):
         letter = image[:1].decode()
         self.asked.append(letter)
         self.under_way += 1

@@ -46,7 +46,7 @@ def test_work_beside_the_link_goes_on_though_a_call_was_given_up():
         async def work():
             for _ in range(2):
                 try:
-                    seen.append(await link.ask_here(ASKED, 1.0))
+                    seen.append(await link.call(ASKED, 1.0))
                 except CloudError as error:
                     seen.append(error)
 
@@ -117,7 +117,7 @@ def test_a_failure_from_before_the_breaker_opened_does_not_open_it_again():
 
     cloud.told = [fails_late, CloudUnreachable("hangs", costly=True)]
     with linked(cloud, clock) as link:
-        first = link.ask(ASKED, 30.0)
+        first = link.submit(ASKED, 30.0)
         wait(lambda: len(cloud.told) == 1)
         ask(link)
         assert link.breaker.state is BreakerState.OPEN

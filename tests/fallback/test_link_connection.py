@@ -172,7 +172,7 @@ def test_stopping_gives_up_what_is_under_way_at_once_and_leaves_nothing_open():
 
     with linked(cloud) as link:
         link.run(work())
-        calls = [link.ask(ASKED, 600.0) for _ in range(3)]
+        calls = [link.submit(ASKED, 600.0) for _ in range(3)]
         wait(lambda: len(cloud.calls) == 3)
         began = time.monotonic()
     assert time.monotonic() - began < 1.5  # less than it would wait for who does not end

@@ -54,7 +54,7 @@ def threads():
 def end(link, cloud, outcome):
     """One call that ends so."""
     made = len(cloud.calls)
-    call = link.ask(ASKED, 1.0)
+    call = link.submit(ASKED, 1.0)
     wait(lambda: len(cloud.calls) == made + 1)
     if outcome is hangs:
         call.cancel()
@@ -67,7 +67,7 @@ def end(link, cloud, outcome):
 def test_after_many_calls_that_end_so_the_link_is_as_before(name, tmp_path):
     cloud, clock = Cloud(), HandClock()
     ledger = Ledger(tmp_path / "budget.json", clock.reading)
-    with linked(cloud, clock, limits=Limits(calls_per_day=999), ledger=ledger, most_calls=MOST) as link:
+    with linked(cloud, clock, limits=Limits(calls_per_day=999), ledger=ledger, max_calls=MOST) as link:
         before = tasks(link), threads()
         for _ in range(MOST + 1):
             while link.state is not LinkState.UP:
@@ -92,11 +92,11 @@ def all_places_are_free(link, cloud):
     """Exactly so many calls may be under way, and the next one is neither made nor counted."""
     cloud.usual = hangs
     counted, made = link.status()["budget"]["calls_today"], len(cloud.calls)
-    calls = [link.ask(ASKED, 600.0) for _ in range(MOST)]
+    calls = [link.submit(ASKED, 600.0) for _ in range(MOST)]
     assert link.blocked_by is BlockedBy.BUSY
     for _ in range(3):
         with pytest.raises(CloudUnreachable, match="busy"):
-            link.ask(ASKED, 600.0)
+            link.submit(ASKED, 600.0)
     wait(lambda: len(cloud.calls) == made + MOST)
     assert link.status()["calls_under_way"] == MOST
     assert link.status()["budget"]["calls_today"] == counted + MOST
@@ -131,11 +131,11 @@ def test_a_trial_is_one_call_and_who_comes_meanwhile_is_told_that_there_is_no_li
         cloud.told = [CloudUnreachable("gone", costly=True), hangs]
         ask(link)
         tried(link, clock)
-        first = link.ask(ASKED, 600.0)
+        first = link.submit(ASKED, 600.0)
         assert link.state is LinkState.DOWN
         for _ in range(3):
             with pytest.raises(CloudUnreachable, match="no link"):
-                link.ask(ASKED, 1.0)
+                link.submit(ASKED, 1.0)
         wait(lambda: len(cloud.calls) == 2)
         first.cancel()
         wait(lambda: link.state is LinkState.HALF_OPEN)
@@ -158,11 +158,11 @@ def test_a_call_of_before_the_outage_does_not_end_the_trial_of_after(error):
 
     with linked(cloud, clock) as link:
         cloud.told = [late, CloudUnreachable("gone", costly=True), hangs]
-        old = link.ask(ASKED, 600.0)
+        old = link.submit(ASKED, 600.0)
         wait(lambda: len(cloud.calls) == 1)
         ask(link)
         tried(link, clock)
-        trial = link.ask(ASKED, 600.0)
+        trial = link.submit(ASKED, 600.0)
         wait(lambda: len(cloud.calls) == 3)
         release.set()
         concurrent.futures.wait([old], 10)
@@ -182,12 +182,12 @@ def test_of_many_callers_at_once_as_many_are_taken_as_there_are_places(tmp_path)
         barrier.wait()
         for _ in range(8):
             try:
-                taken.append(link.ask(ASKED, 600.0))
+                taken.append(link.submit(ASKED, 600.0))
             except CloudError as error:
                 refused.append(error)
 
     ledger = Ledger(tmp_path / "budget.json")
-    with linked(cloud, limits=Limits(calls_per_day=999), ledger=ledger, most_calls=MOST) as link:
+    with linked(cloud, limits=Limits(calls_per_day=999), ledger=ledger, max_calls=MOST) as link:
         callers = [threading.Thread(target=call, args=[link]) for _ in range(16)]
         for one in callers:
             one.start()

@@ -14,16 +14,13 @@ from edge.fallback.policy import (
     LinkState,
     after_failure,
     decide,
-    doubt,
     escalation_reason,
     escalation_reason_after,
-    tuned,
 )
-from edge.model.contract import ModelFallback
 from edge.model.prediction import Selection
-from edge.model.rules import Mode, Reason, Rules, parse_modes
+from edge.model.rules import Mode, Reason, RuleOverrides, Rules, parse_modes
 from edge.model.tasks.classification import Classification
-from edge.model.tasks.detection import Detections
+from edge.model.tasks.detection import DETECTION, Detections
 
 LOW = Rules(frozenset({Mode.LOW_CONFIDENCE}), threshold=0.5, margin=0.1, bands={"rose": (0.4, 0.9)})
 SHOW_ALL = Selection(100, 0.0, {})
@@ -64,16 +61,16 @@ def boxes(**scores: float) -> Detections:
     ],
 )
 def test_an_answer_is_doubted_for_its_scores(prediction, reason):
-    assert doubt(prediction, prediction.select(SHOW_ALL), LOW) is reason
+    assert prediction.task.uncertainty(prediction, SHOW_ALL, LOW) is reason
 
 
 def test_a_detector_that_shows_nothing_is_trusted_where_the_owner_says_so():
-    assert doubt(boxes(), [], Rules(LOW.modes, empty=False)) is None
+    assert DETECTION.uncertainty(boxes(), SHOW_ALL, Rules(LOW.modes, empty=False)) is None
 
 
 def test_a_detector_is_judged_by_what_it_shows_and_not_by_its_noise():
     noisy = boxes(car=0.8, bus=0.2)
-    assert doubt(noisy, noisy.select(Selection(100, 0.3, {})), LOW) is None
+    assert DETECTION.uncertainty(noisy, Selection(100, 0.3, {}), LOW) is None
 
 
 SURE, UNSURE = classes(daisy=0.9, tulip=0.05), classes(daisy=0.4, tulip=0.05)
@@ -93,7 +90,7 @@ SURE, UNSURE = classes(daisy=0.9, tulip=0.05), classes(daisy=0.4, tulip=0.05)
 )
 def test_each_mode_wants_the_cloud_for_its_own_reasons(modes, on_sure, on_unsure, on_failure, on_overload):
     rules = Rules(parse_modes(modes))
-    seen = [escalation_reason(one, one.select(SHOW_ALL), rules) for one in (SURE, UNSURE)]
+    seen = [escalation_reason(one, SHOW_ALL, rules) for one in (SURE, UNSURE)]
     failed = [escalation_reason_after(error, rules) for error in (errors.InferenceFailed("x"), errors.Overloaded("x"))]
     assert [*seen, *failed] == [on_sure, on_unsure, on_failure, on_overload]
 
@@ -183,12 +180,12 @@ def test_a_call_that_failed_leaves_the_frame_to_the_outbox_or_the_edge():
 
 @pytest.mark.parametrize("text", ["", "sometimes", "off,on_error", "shadow,low_confidence", "prefer_cloud,overload"])
 def test_modes_that_make_no_sense_are_refused(text):
-    with pytest.raises(ValueError, match=r"no mode|cannot be joined"):
+    with pytest.raises(ValueError, match=r"not a mode|cannot be combined"):
         parse_modes(text)
 
 
 def test_a_models_own_file_goes_before_the_services_settings():
-    rules = tuned(LOW, ModelFallback(mode="on_error", threshold=0.8))
+    rules = LOW.with_overrides(RuleOverrides(modes=parse_modes("on_error"), threshold=0.8))
     assert rules == Rules(frozenset({Mode.ON_ERROR}), threshold=0.8, margin=0.1, bands={"rose": (0.4, 0.9)})
-    assert tuned(LOW, ModelFallback()) == LOW
-    assert tuned(LOW, ModelFallback(mode="off")).modes == frozenset()
+    assert LOW.with_overrides(RuleOverrides()) == LOW
+    assert LOW.with_overrides(RuleOverrides(modes=parse_modes("off"))).modes == frozenset()

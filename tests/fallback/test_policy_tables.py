@@ -92,7 +92,7 @@ def test_each_mode_wishes_for_the_cloud_after_its_own_answers(mode, name):
         Mode.PREFER_CLOUD: doubt or Reason.PREFERRED,
         Mode.SHADOW: Reason.SHADOWED,
     }
-    shown = answer.select(Selection(9, 0.0, {}))
+    shown = Selection(9, 0.0, {})
     assert escalation_reason(answer, shown, Rules(parse_modes(mode))) is expected.get(mode)
 
 

@@ -25,7 +25,7 @@ from edge.fallback.cloud import CloudRequest
 from edge.fallback.vertex import MAX_REQUEST_BYTES, VertexClient, VertexOptions
 from edge.model.tasks.classification import CLASSIFICATION
 from edge.model.tasks.detection import DETECTION
-from edge.model.tasks.task import Task
+from edge.model.tasks.registry import TASKS
 from edge.testing.vertex import DAISY, ENDPOINT, MODEL
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,7 +140,7 @@ def sent(vertex, task, image):
     return call["size"], vertex.image()
 
 
-@pytest.mark.parametrize("task", list(Task))
+@pytest.mark.parametrize("task", list(TASKS.values()))
 def test_a_picture_that_is_too_large_for_a_request_is_brought_under_its_limit(vertex, task):
     """Noise of just the useful size, so that nothing but its bytes speaks against sending it as it is."""
     side = SIDES[task]
@@ -154,7 +154,7 @@ def test_a_picture_that_is_too_large_for_a_request_is_brought_under_its_limit(ve
         assert (seen.format, seen.size) == ("JPEG", (side, side))
 
 
-@pytest.mark.parametrize("task", list(Task))
+@pytest.mark.parametrize("task", list(TASKS.values()))
 def test_a_picture_of_more_pixels_than_are_useful_is_sent_with_as_many_as_are(vertex, task):
     size, got = sent(vertex, task, picture(1600, 1200, "PNG", compress_level=1))
     with Image.open(io.BytesIO(got)) as seen:

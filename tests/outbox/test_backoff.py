@@ -95,7 +95,7 @@ def test_an_entry_that_was_dropped_while_it_was_asked_about_is_forgotten(timed):
     (key,) = keep(timed, "a")
 
     class Dropped(Cloud):
-        async def ask(self, entry, image):
+        async def call(self, entry, image):
             timed.change(lambda store: store.purge(keys=[entry.key])).result(10)
             raise CloudUnreachable("busy")
 

@@ -173,7 +173,7 @@ def test_an_answer_the_disk_does_not_take_is_held_and_not_asked_for_again(tmp_pa
         def resolve(self, key, result):
             if self.sick:
                 raise OutboxFull("full")
-            return super().settle(key, result)
+            return super().resolve(key, result)
 
     outbox = Outbox(partial(Sick, tmp_path), tmp_path)
     outbox.start()

@@ -100,16 +100,16 @@ class Unforeseen(Cloud):
             self.where = None
             raise RuntimeError(where)
 
-    def places(self):
+    def free_slots(self):
         self._once("places")
-        return super().places()
+        return super().free_slots()
 
-    async def ask(self, entry, image):
+    async def call(self, entry, image):
         self._once("ask")
         if self.where == "no JSON":
             self.where = None
             return {"predictions": object()}
-        return await super().ask(entry, image)
+        return await super().call(entry, image)
 
 
 class Stumbling(Store):
@@ -132,7 +132,7 @@ class Stumbling(Store):
 
     def resolve(self, key, result):
         self._once("settle")
-        return super().settle(key, result)
+        return super().resolve(key, result)
 
     def untold(self, limit):
         self._once("untold")
@@ -220,7 +220,7 @@ def test_forwarding_is_cancelled_while_the_cloud_does_not_answer(stumbling):
     (key,) = keep(stumbling, "a")
 
     class Silent(Cloud):
-        async def ask(self, entry, image):
+        async def call(self, entry, image):
             self.asked.append(entry.key)
             await asyncio.Event().wait()
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edge.dataplane.answer import CloudSide, EdgeSide
-from edge.fallback.shadow import LATEST, Compared, Comparison, same
+from edge.fallback.shadow import LATEST, Comparison, ShadowLog
 from edge.model.prediction import Item, Selection
 from edge.model.tasks.classification import Classification
 from edge.model.tasks.detection import Detections
@@ -20,16 +20,17 @@ SHOW = Selection(10, 0.3, {})
 
 def compared(number=0, *, agreed=True):
     cloud = CloudSide([DAISY], 250.0, "far", ("vase",))
-    return Compared("flowers", f"camera {number}", EdgeSide([ROSE], 12.3456), cloud, agreed)
+    edge = EdgeSide([ROSE], 12.3456)
+    return Comparison("flowers", f"camera {number}", agreed, edge.as_json(), cloud.as_json())
 
 
 def test_each_outcome_is_counted_as_what_it_is():
-    comparison = Comparison()
+    log = ShadowLog()
     for agreed in (True, False, True, True):
-        comparison.add(compared(agreed=agreed))
+        log.add(compared(agreed=agreed))
     for _ in range(2):
-        comparison.failed()
-    status = comparison.status()
+        log.failed()
+    status = log.status().as_json()
     assert {name: status[name] for name in ("compared", "agreed", "failed")} == {
         "compared": 4,
         "agreed": 3,
@@ -39,18 +40,18 @@ def test_each_outcome_is_counted_as_what_it_is():
 
 
 def test_the_latest_are_remembered_the_newest_first_and_no_more_of_them():
-    comparison = Comparison()
+    log = ShadowLog()
     for number in range(LATEST + 5):
-        comparison.add(compared(number))
-    latest = comparison.status()["latest"]
+        log.add(compared(number))
+    latest = log.status().as_json()["latest"]
     assert [one["camera"] for one in latest] == [f"camera {n}" for n in range(LATEST + 4, 4, -1)]
-    assert comparison.status()["compared"] == LATEST + 5
+    assert log.status().as_json()["compared"] == LATEST + 5
 
 
 def test_a_comparison_tells_what_both_sides_said_and_when():
-    comparison, before = Comparison(), datetime.now(UTC)
-    comparison.add(compared(agreed=False))
-    (one,) = comparison.status()["latest"]
+    log, before = ShadowLog(), datetime.now(UTC)
+    log.add(compared(agreed=False))
+    (one,) = log.status().as_json()["latest"]
     at = datetime.fromisoformat(one.pop("at"))
     assert abs((at - before).total_seconds()) < 60
     assert one == {
@@ -68,19 +69,19 @@ def test_a_comparison_tells_what_both_sides_said_and_when():
 
 
 def test_what_many_threads_add_is_all_counted():
-    comparison = Comparison()
+    log = ShadowLog()
 
     def add():
         for _ in range(500):
-            comparison.add(compared())
-            comparison.failed()
+            log.add(compared())
+            log.failed()
 
     threads = [threading.Thread(target=add) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    status = comparison.status()
+    status = log.status().as_json()
     assert (status["compared"], status["agreed"], status["failed"]) == (2000, 2000, 2000)
 
 
@@ -109,4 +110,4 @@ def boxes(**scores):
     ],
 )
 def test_both_say_the_same_where_they_name_the_same(edge, cloud, expected):
-    assert same(edge, cloud, SHOW) is expected
+    assert edge.task.agrees(edge, cloud, SHOW) is expected
