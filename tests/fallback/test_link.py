@@ -170,8 +170,8 @@ def test_a_link_that_has_ended_is_told_as_unreachable_and_counts_nothing():
     assert link.state is LinkState.DOWN
     for _ in range(20):
         assert isinstance(ask(link), CloudUnreachable)
-    assert link.status()["calls_under_way"] == 0
-    assert link.status()["budget"]["calls_today"] == 1
+    assert link.status().as_json()["calls_under_way"] == 0
+    assert link.status().as_json()["budget"]["calls_today"] == 1
 
 
 def test_a_link_that_was_never_started_and_one_that_was_stopped_are_stopped_again_without_harm():
@@ -203,7 +203,7 @@ def test_the_status_tells_what_is_counted_each_under_its_own_name(tmp_path):
         clock.goes(DAY_S)
         ask(link)
         ask(link)
-        assert link.status()["budget"] == {
+        assert link.status().as_json()["budget"] == {
             "calls_today": 2,
             "calls_per_day": 10,
             "calls_this_month": 3,
@@ -219,7 +219,7 @@ def test_the_status_tells_what_is_counted_each_under_its_own_name(tmp_path):
         status = link.status()
         assert (status["state"], status["breaker"], status["fault"]) == ("down", "open", "gone")
         clock.goes(BACKOFF_S / 2)
-        assert link.status()["next_probe_s"] == BACKOFF_S / 2
+        assert link.status().as_json()["next_probe_s"] == BACKOFF_S / 2
 
 
 def test_what_the_disk_takes_of_a_calls_time_is_not_given_to_the_cloud(tmp_path):
@@ -266,7 +266,7 @@ def test_a_budget_that_cannot_be_written_still_ends_the_spending(tmp_path):
         outcomes = [ask(link) for _ in range(4)]
         assert outcomes[:2] == [ANSWER, ANSWER]
         assert {type(one) for one in outcomes[2:]} == {CloudUnreachable}
-        assert "folder" in link.status()["budget"]["file_fault"]
+        assert "folder" in link.status().as_json()["budget"]["file_fault"]
     assert len(cloud.calls) == 2
 
 

@@ -179,7 +179,7 @@ def test_stopping_gives_up_what_is_under_way_at_once_and_leaves_nothing_open():
     assert not link._thread.is_alive()
     assert work_ended.is_set()
     assert all(call.cancelled() for call in calls)
-    assert link.status()["calls_under_way"] == 0
+    assert link.status().as_json()["calls_under_way"] == 0
     assert cloud.open == []
     wait(lambda: threading.active_count() == threads)
 

@@ -60,7 +60,7 @@ def end(link, cloud, outcome):
         call.cancel()
     concurrent.futures.wait([call], 10)
     assert call.done()
-    wait(lambda: link.status()["calls_under_way"] == 0)
+    wait(lambda: link.status().as_json()["calls_under_way"] == 0)
 
 
 @pytest.mark.parametrize("name", ENDINGS)
@@ -83,7 +83,7 @@ def test_after_many_calls_that_end_so_the_link_is_as_before(name, tmp_path):
         assert link.state is LinkState.UP
         wait(lambda: (tasks(link), threads()) == before)
         assert len(cloud.open) == 1
-        assert link.status()["budget"]["calls_today"] == len(cloud.calls)
+        assert link.status().as_json()["budget"]["calls_today"] == len(cloud.calls)
         all_places_are_free(link, cloud)
     assert cloud.open == []
 
@@ -91,15 +91,15 @@ def test_after_many_calls_that_end_so_the_link_is_as_before(name, tmp_path):
 def all_places_are_free(link, cloud):
     """Exactly so many calls may be under way, and the next one is neither made nor counted."""
     cloud.usual = hangs
-    counted, made = link.status()["budget"]["calls_today"], len(cloud.calls)
+    counted, made = link.status().as_json()["budget"]["calls_today"], len(cloud.calls)
     calls = [link.submit(ASKED, 600.0) for _ in range(MOST)]
     assert link.blocked_by is BlockedBy.BUSY
     for _ in range(3):
         with pytest.raises(CloudUnreachable, match="busy"):
             link.submit(ASKED, 600.0)
     wait(lambda: len(cloud.calls) == made + MOST)
-    assert link.status()["calls_under_way"] == MOST
-    assert link.status()["budget"]["calls_today"] == counted + MOST
+    assert link.status().as_json()["calls_under_way"] == MOST
+    assert link.status().as_json()["budget"]["calls_today"] == counted + MOST
     for call in calls:
         call.cancel()
     wait(lambda: link.blocked_by is None)
@@ -170,7 +170,7 @@ def test_a_call_of_before_the_outage_does_not_end_the_trial_of_after(error):
         assert link.state is (LinkState.UP if error is ANSWER else LinkState.DOWN)
         assert link.breaker.state == ("closed" if error is ANSWER else "half_open")
         trial.cancel()
-        wait(lambda: link.status()["calls_under_way"] == 0)
+        wait(lambda: link.status().as_json()["calls_under_way"] == 0)
 
 
 def test_of_many_callers_at_once_as_many_are_taken_as_there_are_places(tmp_path):
@@ -194,6 +194,6 @@ def test_of_many_callers_at_once_as_many_are_taken_as_there_are_places(tmp_path)
         for one in callers:
             one.join()
         assert (len(taken), len(refused)) == (MOST, 16 * 8 - MOST)
-        assert link.status()["budget"]["calls_today"] == MOST
+        assert link.status().as_json()["budget"]["calls_today"] == MOST
     wait(lambda: all(one.cancelled() for one in taken))
-    assert link.status()["calls_under_way"] == 0
+    assert link.status().as_json()["calls_under_way"] == 0

@@ -67,7 +67,7 @@ def test_old_entries_go_while_the_service_only_waits(tmp_path):
     outbox = Outbox(partial(Store, tmp_path, Quota(max_age_s=0.5)), tmp_path, pace=pace)
     outbox.start()
     keep(outbox, "a")
-    wait(lambda: outbox.status()["waiting"] == 0)
+    wait(lambda: outbox.status().as_json()["waiting"] == 0)
     outbox.stop()
 
 
@@ -119,11 +119,11 @@ def test_a_disk_that_is_too_slow_refuses_frames_instead_of_filling_the_memory(tm
     futures = [outbox.put(frame(name)) for name in "abc"]
     with pytest.raises(OutboxError, match="too slow"):
         futures[2].result(0)
-    assert "too slow" in outbox.status()["fault"]
+    assert "too slow" in outbox.status().as_json()["fault"]
     outbox.start()
     assert futures[1].result(10).kept
     outbox.call(lambda store: store.counts()).result(10)
-    assert outbox.status()["fault"] is None
+    assert outbox.status().as_json()["fault"] is None
     outbox.stop()
 
 
@@ -189,10 +189,10 @@ def test_bytes_of_frames_that_a_disk_did_not_take_are_queued_no_more(tmp_path, e
         mood.error = error
         for number in range(20):
             assert "slow" not in outcome(outbox.put(frame(f"{number}")))
-            assert outbox.status()["queued_bytes"] == 0
+            assert outbox.status().as_json()["queued_bytes"] == 0
         mood.error = None
         assert outcome(outbox.put(frame("well again", size=240))) == "kept"
-        assert outbox.status()["queued_bytes"] == 0
+        assert outbox.status().as_json()["queued_bytes"] == 0
         assert outbox.fault is None
 
 
@@ -201,7 +201,7 @@ def test_bytes_of_frames_that_were_kept_or_are_not_worth_it_are_queued_no_more(t
         outcomes = {outcome(outbox.put(frame(f"{n}", confidence=n / 20, label=f"{n}"))) for n in range(20)}
         assert outcomes == {"kept", "full"}
         assert outcome(outbox.put(frame("larger than the quota", size=240))) in {"kept", "full"}
-        assert outbox.status()["queued_bytes"] == 0
+        assert outbox.status().as_json()["queued_bytes"] == 0
 
 
 def test_bytes_of_frames_for_which_no_store_could_be_opened_are_queued_no_more(tmp_path):
@@ -211,7 +211,7 @@ def test_bytes_of_frames_for_which_no_store_could_be_opened_are_queued_no_more(t
     outbox = Outbox(none, tmp_path, max_queued_bytes=250, pace=Pace(pause_s=0.0))
     outbox.start()
     assert {outcome(outbox.put(frame(f"{number}"))) for number in range(10)} == {"the folder is gone"}
-    assert outbox.status()["queued_bytes"] == 0
+    assert outbox.status().as_json()["queued_bytes"] == 0
     outbox.stop()
 
 
@@ -224,12 +224,12 @@ def test_bytes_of_frames_that_come_with_the_end_or_after_it_are_queued_no_more(t
         stopping.start()
         wait(lambda: outbox._jobs.qsize() == 1)  # the end is in the queue, and the next come behind it
         late = [outbox.put(frame(name)) for name in "12"]
-        assert outbox.status()["queued_bytes"] == 300
+        assert outbox.status().as_json()["queued_bytes"] == 300
         mood.free.set()
         stopping.join(10)
         assert outcome(first) == "kept"
         assert all("closed" in outcome(one) for one in [*late, outbox.put(frame("after it"))])
-        assert outbox.status()["queued_bytes"] == 0
+        assert outbox.status().as_json()["queued_bytes"] == 0
 
 
 def test_the_place_of_frames_whose_askers_gave_up_is_free_again_and_the_thread_goes_on(tmp_path):
@@ -250,15 +250,15 @@ def test_the_place_of_frames_whose_askers_gave_up_is_free_again_and_the_thread_g
         assert outcome(outbox.put(frame("f"))) == "full"
         mood.error = None
         assert outcome(outbox.put(frame("g", size=400))) == "kept"
-        assert outbox.status()["queued_bytes"] == 0
+        assert outbox.status().as_json()["queued_bytes"] == 0
 
 
 def test_as_many_bytes_may_wait_as_allowed_and_not_one_more(tmp_path):
     with moody(tmp_path, start=False, max_queued_bytes=300) as (outbox, _):
         waiting = [outbox.put(frame("a", size=200)), outbox.put(frame("b", size=100))]
-        assert outbox.status()["queued_bytes"] == 300
+        assert outbox.status().as_json()["queued_bytes"] == 300
         assert "too slow" in outcome(outbox.put(frame("c", size=1)))
-        assert outbox.status()["queued_bytes"] == 300
+        assert outbox.status().as_json()["queued_bytes"] == 300
         assert not any(future.done() for future in waiting)
 
 
@@ -282,7 +282,7 @@ def test_a_disk_is_called_too_slow_until_half_of_what_may_wait_is_free(tmp_path)
         assert "too slow" in outcome(outbox.put(frame("d")))
         mood.free.set()
         assert outcome(first) == "kept"
-        assert outbox.status()["queued_bytes"] == 200
+        assert outbox.status().as_json()["queued_bytes"] == 200
         assert "too slow" in outbox.fault
         reading.set()
         assert [outcome(one) for one in more] == ["kept", "kept"]
@@ -448,7 +448,7 @@ def test_how_long_a_write_took_is_known_and_a_slow_disk_is_told_once(tmp_path, c
         for takes_s in (0.9, 1.0, 2.5, 0.9, 0.0):
             mood.takes_s = takes_s
             assert outcome(outbox.put(frame(f"{len(mood.puts)}"))) == "kept"
-            assert outbox.status()["write_s"] == pytest.approx(takes_s, abs=1e-3)
+            assert outbox.status().as_json()["write_s"] == pytest.approx(takes_s, abs=1e-3)
         assert [record.args[0] for record in caplog.records if "disk is" in record.message] == ["slow", "fast again"]
 
 
