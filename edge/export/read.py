@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from edge.errors import ExportError
 from edge.export.archive import unpack
+from edge.export.families.automl_saved_model import read_saved_model
+from edge.export.families.automl_tflite import read_tflite
 from edge.export.labels import find_label_file
 from edge.export.locate import SAVED_MODEL, find_model, is_foreign, is_tflite, models_in
-from edge.export.saved_model import read_saved_model
-from edge.export.tflite import read_tflite
-from edge.export.tuning import check_labels, read_tuning
+from edge.export.model_toml import check_labels, read_tuning
 
 if TYPE_CHECKING:
     from edge.model.contract import Contract

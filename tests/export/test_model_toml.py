@@ -5,8 +5,8 @@ from builders.saved_model import IMAGE, SCORES, saved_model
 from builders.tflite import classifier
 
 from edge.errors import ExportError
+from edge.export.model_toml import read_tuning
 from edge.export.read import read_export
-from edge.export.tuning import read_tuning
 from edge.model.contract import Resize, Tuning
 from edge.vision.resize import Kernel
 

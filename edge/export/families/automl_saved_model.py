@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from edge.errors import ExportError
 from edge.export import protobuf
 from edge.export.labels import match_classes, read_label_file
-from edge.export.saved_graph import operator_behind
+from edge.export.saved_model_graph import operator_behind
 from edge.model.contract import Contract, EncodedInput, Format, SignatureInfo, Task, Tuning
 
 if TYPE_CHECKING:

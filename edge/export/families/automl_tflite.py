@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge.errors import ExportError
-from edge.export.embedded import Embedded, read_embedded
 from edge.export.flatbuffer import BROKEN, Graph, Tensor
 from edge.export.labels import match_classes, parse_labels, read_label_file
+from edge.export.tflite_metadata import Embedded, read_embedded
 from edge.model.contract import UNIT_RANGE, Contract, Format, PixelInput, Task, TensorOutput, Tuning
 
 if TYPE_CHECKING:
