@@ -178,6 +178,7 @@ def test_inspect_tells_a_program_the_same(export):
     (export / "model.toml").write_text('display_name = "Tiny"\nresize = "center_crop"\ncrop_fraction = 0.5\ntop_k = 2')
     told = json.loads(edge("inspect", export, "--json").stdout)
     assert (told["task"], told["format"], told["multi_label"]) == ("classification", "tflite", False)
+    assert told["family"] == "AutoML TFLite"
     assert told["labels"] == LABELS
     assert told["input"] == {"name": "image", "dtype": "uint8", "shape": [1, 2, 2, 3]}
     assert told["preprocessing"]["resize"] == "center_crop"

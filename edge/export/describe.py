@@ -38,6 +38,7 @@ def export_json(export: Export, labels: tuple[str, ...] | None = None) -> dict[s
     return {
         "export": str(export.path),
         "model": export.model.name,
+        "family": export.family,
         "digest": export.digest,
         **contract_json(contract, labels),
         "outputs": {
@@ -60,10 +61,10 @@ def export_rows(export: Export, labels: tuple[str, ...] | None = None) -> list[t
         ("Task", task, origins["task"]),
         ("Input", _input_words(contract), origins["input"]),
         ("Pixels", _pixel_words(contract), origins["pixels"]),
-        ("Resize", _resize_words(contract), _tuning_origin(contract, "resize", "crop_fraction", "kernel")),
+        ("Resize", _resize_words(contract), origins["resize"]),
         ("Labels", _label_words(contract.labels or labels), origins["labels"]),
         ("Outputs", ", ".join(contract.outputs) or ", ".join(sorted(_signature_outputs(contract))), origins["outputs"]),
-        ("Shown", _shown_words(contract), _tuning_origin(contract, "score_threshold", "label_thresholds", "top_k")),
+        ("Shown", _shown_words(contract), origins["selection"]),
     ]
     if contract.tuning.display_name:
         rows.insert(0, ("Name", contract.tuning.display_name, "model.toml"))
@@ -143,9 +144,3 @@ def _shown_words(contract: Contract) -> str:
 
 def _signature_outputs(contract: Contract) -> list[str]:
     return list(contract.signature.outputs) if contract.signature else []
-
-
-def _tuning_origin(contract: Contract, *names: str) -> str:
-    default = type(contract.tuning)()
-    set_here = any(getattr(contract.tuning, name) != getattr(default, name) for name in names)
-    return "model.toml" if set_here else "default"

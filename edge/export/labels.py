@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING
 
 from edge.errors import ExportError
+from edge.export.folder import read_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,18 +48,14 @@ def find_label_file(folder: Path) -> Path | None:
 
 
 def _named_by_manifest(folder: Path) -> Path | None:
-    manifest = folder / "manifest.json"
-    if not manifest.is_file():
-        return None
-    try:
-        name = json.loads(manifest.read_text("utf-8")).get("labelsFile")
-    except (ValueError, AttributeError):
-        return None  # a manifest of something else; the usual names still decide
+    name = read_manifest(folder).get("labelsFile")
     if not isinstance(name, str) or not name:
         return None
     file = folder / name
     if not file.is_file() or file.resolve().parent != folder.resolve():
-        raise ExportError(manifest, f"it names the label file {name!r}, which is not beside it", "Put it there.")
+        raise ExportError(
+            folder / "manifest.json", f"it names the label file {name!r}, which is not beside it", "Put it there."
+        )
     return file
 
 

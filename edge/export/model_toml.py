@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -49,27 +50,50 @@ class _ModelToml(BaseModel):
     fallback: _FallbackToml = Field(default_factory=_FallbackToml)
 
 
-def read_tuning(folder: Path) -> Tuning:
-    """The file's settings, or the defaults where there is none.
+def read_model_toml(folder: Path, defaults: Tuning) -> Tuning:
+    """The settings of the folder's `model.toml`; the family's defaults for what it leaves out.
 
     Raises:
         ExportError: not TOML, an unknown key, or a value out of range; names the key.
     """
     file = folder / FILE_NAME
     if not file.is_file():
-        return Tuning()
+        return defaults
+    values = _parse(file)
+    stated = {name: getattr(values, name) for name in values.model_fields_set}
+    if "fallback" in stated:
+        stated["fallback"] = FallbackTuning(**values.fallback.model_dump())
+    tuning = replace(defaults, **stated)
+    if "crop_fraction" in stated and tuning.resize is not Resize.CENTER_CROP:
+        raise ExportError(file, "crop_fraction without a crop", 'Set resize = "center_crop" too, or remove it.')
+    return tuning
+
+
+def _parse(file: Path) -> _ModelToml:
     try:
-        values = _ModelToml.model_validate(tomllib.loads(file.read_text("utf-8")))
+        return _ModelToml.model_validate(tomllib.loads(file.read_text("utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ExportError(file, f"it is not TOML: {error}", "Mend it or remove it.") from error
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        faults = []
+        for fault in error.errors():
+            key = ".".join(map(str, fault["loc"]))
+            faults.append(f"{key}: {fault['msg']}")
         known = ", ".join(_ModelToml.model_fields)
-        raise ExportError(file, faults, f"Known keys: {known}.") from error
-    if "crop_fraction" in values.model_fields_set and values.resize is not Resize.CENTER_CROP:
-        raise ExportError(file, "crop_fraction without a crop", 'Set resize = "center_crop" too, or remove it.')
-    given = {name: getattr(values, name) for name in _ModelToml.model_fields}
-    return Tuning(**{**given, "fallback": FallbackTuning(**values.fallback.model_dump())})
+        raise ExportError(file, "; ".join(faults), f"Known keys: {known}.") from error
+
+
+def tuning_origins(tuning: Tuning, defaults: Tuning) -> dict[str, str]:
+    """Where a contract's ``resize`` and ``selection`` come from: `model.toml` or the family's defaults."""
+    groups = {
+        "resize": ("resize", "crop_fraction", "kernel"),
+        "selection": ("score_threshold", "label_thresholds", "top_k"),
+    }
+    origins = {}
+    for fact, names in groups.items():
+        is_changed = any(getattr(tuning, name) != getattr(defaults, name) for name in names)
+        origins[fact] = FILE_NAME if is_changed else "default"
+    return origins
 
 
 def check_labels(tuning: Tuning, labels: tuple[str, ...], folder: Path) -> None:

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 
 from edge.errors import ExportError
 from edge.export.archive import unpack
-from edge.export.families.automl_saved_model import read_saved_model
-from edge.export.families.automl_tflite import read_tflite
-from edge.export.labels import find_label_file
-from edge.export.locate import SAVED_MODEL, find_model, is_foreign, is_tflite, models_in
-from edge.export.model_toml import check_labels, read_tuning
+from edge.export.folder import SAVED_MODEL, is_tflite
+from edge.export.locate import find_model
+from edge.export.model_toml import check_labels
 
 if TYPE_CHECKING:
+    from edge.export.locate import FoundModel
     from edge.model.contract import Contract
 
 
@@ -38,12 +37,14 @@ class Export:
     Attributes:
         path: what the user named.
         model: the TFLite file, or the folder of the SavedModel.
+        family: name of the tool and the format that it was made with.
         digest: SHA-256 in hex of the TFLite file or of `saved_model.pb`, as `sha256sum` prints it.
         unpacked: the folder a zip was unpacked to; it is removed with this value.
     """
 
     path: Path
     model: Path
+    family: str
     contract: Contract
     digest: str
     unpacked: UnpackedZip | None = None
@@ -53,23 +54,17 @@ def read_export(path: Path) -> Export:
     """Read an export.
 
     Args:
-        path: the folder AutoML gave, a zip of it, a single TFLite file, or a `saved_model.pb`.
+        path: the folder that the tool gave, a zip of it, a single TFLite file, or a `saved_model.pb`.
 
     Raises:
         ExportError: it is not there, cannot be read, or is refused; says the file, the reason and what to do.
     """
     try:
-        if path.is_dir():
-            return _read(path, find_model(path))
         if not path.exists():
             raise ExportError(path, "there is no such file or folder", "Check the path.")
         if zipfile.is_zipfile(path) and not is_tflite(path):
             return _read_zip(path)
-        if path.name == SAVED_MODEL:
-            return _read(path, path.parent)
-        if foreign := is_foreign(path):
-            raise ExportError(path, f"it is {foreign}, which is not served here", 'Export the model again as "TFLite".')
-        return _read(path, path)
+        return _read(path, find_model(path))
     except OSError as error:
         raise ExportError(
             path, f"it cannot be read ({error.strerror or error})", "Check the file and who may read it."
@@ -87,21 +82,14 @@ def _read_zip(path: Path) -> Export:
         raise ExportError(f"{path}!{inside}" if error.file != str(path) else path, error.reason, error.remedy) from None
 
 
-def _read(path: Path, model: Path, unpacked: UnpackedZip | None = None) -> Export:
-    folder = model if model.is_dir() else model.parent
-    tuning = read_tuning(folder)
-    label_file = find_label_file(folder) if len(models_in(folder)) == 1 else None
-    if model.is_dir():
-        contract = read_saved_model(model, label_file, tuning)
-        digest = _sha256((model / SAVED_MODEL).read_bytes())
-    else:
-        data = model.read_bytes()
-        contract = read_tflite(model, data, label_file, tuning)
-        digest = _sha256(data)
+def _read(path: Path, model: FoundModel, unpacked: UnpackedZip | None = None) -> Export:
+    contract = model.read()
     if contract.labels is not None:
-        check_labels(tuning, contract.labels, folder)
-    return Export(path, model, contract, digest, unpacked)
+        check_labels(contract.tuning, contract.labels, model.folder)
+    return Export(path, model.path, model.family.NAME, contract, _digest(model.path), unpacked)
 
 
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def _digest(model: Path) -> str:
+    file = model / SAVED_MODEL if model.is_dir() else model
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,90 +1,161 @@
 """What a TFLite file carries inside: a `TFLITE_METADATA` flatbuffer, and label files in a zip appended to it.
 
-Fields follow `metadata_schema.fbs` of TFLite Support.
+Fields and codes follow `metadata_schema.fbs` of TFLite Support.
 """
 
 from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from flatbuffers import number_types as types
 
-from edge.export.flatbuffer import Graph, Table
+from edge.export.flatbuffer import Table
 from edge.model.contract import Normalization
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_AXIS_LABELS, _VALUE_LABELS = 2, 3  # AssociatedFileType
-_NORMALIZATION = 1  # ProcessUnitOptions
+    from edge.export.tflite_graph import Graph
+
+_BUFFER_NAME: Final = "TFLITE_METADATA"
 _USUAL_LABEL_FILES: Final = ("dict.txt", "labels.txt", "labelmap.txt")
-_LARGEST_LABEL_FILE: Final = 4 << 20
+_MAX_LABEL_FILE_BYTES: Final = 4 << 20
+
+
+class ModelMetadataField(IntEnum):
+    """Table `ModelMetadata`, the root."""
+
+    SUBGRAPHS = 3
+
+
+class SubGraphMetadataField(IntEnum):
+    """Table `SubGraphMetadata`."""
+
+    INPUTS = 2
+    OUTPUTS = 3
+
+
+class TensorMetadataField(IntEnum):
+    """Table `TensorMetadata`."""
+
+    NAME = 0
+    PROCESS_UNITS = 4
+    ASSOCIATED_FILES = 6
+
+
+class ProcessUnitField(IntEnum):
+    """Table `ProcessUnit`."""
+
+    OPTIONS_TYPE = 0
+    OPTIONS = 1
+
+
+class ProcessUnitOptions(IntEnum):
+    """Union `ProcessUnitOptions`."""
+
+    NORMALIZATION = 1
+
+
+class NormalizationField(IntEnum):
+    """Table `NormalizationOptions`."""
+
+    MEAN = 0
+    STD = 1
+
+
+class AssociatedFileField(IntEnum):
+    """Table `AssociatedFile`."""
+
+    NAME = 0
+    TYPE = 2
+
+
+class AssociatedFileType(IntEnum):
+    """Enum `AssociatedFileType`."""
+
+    TENSOR_AXIS_LABELS = 2
+    TENSOR_VALUE_LABELS = 3
+
+
+_LABEL_FILE_TYPES: Final = {AssociatedFileType.TENSOR_AXIS_LABELS, AssociatedFileType.TENSOR_VALUE_LABELS}
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
+class Metadata:
     """What was found inside the file.
 
     Attributes:
-        labels: text of the label file; ``None`` where there is none.
+        labels: text of the label file; ``None`` if there is none.
         labels_file: its name.
-        normalization: of the first input, meant for float inputs alone.
+        normalization: of the first input, meant for float inputs alone; ``None`` if none is stated.
         output_names: what the metadata calls the outputs, in the graph's order.
     """
 
     labels: str | None = None
     labels_file: str = ""
     normalization: Normalization | None = None
-    output_names: tuple[str, ...] = field(default=())
+    output_names: tuple[str, ...] = ()
 
 
-def read_embedded(data: bytes, graph: Graph) -> Embedded:
-    """Read the file's metadata and label file; raises one of ``flatbuffer.BROKEN`` on broken metadata."""
+def read_metadata(data: bytes, graph: Graph) -> Metadata:
+    """Read the file's metadata and label file; raises one of `FLATBUFFER_ERRORS` if they are broken."""
+    inputs: list[Table] = []
+    outputs: list[Table] = []
     subgraph = _subgraph_metadata(graph)
-    inputs = list(subgraph.tables(2)) if subgraph else []
-    outputs = list(subgraph.tables(3)) if subgraph else []
-    name, labels = _label_file(data, [file for tensor in outputs for file in _label_file_names(tensor)])
-    return Embedded(
+    if subgraph is not None:
+        inputs = list(subgraph.tables(SubGraphMetadataField.INPUTS))
+        outputs = list(subgraph.tables(SubGraphMetadataField.OUTPUTS))
+    named_files = [name for tensor in outputs for name in _label_file_names(tensor)]
+    labels_file, labels = _label_file(data, named_files)
+    return Metadata(
         labels=labels,
-        labels_file=name,
+        labels_file=labels_file,
         normalization=_normalization(inputs[0]) if inputs else None,
-        output_names=tuple(output.text(0) for output in outputs),
+        output_names=tuple(output.text(TensorMetadataField.NAME) for output in outputs),
     )
 
 
 def _subgraph_metadata(graph: Graph) -> Table | None:
-    blob = graph.metadata("TFLITE_METADATA")
-    return next(Table.root(blob).tables(3), None) if blob else None
+    blob = graph.metadata(_BUFFER_NAME)
+    if not blob:
+        return None
+    return next(Table.root(blob).tables(ModelMetadataField.SUBGRAPHS), None)
 
 
 def _normalization(tensor: Table) -> Normalization | None:
-    for unit in tensor.tables(4):
-        options = unit.table(1)
-        if unit.integer(0, types.Uint8Flags) == _NORMALIZATION and options is not None:
-            mean, std = options.numbers(0, types.Float32Flags), options.numbers(1, types.Float32Flags)
-            if mean and std and len(mean) in {1, 3} and len(std) in {1, 3} and all(std):
-                return Normalization(tuple(mean), tuple(std))
+    """The stated normalisation, if it makes sense: one value or three, and no division by zero."""
+    for unit in tensor.tables(TensorMetadataField.PROCESS_UNITS):
+        kind = unit.integer(ProcessUnitField.OPTIONS_TYPE, types.Uint8Flags)
+        options = unit.table(ProcessUnitField.OPTIONS)
+        if kind != ProcessUnitOptions.NORMALIZATION or options is None:
+            continue
+        mean = options.numbers(NormalizationField.MEAN, types.Float32Flags)
+        std = options.numbers(NormalizationField.STD, types.Float32Flags)
+        if len(mean) in {1, 3} and len(std) in {1, 3} and all(std):
+            return Normalization(tuple(mean), tuple(std))
     return None
 
 
 def _label_file_names(tensor: Table) -> Iterator[str]:
-    for file in tensor.tables(6):
-        if file.integer(2, types.Int8Flags) in {_AXIS_LABELS, _VALUE_LABELS}:
-            yield file.text(0)
+    for file in tensor.tables(TensorMetadataField.ASSOCIATED_FILES):
+        if file.integer(AssociatedFileField.TYPE, types.Int8Flags) in _LABEL_FILE_TYPES:
+            yield file.text(AssociatedFileField.NAME)
 
 
-def _label_file(data: bytes, named: list[str]) -> tuple[str, str | None]:
+def _label_file(data: bytes, named_files: list[str]) -> tuple[str, str | None]:
+    """Name and text of the label file: the one that the metadata names, or one of a usual name."""
     try:
         appended = zipfile.ZipFile(io.BytesIO(data))
-    except Exception:  # nothing is appended, as in most exports; zipfile raises nearly anything on chance bytes
+    except Exception:  # most exports have no zip appended; zipfile raises nearly anything on chance bytes
         return "", None
     with appended:
         present = appended.namelist()
-        for name in (*named, *_USUAL_LABEL_FILES):
-            if name in present and appended.getinfo(name).file_size <= _LARGEST_LABEL_FILE:
+        for name in (*named_files, *_USUAL_LABEL_FILES):
+            if name in present and appended.getinfo(name).file_size <= _MAX_LABEL_FILE_BYTES:
                 return name, _text(appended, name)
     return "", None
 
@@ -92,5 +163,5 @@ def _label_file(data: bytes, named: list[str]) -> tuple[str, str | None]:
 def _text(zipped: zipfile.ZipFile, name: str) -> str:
     try:
         return zipped.read(name).decode("utf-8-sig")
-    except Exception as error:  # as above, and its decompressors too
+    except Exception as error:  # zipfile's decompressors raise nearly anything too
         raise ValueError(f"the {name} inside it cannot be read ({error})") from error
