@@ -183,6 +183,7 @@ def test_inspect_tells_a_program_the_same(export):
     assert told["input"] == {"name": "image", "dtype": "uint8", "shape": [1, 2, 2, 3]}
     assert told["preprocessing"]["resize"] == "center_crop"
     assert told["preprocessing"]["crop_fraction"] == 0.5
+    assert (told["preprocessing"]["channel_order"], told["preprocessing"]["layout"]) == ("rgb", "nhwc")
     assert (told["display_name"], told["top_k"]) == ("Tiny", 2)
     assert told["origins"]["labels"] == "dict.txt"
     assert len(told["digest"]) == 64

@@ -77,7 +77,7 @@ _FORMAT_WORDS = {Format.TFLITE: "TFLite", Format.SAVED_MODEL: "SavedModel"}
 def _input_json(contract: Contract) -> dict[str, Any]:
     spec = contract.input
     if isinstance(spec, PixelInput):
-        return {"name": spec.name, "dtype": spec.dtype, "shape": [1, spec.height, spec.width, 3]}
+        return {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
     return {"name": spec.name, "dtype": "string", "shape": [-1], "key": spec.key, "signature": spec.signature}
 
 
@@ -95,6 +95,8 @@ def _preprocessing_json(contract: Contract) -> dict[str, Any]:
         "crop_fraction": tuning.crop_fraction if cropped else None,
         "kernel": tuning.kernel,
         "normalization": normalization,
+        "channel_order": contract.input.channel_order,
+        "layout": contract.input.layout,
     }
 
 
@@ -105,7 +107,7 @@ def _quantization_json(quantization: Any) -> dict[str, Any] | None:
 def _input_words(contract: Contract) -> str:
     spec = contract.input
     if isinstance(spec, PixelInput):
-        return f"{spec.name}: {spec.dtype} [1, {spec.height}, {spec.width}, 3], RGB"
+        return f"{spec.name}: {spec.dtype} {list(spec.shape)}, {spec.channel_order.upper()}"
     return f"{spec.name}: encoded images{f', echoing {spec.key}' if spec.key else ''}"
 
 

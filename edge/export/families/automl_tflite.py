@@ -15,7 +15,17 @@ from edge.export.model_toml import read_model_toml, tuning_origins
 from edge.export.tflite_graph import Graph, Tensor, refuse_if_broken
 from edge.export.tflite_metadata import Metadata, read_metadata
 from edge.export.tflite_outputs import DETECTION_ROLES, POST_PROCESS, find_detection_outputs, tensor_outputs
-from edge.model.contract import UNIT_RANGE, Contract, Format, PixelInput, Resize, Task, Tuning
+from edge.model.contract import (
+    UNIT_RANGE,
+    ChannelOrder,
+    Contract,
+    Format,
+    Layout,
+    PixelInput,
+    Resize,
+    Task,
+    Tuning,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,6 +132,8 @@ class _Reader:
             height=height,
             width=width,
             normalization=self.metadata.normalization or UNIT_RANGE,
+            channel_order=ChannelOrder.RGB,
+            layout=Layout.NHWC,
         )
 
     def _classification(self, image: PixelInput) -> Contract:
