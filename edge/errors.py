@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one tree. Each leaf names the arrow of a frame's life on which it happens.
+"""Everything that can go wrong, as one tree. A leaf names its arrow of a frame's life.
 
     EdgeError
     ├── RequestError                 the caller can fix it
@@ -28,14 +28,14 @@
     ├── KeyForbidden                 403  in web: the API key does not open this
     ├── Internal                     500  in web: a fault of the service itself
     ├── InferenceFailed              500  the interpreter failed on a good frame
-    ├── CloudError                   502  the online model did not answer; the edge's answer or error goes out instead
+    ├── CloudError                   502  no answer from the online model: the edge's goes out instead
     │   ├── CloudUnreachable         503  no connection, no time, or asked to come back later
     │   ├── CloudMisconfigured       502  the endpoint or the credentials are wrong
     │   ├── CloudNotAsked            502  this frame cannot be sent
     │   ├── CloudRefused             502  this frame is refused
     │   └── CloudNonsense            502  the answer makes no sense
     ├── OutboxError                  503  frame -> outbox entry: the disk is full, read-only or broken
-    │   ├── OutboxFull               503  no room for a frame; existing entries can still be resolved and dropped
+    │   ├── OutboxFull               503  no room for a frame; entries can still be resolved
     │   └── EntryUnreadable          503  one entry's image was not kept, or cannot be decrypted
     ├── CommandError                 at the command line: the command cannot do what was asked
     │   ├── UsageError               its arguments name nothing, or something that is not there
@@ -45,7 +45,7 @@
     ├── SettingsError                at start: a setting is wrong
     └── MeasurementFailed            500  in `edge bench`: the server could not be measured
 
-Errors marked "in web" are defined in `edge.web`, next to the routes that raise them; all others are defined here.
+Errors marked "in web" are defined in `edge.web`, next to the routes that raise them.
 Every error carries an HTTP status, a code that never changes, and a sentence fit for a stranger.
 """
 
@@ -127,7 +127,7 @@ class Refusal(EdgeError):
     """The service cannot take the frame now.
 
     Attributes:
-        retry_after_s: seconds after which another try makes sense; ``None`` if waiting alone does not help.
+        retry_after_s: seconds after which to try again; ``None`` if waiting alone does not help.
     """
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -190,7 +190,7 @@ class CloudUnreachable(CloudError):
 
 
 class CloudMisconfigured(CloudError):
-    """The endpoint does not exist, or the credentials do not give access to it: no frame is at fault."""
+    """The endpoint does not exist, or the credentials give no access: no frame is at fault."""
 
     code = "cloud_misconfigured"
 
@@ -227,7 +227,7 @@ class OutboxFull(OutboxError):
 
 
 class EntryUnreadable(OutboxError):
-    """One entry's image was not kept, or was encrypted with another key; the outbox itself works."""
+    """One entry's image was not kept, or was encrypted with another key; others are readable."""
 
     code = "entry_unreadable"
 

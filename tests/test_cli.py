@@ -129,7 +129,7 @@ def test_a_broken_image_is_its_own_line_and_the_others_are_answered(export, phot
         (["predict", "{photos}/a.jpg", "--config", "gone.toml"], "gone.toml is not there"),
         (["inspect", "gone"], "no such file or folder"),
         (["inspect", "{photos}"], "no model is in it"),
-        (["inspect", "{photos}/notes.txt"], "no TFLite file"),
+        (["inspect", "{photos}/notes.txt"], "not a TFLite file"),
     ],
 )
 def test_what_cannot_be_done_at_all_is_one_line_on_stderr_and_exit_2(arguments, words, export, photos):

@@ -1,6 +1,7 @@
-"""What a module in `edge.export.families` offers, and all of them in the order in which they are tried.
+"""What a module in `edge.export.families` offers, and all of them in the order they are tried.
 
-To add a family, write its module and name it in `FAMILIES`, before any family that would claim its models too.
+To add a family, write its module and name it in `FAMILIES`, before any family that would claim the
+same models.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class Family(Protocol):
-    """The exports of one tool in one format: how they are recognised, and what is true of all of them.
+    """The exports of one tool in one format.
 
-    A family knows its tool's rules: where the labels are, which pixel values the model takes, which
-    part of the image it sees, and how to tell one label from several. It opens files through the readers
-    of `edge.export`, and knows no other family.
+    A family knows its tool's rules: how to recognise its exports, where the labels are, which pixel
+    values the model takes, which part of the image it sees, and how to tell one label from several.
+    It opens files through the readers of `edge.export`, and knows no other family.
 
     Attributes:
         NAME: the tool and the format, as ``edge inspect`` shows them.
@@ -34,7 +35,7 @@ class Family(Protocol):
         """The models of this family at a path that exists, empty if there are none.
 
         Args:
-            path: a folder, whose models are found; or a single file, which is a model or part of one.
+            path: a folder to look in, or a single file that is a model or part of one.
 
         Returns:
             TFLite files, and folders of SavedModels.
@@ -46,10 +47,10 @@ class Family(Protocol):
         ...
 
     def read(self, model: Path) -> Contract:
-        """The contract of a model that `find` returned, with what lies next to it: labels, `model.toml`.
+        """Read the contract of a model that `find` returned, and the files next to it.
 
         Raises:
-            ExportError: the model is broken, of a kind that is not served, or inconsistent with its labels.
+            ExportError: broken, of a kind that is not served, or with labels that do not fit.
             OSError: a file cannot be read.
         """
         ...

@@ -1,4 +1,4 @@
-"""What lies in a folder: model files by their names and first bytes, `manifest.json`, and formats of other tools."""
+"""What a folder holds: model files by name and first bytes, `manifest.json`, other formats."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ _OTHER_FORMATS = (
 
 
 def visible(folder: Path) -> list[Path]:
-    """What lies in a folder, by name, without what systems and archivers leave behind."""
-    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "__MACOSX")))
+    """The entries of a folder, sorted, without those that systems and archivers leave behind."""
+    entries = sorted(folder.iterdir())
+    return [entry for entry in entries if not entry.name.startswith((".", "__MACOSX"))]
 
 
 def is_tflite(file: Path) -> bool:
-    """Whether a file is a TFLite model by its name, or by its first bytes if it has been renamed."""
+    """Whether a file is a TFLite model by its name, or by its first bytes if it was renamed."""
     suffix = file.suffix.lower()
     if suffix in _TFLITE_SUFFIXES:
         return True
@@ -50,7 +51,7 @@ def starts_as_tflite(file: Path) -> bool:
 def tflite_models(folder: Path) -> list[Path]:
     """The TFLite files in a folder that may be the one to serve.
 
-    If there are several, the one that `manifest.json` names is meant, and an Edge TPU build gives way to a plain one.
+    Of several, the one that `manifest.json` names is meant; plain builds go before Edge TPU builds.
     """
     files = [entry for entry in visible(folder) if entry.is_file() and is_tflite(entry)]
     if len(files) <= 1:
@@ -76,7 +77,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def other_format(path: Path) -> str | None:
-    """Which format that is not served a file or folder is, or a folder holds, in words; ``None`` if neither."""
+    """A format that is not served, if a file or folder has it or a folder holds it; in words."""
     names = [path.name]
     if path.is_dir():
         names += [entry.name for entry in visible(path)]

@@ -1,4 +1,4 @@
-"""Finds the model that a path means, and the family that reads it; says why if there is none."""
+"""Finds the model at a path and the family that reads it, or says why there is none."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class FoundModel:
 
     @property
     def folder(self) -> Path:
-        """Where the model lies, and `model.toml` with it."""
+        """The folder with the model and its `model.toml`."""
         return self.path if self.path.is_dir() else self.path.parent
 
     def read(self) -> Contract:
@@ -40,7 +40,8 @@ class FoundModel:
 def find_models(path: Path) -> list[FoundModel]:
     """The models directly in a folder, or the one that a file is.
 
-    Each belongs to the first family that claims it. TFLite files go before a SavedModel in the same folder.
+    Each belongs to the first family that claims it. TFLite files go before a SavedModel in the same
+    folder.
 
     Raises:
         ExportError: a family claims the path but refuses it.
@@ -56,7 +57,7 @@ def find_models(path: Path) -> list[FoundModel]:
 
 
 def find_model(path: Path) -> FoundModel:
-    """The one model that a path means: a file, a folder with it, or the only folder below that.
+    """The one model at a path: a file, in a folder, or in the only folder below it.
 
     Raises:
         ExportError: none, several, or a format that is not served.
@@ -68,7 +69,8 @@ def find_model(path: Path) -> FoundModel:
             return models[0]
         if models:
             names = ", ".join(model.path.name for model in models)
-            raise ExportError(path, f"it holds several models: {names}", "Name the one to serve, or split them up")
+            reason = f"it holds several models: {names}"
+            raise ExportError(path, reason, "Name the one to serve, or split them up")
         if not path.is_dir():
             raise _not_a_model(path)
         below = [entry for entry in visible(path) if entry.is_dir() and not other_format(entry)]
@@ -87,7 +89,7 @@ def _not_a_model(file: Path) -> ExportError:
         return ExportError(file, f"it is {words}, which is not served here", _export_again())
     return ExportError(
         file,
-        "it is truncated or no TFLite file: it does not start as a TFLite file does",
+        "it is truncated or not a TFLite file: it does not start as one does",
         "Download or copy the export again",
     )
 
@@ -98,6 +100,7 @@ def _no_model_in(folder: Path) -> ExportError:
     entries = visible(folder)
     renamed = [entry.name for entry in entries if entry.suffix == ".pb"]
     if renamed:
-        return ExportError(folder, f"it holds {renamed[0]}, but no {SAVED_MODEL}", f"Rename the file to {SAVED_MODEL}")
+        reason = f"it holds {renamed[0]}, but no {SAVED_MODEL}"
+        return ExportError(folder, reason, f"Rename the file to {SAVED_MODEL}")
     names = ", ".join(entry.name for entry in entries[:10])
     return ExportError(folder, f"no model is in it ({names or 'it is empty'})", _export_again())

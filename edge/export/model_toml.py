@@ -1,10 +1,10 @@
-"""`model.toml`: the small optional file beside an export that sets what the export leaves open."""
+"""`model.toml`: the small optional file next to a model that sets what the export leaves open."""
 
 from __future__ import annotations
 
 import tomllib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -15,7 +15,8 @@ from edge.vision.resize import Kernel
 if TYPE_CHECKING:
     from pathlib import Path
 
-FILE_NAME = "model.toml"
+FILE_NAME: Final = "model.toml"
+_MAX_SHOWN_LABELS: Final = 20
 
 # strict: neither `true` nor "0.5" is a number
 Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0, allow_inf_nan=False)]
@@ -65,7 +66,8 @@ def read_model_toml(folder: Path, defaults: Tuning) -> Tuning:
         stated["fallback"] = FallbackTuning(**values.fallback.model_dump())
     tuning = replace(defaults, **stated)
     if "crop_fraction" in stated and tuning.resize is not Resize.CENTER_CROP:
-        raise ExportError(file, "crop_fraction without a crop", 'Set resize = "center_crop" too, or remove it.')
+        remedy = 'Set resize = "center_crop" too, or remove it.'
+        raise ExportError(file, "crop_fraction without a crop", remedy)
     return tuning
 
 
@@ -73,7 +75,7 @@ def _parse(file: Path) -> _ModelToml:
     try:
         return _ModelToml.model_validate(tomllib.loads(file.read_text("utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ExportError(file, f"it is not TOML: {error}", "Mend it or remove it.") from error
+        raise ExportError(file, f"it is not TOML: {error}", "Fix it or remove it.") from error
     except ValidationError as error:
         faults = []
         for fault in error.errors():
@@ -84,7 +86,7 @@ def _parse(file: Path) -> _ModelToml:
 
 
 def tuning_origins(tuning: Tuning, defaults: Tuning) -> dict[str, str]:
-    """Where a contract's ``resize`` and ``selection`` come from: `model.toml` or the family's defaults."""
+    """Where ``resize`` and ``selection`` of a contract come from: `model.toml` or the defaults."""
     groups = {
         "resize": ("resize", "crop_fraction", "kernel"),
         "selection": ("score_threshold", "label_thresholds", "top_k"),
@@ -97,20 +99,27 @@ def tuning_origins(tuning: Tuning, defaults: Tuning) -> dict[str, str]:
 
 
 def check_labels(tuning: Tuning, labels: tuple[str, ...], folder: Path) -> None:
-    """Refuse thresholds and bands for labels that the model does not have."""
-    named = {
+    """Refuse settings for labels that the model does not have; raises ``ExportError``."""
+    labels_by_key = {
         "label_thresholds": tuning.label_thresholds,
         "fallback.bands": tuning.fallback.bands,
         "fallback.labels": tuning.fallback.labels.values(),
     }
-    for key, names in named.items():
-        _check_known(key, [label for label in names if label not in labels], labels, folder)
+    for key, named in labels_by_key.items():
+        unknown = [label for label in named if label not in labels]
+        if unknown:
+            raise _unknown_labels(key, unknown, labels, folder)
 
 
-def _check_known(key: str, unknown: list[str], labels: tuple[str, ...], folder: Path) -> None:
-    if unknown:
-        raise ExportError(
-            folder / FILE_NAME,
-            f"{key} names {', '.join(map(repr, unknown))}, which the model does not know",
-            f"Its labels: {', '.join(labels[:20])}{', ...' if len(labels) > 20 else ''}.",  # noqa: PLR2004
-        )
+def _unknown_labels(
+    key: str,
+    unknown: list[str],
+    labels: tuple[str, ...],
+    folder: Path,
+) -> ExportError:
+    names = ", ".join(repr(label) for label in unknown)
+    shown = ", ".join(labels[:_MAX_SHOWN_LABELS])
+    if len(labels) > _MAX_SHOWN_LABELS:
+        shown += ", ..."
+    reason = f"{key} names {names}, which the model does not know"
+    return ExportError(folder / FILE_NAME, reason, f"Its labels: {shown}.")

@@ -1,4 +1,4 @@
-"""Walks the protobuf wire format, so that a SavedModel's signatures are read without TensorFlow (6 s to import)."""
+"""Walks the protobuf wire format, because TensorFlow would take 6 s to import."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class WireType(IntEnum):
-    """How a field's value is stored; protobuf's encoding specification. Groups (3, 4) are not read."""
+    """How a field's value is stored, in protobuf's encoding. Groups (3 and 4) are not read."""
 
     VARINT = 0
     FIXED64 = 1
@@ -58,7 +58,7 @@ def messages(message: memoryview, number: int) -> Iterator[memoryview]:
 
 
 def message(parent: memoryview, number: int) -> memoryview:
-    """The sub-message in the field of that number, empty if absent; the last one if it is repeated."""
+    """The sub-message in the field of that number: empty if absent, the last one if repeated."""
     found = memoryview(b"")
     for value in messages(parent, number):
         found = value

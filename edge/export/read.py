@@ -1,4 +1,4 @@
-"""The one way in: what AutoML gave the user (folder, zip, single file) to an `Export` with its contract."""
+"""The entry point: turns a folder, a zip or a single file into an `Export` with its contract."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class UnpackedZip:
-    """A temporary folder that goes with this value, or with the process at the latest."""
+    """A temporary folder, removed with this value, or when the process ends."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="edge-export-"))
@@ -32,14 +32,14 @@ class UnpackedZip:
 
 @dataclass(frozen=True)
 class Export:
-    """An export that was read and found consistent.
+    """An export that was read and is consistent.
 
     Attributes:
         path: what the user named.
         model: the TFLite file, or the folder of the SavedModel.
         family: name of the tool and the format that it was made with.
         digest: SHA-256 in hex of the TFLite file or of `saved_model.pb`, as `sha256sum` prints it.
-        unpacked: the folder a zip was unpacked to; it is removed with this value.
+        unpacked: the folder that a zip was unpacked to; ``None`` if the export is not a zip.
     """
 
     path: Path
@@ -54,10 +54,10 @@ def read_export(path: Path) -> Export:
     """Read an export.
 
     Args:
-        path: the folder that the tool gave, a zip of it, a single TFLite file, or a `saved_model.pb`.
+        path: the folder that a tool exported, a zip of it, a TFLite file, or a `saved_model.pb`.
 
     Raises:
-        ExportError: it is not there, cannot be read, or is refused; says the file, the reason and what to do.
+        ExportError: missing, unreadable or refused; names the file, the reason and the remedy.
     """
     try:
         if not path.exists():
@@ -66,9 +66,8 @@ def read_export(path: Path) -> Export:
             return _read_zip(path)
         return _read(path, find_model(path))
     except OSError as error:
-        raise ExportError(
-            path, f"it cannot be read ({error.strerror or error})", "Check the file and who may read it."
-        ) from error
+        reason = f"it cannot be read ({error.strerror or error})"
+        raise ExportError(path, reason, "Check the file and its permissions.") from error
 
 
 def _read_zip(path: Path) -> Export:
@@ -78,8 +77,10 @@ def _read_zip(path: Path) -> Export:
         return _read(path, find_model(unpacked.folder), unpacked)
     except ExportError as error:
         unpacked.cleanup()
-        inside = error.file.removeprefix(str(unpacked.folder)).lstrip("/")
-        raise ExportError(f"{path}!{inside}" if error.file != str(path) else path, error.reason, error.remedy) from None
+        file = error.file
+        if file != str(path):  # name the file as the zip calls it, without the temporary folder
+            file = f"{path}!{file.removeprefix(str(unpacked.folder)).lstrip('/')}"
+        raise ExportError(file, error.reason, error.remedy) from None
 
 
 def _read(path: Path, model: FoundModel, unpacked: UnpackedZip | None = None) -> Export:

@@ -1,4 +1,4 @@
-"""Follows an output of a SavedModel back to the operator that computes it, through functions, without TensorFlow."""
+"""Follows an output of a SavedModel back to the operator that computes it, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MAX_STEPS: Final = 100  # a broken graph may go round in circles
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """A node of a graph: its operator, its input tensors, and the function it calls, if it calls one."""
+    """A node: its operator, its input tensors, and the function that it calls, if any."""
 
     operator: str
     inputs: list[str]
@@ -36,16 +36,17 @@ class _Node:
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """The nodes of the graph or of a function by name, and the tensors that a function returns, in order."""
+    """The nodes of the graph or a function by name, and the tensors that a function returns."""
 
     nodes: dict[str, _Node]
     returns: list[str] = field(default_factory=list)
 
 
 def operator_behind(meta_graph: memoryview, tensor: str) -> str | None:
-    """The operator that computes a tensor such as ``StatefulPartitionedCall:0``: ``Sigmoid``, for instance.
+    """The operator that computes a tensor: ``Sigmoid`` for ``StatefulPartitionedCall:0``, say.
 
-    Operators that only repack their input are skipped. ``None`` if the operator cannot be found.
+    Follows calls into functions and skips operators that only repack their input. ``None`` if the
+    operator cannot be found.
 
     Raises:
         ValueError: the graph is truncated.
@@ -112,5 +113,8 @@ def _returns(function: memoryview, signature: memoryview) -> list[str]:
     tensors = {}
     for entry in protobuf.messages(function, FunctionField.RETURNS):
         tensors[protobuf.text(entry, MapEntryField.KEY)] = protobuf.text(entry, MapEntryField.VALUE)
-    outputs = [protobuf.text(output, ArgField.NAME) for output in protobuf.messages(signature, OpField.OUTPUTS)]
-    return [tensors.get(output, "") for output in outputs]
+    returns = []
+    for output in protobuf.messages(signature, OpField.OUTPUTS):
+        name = protobuf.text(output, ArgField.NAME)
+        returns.append(tensors.get(name, ""))
+    return returns

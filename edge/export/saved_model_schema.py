@@ -1,7 +1,7 @@
 """Field numbers of the protobuf messages in a SavedModel; those that are read here.
 
-They follow TensorFlow's `saved_model.proto`, `meta_graph.proto`, `tensor_shape.proto`, `graph.proto`, `function.proto`,
-`op_def.proto`, `node_def.proto` and `attr_value.proto`.
+They follow TensorFlow's `saved_model.proto`, `meta_graph.proto`, `tensor_shape.proto`,
+`graph.proto`, `function.proto`, `op_def.proto`, `node_def.proto` and `attr_value.proto`.
 """
 
 from __future__ import annotations

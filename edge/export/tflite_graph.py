@@ -58,7 +58,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """An operator by name (``SOFTMAX``, ``TFLite_Detection_PostProcess``), with the indices of its tensors."""
+    """An operator by name, such as ``SOFTMAX``, with the indices of its tensors."""
 
     name: str
     inputs: tuple[int, ...]
@@ -79,13 +79,15 @@ class Operator:
 
 @contextmanager
 def refuse_if_broken(model: Path) -> Iterator[None]:
-    """Turn what reading a damaged TFLite file raises into an ``ExportError`` that names the file."""
+    """Turn the errors of reading a damaged TFLite file into an ``ExportError`` that names it."""
     try:
         yield
     except FLATBUFFER_ERRORS as error:
         words = error if isinstance(error, ValueError) else "its tables point outside of it"
         raise ExportError(
-            model, f"it is truncated or no TFLite file: {words}", "Download or copy the export again"
+            model,
+            f"it is truncated or not a TFLite file: {words}",
+            "Download or copy the export again",
         ) from error
 
 
@@ -97,10 +99,11 @@ class Graph:
 
     def __init__(self, data: bytes) -> None:
         if data[4:8] != IDENTIFIER:
-            raise ValueError("it does not start as a TFLite file does")
+            raise ValueError("it does not start as one does")
         self._model = Table.root(data)
         self._graph = self._model.at(ModelField.SUBGRAPHS, 0)
-        ends = [buffer.blob_end(BufferField.DATA) for buffer in self._model.tables(ModelField.BUFFERS)]
+        buffers = self._model.tables(ModelField.BUFFERS)
+        ends = [buffer.blob_end(BufferField.DATA) for buffer in buffers]
         missing = max(ends, default=0) - len(data)
         if missing > 0:
             raise ValueError(f"at least {missing:,} bytes are missing at its end")
@@ -148,9 +151,9 @@ class Graph:
         return next((operator for operator in self.operators if operator.name == name), None)
 
     def operator_behind(self, tensor: Tensor) -> str | None:
-        """The name of the operator that computes a tensor; operators that only repack their input are skipped.
+        """The name of the operator that computes a tensor; ``None`` if there is none.
 
-        ``None`` if nothing computes it.
+        Operators that only repack their input are skipped.
         """
         index = tensor.index
         for _ in range(len(self.operators)):  # a broken graph may go round in circles
@@ -190,7 +193,7 @@ class Graph:
 
 
 def _operator_name(code: Table) -> str:
-    # Files written before 2020 have only the one-byte code; newer ones have both if the code fits a byte.
+    # Files written before 2020 have only the one-byte code; newer ones have both if it fits.
     number = max(
         code.integer(OperatorCodeField.DEPRECATED_BUILTIN_CODE, types.Int8Flags),
         code.integer(OperatorCodeField.BUILTIN_CODE),

@@ -1,4 +1,4 @@
-"""What a TFLite file carries inside: a `TFLITE_METADATA` flatbuffer, and label files in a zip appended to it.
+"""What a TFLite file carries inside: a `TFLITE_METADATA` flatbuffer, and a zip with label files.
 
 Fields and codes follow `metadata_schema.fbs` of TFLite Support.
 """
@@ -81,7 +81,10 @@ class AssociatedFileType(IntEnum):
     TENSOR_VALUE_LABELS = 3
 
 
-_LABEL_FILE_TYPES: Final = {AssociatedFileType.TENSOR_AXIS_LABELS, AssociatedFileType.TENSOR_VALUE_LABELS}
+_LABEL_FILE_TYPES: Final = {
+    AssociatedFileType.TENSOR_AXIS_LABELS,
+    AssociatedFileType.TENSOR_VALUE_LABELS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ class Metadata:
 
 
 def read_metadata(data: bytes, graph: Graph) -> Metadata:
-    """Read the file's metadata and label file; raises one of `FLATBUFFER_ERRORS` if they are broken."""
+    """Read the file's metadata and label file; raises one of `FLATBUFFER_ERRORS` if broken."""
     inputs: list[Table] = []
     outputs: list[Table] = []
     subgraph = _subgraph_metadata(graph)
@@ -150,7 +153,7 @@ def _label_file(data: bytes, named_files: list[str]) -> tuple[str, str | None]:
     """Name and text of the label file: the one that the metadata names, or one of a usual name."""
     try:
         appended = zipfile.ZipFile(io.BytesIO(data))
-    except Exception:  # most exports have no zip appended; zipfile raises nearly anything on chance bytes
+    except Exception:  # most files end in no zip, and zipfile raises nearly anything on other bytes
         return "", None
     with appended:
         present = appended.namelist()

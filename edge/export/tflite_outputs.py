@@ -23,17 +23,22 @@ _ROLE_WORDS: Final = {
 }
 
 
-def find_detection_outputs(graph: Graph, metadata_names: Sequence[str]) -> tuple[dict[str, Tensor], str]:
-    """Role to output, and what told them apart; fewer than the four `DETECTION_ROLES` if nothing did.
+def find_detection_outputs(
+    graph: Graph,
+    metadata_names: Sequence[str],
+) -> tuple[dict[str, Tensor], str]:
+    """Role to output, and where that was read; some `DETECTION_ROLES` are missing if it is unclear.
 
-    The first of these that tells all four: the operator, the signature, the metadata, the names, the shapes.
+    The first of these that names all four decides: the operator, the signature, the metadata, the
+    tensors' names, their shapes.
     """
     outputs = {tensor.index: tensor for tensor in graph.outputs}
     operator = graph.operator(POST_PROCESS)
     if operator is not None and set(operator.outputs) <= set(outputs):
         named = zip(DETECTION_ROLES, operator.outputs, strict=False)
         return {role: outputs[index] for role, index in named}, f"the outputs of {POST_PROCESS}"
-    by_signature = {name: index for name, index in graph.signature_outputs.items() if index in outputs}
+    signature = graph.signature_outputs
+    by_signature = {name: index for name, index in signature.items() if index in outputs}
     by_metadata = dict(zip(metadata_names, outputs, strict=False))
     by_name = {tensor.name: tensor.index for tensor in outputs.values()}
     for names, origin in (
@@ -74,7 +79,7 @@ def _roles_by_words(names: Mapping[str, int]) -> dict[str, int]:
 
 
 def _roles_by_shape(tensors: Sequence[Tensor]) -> dict[str, Tensor]:
-    """Boxes end in 4, the count has one element; classes and scores are told apart only by an integer type."""
+    """Boxes end in 4, the count has one element; only an integer type tells classes from scores."""
     boxes = [tensor for tensor in tensors if _is_boxes(tensor)]
     counts = [tensor for tensor in tensors if tensor.shape in {(), (1,), (1, 1)}]
     rows = [tensor for tensor in tensors if _is_row(tensor)]

@@ -1,6 +1,6 @@
 """Field numbers and codes of TensorFlow Lite's `schema.fbs` (version 3); those that are read here.
 
-A field's number is its place in the declaration of its table, counted from 0, deprecated fields included.
+A field's number is its place in the declaration of its table, counted from 0 with deprecated ones.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ BUILTIN_OPERATORS: Final = {
     53: "CAST",
     114: "QUANTIZE",
 }
-"""Enum `BuiltinOperator`: the operators that are told apart here."""
+"""Enum `BuiltinOperator`: the operators that matter here."""
 
 CUSTOM_OPERATOR: Final = 32
 """`BuiltinOperator` of an operator that is known by its `custom_code`."""

@@ -29,8 +29,12 @@ def enough_pixels(spec: PixelInput, tuning: Tuning) -> int | None:
     return math.ceil(ENOUGH_FACTOR * max(spec.width, spec.height) / seen)
 
 
-def preprocess(frame: Frame, spec: PixelInput, tuning: Tuning) -> tuple[NDArray[np.generic], Region]:
-    """The tensor, of ``spec``'s dtype and shape without the batch, and the region of the image that it shows."""
+def preprocess(
+    frame: Frame,
+    spec: PixelInput,
+    tuning: Tuning,
+) -> tuple[NDArray[np.generic], Region]:
+    """The tensor, in ``spec``'s dtype and shape without the batch, and the region that it shows."""
     region = WHOLE_IMAGE
     if tuning.resize is Resize.CENTER_CROP:
         region = centre_square(frame.width, frame.height, tuning.crop_fraction)
@@ -39,7 +43,7 @@ def preprocess(frame: Frame, spec: PixelInput, tuning: Tuning) -> tuple[NDArray[
 
 
 def to_tensor(pixels: NDArray[np.uint8], spec: PixelInput) -> NDArray[np.generic]:
-    """RGB bytes [height, width, 3] as the input stores them: its channel order, its dtype, its layout."""
+    """RGB bytes [height, width, 3] in the channel order, dtype and layout of the input."""
     if spec.channel_order is ChannelOrder.BGR:
         pixels = np.ascontiguousarray(pixels[:, :, ::-1])
     stored = to_dtype(pixels, spec)
@@ -51,7 +55,7 @@ def to_tensor(pixels: NDArray[np.uint8], spec: PixelInput) -> NDArray[np.generic
 def to_dtype(pixels: NDArray[np.uint8], spec: PixelInput) -> NDArray[np.generic]:
     """Bytes 0..255 as the input's dtype stores them.
 
-    A uint8 input takes them raw: whatever normalisation the metadata states is folded into its quantisation.
+    A uint8 input takes them raw: any normalisation in the metadata is folded into its quantisation.
     An int8 input is the same model shifted by 128.
     """
     if spec.dtype == "uint8":

@@ -43,7 +43,8 @@ def marked_family():
     def read(model):
         raise ExportError(model, "the marked family was asked", "None.")
 
-    return SimpleNamespace(NAME="marked", HOW_TO_EXPORT='from Marked as "Marked"', find=find, read=read)
+    remedy = 'from Marked as "Marked"'
+    return SimpleNamespace(NAME="marked", HOW_TO_EXPORT=remedy, find=find, read=read)
 
 
 @pytest.fixture
@@ -54,7 +55,8 @@ def with_marked_family(monkeypatch):
 
 
 def test_every_module_of_the_package_is_a_family_that_is_tried():
-    modules = {module.name for module in pkgutil.iter_modules(families.__path__, f"{families.__name__}.")}
+    found = pkgutil.iter_modules(families.__path__, f"{families.__name__}.")
+    modules = {module.name for module in found}
     assert {family.__name__ for family in FAMILIES} == modules
     assert len({family.NAME for family in FAMILIES}) == len(FAMILIES)
 

@@ -1,1 +1,1 @@
-"""One module for each tool and format whose exports are served. `edge.export.family` says what a module offers."""
+"""One module for each tool and format whose exports are served; see `edge.export.family`."""

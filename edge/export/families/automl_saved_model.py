@@ -1,4 +1,4 @@
-"""AutoML Vision and Vertex AI, exported as a container: a SavedModel that decodes and resizes images itself."""
+"""AutoML Vision and Vertex AI, exported as a container: a SavedModel that decodes images itself."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def read(model: Path) -> Contract:
     """The contract of the SavedModel in a folder.
 
     Raises:
-        ExportError: truncated or foreign, without a known signature, or inconsistent with its labels.
+        ExportError: truncated, foreign, without a known signature, or with labels that do not fit.
     """
     file = model / SAVED_MODEL
     tuning = read_model_toml(model, DEFAULTS)
@@ -57,9 +57,8 @@ def read(model: Path) -> Contract:
         scores = signature.outputs.get("scores")
         activation = operator_behind(meta_graph, scores[2]) if scores else None
     except ValueError as error:
-        raise ExportError(
-            file, f"it is truncated or no SavedModel ({error})", "Download or copy the export again."
-        ) from error
+        reason = f"it is truncated or not a SavedModel ({error})"
+        raise ExportError(file, reason, "Download or copy the export again.") from error
     is_classification = set(signature.outputs) >= _CLASSIFICATION_OUTPUTS
     task = Task.CLASSIFICATION if is_classification else Task.DETECTION
     labels, labels_origin = _labels(file, signature, task, label_file)
@@ -84,8 +83,11 @@ def read(model: Path) -> Contract:
     )
 
 
-def _choose_signature(file: Path, signatures: Mapping[str, SignatureInfo]) -> tuple[str, SignatureInfo]:
-    """The signature to serve: `serving_default` before others, one with a key before its twin without."""
+def _choose_signature(
+    file: Path,
+    signatures: Mapping[str, SignatureInfo],
+) -> tuple[str, SignatureInfo]:
+    """The signature to serve: `serving_default` first, one with a key before its twin without."""
 
     def rank(name: str) -> tuple[bool, bool, str]:
         return name != "serving_default", name.endswith("_without_key"), name
@@ -93,10 +95,11 @@ def _choose_signature(file: Path, signatures: Mapping[str, SignatureInfo]) -> tu
     for name in sorted(signatures, key=rank):
         if _is_served(signatures[name]):
             return name, signatures[name]
+    inputs = " or ".join(IMAGE_INPUTS)
     raise ExportError(
         file,
         f"none of its signatures is of an AutoML image export ({_describe(signatures)})",
-        'A signature with the input image_bytes or encoded_image is needed: export the model as "Container".',
+        f'A signature with the input {inputs} is needed: export the model as "Container"',
     )
 
 
@@ -112,7 +115,8 @@ def _describe(signatures: Mapping[str, SignatureInfo]) -> str:
     described = []
     for name, signature in signatures.items():
         if not name.startswith("__"):  # such as __saved_model_init_op
-            described.append(f"{name}: {', '.join(signature.inputs)} -> {', '.join(signature.outputs)}")
+            inputs, outputs = ", ".join(signature.inputs), ", ".join(signature.outputs)
+            described.append(f"{name}: {inputs} -> {outputs}")
     return "; ".join(described) or "it has none"
 
 
@@ -130,15 +134,14 @@ def _labels(
     if output in signature.outputs:
         return None, f"the model's own output {output}"
     if label_file is None:
-        raise ExportError(
-            file, f"it has no output {output}, and no label file lies beside it", "Put the export's dict.txt beside it."
-        )
+        reason = f"it has no output {output}, and there is no label file next to it"
+        raise ExportError(file, reason, "Put the export's dict.txt next to it.")
     labels = match_classes(read_label_file(label_file), _count_classes(signature, task), label_file)
     return labels, label_file.name
 
 
 def _count_classes(signature: SignatureInfo, task: Task) -> int | None:
-    """How many classes the signature tells; ``None`` if it does not."""
+    """How many classes the model has; ``None`` if the signature does not say."""
     if task is not Task.CLASSIFICATION:
         return None
     _, shape, _ = signature.outputs["scores"]

@@ -1,6 +1,7 @@
 """AutoML Vision and Vertex AI, exported as TFLite: one file, its labels inside it or next to it.
 
-Trusts the model over any side file. Also reads TFLite files of other tools that are built the same way.
+Trusts the model over the files next to it. Also reads TFLite files of other tools that are built
+the same way.
 """
 
 from __future__ import annotations
@@ -14,7 +15,12 @@ from edge.export.labels import find_label_file, match_classes, parse_labels, rea
 from edge.export.model_toml import read_model_toml, tuning_origins
 from edge.export.tflite_graph import Graph, Tensor, refuse_if_broken
 from edge.export.tflite_metadata import Metadata, read_metadata
-from edge.export.tflite_outputs import DETECTION_ROLES, POST_PROCESS, find_detection_outputs, tensor_outputs
+from edge.export.tflite_outputs import (
+    DETECTION_ROLES,
+    POST_PROCESS,
+    find_detection_outputs,
+    tensor_outputs,
+)
 from edge.model.contract import (
     UNIT_RANGE,
     ChannelOrder,
@@ -28,7 +34,7 @@ from edge.model.contract import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 NAME = "AutoML TFLite"
@@ -46,7 +52,7 @@ _SERVED: Final = "Serve an AutoML Vision image classification or object detectio
 
 
 def find(path: Path) -> list[Path]:
-    """The TFLite files in a folder that may be the one to serve, or the file itself if it is one."""
+    """The TFLite files in a folder that may be the one to serve; or the file, if it is one."""
     if path.is_dir():
         return tflite_models(path)
     return [path] if is_tflite(path) or starts_as_tflite(path) else []
@@ -70,7 +76,7 @@ def read(model: Path) -> Contract:
 
 @dataclass(frozen=True, slots=True)
 class _Labels:
-    """The labels of the model's classes, where they were read, and what a person should know of them."""
+    """The labels of the model's classes, where they were read, and what a person should know."""
 
     names: tuple[str, ...]
     origin: str
@@ -109,21 +115,21 @@ class _Reader:
             names = ", ".join(tensor.name for tensor in states)
             raise ExportError(
                 self.model,
-                f"besides the image it takes the state of the frame before ({names}): an AutoML Video export",
-                "Such a model is not served yet. Train and export an AutoML Vision object detection model instead",
+                f"besides the image it takes {names}, the state of the last frame (AutoML Video)",
+                "Train and export an AutoML Vision object detection model instead",
             )
         if len(images) != 1:
-            shapes = ", ".join(f"{tensor.name} {list(tensor.shape)}" for tensor in self.graph.inputs)
-            raise ExportError(
-                self.model, f"it takes {shapes or 'no input'}, not one RGB image [1, height, width, 3]", _SERVED
-            )
+            inputs = _describe(self.graph.inputs) or "no input"
+            reason = f"it takes {inputs}, not one RGB image [1, height, width, 3]"
+            raise ExportError(self.model, reason, _SERVED)
         image = images[0]
         batch, height, width, _ = image.shape
         if image.dtype not in _IMAGE_DTYPES or batch != 1 or height < 1 or width < 1:
+            dtypes = ", ".join(_IMAGE_DTYPES)
             raise ExportError(
                 self.model,
                 f"its input {image.name} is {image.dtype} {list(image.shape)}",
-                f"An input of {', '.join(_IMAGE_DTYPES)} and a fixed shape [1, height, width, 3] is needed",
+                f"An input of {dtypes} and a fixed shape [1, height, width, 3] is needed",
             )
         return PixelInput(
             name=image.name,
@@ -140,11 +146,12 @@ class _Reader:
         scores = self.graph.outputs[0]
         activation = self.graph.operator_behind(scores)
         classes = scores.shape[-1] if scores.shape else 0
-        if activation not in {_SINGLE_LABEL, _MULTI_LABEL} or classes < 1 or len(scores.shape) > _MAX_SCORES_RANK:
+        is_scores = activation in {_SINGLE_LABEL, _MULTI_LABEL}
+        if not is_scores or classes < 1 or len(scores.shape) > _MAX_SCORES_RANK:
             raise ExportError(
                 self.model,
-                f"its output {scores.name} {list(scores.shape)} comes from no softmax or logistic operator: "
-                "no image classifier",
+                f"no softmax or logistic operator computes its output {_describe([scores])}: "
+                "it is not an image classifier",
                 _SERVED,
             )
         return self._build(
@@ -160,10 +167,10 @@ class _Reader:
     def _detection(self, image: PixelInput) -> Contract:
         roles, outputs_origin = find_detection_outputs(self.graph, self.metadata.output_names)
         if set(roles) != set(DETECTION_ROLES):
-            outputs = ", ".join(f"{tensor.name} {list(tensor.shape)}" for tensor in self.graph.outputs)
+            outputs = _describe(self.graph.outputs)
             raise ExportError(
                 self.model,
-                f"boxes, classes, scores and count cannot be told apart among its outputs ({outputs})",
+                f"boxes, classes, scores and count cannot be told apart in its outputs ({outputs})",
                 f"Serve an export that ends in {POST_PROCESS}, as AutoML's do",
             )
         post_process = self.graph.operator(POST_PROCESS)
@@ -179,7 +186,7 @@ class _Reader:
         )
 
     def _labels(self, classes: int | None) -> _Labels:
-        """The labels inside the file, which go before those next to it; both must fit the classes."""
+        """The labels inside the file, else those next to it; both must fit the classes."""
         inside, beside = None, None
         if self.metadata.labels is not None:
             name = f"{self.model.name}!{self.metadata.labels_file}"
@@ -189,15 +196,16 @@ class _Reader:
         if inside is not None:
             note = None
             if self.label_file is not None and beside != inside:
-                note = f"{self.label_file.name} differs from the labels inside {self.model.name}, which are used"
+                file = self.label_file.name
+                note = f"{file} differs from the labels inside {self.model.name}, which are used"
             return _Labels(inside, f"{self.metadata.labels_file} inside {self.model.name}", note)
         if beside is not None and self.label_file is not None:
             return _Labels(beside, self.label_file.name)
         count = "" if classes is None else f" for its {classes} classes"
         raise ExportError(
             self.model,
-            f"no labels{count} were found inside it or beside it",
-            "Put the export's label file beside it, named dict.txt, one label a line",
+            f"no labels{count} were found inside it or next to it",
+            "Put the export's label file next to it, named dict.txt, one label a line",
         )
 
     def _pixels_origin(self, image: PixelInput) -> str:
@@ -240,4 +248,8 @@ class _Reader:
 
 
 def _is_image(tensor: Tensor) -> bool:
-    return len(tensor.shape) == 4 and tensor.shape[3] == 3  # noqa: PLR2004 -- [1, height, width, RGB]
+    return len(tensor.shape) == 4 and tensor.shape[3] == 3  # noqa: PLR2004 -- [1, height, width, 3]
+
+
+def _describe(tensors: Iterable[Tensor]) -> str:
+    return ", ".join(f"{tensor.name} {list(tensor.shape)}" for tensor in tensors)
