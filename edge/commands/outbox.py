@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from edge.errors import BadRequest
+from edge.errors import OutputError, UsageError
 from edge.outbox.describe import entry_json
 from edge.outbox.entry import State
 from edge.outbox.export import Labels, Plan, export
@@ -38,7 +38,7 @@ def show_all(settings: Settings, *, state: str | None, limit: int, as_json: bool
         return
     table = Table("key", "state", "model", "edge", "cloud", "reason", "camera", box=None, header_style="bold")
     for entry in entries:
-        edge = f"{entry.label} {entry.confidence:.2f}" if entry.label else ""
+        edge = f"{entry.label} {entry.certainty:.2f}" if entry.label else ""
         found = entry.result["predictions"] if entry.result else ()
         cloud = f"{found[0]['label']} {found[0]['score']:.2f}" if found else ""
         row = (entry.key[:_KEY_LETTERS], entry.state, entry.model, edge, cloud, entry.reason, entry.camera)
@@ -52,7 +52,8 @@ def show(settings: Settings, key: str, image: Path | None) -> None:
     """Print one entry as JSON, and write its image where asked.
 
     Raises:
-        BadRequest: there is no such entry, or the image cannot be written.
+        UsageError: there is no such entry.
+        OutputError: the image cannot be written.
         OutboxError: its image was not kept, or does not open.
     """
     with _store(settings) as store:
@@ -64,7 +65,7 @@ def show(settings: Settings, key: str, image: Path | None) -> None:
             try:
                 image.write_bytes(content)
             except OSError as error:
-                raise BadRequest(f"The image cannot be written to {image}: {error.strerror}.") from error
+                raise OutputError(f"The image cannot be written to {image}: {error.strerror}.") from error
     click.echo(json.dumps(entry_json(entry), indent=2, ensure_ascii=False))
 
 
@@ -90,7 +91,7 @@ def retry(settings: Settings, keys: Sequence[str]) -> None:
 def purge(settings: Settings, keys: Sequence[str], states: Sequence[str]) -> None:
     """Drop the entries named, or those of the states."""
     if not keys and not states:
-        raise BadRequest("Name entries, or --state; nothing is dropped without being named.")
+        raise UsageError("Name entries, or --state; nothing is dropped without being named.")
     with _store(settings) as store:
         count = store.purge(states=[State(state) for state in states], keys=[_key(store, key) for key in keys])
     click.echo(f"{count} entries dropped")
@@ -108,5 +109,5 @@ def _store(settings: Settings) -> Iterator[Store]:
 def _key(store: Store, start: str) -> str:
     entry = store.get(start)
     if entry is None:
-        raise BadRequest(f"The outbox holds no entry {start}, or more than one that begins so.")
+        raise UsageError(f"The outbox holds no entry {start}, or more than one that begins so.")
     return entry.key

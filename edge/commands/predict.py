@@ -18,8 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from edge.commands.images import find_images
-from edge.dataplane.answer import Answer, InferRequest, answer_json, error_json
-from edge.errors import BadRequest, CorruptImage, EdgeError
+from edge.dataplane.answer import Answer, answer_json, error_json
+from edge.dataplane.service import Query
+from edge.errors import EdgeError, InputError, OutputError
 from edge.vision.draw import Mark, draw
 from edge.wiring.bootstrap import build_repository, build_service
 
@@ -57,12 +58,12 @@ def run(request: Request, settings: Settings) -> int:
         settings, name = settings.model_copy(update={"models": Path(name)}), None
     service = build_service(settings, build_repository(settings))
     version = service.repository.find(name)
-    version.load(service.pool.workers, service.options)
-    query = InferRequest(math.inf, version.name, None, request.top_k, request.threshold)
+    version.load(service.pool.workers, service.decoding)
+    query = Query(math.inf, version.name, None, request.top_k, request.threshold)
     return asyncio.run(_answer_all(request, service, images, query))
 
 
-async def _answer_all(request: Request, service: InferenceService, images: list[Path], query: InferRequest) -> int:
+async def _answer_all(request: Request, service: InferenceService, images: list[Path], query: Query) -> int:
     failed = 0
     table = Table("image", "prediction", "score", "ms", box=None, header_style="bold", pad_edge=False)
     drawn = _drawing_target(request.draw, images) if request.draw else None
@@ -81,7 +82,7 @@ async def _answer_all(request: Request, service: InferenceService, images: list[
                     path.read_bytes(),
                     marks,
                     drawn(path),
-                    max_pixels=service.options.max_pixels,
+                    max_pixels=service.decoding.max_pixels,
                 )
     await service.stop()
     if not request.as_json:
@@ -90,7 +91,7 @@ async def _answer_all(request: Request, service: InferenceService, images: list[
 
 
 async def _answers(
-    service: InferenceService, images: list[Path], query: InferRequest
+    service: InferenceService, images: list[Path], query: Query
 ) -> AsyncIterator[tuple[Path, Answer | EdgeError]]:
     """The answers in the images' order, as many under way as there are workers."""
     ahead = service.pool.workers
@@ -102,11 +103,11 @@ async def _answers(
         yield path, answer
 
 
-async def _answer(service: InferenceService, path: Path, query: InferRequest) -> Answer | EdgeError:
+async def _answer(service: InferenceService, path: Path, query: Query) -> Answer | EdgeError:
     try:
         return await service.infer(await asyncio.to_thread(path.read_bytes), query)
     except OSError as error:
-        return CorruptImage(f"{path} cannot be read: {error.strerror or error}.")
+        return InputError(f"{path} cannot be read: {error.strerror or error}.")
     except EdgeError as error:
         return error
 
@@ -134,7 +135,7 @@ def _drawing_target(out: Path, images: list[Path]) -> Callable[[Path], Path]:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadRequest(f"The pictures cannot be written to {out}: {error.strerror}.") from error
+        raise OutputError(f"The pictures cannot be written to {out}: {error.strerror}.") from error
     taken: set[str] = set()
 
     def unused(path: Path) -> Path:
