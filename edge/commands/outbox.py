@@ -38,7 +38,7 @@ def show_all(settings: Settings, *, state: str | None, limit: int, as_json: bool
         return
     table = Table("key", "state", "model", "edge", "cloud", "reason", "camera", box=None, header_style="bold")
     for entry in entries:
-        edge = f"{entry.label} {entry.certainty:.2f}" if entry.label else ""
+        edge = f"{entry.label} {entry.confidence:.2f}" if entry.label else ""
         found = entry.result["predictions"] if entry.result else ()
         cloud = f"{found[0]['label']} {found[0]['score']:.2f}" if found else ""
         row = (entry.key[:_KEY_LETTERS], entry.state, entry.model, edge, cloud, entry.reason, entry.camera)

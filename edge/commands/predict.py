@@ -18,8 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edge.commands.images import find_images
-from edge.dataplane.answer import Answer, answer_json, error_json
-from edge.dataplane.service import Query
+from edge.dataplane.answer import Answer, InferRequest, answer_json, error_json
 from edge.errors import EdgeError, InputError, OutputError
 from edge.vision.draw import Mark, draw
 from edge.wiring.bootstrap import build_repository, build_service
@@ -58,12 +57,12 @@ def run(request: Request, settings: Settings) -> int:
         settings, name = settings.model_copy(update={"models": Path(name)}), None
     service = build_service(settings, build_repository(settings))
     version = service.repository.find(name)
-    version.load(service.pool.workers, service.decoding)
-    query = Query(math.inf, version.name, None, request.top_k, request.threshold)
+    version.load(service.pool.workers, service.options)
+    query = InferRequest(math.inf, version.name, None, request.top_k, request.threshold)
     return asyncio.run(_answer_all(request, service, images, query))
 
 
-async def _answer_all(request: Request, service: InferenceService, images: list[Path], query: Query) -> int:
+async def _answer_all(request: Request, service: InferenceService, images: list[Path], query: InferRequest) -> int:
     failed = 0
     table = Table("image", "prediction", "score", "ms", box=None, header_style="bold", pad_edge=False)
     drawn = _drawing_target(request.draw, images) if request.draw else None
@@ -82,7 +81,7 @@ async def _answer_all(request: Request, service: InferenceService, images: list[
                     path.read_bytes(),
                     marks,
                     drawn(path),
-                    max_pixels=service.decoding.max_pixels,
+                    max_pixels=service.options.max_pixels,
                 )
     await service.stop()
     if not request.as_json:
@@ -91,7 +90,7 @@ async def _answer_all(request: Request, service: InferenceService, images: list[
 
 
 async def _answers(
-    service: InferenceService, images: list[Path], query: Query
+    service: InferenceService, images: list[Path], query: InferRequest
 ) -> AsyncIterator[tuple[Path, Answer | EdgeError]]:
     """The answers in the images' order, as many under way as there are workers."""
     ahead = service.pool.workers
@@ -103,7 +102,7 @@ async def _answers(
         yield path, answer
 
 
-async def _answer(service: InferenceService, path: Path, query: Query) -> Answer | EdgeError:
+async def _answer(service: InferenceService, path: Path, query: InferRequest) -> Answer | EdgeError:
     try:
         return await service.infer(await asyncio.to_thread(path.read_bytes), query)
     except OSError as error:

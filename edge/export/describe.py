@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from edge.model.contract import Format, PixelInput, Resize
-from edge.model.prediction import selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,12 +21,12 @@ def contract_json(contract: Contract, labels: tuple[str, ...] | None = None) -> 
     Args:
         labels: those learned at the warm-up, for an export that does not name its labels itself.
     """
-    selected = selection(contract)
+    selected = contract.selection()
     all_labels = contract.labels or labels
     return {
         "display_name": contract.tuning.display_name,
         "format": contract.format,
-        "task": contract.task,
+        "task": contract.task.name,
         "multi_label": contract.multi_label,
         "input": _input_json(contract),
         "preprocessing": _preprocessing_json(contract),
@@ -162,7 +161,7 @@ def _label_words(labels: tuple[str, ...] | None) -> str:
 
 
 def _shown_words(contract: Contract) -> str:
-    selected = selection(contract)
+    selected = contract.selection()
     words = f"at most {selected.top_k} with a score from {selected.threshold}"
     for label, threshold in selected.label_thresholds.items():
         words += f", {label} from {threshold}"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from edge.errors import ExportError
 from edge.model.contract import ModelFallback, Resize, Tuning
+from edge.model.rules import Mode, RuleOverrides, parse_modes
 from edge.vision.resize import Kernel
 
 if TYPE_CHECKING:
@@ -22,15 +23,19 @@ _MAX_SHOWN_LABELS: Final = 20
 Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0, allow_inf_nan=False)]
 
 
+def _read_modes(value: Any) -> Any:
+    return parse_modes(value) if isinstance(value, str) else value
+
+
 class _FallbackToml(BaseModel):
     """The keys of the table ``[fallback]``."""
 
     model_config = ConfigDict(extra="forbid")
 
-    mode: str | None = None
+    mode: Annotated[frozenset[Mode] | None, BeforeValidator(_read_modes)] = None
     threshold: Share | None = None
     margin: Share | None = None
-    bands: dict[str, tuple[Share, Share]] = Field(default_factory=dict)
+    bands: dict[str, tuple[Share, Share]] | None = None
     empty: bool | None = None
     endpoint: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
@@ -63,12 +68,23 @@ def read_model_toml(folder: Path, defaults: Tuning) -> Tuning:
     values = _parse(file)
     stated = {name: getattr(values, name) for name in values.model_fields_set}
     if "fallback" in stated:
-        stated["fallback"] = ModelFallback(**values.fallback.model_dump())
+        stated["fallback"] = _model_fallback(values.fallback)
     tuning = replace(defaults, **stated)
     if "crop_fraction" in stated and tuning.resize is not Resize.CENTER_CROP:
         remedy = 'Set resize = "center_crop" too, or remove it.'
         raise ExportError(file, "crop_fraction without a crop", remedy)
     return tuning
+
+
+def _model_fallback(values: _FallbackToml) -> ModelFallback:
+    rules = RuleOverrides(
+        modes=values.mode,
+        threshold=values.threshold,
+        margin=values.margin,
+        bands=values.bands,
+        empty=values.empty,
+    )
+    return ModelFallback(rules, values.endpoint, values.labels)
 
 
 def _parse(file: Path) -> _ModelToml:
@@ -102,7 +118,7 @@ def check_labels(tuning: Tuning, labels: tuple[str, ...], folder: Path) -> None:
     """Refuse settings for labels that the model does not have; raises ``ExportError``."""
     labels_by_key = {
         "label_thresholds": tuning.label_thresholds,
-        "fallback.bands": tuning.fallback.bands,
+        "fallback.bands": tuning.fallback.rules.bands or {},
         "fallback.labels": tuning.fallback.labels.values(),
     }
     for key, named in labels_by_key.items():

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from ai_edge_litert.interpreter import Interpreter as LiteRT
 
 from edge.errors import ExportError, InferenceFailed
 from edge.model.contract import PixelInput
+from edge.runtime.interpreter import IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,13 +35,14 @@ class LiteRTInterpreter:
             self._litert.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ExportError(model, _reason(str(error)), 'Export the model again as plain "TFLite"') from error
-        self._input = contract.input.tensor
+        self._inputs = {IMAGE: contract.input.tensor}
         self._outputs = {role: output.tensor for role, output in contract.outputs.items()}
 
-    def invoke(self, image: NDArray[Any] | bytes) -> Mapping[str, NDArray[Any]]:
-        """Run a tensor [height, width, 3]; see `Interpreter.invoke`."""
+    def invoke(self, inputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+        """Set the tensors, run the model, and copy its outputs."""
         try:
-            self._litert.set_tensor(self._input, np.expand_dims(np.asarray(image), 0))
+            for role, tensor in inputs.items():
+                self._litert.set_tensor(self._inputs[role], tensor)
             self._litert.invoke()
             return {role: self._litert.get_tensor(tensor) for role, tensor in self._outputs.items()}
         except (ValueError, RuntimeError) as error:

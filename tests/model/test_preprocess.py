@@ -106,7 +106,7 @@ def test_a_crop_of_a_scaled_decode_shows_the_same_part_as_that_of_the_whole_one(
     encoded = encode(noise(40, 30).resize((1600, 1200)), "JPEG")
     tuning = Tuning(resize=Resize.CENTER_CROP, crop_fraction=0.8)
     to = spec(width=64, height=64)
-    scaled = decode(encoded, max_pixels=10_000_000, enough=min_decoded_side(to, tuning))
+    scaled = decode(encoded, max_pixels=10_000_000, min_side=min_decoded_side(to, tuning))
     whole = decode(encoded, max_pixels=10_000_000)
     assert scaled.pixels.width < whole.pixels.width
     (a, region_a), (b, region_b) = preprocess(scaled, to, tuning), preprocess(whole, to, tuning)

@@ -11,8 +11,7 @@ from edge.export.model_toml import read_model_toml, tuning_origins
 from edge.export.saved_model_graph import operator_behind
 from edge.export.saved_model_signatures import find_serving_graph, read_signatures
 from edge.model.contract import Contract, EncodedInput, Format, SignatureInfo, Tuning
-from edge.model.tasks.classification import CLASSIFICATION
-from edge.model.tasks.detection import DETECTION
+from edge.model.tasks.registry import TASKS
 from edge.model.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -30,9 +29,6 @@ KEY_INPUT: Final = "key"
 
 DEFAULTS: Final = Tuning()
 
-_CLASSIFICATION_OUTPUTS: Final = {"scores"}
-_DETECTION_OUTPUTS: Final = {"detection_boxes", "detection_scores", "detection_classes"}
-_LABEL_OUTPUTS: Final = {CLASSIFICATION: "labels", DETECTION: "detection_classes_as_text"}
 _MULTI_LABEL: Final = "Sigmoid"
 
 
@@ -56,14 +52,12 @@ def read(model: Path) -> Contract:
     try:
         meta_graph = find_serving_graph(memoryview(file.read_bytes()))
         signatures = read_signatures(meta_graph)
-        name, signature = _choose_signature(file, signatures)
+        name, signature, task = _choose_signature(file, signatures)
         scores = signature.outputs.get("scores")
         activation = operator_behind(meta_graph, scores[2]) if scores else None
     except ValueError as error:
         reason = f"it is truncated or not a SavedModel ({error})"
         raise ExportError(file, reason, "Download or copy the export again.") from error
-    is_classification = set(signature.outputs) >= _CLASSIFICATION_OUTPUTS
-    task = CLASSIFICATION if is_classification else DETECTION
     labels, labels_origin = _labels(file, signature, task, label_file)
     return Contract(
         format=Format.SAVED_MODEL,
@@ -89,15 +83,16 @@ def read(model: Path) -> Contract:
 def _choose_signature(
     file: Path,
     signatures: Mapping[str, SignatureInfo],
-) -> tuple[str, SignatureInfo]:
+) -> tuple[str, SignatureInfo, Task]:
     """The signature to serve: `serving_default` first, one with a key before its twin without."""
 
     def rank(name: str) -> tuple[bool, bool, str]:
         return name != "serving_default", name.endswith("_without_key"), name
 
     for name in sorted(signatures, key=rank):
-        if _is_served(signatures[name]):
-            return name, signatures[name]
+        task = _task_of(signatures[name])
+        if task is not None:
+            return name, signatures[name], task
     inputs = " or ".join(IMAGE_INPUTS)
     raise ExportError(
         file,
@@ -106,12 +101,15 @@ def _choose_signature(
     )
 
 
-def _is_served(signature: SignatureInfo) -> bool:
+def _task_of(signature: SignatureInfo) -> Task | None:
+    """The task that a signature serves; ``None`` if its inputs or outputs are other ones."""
     images = [name for name in IMAGE_INPUTS if name in signature.inputs]
     if len(images) != 1 or not set(signature.inputs) <= {*images, KEY_INPUT}:
-        return False
-    outputs = set(signature.outputs)
-    return outputs >= _CLASSIFICATION_OUTPUTS or outputs >= _DETECTION_OUTPUTS
+        return None
+    for task in TASKS.values():
+        if task.signature_outputs <= set(signature.outputs):
+            return task
+    return None
 
 
 def _describe(signatures: Mapping[str, SignatureInfo]) -> str:
@@ -133,19 +131,19 @@ def _labels(
     file: Path, signature: SignatureInfo, task: Task, label_file: Path | None
 ) -> tuple[tuple[str, ...] | None, str]:
     """The labels and where they were read; ``None`` if the graph answers with its own."""
-    output = _LABEL_OUTPUTS[task]
+    output = task.signature_labels
     if output in signature.outputs:
         return None, f"the model's own output {output}"
     if label_file is None:
         reason = f"it has no output {output}, and there is no label file next to it"
         raise ExportError(file, reason, "Put the export's dict.txt next to it.")
-    labels = match_classes(read_label_file(label_file), _count_classes(signature, task), label_file)
+    labels = match_classes(read_label_file(label_file), _count_classes(signature), label_file)
     return labels, label_file.name
 
 
-def _count_classes(signature: SignatureInfo, task: Task) -> int | None:
+def _count_classes(signature: SignatureInfo) -> int | None:
     """How many classes the model has; ``None`` if the signature does not say."""
-    if task is not CLASSIFICATION:
+    if "scores" not in signature.outputs:
         return None
     _, shape, _ = signature.outputs["scores"]
     return shape[-1] if shape and shape[-1] > 0 else None
