@@ -91,7 +91,8 @@ export class Element extends Target {
   }
 
   replaceChildren(...nodes) {
-    for (const child of [...this.children]) child.remove();
+    for (const child of this.children) child.parent = null;
+    this.children = [];
     this.words = "";
     this.append(...nodes);
   }
@@ -291,10 +292,11 @@ export class Document extends Target {
     this.root = parse(html);
     [this.documentElement] = this.root.all("html");
     [this.body] = this.root.all("body");
+    this.ids = new Map(this.root.all().map((one) => [one.id, one])); // no script makes another
   }
 
   getElementById(id) {
-    return this.root.all().find((one) => one.id === id) ?? null;
+    return this.ids.get(id) ?? null;
   }
 
   querySelectorAll(wanted) {
