@@ -142,6 +142,7 @@ export class Browser {
   stored = new Map();
   urls = new Set(); // made for blobs and not given back
   bitmaps = [];
+  awake = []; // what was asked to stay on
   ratio = 1;
 
   /** The stream's or the wall's latest connection. */
@@ -179,7 +180,7 @@ export class Browser {
       navigator: {
         languages,
         mediaDevices: secure ? this.cameras : undefined,
-        wakeLock: { request: async () => {} },
+        wakeLock: { request: async (what) => this.awake.push(what) },
       },
       performance: { now: () => clock.now },
       setTimeout: (action, ms) => clock.add(action, ms),

@@ -157,3 +157,13 @@ test("a camera is asked for once at a time, and again after the browser's questi
   await settle();
   assert.deepEqual(told, ["live", "lost", "live"]);
 });
+
+test("a camera that is chosen while another opens is used in its place", async () => {
+  const made = await camera();
+  await Promise.all([made.use("Front"), made.use("Back")]);
+  await settle();
+  assert.equal(told.at(-1), "live");
+  assert.deepEqual(browser.cameras.asked.at(-1).video.deviceId, { exact: "id of Back" });
+  assert.equal(browser.cameras.live, 1);
+  assert.ok(video.srcObject.getTracks()[0] === browser.cameras.tracks.at(-1));
+});

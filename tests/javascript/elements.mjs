@@ -135,8 +135,8 @@ export class Element extends Target {
     this.open = false;
   }
 
-  requestFullscreen() {
-    return Promise.resolve();
+  async requestFullscreen() {
+    document.fullscreenElement = this;
   }
 }
 
@@ -286,6 +286,7 @@ export class Document extends Target {
   hidden = false;
   fullscreenElement = null;
   title = "";
+  made = []; // by scripts
 
   constructor(html) {
     super();
@@ -304,7 +305,8 @@ export class Document extends Target {
   }
 
   createElement(tag) {
-    return make(tag);
+    this.made.push(make(tag));
+    return this.made.at(-1);
   }
 
   createElementNS(_, tag) {

@@ -73,6 +73,23 @@ test("two frames are under way and no more until an answer comes", async () => {
   assert.equal(browser.socket.sent.length, 3);
 });
 
+test("a frame that cannot be captured is left out, and the next is sent", async () => {
+  const browser = await kiosk();
+  const shot = browser.document.made.find((one) => one.tag === "canvas");
+  const { drawImage } = shot.pen;
+  let asked = 0;
+  shot.pen.drawImage = function (...rest) {
+    asked += 1;
+    if (asked === 1) throw new Error("the picture is broken");
+    if (asked > 2) return drawImage.apply(this, rest);
+    shot.width = 0; // of which no image can be made
+  };
+  browser.socket.accept();
+  await browser.clock.advance(500);
+  assert.ok(asked > 2);
+  assert.equal(browser.socket.sent.length, 2);
+});
+
 test("after each reconnect frames go out and answers are shown", async () => {
   const browser = await running();
   for (let turn = 0; turn < 4; turn += 1) {
@@ -391,4 +408,85 @@ test("long words are made smaller, down to a limit, and short ones are not", asy
     return verdict.style.fontSize;
   });
   assert.deepEqual(sizes, ["", "49px", "40px"]);
+});
+
+test("the screen is kept on when the page opens and each time it is seen again", async () => {
+  const browser = await kiosk();
+  assert.deepEqual(browser.awake, ["screen"]);
+  browser.document.hidden = true;
+  browser.document.fire("visibilitychange");
+  assert.equal(browser.awake.length, 1);
+  browser.document.hidden = false;
+  browser.document.fire("visibilitychange");
+  assert.equal(browser.awake.length, 2);
+});
+
+test("full screen is entered and left by the same button", async () => {
+  const browser = await kiosk();
+  browser.byId("fullscreen").click();
+  assert.ok(browser.document.fullscreenElement === browser.document.documentElement);
+  browser.byId("fullscreen").click();
+  assert.ok(browser.document.fullscreenElement === null);
+});
+
+test("a picture that is dragged over the page is invited, until it is dropped or taken away", async () => {
+  const browser = await kiosk();
+  const { document } = browser;
+  const invited = () => document.body.classList.contains("dragging");
+  assert.equal(document.fire("dragover").prevented, true);
+  assert.equal(invited(), true);
+  document.fire("dragleave", { relatedTarget: {} });
+  assert.equal(invited(), true, "it only went over another part of the page");
+  document.fire("dragleave", { relatedTarget: null });
+  assert.equal(invited(), false);
+  document.fire("dragover");
+  document.fire("drop", { dataTransfer: { files: [] } });
+  assert.equal(invited(), false);
+});
+
+test("another language changes what is shown and offered", async () => {
+  const browser = await running();
+  browser.socket.say(answer());
+  browser.byId("set-language").value = "fr";
+  browser.byId("set-language").fire("change");
+  await settle();
+  assert.deepEqual(words(browser, "state"), ["En direct"]);
+  assert.equal(browser.byId("set-model").options[0].textContent, "Par défaut (Things)");
+  assert.equal(browser.byId("set-camera").options[0].textContent, "N’importe laquelle");
+});
+
+test("a camera that is chosen is used and kept", async () => {
+  const browser = await running();
+  browser.byId("set-camera").value = "Back";
+  await browser.byId("set-camera").fire("change").done;
+  await settle();
+  assert.deepEqual(browser.cameras.asked.at(-1).video.deviceId, { exact: "id of Back" });
+  assert.equal(browser.stored.get("edge.camera"), "Back");
+  assert.equal(browser.cameras.live, 1);
+});
+
+test("boxes and words fit a window whose size changes", async () => {
+  const browser = await running();
+  browser.socket.say(answer());
+  Object.assign(browser.byId("boxes"), { clientWidth: 400, clientHeight: 400 });
+  Object.assign(browser.byId("verdict"), { clientWidth: 100, scrollWidth: 200 });
+  browser.window.fire("resize");
+  assert.equal(boxes(browser)[0].x, 200);
+  assert.equal(browser.byId("verdict").style.fontSize, "49px");
+});
+
+test("models that a reconnect finds anew are offered; a service without an answer leaves those known", async () => {
+  const browser = await running();
+  browser.replies["/models"] = { default: "objects", models: [{ name: "objects" }] };
+  browser.socket.end();
+  await browser.clock.advance(400);
+  browser.socket.accept();
+  await settle();
+  assert.deepEqual(browser.byId("set-model").options.map((one) => one.value), ["", "objects"]);
+  browser.replies["/models"] = { status: 503 };
+  browser.socket.end();
+  await browser.clock.advance(400);
+  browser.socket.accept();
+  await settle();
+  assert.deepEqual(browser.byId("set-model").options.map((one) => one.value), ["", "objects"]);
 });
