@@ -39,13 +39,18 @@ def service():
     asyncio.run(service.stop())
 
 
+@pytest.fixture(scope="module")
+def app(service):
+    """A service with these keys."""
+    return create_app(service, Settings(api_keys=TOLD))
+
+
 @pytest.fixture
-def open_client(service):
+def open_client(service, app):
     """Makes a client of a service with these keys, as if reached by that URL."""
 
     def make(url="http://edge:8501", keys=TOLD) -> DirectClient:
-        app = create_app(service, Settings(api_keys=keys))
-        return DirectClient(app, url)
+        return DirectClient(app if keys is TOLD else create_app(service, Settings(api_keys=keys)), url)
 
     return make
 
