@@ -7,6 +7,8 @@ import json
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from builders.waiting import until
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -48,9 +50,7 @@ class _Connection:
 
     async def until(self, condition) -> None:
         """Return once the condition holds."""
-        async with asyncio.timeout(PATIENCE_S):
-            while not condition():
-                await asyncio.sleep(0.001)
+        await until(condition)
 
     async def ended(self) -> BaseException | None:
         """Wait for the application to be through with this connection; what it raised, if anything."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from builders.tflite import classifier
@@ -44,12 +45,22 @@ class Gated(Servable):
         return super().predict(worker, encoded, decoding)
 
 
+class Slow(Servable):
+    """Takes half a second for each frame."""
+
+    def predict(self, worker: int, encoded: bytes, decoding: Decoding) -> Outcome:
+        if self.state is State.AVAILABLE:
+            time.sleep(0.5)
+        return super().predict(worker, encoded, decoding)
+
+
 def odd_repository(folder: Path) -> ModelRepository:
-    """``good`` (the default), ``broken``, ``gated``, and ``refused``, which could not be read."""
+    """``good`` (the default), ``broken``, ``gated``, ``slow``, and ``refused``, which could not be read."""
     folder.mkdir(exist_ok=True)
     (folder / "model.tflite").write_bytes(classifier())
     (folder / "dict.txt").write_text("\n".join(LABELS))
     export = read_export(folder)
-    servables = [kind(name, 1, export) for kind, name in ((Broken, "broken"), (Gated, "gated"), (Servable, "good"))]
+    kinds = {"broken": Broken, "gated": Gated, "good": Servable, "slow": Slow}
+    servables = [kind(name, 1, export) for name, kind in kinds.items()]
     refused = {"refused": ExportError(folder, "it was made for this", "Make another")}
     return ModelRepository(folder, servables, refused, "good")

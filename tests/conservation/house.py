@@ -6,13 +6,14 @@ import asyncio
 import base64
 import json
 import threading
-import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from builders.asgi import PATIENCE_S, Request, Stream
+from builders.asgi import Request, Stream
 from builders.odd_models import Gated, odd_repository
+from builders.waiting import until
+
 from edge.bootstrap import build_service
 from edge.settings import Settings
 from edge.web.app import create_app
@@ -68,9 +69,8 @@ class House:
 
     async def is_again(self, before: State) -> None:
         """Wait until everything is as it was; it must be."""
-        until = time.monotonic() + PATIENCE_S  # `asyncio.timeout` would be one more timer
-        while self.state() != before and time.monotonic() < until:
-            await asyncio.sleep(0.002)
+        with suppress(AssertionError):
+            await until(lambda: self.state() == before, seconds=10)
         assert self.state() == before
 
     def value(self, name: str, **labels: str) -> float:
@@ -87,9 +87,7 @@ class House:
 
     async def computing(self, frames: int = 1) -> None:
         """Return once the gated model has so many frames, or more waiting for a worker."""
-        async with asyncio.timeout(PATIENCE_S):
-            while self.gated.begun + self.service.pool.waiting < frames:
-                await asyncio.sleep(0.001)
+        await until(lambda: self.gated.begun + self.service.pool.waiting >= frames)
 
     def shut_gate(self) -> None:
         self.gated.gate.clear()
@@ -113,11 +111,8 @@ async def house(folder: Path, **settings: Any) -> AsyncIterator[House]:
     gated = repository.find("gated")
     assert isinstance(gated, Gated)
     async with app.router.lifespan_context(app):
-        async with asyncio.timeout(PATIENCE_S):
-            while any(servable.state != "AVAILABLE" for servable in repository.servables):
-                await asyncio.sleep(0.002)
-            while len(asyncio.all_tasks()) > 1 and any("to_thread" in repr(task) for task in asyncio.all_tasks()):
-                await asyncio.sleep(0.002)
+        await until(lambda: all(one.state == "AVAILABLE" for one in repository.servables))
+        await until(lambda: "to_thread" not in repr(asyncio.all_tasks()))  # the task that loads
         try:
             yield House(service, app, gated)
         finally:

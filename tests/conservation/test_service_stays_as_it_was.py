@@ -8,11 +8,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import threading
 import time
 from contextlib import ExitStack
 
 import pytest
+from builders.asgi import Request
 from builders.images import encode, noise
+from builders.waiting import until
 
 from conservation.house import ENTRANCES, MAX_BODY, MAX_HELD, Entrance, House, house
 from edge.errors import EdgeError
@@ -268,15 +271,13 @@ def test_after_requests_with_several_images_some_of_which_fail(tmp_path):
     async def story():
         async with house(tmp_path) as one:
             before = one.state()
+            body = b"".join(
+                b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n' + image + b"\r\n"
+                for image in (IMAGE, b"hello", IMAGE[:100], IMAGE)
+            )
             for _ in range(TIMES):
-                body = b"".join(
-                    b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n' + image + b"\r\n"
-                    for image in (IMAGE, b"hello", IMAGE[:100], IMAGE)
-                )
-                headers = {"content-type": "multipart/form-data; boundary=x"}
-                request = Entrance("", lambda model: f"/predict/{model}", lambda _: (headers, [body + b"--x--"])).post(
-                    one, "good", b""
-                )
+                request = Request(one.app, "/predict/good", {"content-type": "multipart/form-data; boundary=x"})
+                request.body(body + b"--x--")
                 await _end(request, 200)
                 assert request.content.count(b'"error"') == 2
                 await one.is_again(before)
@@ -362,17 +363,12 @@ def test_a_stop_answers_what_was_admitted_and_leaves_nothing_running(tmp_path):
                 await _end(request, 200)
             await asyncio.wait_for(stopping, 10)
             assert (one.service.in_flight, one.service.held_bytes) == (0, 0)
-        until = time.monotonic() + 10
-        while (asyncio.all_tasks(), _workers()) != (tasks, threads):
-            assert time.monotonic() < until
-            await asyncio.sleep(0.005)
+        await until(lambda: (asyncio.all_tasks(), _workers()) == (tasks, threads))
 
     run(story)
 
 
 def _workers():
-    import threading
-
     return {thread for thread in threading.enumerate() if thread.name.startswith("edge-")}
 
 
@@ -383,9 +379,6 @@ def test_the_end_of_the_server_stops_the_service(tmp_path):
             assert _workers() != threads
         assert one.service.stopping
         assert len(asyncio.all_tasks()) == 2  # this one, and the one that watches the time
-        until = time.monotonic() + 10
-        while _workers() != threads:
-            assert time.monotonic() < until
-            await asyncio.sleep(0.005)
+        await until(lambda: _workers() == threads)
 
     run(story)
