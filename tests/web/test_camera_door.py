@@ -249,9 +249,12 @@ def test_a_chunked_body_is_refused_once_it_is_too_large(small: Server) -> None:
 def test_a_body_that_stops_arriving_is_timed_out(small: Server) -> None:
     with RawConnection(small.address) as connection:
         connection.post_head("/predict?deadline_ms=200", "Content-Length: 1000")
+        began = time.monotonic()
         connection.send(b"\xff\xd8")
         reply = connection.reply()
+        waited = time.monotonic() - began
     assert (reply.status, reply.code, reply.headers["x-edge-error"]) == (408, "body_timeout", "body_timeout")
+    assert 0.15 < waited < 4  # asked for 0.2 s, not for the default of 10
     assert "2 bytes" in reply.json()["error"]["message"]
 
 
