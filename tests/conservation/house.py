@@ -70,7 +70,7 @@ class House:
     async def is_again(self, before: State) -> None:
         """Wait until everything is as it was; it must be."""
         with suppress(AssertionError):
-            await until(lambda: self.state() == before, seconds=10)
+            await until(lambda: self.state() == before, seconds=5)
         assert self.state() == before
 
     def value(self, name: str, **labels: str) -> float:
