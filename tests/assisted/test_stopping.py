@@ -44,7 +44,7 @@ def images(folder):
 
 
 def test_frames_that_are_pending_when_the_service_is_stopped_are_there_after_a_restart(serve, frames, tmp_path):
-    first, *pending = frames(4)
+    first, *pending = frames(3)
     with serve(**UNSURE, outbox_dir=tmp_path) as server:
         server.post(first)
         server.wait(lambda: len(server.get("/outbox")["entries"]) == 1)
@@ -57,6 +57,14 @@ def test_frames_that_are_pending_when_the_service_is_stopped_are_there_after_a_r
                 time.sleep(0.02)
         assert server.process.wait(20) == 0
     assert images(tmp_path) == {first, *pending}
+
+
+def test_kill_9_loses_no_frame_that_was_said_to_be_kept(serve, frames, tmp_path):
+    sent = frames(5)
+    with serve(**UNSURE, outbox_dir=tmp_path, outbox_ack_ms=3_000) as server:
+        assert {server.post(image)["outbox"]["state"] for image in sent} == {"kept"}
+        server.kill()
+    assert images(tmp_path) == set(sent)
 
 
 def test_a_disk_that_is_busy_holds_up_an_answer_as_long_as_the_owner_allows_and_no_longer(serve, frames, tmp_path):

@@ -27,6 +27,7 @@ class Work:
 
     async def step(self):
         self.times.append(time.monotonic())
+        await asyncio.sleep(0)
         result = self.results.pop(0) if self.results else False
         if isinstance(result, BaseException):
             raise result
@@ -53,16 +54,16 @@ async def run_until(work, condition, *more):
 )
 def test_a_step_that_fails_is_followed_by_the_next_after_a_pause(error):
     work = Work(error)
-    asyncio.run(run_until(work_through(work.step, 0.2, "failed"), lambda: len(work.times) == 2))
+    asyncio.run(run_until(work_through(work.step, 0.2, "failed"), lambda: len(work.times) >= 2))
     assert 0.19 <= work.times[1] - work.times[0] < 10
 
 
 def test_after_work_the_next_step_comes_at_once_and_after_none_there_is_a_pause():
     work = Work(True, True, True, False)
-    asyncio.run(run_until(work_through(work.step, 0.4, "failed"), lambda: len(work.times) == 5))
-    first, _, _, fourth, fifth = work.times
-    assert fourth - first < 0.4
-    assert 0.39 <= fifth - fourth < 10
+    asyncio.run(run_until(work_through(work.step, 1.0, "failed"), lambda: len(work.times) >= 5))
+    first, _, _, fourth, fifth, *_ = work.times
+    assert fourth - first < 1.0
+    assert 0.99 <= fifth - fourth < 10
 
 
 def test_an_unforeseen_failure_is_logged_and_the_outboxs_own_is_not_told_twice(caplog):
