@@ -6,6 +6,8 @@ import asyncio
 import threading
 import time
 from contextlib import ExitStack, suppress
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from builders.assisted import LABELS, PHOTO, build, cloud_says, kept_in, running, small_repository, until
@@ -26,6 +28,10 @@ from edge.errors import (
 from edge.fallback.budget import Limits
 from edge.fallback.ledger import Ledger
 from edge.fallback.policy import LinkState
+from edge.model.contract import FallbackTuning
+from edge.outbox.outbox import Outbox
+from edge.outbox.store import Quota, Store
+from edge.outbox.webhook import Webhook
 from edge.service import Query
 
 GONE = CloudUnreachable("gone", costly=True)
@@ -517,3 +523,58 @@ def test_a_request_that_fails_at_the_edge_for_its_own_fault_is_never_kept_or_sen
 
     assert asyncio.run(run()) == []
     assert cloud.calls == []
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """The owner's server, which the webhook tells."""
+
+    def do_POST(self):
+        self.server.told.append(self.headers["Idempotency-Key"])
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def test_what_was_forwarded_is_told_to_the_webhook_which_ends_with_the_service(repository, cloud, tmp_path):
+    async def run(url):
+        outbox = Outbox(lambda: Store(tmp_path / "box", Quota(tell=True)), tmp_path / "box")
+        service = build(repository, cloud, outbox=outbox, ack_s=5.0, webhook=Webhook(outbox, url, None))
+        async with running(service):
+            cloud.told = [CloudUnreachable("busy")]
+            answer = await service.infer(PHOTO, query())
+            key = answer.verdict.outbox.key
+            await until(lambda: outbox.call(lambda store: store.get(key)).result(5).telling == "told")
+        return key
+
+    threads = threading.active_count()
+    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
+        server.told = []
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        key = asyncio.run(run(f"http://127.0.0.1:{server.server_port}/"))
+        server.shutdown()
+        thread.join()
+    assert server.told == [key]
+    assert threading.active_count() == threads
+
+
+def test_a_model_that_comes_with_a_rule_that_is_none_is_served_by_the_owners_rules(repository, cloud, caplog):
+    async def run():
+        service = build(repository, cloud)
+        (servable,) = repository.servables
+        async with running(service):
+            tuning = replace(servable.contract.tuning, fallback=FallbackTuning(mode="nonsense"))
+            servable.contract = replace(servable.contract, tuning=tuning)
+            answers = [await service.infer(PHOTO, query()) for _ in range(3)]
+            servable.contract = replace(
+                servable.contract, tuning=replace(tuning, fallback=FallbackTuning(mode="off", threshold=0.1))
+            )
+            return answers, await service.infer(PHOTO, query())
+
+    answers, off = asyncio.run(run())
+    assert [answer.source for answer in answers] == ["cloud"] * 3
+    assert (off.source, off.verdict) == ("edge", None)  # the next version's own rule
+    assert len([one for one in caplog.records if "fallback.mode" in one.getMessage()]) == 1
