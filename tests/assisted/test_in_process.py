@@ -554,9 +554,11 @@ def test_what_was_forwarded_is_told_to_the_webhook_which_ends_with_the_service(r
         server.told = []
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        key = asyncio.run(run(f"http://127.0.0.1:{server.server_port}/"))
-        server.shutdown()
-        thread.join()
+        try:
+            key = asyncio.run(run(f"http://127.0.0.1:{server.server_port}/"))
+        finally:
+            server.shutdown()
+            thread.join()
     assert server.told == [key]
     assert threading.active_count() == threads
 
