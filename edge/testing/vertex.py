@@ -279,6 +279,8 @@ class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]  # untyped
 
 def _rest(model: _Model) -> type[BaseHTTPRequestHandler]:
     class Rest(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # connections stay, as Google's do
+
         def do_GET(self) -> None:
             known: dict[str, Any] = {"/calls": model.calls, "/image": base64.b64encode(model.image).decode()}
             self._reply(200, known.get(self.path, {}))

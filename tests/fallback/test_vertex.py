@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.waiting import wait
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from PIL import Image
@@ -419,6 +421,36 @@ def test_a_probe_tells_that_nobody_is_there(vertex, rest):
 
     with pytest.raises(CloudUnreachable):
         asyncio.run(run())
+
+
+def connections(port: int) -> int:
+    """Sockets of this process that are connected to that port."""
+    found = 0
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # closed meanwhile, or a socket without a peer
+            if str(entry.readlink()).startswith("socket:"):
+                with socket.socket(fileno=os.dup(int(entry.name))) as one:
+                    found += one.getpeername()[1:2] == (port,)
+    return found
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
+def test_a_client_that_is_closed_leaves_no_connection_open(vertex, rest):
+    vertex.behave()
+    port = vertex.rest_port if rest else vertex.grpc_port
+
+    async def run():
+        before, clients = connections(port), []
+        for _ in range(3):
+            async with client(vertex, rest=rest) as one:
+                clients.append(one)  # held, so that nothing else closes it
+                await one.probe(5)
+                await one.predict(question(), 5, always)
+                assert connections(port) > before
+        await asyncio.to_thread(wait, lambda: connections(port) <= before)
+        return clients
+
+    assert len(asyncio.run(run())) == 3
 
 
 def test_credentials_that_are_missing_are_told_without_asking_a_metadata_server(tmp_path):
