@@ -98,8 +98,8 @@ def test_an_outbox_alone_is_wired(repository, tmp_path):
     ours = build_repository(Settings(models=repository))
     service = build_serving_service(Settings(workers=1, outbox_dir=tmp_path / "outbox"), ours)
     assert isinstance(service, EscalatingAnswerer)
-    assert service.assistance.outbox is not None
-    assert service.assistance.link is None
+    assert service.cloud.outbox is not None
+    assert service.cloud.link is None
     service.pool.close()
 
 

@@ -105,7 +105,7 @@ def test_one_entry_is_told_by_its_key_and_an_unknown_key_is_not_found(repository
         app = create_app(service, Settings())
         async with running(service), httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://e") as one:
             answer = await service.infer(PHOTO, InferRequest(time.monotonic() + 60))
-            key = answer.verdict.outbox.key
+            key = answer.escalation.outbox.key
             await until(lambda: service.status()["outbox"].get("waiting") == 1)
             return key, await one.get(f"/outbox/{key}"), await one.get("/outbox/nothing")
 
