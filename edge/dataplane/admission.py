@@ -105,10 +105,10 @@ class Admission:
         try:
             yield slot
         finally:
-            self._release(slot)
+            self._leave(slot)
 
     def hold(self, size: int) -> None:
-        """Count bytes of a body as held in memory; raises ``Overloaded`` beyond the limit."""
+        """Count bytes as held in memory until `release`; raises ``Overloaded`` beyond the limit."""
         held_bytes = self._held_bytes + size
         if held_bytes > self.max_held_bytes:
             raise Overloaded(
@@ -119,6 +119,10 @@ class Admission:
         self._held_bytes = held_bytes
         self._peak_held_bytes = max(self._peak_held_bytes, held_bytes)
 
+    def release(self, size: int) -> None:
+        """Return what `hold` has counted."""
+        self._held_bytes -= size
+
     def refuse_new(self) -> None:
         """Admit nothing from now on; what was admitted goes on. Safe in a signal handler."""
         self._stopping = True
@@ -128,8 +132,8 @@ class Admission:
         if self._in_flight:
             await self._drained.wait()
 
-    def _release(self, slot: AdmissionSlot) -> None:
-        self._held_bytes -= slot.held
+    def _leave(self, slot: AdmissionSlot) -> None:
+        self.release(slot.held)
         self._in_flight -= 1
         if self._in_flight:
             return

@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
-from edge.dataplane.answer import answer_json, error_json
-from edge.dataplane.service import Query
+from edge.dataplane.answer import InferRequest, answer_json, error_json
 from edge.errors import BadRequest, EdgeError, Overloaded, Refusal
 from edge.web.camera import camera_name
 from edge.web.origin import check_origin
@@ -93,13 +92,13 @@ def stream_door(service: InferenceService, settings: Settings) -> APIRouter:
     return router
 
 
-def _query(socket: WebSocket) -> Query:
+def _query(socket: WebSocket) -> InferRequest:
     check_origin(socket)
     given = socket.query_params
     for name in given:
         if name not in _PARAMETERS:
             raise BadRequest(f"There is no query parameter {name!r}. Known: {', '.join(_PARAMETERS)}.")
-    return Query(deadline=0, model=given.get("model"), camera=camera_name(given))
+    return InferRequest(deadline=0, model=given.get("model"), camera=camera_name(given))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,7 @@ class _Frame:
 class _Stream:
     """One connection: a task that receives, one that answers, and the one frame that waits between them."""
 
-    def __init__(self, socket: WebSocket, service: InferenceService, settings: Settings, query: Query) -> None:
+    def __init__(self, socket: WebSocket, service: InferenceService, settings: Settings, query: InferRequest) -> None:
         self._socket = socket
         self._service = service
         self._query = query
@@ -159,7 +158,7 @@ class _Stream:
     def _take_up(self, number: int, image: bytes) -> _Frame:
         """The frame, its bytes counted as held; without them where they are too many."""
         try:
-            self._service.hold(len(image))
+            self._service.admission.hold(len(image))
         except Overloaded as error:
             return _Frame(number, b"", error_json(error))
         return _Frame(number, image)
@@ -167,7 +166,7 @@ class _Stream:
     def _lay_down(self) -> None:
         """Give the waiting frame up, if there is one."""
         if self._waiting is not None:
-            self._service.release(len(self._waiting.image))
+            self._service.admission.release(len(self._waiting.image))
             self._waiting = None
 
     async def _answer_all(self) -> None:
@@ -191,7 +190,7 @@ class _Stream:
         except EdgeError as error:
             return error_json(error)
         finally:
-            self._service.release(len(image))
+            self._service.admission.release(len(image))
 
     async def _close(self, code: int, reason: str) -> None:
         with suppress(RuntimeError, WebSocketDisconnect):  # the client was faster

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -118,20 +119,13 @@ def _event(name: str, content: Any) -> str:
 
 def health_json(service: InferenceService) -> dict[str, Any]:
     """Models, workers and queue at a glance; and the link and the outbox where there are any."""
-    repository, pool, behind = service.repository, service.pool, service.status()
-    models = [
-        {"name": one.name, "version": one.version, "state": one.state, "fault": str(one.fault) if one.fault else None}
-        for one in repository.versions
-    ]
-    refused = [
-        {"name": name, "version": None, "state": "END", "fault": str(fault)}
-        for name, fault in repository.refused.items()
-    ]
+    pool = service.pool
+    cloud = None if service.cloud is None else service.cloud.status().as_json()
     return {
-        "models": models + refused,
+        "models": [asdict(status) for status in service.repository.statuses()],
         "workers": {"all": pool.workers, "busy": pool.busy},
         "queue": {"size": pool.queue_size, "waiting": pool.waiting},
         "stopping": service.stopping,
-        "link": behind.get("link"),
-        "outbox": behind.get("outbox"),
+        "link": cloud and cloud["link"],
+        "outbox": cloud and cloud["outbox"],
     }
