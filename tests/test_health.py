@@ -14,7 +14,7 @@ import pytest
 
 from edge.commands import health
 from edge.settings import Settings, load_settings
-from edge.web.tls import uses_tls
+from edge.tls.provisioning import uses_tls
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from edge import logs
-from edge.web.addresses import is_loopback, machine_addresses
-from edge.web.qr import qr_terminal
+from edge.tls.addresses import is_loopback, machine_addresses
+from edge.web.pages.qr import qr_terminal
 from edge.web.server import serve
 from edge.wiring.bootstrap import build_repository, build_serving_service
 

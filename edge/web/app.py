@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 from fastapi_offline import FastAPIOffline
 
 from edge import __version__
-from edge.web.camera import camera_door
-from edge.web.fallback import fallback_door
-from edge.web.keys import KeyGuard, sign_in_door
-from edge.web.metrics import Metrics, metrics_door
-from edge.web.observe import ModelOfRequest, Observe
-from edge.web.pages import pages_door
-from edge.web.pairing import pairing_door
-from edge.web.phone import phone_door
-from edge.web.replies import install_handlers
-from edge.web.status import status_door
-from edge.web.stream import stream_door
-from edge.web.tfserving import tf_serving_door
-from edge.web.wall import Wall
-from edge.web.wall_door import wall_door
+from edge.web.dialects.camera import camera_routes
+from edge.web.cloud_routes import fallback_routes
+from edge.web.access.keys import KeyGuard, sign_in_routes
+from edge.metrics import Metrics, metrics_routes
+from edge.web.request_log import ModelOfRequest, Observe
+from edge.web.pages.pages import pages_routes
+from edge.web.pages.pairing import pairing_routes
+from edge.web.pages.phone import phone_routes
+from edge.web.error_mapping import install_handlers
+from edge.web.status import status_routes
+from edge.web.dialects.stream import stream_routes
+from edge.web.dialects.tf_serving.routes import tf_serving_routes
+from edge.web.pages.wall import Wall
+from edge.web.pages.wall_routes import wall_routes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -61,16 +61,16 @@ def create_app(service: InferenceService, settings: Settings) -> FastAPI:
     metrics = Metrics(service)
     service.observers += [metrics, ModelOfRequest(metrics), wall]
     app.add_middleware(Observe, metrics=metrics, log=settings.log_requests)
-    app.include_router(metrics_door(metrics))
-    app.include_router(camera_door(service, settings))
-    app.include_router(stream_door(service, settings))
-    app.include_router(status_door(service))
-    app.include_router(tf_serving_door(service, settings))
-    app.include_router(wall_door(wall, service))
-    app.include_router(phone_door(service, settings))
-    app.include_router(sign_in_door(service, settings.api_keys))
-    app.include_router(pairing_door(settings))
-    app.include_router(pages_door())
+    app.include_router(metrics_routes(metrics))
+    app.include_router(camera_routes(service, settings))
+    app.include_router(stream_routes(service, settings))
+    app.include_router(status_routes(service))
+    app.include_router(tf_serving_routes(service, settings))
+    app.include_router(wall_routes(wall, service))
+    app.include_router(phone_routes(service, settings))
+    app.include_router(sign_in_routes(service, settings.api_keys))
+    app.include_router(pairing_routes(settings))
+    app.include_router(pages_routes())
     if service.cloud is not None:
-        app.include_router(fallback_door(service.cloud))
+        app.include_router(fallback_routes(service.cloud))
     return app

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from edge.errors import SettingsError
-from edge.web.addresses import is_loopback
+from edge.tls.addresses import is_loopback
 from edge.web.app import create_app
-from edge.web.pairing import pairing_app
-from edge.web.tls import RENEWAL_S, authority_file, certificate, keep_renewed, server_context, uses_tls
+from edge.web.pages.pairing import pairing_app
+from edge.tls.provisioning import RENEWAL_S, authority_file, certificate, keep_renewed, server_context, uses_tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator

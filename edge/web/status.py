@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Response
 
 from edge.export.describe import contract_json
-from edge.web.replies import json_response
+from edge.web.error_mapping import json_response
 
 if TYPE_CHECKING:
     from edge.dataplane.service import InferenceService
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edge.repository.version import ModelVersion
 
 
-def status_door(service: InferenceService) -> APIRouter:
+def status_routes(service: InferenceService) -> APIRouter:
     """`GET /models`, `/health/live` and `/health/ready`."""
     router = APIRouter(tags=["status"])
     repository = service.repository

@@ -10,7 +10,7 @@ from serving.pictures import photo
 from serving.process import ROOT
 from serving.secure import LAN, SecureServer, free_port
 
-STATIC = ROOT / "edge" / "web" / "static"
+STATIC = ROOT / "edge" / "web/pages/static"
 PAGES = ("/kiosk", "/wall", "/phone", "/login", "/login?fault=key_missing", "/pair")
 
 

@@ -12,7 +12,7 @@ from serving.process import MODELS, Server
 from serving.secure import LAN
 
 from edge.api_key import hash_key, new_key
-from edge.web.qr import qr_svg
+from edge.web.pages.qr import qr_svg
 
 KEYS = {name: new_key() for name in ("camera", "operator", "owner")}
 SCOPES = {"camera": ["predict"], "operator": ["view"], "owner": ["admin"]}

@@ -7,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 import { Document, Target } from "./elements.mjs";
 
-export const STATIC = fileURLToPath(new URL("../../edge/web/static/", import.meta.url));
+export const STATIC = fileURLToPath(new URL("../../edge/web/pages/static/", import.meta.url));
 const FRAME_MS = 16;
 const settled = setImmediate; // the real one: a browser's own goes by the test's clock
 

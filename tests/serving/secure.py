@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from edge.web.addresses import machine_addresses
+from edge.tls.addresses import machine_addresses
 from serving.process import Server
 
 LAN = next((str(address) for address in machine_addresses() if address.version == 4), None)

@@ -5,7 +5,7 @@ import socket
 import pytest
 from starlette.requests import HTTPConnection
 
-from edge.web.addresses import is_loopback, machine_addresses, machine_names, public_host
+from edge.tls.addresses import is_loopback, machine_addresses, machine_names, public_host
 
 
 @pytest.mark.parametrize("host", ["localhost", "kiosk.localhost", "127.0.0.1", "127.8.9.10", "::1", "[::1]"])

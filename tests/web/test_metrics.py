@@ -17,7 +17,7 @@ from edge.model.tasks.classification import CLASSIFICATION
 from edge.model.tasks.detection import DETECTION
 from edge.repository.repository import open_repository
 from edge.settings import Settings
-from edge.web.metrics import STAGES, Metrics
+from edge.metrics import STAGES, Metrics
 from edge.wiring.bootstrap import build_repository, build_service
 
 ROOT = Path(__file__).resolve().parents[2]

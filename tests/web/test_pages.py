@@ -12,9 +12,9 @@ from serving.direct import DirectClient
 from edge.api_key import ApiKey, Scope, hash_key, new_key
 from edge.settings import Settings
 from edge.web.app import create_app
-from edge.web.pages import PAGES
-from edge.web.pairing import pairing_app
-from edge.web.phone import Passes
+from edge.web.pages.pages import PAGES
+from edge.web.pages.pairing import pairing_app
+from edge.web.pages.phone import Passes
 from edge.wiring.bootstrap import build_service
 
 KEYS = {"viewer": new_key(), "camera": new_key()}
@@ -117,7 +117,7 @@ def test_the_pairing_port_serves_one_page_and_no_documentation():
 def test_devices_are_sent_where_the_service_and_its_pairing_page_are(tmp_path, client_of, settings, url, expected):
     given = settings | {"data": tmp_path}
     if given.get("tls"):
-        from edge.web.tls import certificate
+        from edge.tls.provisioning import certificate
 
         certificate(Settings(**given))
     for make in (lambda: client_of(url, **given), lambda: DirectClient(pairing_app(Settings(**given)), url)):
@@ -149,7 +149,7 @@ def test_without_an_authority_there_is_none_to_fetch(client_of, tmp_path):
 
 
 def test_beside_an_owner_s_certificate_an_authority_of_earlier_is_not_handed_out(client_of, tmp_path):
-    from edge.web.tls import certificate, uses_tls
+    from edge.tls.provisioning import certificate, uses_tls
 
     made = certificate(Settings(data=tmp_path, tls=True))
     given = {"data": tmp_path, "tls_cert": made.chain, "tls_key": made.key}

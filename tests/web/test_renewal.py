@@ -14,8 +14,8 @@ from serving.loop import CALM_S, until
 from serving.secure import SecureServer
 
 from edge.settings import Settings
-from edge.web.authority import CERTIFICATE_DAYS, RENEW_DAYS
-from edge.web.tls import RENEWAL_S, Certificate, certificate, keep_renewed, server_context
+from edge.tls.authority import CERTIFICATE_DAYS, RENEW_DAYS
+from edge.tls.provisioning import RENEWAL_S, Certificate, certificate, keep_renewed, server_context
 
 NOW = datetime.now(UTC)
 

@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 from edge.api_key import ApiKey, Scope, hash_key, new_key
 from edge.commands import serve
 from edge.settings import Settings
-from edge.web.addresses import machine_addresses
+from edge.tls.addresses import machine_addresses
 
 KEY = ApiKey(hash=hash_key("x"), scopes={Scope.VIEW})
 

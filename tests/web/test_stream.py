@@ -16,7 +16,7 @@ from serving.process import MODELS, ROOT, Server
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from edge.web.stream import IDLE, Places, TooManyStreams
+from edge.web.dialects.stream import IDLE, Places, TooManyStreams
 
 
 @pytest.fixture(scope="module")

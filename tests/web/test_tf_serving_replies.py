@@ -12,8 +12,8 @@ from edge.model.contract import SignatureInfo
 from edge.model.tasks.classification import Classification
 from edge.model.tasks.detection import Detections
 from edge.runtime.pipeline import StageTimes
-from edge.web.tfserving_reply import reply
-from edge.web.tfserving_request import Instance, PredictRequest
+from edge.web.dialects.tf_serving.reply import reply
+from edge.web.dialects.tf_serving.request import Instance, PredictRequest
 
 SCORES = Classification(("rose", "daisy"), np.array([0.25, 0.75], np.float32), multi_label=False)
 BOXES = Detections(np.zeros((1, 4), np.float32), np.array([-1]), np.array([0.5], np.float32), ("car",), 1)

@@ -24,8 +24,8 @@ from websockets.sync.client import connect
 
 from edge.errors import SettingsError
 from edge.settings import Settings
-from edge.web.authority import CERTIFICATE_DAYS
-from edge.web.tls import certificate, fingerprint, server_context
+from edge.tls.authority import CERTIFICATE_DAYS
+from edge.tls.provisioning import certificate, fingerprint, server_context
 
 NOW = datetime.now(UTC)
 

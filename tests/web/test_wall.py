@@ -15,7 +15,7 @@ from serving.pictures import photo
 
 from edge.dataplane.answer import Answer, InferRequest
 from edge.settings import Settings
-from edge.web.wall import MAX_CAMERAS, PHONE, Wall
+from edge.web.pages.wall import MAX_CAMERAS, PHONE, Wall
 from edge.wiring.bootstrap import build_service
 
 MINUTE = 60.0

@@ -13,7 +13,7 @@ from PIL import Image
 from serving.pictures import photo
 from serving.process import Server
 
-from edge.web.wall import PHONE
+from edge.web.pages.wall import PHONE
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,9 @@ from edge.dataplane.answer import Answer
 from edge.dataplane.service import Query
 from edge.errors import SettingsError
 from edge.settings import Settings
-from edge.web.replies import install_handlers
-from edge.web.wall import PHONE, Wall
-from edge.web.wall_door import MAX_WALLS, health_json, wall_door
+from edge.web.error_mapping import install_handlers
+from edge.web.pages.wall import PHONE, Wall
+from edge.web.pages.wall_routes import MAX_WALLS, health_json, wall_routes
 from edge.wiring.bootstrap import build_service
 
 
@@ -93,7 +93,7 @@ class Door:
         self._looks: list[Look] = []
         app = FastAPI()
         install_handlers(app)
-        app.include_router(wall_door(self.wall, self.service))
+        app.include_router(wall_routes(self.wall, self.service))
         self._server = LoopServer(app)
 
     async def __aenter__(self) -> Self:
@@ -124,7 +124,7 @@ class Door:
 
 
 @pytest.fixture(scope="module")
-def with_door() -> Callable[[Callable[[Door], Awaitable[None]]], None]:
+def with_routes() -> Callable[[Callable[[Door], Awaitable[None]]], None]:
     """Runs a test beside an open door, in one loop."""
     answer = ask(MODELS / "imagenet", photo("coffee"))
 
@@ -153,7 +153,7 @@ def test_walls_that_came_and_went_leave_no_watcher_task_or_descriptor(with_door,
                 await look.gone()
         await until(lambda: resources() <= before)
 
-    with_door(live)
+    with_routes(live)
 
 
 def test_one_wall_too_many_is_refused_and_its_place_comes_back_when_another_leaves(with_door):
@@ -168,7 +168,7 @@ def test_one_wall_too_many_is_refused_and_its_place_comes_back_when_another_leav
         looks.append(await door.look())
         assert (await door.open()).status == 429
 
-    with_door(live)
+    with_routes(live)
 
 
 def test_walls_that_are_opened_all_at_once_are_bounded_too(with_door):
@@ -176,7 +176,7 @@ def test_walls_that_are_opened_all_at_once_are_bounded_too(with_door):
         looks = await asyncio.gather(*(door.open() for _ in range(2 * MAX_WALLS)))
         assert [look.status for look in looks].count(200) == MAX_WALLS == door.wall.watchers
 
-    with_door(live)
+    with_routes(live)
 
 
 def test_a_service_that_stops_ends_its_walls(with_door):
@@ -187,7 +187,7 @@ def test_a_service_that_stops_ends_its_walls(with_door):
             await look.end()
         await until(lambda: door.wall.watchers == 0)
 
-    with_door(live)
+    with_routes(live)
 
 
 def test_a_browser_is_told_to_keep_nothing_and_when_to_come_back(with_door):
@@ -197,7 +197,7 @@ def test_a_browser_is_told_to_keep_nothing_and_when_to_come_back(with_door):
         assert (look.headers["cache-control"], look.headers["x-accel-buffering"]) == ("no-store", "no")
         assert [await look.line() for _ in range(3)][1] == "retry: 1000"  # after the chunk's length
 
-    with_door(live)
+    with_routes(live)
 
 
 def test_each_answer_is_sent_once_and_a_new_wall_gets_the_newest(with_door):
@@ -213,7 +213,7 @@ def test_each_answer_is_sent_once_and_a_new_wall_gets_the_newest(with_door):
         assert [one["number"] for one in second] == [61, 62]
         assert "answers" not in await look.names_until("health", 2)
 
-    with_door(live)
+    with_routes(live)
 
 
 def test_a_wall_sleeps_until_there_is_more(with_door):
@@ -224,7 +224,7 @@ def test_a_wall_sleeps_until_there_is_more(with_door):
         [news] = door.wall._watchers
         await until(lambda: not news.is_set())
 
-    with_door(live)
+    with_routes(live)
 
 
 def test_a_clearing_is_told_once_and_only_to_the_walls_that_were_open(with_door):
@@ -240,7 +240,7 @@ def test_a_clearing_is_told_once_and_only_to_the_walls_that_were_open(with_door)
         door.saw()
         assert "clear" not in await look.names_until("answers", 1)
 
-    with_door(live)
+    with_routes(live)
 
 
 @pytest.mark.slow
@@ -252,7 +252,7 @@ def test_health_is_told_each_second_and_the_counts_each_five(with_door):
         assert 4.5 < time.monotonic() - began < CALM_S
         assert 3 <= names.count("health") <= 7
 
-    with_door(live)
+    with_routes(live)
 
 
 @pytest.mark.parametrize("number", ["0", "7", "-1", "x", "1.5", "%C2%B2", "9" * 5000])
@@ -264,7 +264,7 @@ def test_a_picture_that_is_not_there_is_gone_whatever_its_number(with_door, numb
         shown = await door.open("/wall/pictures/1.jpg")
         assert (shown.status, shown.headers["cache-control"]) == (200, "no-store")
 
-    with_door(live)
+    with_routes(live)
 
 
 def test_the_health_names_refused_models_and_how_many_workers_are_busy():

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 from edge import logs
 from edge.errors import EdgeError
-from edge.web.metrics import OK
-from edge.web.replies import CODE_HEADER
+from edge.metrics import OK
+from edge.web.error_mapping import CODE_HEADER
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from edge.dataplane.answer import Answer, InferRequest
-    from edge.web.metrics import Metrics
+    from edge.metrics import Metrics
 
 _log = logging.getLogger("edge.requests")
 

@@ -20,8 +20,8 @@ from starlette.responses import RedirectResponse
 from edge.api_key import Scope, find_key
 from edge.errors import EdgeError
 from edge.web.body import read_body
-from edge.web.origin import check_origin
-from edge.web.replies import error_response, json_response
+from edge.web.access.origin import check_origin
+from edge.web.error_mapping import error_response, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,7 +151,7 @@ def _to_login(following: str, fault: str | None = None) -> Response:
     return RedirectResponse(f"/login?{urlencode(query)}", HTTPStatus.SEE_OTHER)
 
 
-def sign_in_door(service: InferenceService, keys: Mapping[str, ApiKey]) -> APIRouter:
+def sign_in_routes(service: InferenceService, keys: Mapping[str, ApiKey]) -> APIRouter:
     """`POST /login`, `POST /logout`, and `GET /session` for the pages to know what they may show."""
     router = APIRouter(include_in_schema=False)
 

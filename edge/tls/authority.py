@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from edge.errors import SettingsError
-from edge.web.addresses import machine_addresses, machine_names
-from edge.web.tls import AUTHORITY, Certificate
+from edge.tls.addresses import machine_addresses, machine_names
+from edge.tls.provisioning import AUTHORITY, Certificate
 
 if TYPE_CHECKING:
     from pathlib import Path

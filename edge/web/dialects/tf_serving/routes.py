@@ -18,9 +18,9 @@ from fastapi import APIRouter, Request, Response
 from edge.dataplane.answer import InferRequest
 from edge.errors import BadRequest, EdgeError, ModelNotFound
 from edge.web.body import caller_gone, read_body
-from edge.web.replies import json_response
-from edge.web.tfserving_reply import metadata_reply, reply, signature_name, status_reply
-from edge.web.tfserving_request import parse
+from edge.web.error_mapping import json_response
+from edge.web.dialects.tf_serving.reply import metadata_reply, reply, signature_name, status_reply
+from edge.web.dialects.tf_serving.request import parse
 
 if TYPE_CHECKING:
     from edge.dataplane.answer import Answer
@@ -45,7 +45,7 @@ class NotServed(EdgeError):
     code = "not_served"
 
 
-def tf_serving_door(service: InferenceService, settings: Settings) -> APIRouter:
+def tf_serving_routes(service: InferenceService, settings: Settings) -> APIRouter:
     """`POST /v1/models/{model}:predict`, `GET /v1/models/{model}[/metadata]`; each also with `/versions/{version}`."""
     router = APIRouter(tags=["TensorFlow Serving"])
 

@@ -13,8 +13,8 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 
 from edge.errors import EdgeError, Refusal
-from edge.web.origin import check_origin
-from edge.web.replies import json_bytes, json_response
+from edge.web.access.origin import check_origin
+from edge.web.error_mapping import json_bytes, json_response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from edge.dataplane.service import InferenceService
-    from edge.web.wall import Wall
+    from edge.web.pages.wall import Wall
 
 MAX_WALLS = 16
 _BATCH_S = 0.15  # what comes meanwhile is sent together
@@ -47,7 +47,7 @@ class PictureGone(EdgeError):
     code = "picture_gone"
 
 
-def wall_door(wall: Wall, service: InferenceService) -> APIRouter:
+def wall_routes(wall: Wall, service: InferenceService) -> APIRouter:
     """`GET /wall/events`, `GET /wall/pictures/{number}.jpg`, `POST /wall/clear`."""
     router = APIRouter(tags=["wall"])
 

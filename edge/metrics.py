@@ -208,7 +208,7 @@ def _cloud_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:
         yield entries
 
 
-def metrics_door(metrics: Metrics) -> APIRouter:
+def metrics_routes(metrics: Metrics) -> APIRouter:
     """`GET /metrics`, and the same at TensorFlow Serving's path."""
     router = APIRouter(tags=["status"])
 

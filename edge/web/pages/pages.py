@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
-from edge.web.replies import NotFound
+from edge.web.error_mapping import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -50,7 +50,7 @@ class _File:
         return Response(self.content, media_type=self.media_type, headers=headers)
 
 
-def pages_door(pages: Iterable[str] = PAGES) -> APIRouter:
+def pages_routes(pages: Iterable[str] = PAGES) -> APIRouter:
     """`GET /`, the pages, and `GET /static/{file}`. All are read once, here."""
     router = APIRouter(include_in_schema=False)
     files = {file.name: _read(file) for file in sorted(_FOLDER.iterdir()) if file.suffix in _TYPES}

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Response
 from edge.errors import RequestError
 from edge.outbox.describe import entry_json
 from edge.outbox.entry import State  # noqa: TC001 -- FastAPI reads it
-from edge.web.replies import json_response
+from edge.web.error_mapping import json_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ class EntryNotFound(RequestError):
     code = "entry_not_found"
 
 
-def fallback_door(cloud: CloudParts) -> APIRouter:
+def fallback_routes(cloud: CloudParts) -> APIRouter:
     """`GET /fallback`, and with an outbox `GET /outbox` and `GET /outbox/{key}`."""
     router = APIRouter(tags=["fallback"])
 

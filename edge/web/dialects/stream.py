@@ -22,9 +22,9 @@ from starlette.websockets import WebSocketDisconnect
 
 from edge.dataplane.answer import InferRequest, answer_json, error_json
 from edge.errors import BadRequest, EdgeError, Overloaded, Refusal
-from edge.web.camera import camera_name
-from edge.web.origin import check_origin
-from edge.web.replies import error_response, json_bytes
+from edge.web.dialects.camera import camera_name
+from edge.web.access.origin import check_origin
+from edge.web.error_mapping import error_response, json_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +73,7 @@ class Places:
                 del self._open[client]
 
 
-def stream_door(service: InferenceService, settings: Settings) -> APIRouter:
+def stream_routes(service: InferenceService, settings: Settings) -> APIRouter:
     """`WS /stream`. A refusal is an HTTP error in the place of the handshake."""
     router = APIRouter(tags=["stream"])
     places = Places(settings.max_streams, settings.max_streams_per_client)

@@ -16,8 +16,8 @@ from edge.dataplane.answer import InferRequest, answer_json, error_json
 from edge.errors import BadRequest, EdgeError
 from edge.model.rules import Mode, parse_modes
 from edge.web.body import caller_gone, multipart_images, read_body
-from edge.web.direct import DirectRoute
-from edge.web.replies import json_response
+from edge.web.direct_route import DirectRoute
+from edge.web.error_mapping import json_response
 from edge.web.schema import AnswerSchema, ErrorSchema, ManySchema
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ _DOCUMENTATION: dict[str, Any] = {
 }
 
 
-def camera_door(service: InferenceService, settings: Settings) -> APIRouter:
+def camera_routes(service: InferenceService, settings: Settings) -> APIRouter:
     """`POST /predict` and `POST /predict/{model}`."""
     router = APIRouter(tags=["camera"], route_class=DirectRoute)
     responses: dict[int | str, dict[str, Any]] = {

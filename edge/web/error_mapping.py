@@ -102,7 +102,7 @@ def install_handlers(app: FastAPI) -> None:
     async def unknown(request: Request, error: Exception) -> Response:
         _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         response = error_response(request, Internal("The service failed on this request; its log says more."))
-        if (identity := logs.request_id.get()) is not None:  # this reply passes by `edge.web.observe`
+        if (identity := logs.request_id.get()) is not None:  # this reply passes by `edge.web.request_log`
             response.headers["X-Request-ID"] = identity
         return response
 

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from edge.web.addresses import public_host
-from edge.web.pages import pages_door
-from edge.web.qr import qr_svg
-from edge.web.replies import NotFound, install_handlers, json_response
-from edge.web.tls import authority_file, der, fingerprint, uses_tls
+from edge.tls.addresses import public_host
+from edge.web.pages.pages import pages_routes
+from edge.web.pages.qr import qr_svg
+from edge.web.error_mapping import NotFound, install_handlers, json_response
+from edge.tls.provisioning import authority_file, der, fingerprint, uses_tls
 
 if TYPE_CHECKING:
     from edge.settings import Settings
 
 
-def pairing_door(settings: Settings) -> APIRouter:
+def pairing_routes(settings: Settings) -> APIRouter:
     """`GET /pair/info`, `/pair/ca.crt` and `/pair/qr.svg`."""
     router = APIRouter(include_in_schema=False, prefix="/pair")
 
@@ -55,8 +55,8 @@ def pairing_app(settings: Settings) -> FastAPI:
     """The pairing page alone, for the plain port."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     install_handlers(app)
-    app.include_router(pages_door(["pair"]))
-    app.include_router(pairing_door(settings))
+    app.include_router(pages_routes(["pair"]))
+    app.include_router(pairing_routes(settings))
     return app
 
 

@@ -19,13 +19,13 @@ from fastapi import APIRouter, Request, Response
 from edge.api_key import Scope
 from edge.dataplane.answer import InferRequest, answer_json
 from edge.errors import EdgeError
-from edge.web.addresses import is_loopback, public_host
+from edge.tls.addresses import is_loopback, public_host
 from edge.web.body import read_body
-from edge.web.keys import KeyForbidden, KeyMissing, check_key, shown_key
-from edge.web.origin import check_origin
-from edge.web.qr import qr_svg
-from edge.web.replies import json_response
-from edge.web.wall import PHONE
+from edge.web.access.keys import KeyForbidden, KeyMissing, check_key, shown_key
+from edge.web.access.origin import check_origin
+from edge.web.pages.qr import qr_svg
+from edge.web.error_mapping import json_response
+from edge.web.pages.wall import PHONE
 
 if TYPE_CHECKING:
     from edge.dataplane.service import InferenceService
@@ -64,7 +64,7 @@ class Passes:
         return hmac.new(self._secret, str(until).encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def phone_door(service: InferenceService, settings: Settings) -> APIRouter:
+def phone_routes(service: InferenceService, settings: Settings) -> APIRouter:
     """`POST /phone/picture`; `GET /wall/phone` and `/wall/phone.svg` say where a phone finds the page."""
     router = APIRouter(tags=["phone"])
     passes = Passes()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge.model.contract import PixelInput
-from edge.web.tfserving_request import KEY
+from edge.web.dialects.tf_serving.request import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edge.dataplane.answer import Answer
     from edge.model.contract import Contract
     from edge.repository.version import ModelVersion
-    from edge.web.tfserving_request import PredictRequest
+    from edge.web.dialects.tf_serving.request import PredictRequest
 
 DEFAULT_SIGNATURE = "serving_default"
 _PREDICT = "tensorflow/serving/predict"

@@ -1,4 +1,4 @@
-"""HTTPS: with the owner's certificate, or with one that this machine makes for itself (`edge.web.authority`)."""
+"""HTTPS: with the owner's certificate, or with one that this machine makes for itself (`edge.tls.authority`)."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def certificate(settings: Settings, now: datetime | None = None) -> Certificate:
             if not file.is_file():
                 raise SettingsError(f"The certificate file {file} is not there.")
         return Certificate(settings.tls_cert, key, None)
-    from edge.web.authority import make  # noqa: PLC0415 -- cryptography takes 10 MiB, and few serve HTTPS
+    from edge.tls.authority import make  # noqa: PLC0415 -- cryptography takes 10 MiB, and few serve HTTPS
 
     folder = _folder(settings)
     try:
