@@ -1,4 +1,4 @@
-"""What the service counts, and `GET /metrics` where Prometheus reads it.
+"""What the service counts, for Prometheus; beside the data plane, whatever protocol asks.
 
 A frame or request costs a few counter increments; all that can be looked at when it is asked for (queue, workers,
 models, memory) is looked at then. No caller can grow the labels: a model's name is a label only where the repository
@@ -10,10 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import prometheus_client
-from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
-from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from edge import __version__
@@ -38,9 +36,6 @@ UNKNOWN = "unknown"
 STAGES = ("queue", "decode", "preprocess", "infer", "postprocess")
 
 _BUCKETS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-
-PATHS = ("/metrics", "/monitoring/prometheus/metrics")
-"""Ours, and the one that TensorFlow Serving's own configuration files use."""
 
 # When a series began is of no use to a dashboard, and doubles what is scraped.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -206,24 +201,3 @@ def _cloud_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:
         for state in EntryState:
             entries.add_metric((state,), float(outbox.get(state, 0)))
         yield entries
-
-
-def metrics_routes(metrics: Metrics) -> APIRouter:
-    """`GET /metrics`, and the same at TensorFlow Serving's path."""
-    router = APIRouter(tags=["status"])
-
-    async def scrape(request: Request) -> Response:
-        """In OpenMetrics where the caller asks for it, else in Prometheus's text format."""
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(metrics.registry), media_type=None, headers={"Content-Type": content_type})
-
-    for path in PATHS:
-        router.add_api_route(
-            path,
-            scrape,
-            methods=["GET"],
-            summary="Counters for Prometheus",
-            operation_id="metrics" if path == PATHS[0] else "metrics_as_tf_serving",
-            response_class=Response,
-        )
-    return router

@@ -1,0 +1,1 @@
+"""Certificates: the owner's, or this machine's own authority; and the machine's names and addresses."""

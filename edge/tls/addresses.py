@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
-    from starlette.requests import HTTPConnection
-
 _FIB = Path("/proc/net/fib_trie")
 _IF6 = Path("/proc/net/if_inet6")
 _LOCAL4 = re.compile(r"\|-- (\S+)\n\s+/32 host LOCAL")
@@ -59,12 +57,12 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def public_host(connection: HTTPConnection, named: str | None = None) -> str | None:
+def public_host(asked_host: str | None, named: str | None = None) -> str | None:
     """Under which host a phone reaches this service; ``None`` if it has no address but loopback.
 
-    The one by which the request came, if that is no loopback; else the first of ``named``; else the machine's address.
+    The host that the request asked for, if that is no loopback; else the first of ``named``; else the machine's address.
     """
-    host = connection.url.hostname or ""
+    host = asked_host or ""
     if host and not is_loopback(host):
         return f"[{host}]" if ":" in host else host
     if named:

@@ -21,7 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from edge.errors import SettingsError
 from edge.tls.addresses import machine_addresses, machine_names
-from edge.tls.provisioning import AUTHORITY, Certificate
+from edge.tls.certificate import AUTHORITY_FILE, Certificate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +54,7 @@ def make(folder: Path, more_names: str | None, now: datetime) -> Certificate:
     """
     names = _wanted_names(more_names)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made = Certificate(folder / "server.pem", folder / "server.key", folder / AUTHORITY)
+    made = Certificate(folder / "server.pem", folder / "server.key", folder / AUTHORITY_FILE)
     assert made.authority is not None
     authority = _load(made.authority, folder / "ca.key", now)
     if authority is None:

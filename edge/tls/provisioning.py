@@ -1,18 +1,17 @@
-"""HTTPS: with the owner's certificate, or with one that this machine makes for itself (`edge.tls.authority`)."""
+"""Which certificate is served: the owner's, or one that this machine makes for itself; and its renewal."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import ssl
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from edge.errors import SettingsError
+from edge.tls.certificate import AUTHORITY_FILE, Certificate
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
     from pathlib import Path
 
@@ -20,39 +19,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-AUTHORITY = "ca.pem"
 RENEWAL_S = 12 * 3600.0
 """How often the certificate's end is looked at."""
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """What TLS is served with.
-
-    Attributes:
-        chain: PEM file of the certificate and those that vouch for it.
-        key: PEM file of its key.
-        authority: PEM file of the authority made here; ``None`` where the owner gave a certificate.
-    """
-
-    chain: Path
-    key: Path
-    authority: Path | None
-
-    def fill(self, context: ssl.SSLContext) -> None:
-        """Load it; a context that serves already uses it from the next connection on.
-
-        Where it is no good, the context keeps what it has: OpenSSL would drop the old key, so that a new context tries
-        it first.
-
-        Raises:
-            SettingsError: the files do not go together, or are none.
-        """
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.chain, self.key)
-            context.load_cert_chain(self.chain, self.key)
-        except (OSError, ssl.SSLError) as error:
-            raise SettingsError(f"The certificate {self.chain} with the key {self.key} is no good: {error}.") from error
 
 
 def certificate(settings: Settings, now: datetime | None = None) -> Certificate:
@@ -85,15 +53,7 @@ def uses_tls(settings: Settings) -> bool:
 
 def authority_file(settings: Settings) -> Path | None:
     """PEM file of the authority made here; ``None`` where none is used."""
-    return _folder(settings) / AUTHORITY if settings.tls and settings.tls_cert is None else None
-
-
-def server_context(made: Certificate) -> ssl.SSLContext:
-    """TLS 1.2 and newer with that certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    made.fill(context)
-    return context
+    return _folder(settings) / AUTHORITY_FILE if settings.tls and settings.tls_cert is None else None
 
 
 async def keep_renewed(
@@ -111,16 +71,6 @@ async def keep_renewed(
             _log.warning("the certificate was not renewed: %s", error)
         except Exception:  # whatever it is, the next look may find it mended
             _log.exception("the certificate was not renewed")
-
-
-def der(file: Path) -> bytes:
-    """The certificate of a PEM file with one, in the form that devices install."""
-    return ssl.PEM_cert_to_DER_cert(file.read_text())
-
-
-def fingerprint(file: Path) -> str:
-    """SHA-256 of the PEM file's certificate, as devices show it."""
-    return hashlib.sha256(der(file)).digest().hex(":").upper()
 
 
 def _folder(settings: Settings) -> Path:

@@ -9,20 +9,23 @@ from typing import TYPE_CHECKING
 from fastapi_offline import FastAPIOffline
 
 from edge import __version__
-from edge.web.dialects.camera import camera_routes
-from edge.web.cloud_routes import fallback_routes
-from edge.web.access.keys import KeyGuard, sign_in_routes
-from edge.metrics import Metrics, metrics_routes
-from edge.web.request_log import ModelOfRequest, Observe
-from edge.web.pages.pages import pages_routes
-from edge.web.pages.pairing import pairing_routes
-from edge.web.pages.phone import phone_routes
+from edge.api_key import Scope
+from edge.metrics import Metrics
+from edge.web.access.keys import SIGN_IN, KeyGuard, sign_in_routes
+from edge.web.cloud_routes import CLOUD, cloud_routes
+from edge.web.dialects.camera import CAMERA, camera_routes
+from edge.web.dialects.dialect import Dialect, DialectTable
+from edge.web.dialects.stream import STREAM, stream_routes
+from edge.web.dialects.tf_serving.routes import TF_SERVING, tf_serving_routes
 from edge.web.error_mapping import install_handlers
-from edge.web.status import status_routes
-from edge.web.dialects.stream import stream_routes
-from edge.web.dialects.tf_serving.routes import tf_serving_routes
+from edge.web.metrics_routes import METRICS, metrics_routes
+from edge.web.pages.pages import PAGES_DIALECT, pages_routes
+from edge.web.pages.pairing import PAIRING, pairing_routes
+from edge.web.pages.phone import PHONE_ROUTES, phone_routes
 from edge.web.pages.wall import Wall
-from edge.web.pages.wall_routes import wall_routes
+from edge.web.pages.wall_routes import WALL, wall_routes
+from edge.web.request_log import ModelOfRequest, Observe
+from edge.web.status import STATUS, status_routes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,6 +34,13 @@ if TYPE_CHECKING:
 
     from edge.dataplane.service import InferenceService
     from edge.settings import Settings
+
+
+_DOCUMENTATION = Dialect(
+    "documentation",
+    {"/docs": Scope.VIEW, "/openapi.json": Scope.VIEW, "/static-offline-docs/": Scope.VIEW},
+)
+"""FastAPI's own routes."""
 
 
 def create_app(service: InferenceService, settings: Settings) -> FastAPI:
@@ -55,22 +65,27 @@ def create_app(service: InferenceService, settings: Settings) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     install_handlers(app)
+    metrics = Metrics(service)
     wall = Wall(settings.wall_size, settings.wall_bytes, settings.max_pixels)
+    service.observers += [metrics, ModelOfRequest(metrics), wall]
     if settings.api_keys:
         app.add_middleware(KeyGuard, keys=settings.api_keys)
-    metrics = Metrics(service)
-    service.observers += [metrics, ModelOfRequest(metrics), wall]
     app.add_middleware(Observe, metrics=metrics, log=settings.log_requests)
-    app.include_router(metrics_routes(metrics))
-    app.include_router(camera_routes(service, settings))
-    app.include_router(stream_routes(service, settings))
-    app.include_router(status_routes(service))
-    app.include_router(tf_serving_routes(service, settings))
-    app.include_router(wall_routes(wall, service))
-    app.include_router(phone_routes(service, settings))
-    app.include_router(sign_in_routes(service, settings.api_keys))
-    app.include_router(pairing_routes(settings))
-    app.include_router(pages_routes())
+    mounted = [
+        (CAMERA, camera_routes(service, settings)),
+        (STREAM, stream_routes(service, settings)),
+        (TF_SERVING, tf_serving_routes(service, settings)),
+        (STATUS, status_routes(service)),
+        (METRICS, metrics_routes(metrics)),
+        (WALL, wall_routes(wall, service)),
+        (PHONE_ROUTES, phone_routes(service, settings)),
+        (SIGN_IN, sign_in_routes(settings.api_keys)),
+        (PAIRING, pairing_routes(settings)),
+        (PAGES_DIALECT, pages_routes()),
+    ]
     if service.cloud is not None:
-        app.include_router(fallback_routes(service.cloud))
+        mounted.append((CLOUD, cloud_routes(service.cloud)))
+    for dialect, router in mounted:
+        app.include_router(router, tags=[dialect.name])
+    app.state.dialects = DialectTable([_DOCUMENTATION, *(dialect for dialect, _ in mounted)])
     return app

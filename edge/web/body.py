@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import time
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,11 +14,13 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser, par
 from edge.errors import BadRequest, BodyTimeout, BodyTooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from starlette.requests import Request
 
     from edge.dataplane.admission import AdmissionSlot
+    from edge.dataplane.service import InferenceService
+    from edge.settings import Settings
 
 _MAX_PARTS = 256
 
@@ -28,6 +32,27 @@ class Part:
     name: str
     filename: str | None
     content: bytes
+
+
+@asynccontextmanager
+async def receive(
+    request: Request, service: InferenceService, settings: Settings, deadline: float
+) -> AsyncIterator[bytes]:
+    """Admit a request and read its body; its slot and its bytes are returned at the end of the context.
+
+    Args:
+        deadline: on `time.monotonic`, by which the body must be here.
+
+    Raises:
+        EdgeError: as `Admission.admit` and `read_body` do.
+    """
+    with service.admit() as slot:
+        yield await read_body(
+            request,
+            slot,
+            max_bytes=settings.max_body_bytes,
+            seconds=deadline - time.monotonic(),
+        )
 
 
 async def read_body(request: Request, slot: AdmissionSlot, *, max_bytes: int, seconds: float) -> bytes:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
+from edge.api_key import Scope
 from edge.errors import RequestError
 from edge.outbox.describe import entry_json
 from edge.outbox.entry import State  # noqa: TC001 -- FastAPI reads it
+from edge.web.dialects.dialect import Dialect
 from edge.web.error_mapping import json_response
 
 if TYPE_CHECKING:
@@ -30,9 +32,15 @@ class EntryNotFound(RequestError):
     code = "entry_not_found"
 
 
-def fallback_routes(cloud: CloudParts) -> APIRouter:
+CLOUD = Dialect(
+    "fallback",
+    {"/fallback": Scope.VIEW, "/outbox": Scope.VIEW, "/outbox/": Scope.VIEW},
+)
+
+
+def cloud_routes(cloud: CloudParts) -> APIRouter:
     """`GET /fallback`, and with an outbox `GET /outbox` and `GET /outbox/{key}`."""
-    router = APIRouter(tags=["fallback"])
+    router = APIRouter()
 
     @router.get("/fallback", summary="The link to the online model, its budget, and the outbox")
     async def status() -> Response:

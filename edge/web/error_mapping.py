@@ -12,22 +12,26 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from edge import logs
-from edge.dataplane.answer import error_json
-from edge.errors import BodyTooLarge, EdgeError, Refusal, RequestError
+from edge.errors import EdgeError, Refusal
+from edge.web.dialects.dialect import Dialect
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.requests import HTTPConnection, Request
     from starlette.types import ExceptionHandler
 
+    from edge.web.dialects.dialect import DialectTable
+
 _log = logging.getLogger(__name__)
 
 CODE_HEADER = "X-Edge-Error"
 """Carries an error's code at every door, also where the door's own error shape has no place for it."""
 
-TF_SERVING_PREFIX = "/v1/"
-
 _CLIENT_GONE = 499  # nginx's number; nobody reads the reply
+
+
+NATIVE = Dialect("none", {})
+"""Answers for paths that no dialect claims."""
 
 
 class NotFound(EdgeError):
@@ -62,22 +66,15 @@ def json_bytes(content: Any) -> bytes:
         return json.dumps(content, separators=(",", ":")).encode()
 
 
-def error_response(request: HTTPConnection, error: EdgeError) -> Response:
-    """The error in the shape and with the status of the door that was asked."""
+def error_response(connection: HTTPConnection, error: EdgeError) -> Response:
+    """The error in the form and with the status of the dialect that was asked; native where none claims the path."""
     headers = {CODE_HEADER: error.code}
     if isinstance(error, Refusal) and error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
-    if request.url.path.lower().startswith(TF_SERVING_PREFIX):
-        return json_response({"error": error.message}, _tf_serving_status(error), headers)
-    return json_response(error_json(error), error.status, headers)
-
-
-def _tf_serving_status(error: EdgeError) -> HTTPStatus:
-    """TensorFlow Serving knows one status for whatever is wrong with a request's content: InvalidArgument, 400."""
-    if isinstance(error, RequestError) and not isinstance(error, BodyTooLarge):
-        known = {HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT}
-        return error.status if error.status in known else HTTPStatus.BAD_REQUEST
-    return error.status
+    dialects: DialectTable = connection.app.state.dialects
+    found = dialects.find(connection.url.path)
+    dialect = NATIVE if found is None else found[0]
+    return json_response(dialect.error_body(error), dialect.error_status(error), headers)
 
 
 def install_handlers(app: FastAPI) -> None:

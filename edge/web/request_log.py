@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 from edge import logs
 from edge.errors import EdgeError
 from edge.metrics import OK
-from edge.web.error_mapping import CODE_HEADER
+from edge.web.error_mapping import CODE_HEADER, NATIVE
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from edge.dataplane.answer import Answer, InferRequest
     from edge.metrics import Metrics
+    from edge.web.dialects.dialect import DialectTable
 
 _log = logging.getLogger("edge.requests")
 
@@ -32,7 +33,6 @@ _ID = re.compile(rb"[A-Za-z0-9._:+/=@-]{1,128}")
 _CODE = CODE_HEADER.lower().encode()
 
 _MAX_PATH = 200
-_NO_DOOR = "none"
 _BAD = 400
 _INTERNAL = 500
 
@@ -136,9 +136,10 @@ def _request_id(scope: Scope) -> bytes:
 
 
 def _door(scope: Scope) -> str:
-    """The tag of the route that was found; the documentation's own routes have none."""
-    tags = getattr(scope.get("route"), "tags", None)
-    return str(tags[0]) if tags else _NO_DOOR
+    """The name of the dialect that claims the path."""
+    dialects: DialectTable = scope["app"].state.dialects
+    found = dialects.find(scope["path"])
+    return NATIVE.name if found is None else found[0].name
 
 
 def _code(headers: list[tuple[bytes, bytes]]) -> str:

@@ -14,9 +14,10 @@ import uvicorn
 
 from edge.errors import SettingsError
 from edge.tls.addresses import is_loopback
+from edge.tls.certificate import server_context
+from edge.tls.provisioning import RENEWAL_S, authority_file, certificate, keep_renewed, uses_tls
 from edge.web.app import create_app
 from edge.web.pages.pairing import pairing_app
-from edge.tls.provisioning import RENEWAL_S, authority_file, certificate, keep_renewed, server_context, uses_tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator

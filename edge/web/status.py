@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Response
 
+from edge.api_key import Scope
 from edge.export.describe import contract_json
+from edge.web.dialects.dialect import Dialect
 from edge.web.error_mapping import json_response
 
 if TYPE_CHECKING:
@@ -16,9 +18,16 @@ if TYPE_CHECKING:
     from edge.repository.version import ModelVersion
 
 
+STATUS = Dialect(
+    "status",
+    # Probes carry no key.
+    {"/models": Scope.PREDICT, "/health/live": None, "/health/ready": None},
+)
+
+
 def status_routes(service: InferenceService) -> APIRouter:
     """`GET /models`, `/health/live` and `/health/ready`."""
-    router = APIRouter(tags=["status"])
+    router = APIRouter()
     repository = service.repository
 
     @router.get("/models", summary="Which models serve, and their contracts")

@@ -5,9 +5,9 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from edge.dataplane.service import InferenceService
+from edge.metrics import Metrics
 from edge.outbox.entry import State
 from edge.settings import Settings
-from edge.metrics import Metrics
 from edge.wiring.bootstrap import build_service
 
 LINK = {"state": "up", "budget": {"calls_today": 2, "cost_today": 3, "calls_this_month": 5}}

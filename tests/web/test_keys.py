@@ -16,8 +16,8 @@ from websockets.sync.client import connect
 from edge.api_key import ApiKey, Scope, find_key, hash_key, new_key
 from edge.errors import SettingsError
 from edge.settings import Settings, load_settings
-from edge.web.app import create_app
 from edge.web.access.keys import COOKIE, KeyGuard, needed_scope
+from edge.web.app import create_app
 from edge.web.pages.phone import PASS_S, Passes
 from edge.wiring.bootstrap import build_service
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from edge.metrics import STAGES, Metrics
 from edge.model.tasks.classification import CLASSIFICATION
 from edge.model.tasks.detection import DETECTION
 from edge.repository.repository import open_repository
 from edge.settings import Settings
-from edge.metrics import STAGES, Metrics
 from edge.wiring.bootstrap import build_repository, build_service
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,7 +15,8 @@ from serving.secure import SecureServer
 
 from edge.settings import Settings
 from edge.tls.authority import CERTIFICATE_DAYS, RENEW_DAYS
-from edge.tls.provisioning import RENEWAL_S, Certificate, certificate, keep_renewed, server_context
+from edge.tls.certificate import Certificate, server_context
+from edge.tls.provisioning import RENEWAL_S, certificate, keep_renewed
 
 NOW = datetime.now(UTC)
 

@@ -15,8 +15,8 @@ from serving.raw import RawConnection
 from edge.api_key import ApiKey, Scope, find_key, hash_key, new_key
 from edge.errors import SettingsError
 from edge.settings import Settings, load_settings
-from edge.web.app import create_app
 from edge.web.access.keys import COOKIE, needed_scope
+from edge.web.app import create_app
 from edge.wiring.bootstrap import build_service
 
 TODAY = datetime.now(UTC).date()

@@ -25,7 +25,8 @@ from websockets.sync.client import connect
 from edge.errors import SettingsError
 from edge.settings import Settings
 from edge.tls.authority import CERTIFICATE_DAYS
-from edge.tls.provisioning import certificate, fingerprint, server_context
+from edge.tls.certificate import fingerprint, server_context
+from edge.tls.provisioning import certificate
 
 NOW = datetime.now(UTC)
 

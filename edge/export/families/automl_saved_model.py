@@ -12,9 +12,9 @@ from edge.export.saved_model_graph import operator_behind
 from edge.export.saved_model_signatures import find_serving_graph, read_signatures
 from edge.model.contract import Contract, EncodedInput, Format, SignatureInfo, Tuning
 from edge.model.tasks.registry import TASKS
-from edge.model.tasks.task import Task
 
 if TYPE_CHECKING:
+    from edge.model.tasks.task import Task
     from collections.abc import Mapping
     from pathlib import Path
 

@@ -24,9 +24,9 @@ from edge.export.tflite_outputs import (
 from edge.model.contract import UNIT_RANGE, ChannelOrder, Contract, Format, Layout, PixelInput, Resize, Tuning
 from edge.model.tasks.classification import CLASSIFICATION
 from edge.model.tasks.detection import DETECTION
-from edge.model.tasks.task import Task
 
 if TYPE_CHECKING:
+    from edge.model.tasks.task import Task
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 

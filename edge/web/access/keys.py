@@ -18,9 +18,11 @@ from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse
 
 from edge.api_key import Scope, find_key
+from edge.dataplane.admission import Admission
 from edge.errors import EdgeError
-from edge.web.body import read_body
 from edge.web.access.origin import check_origin
+from edge.web.body import read_body
+from edge.web.dialects.dialect import Dialect
 from edge.web.error_mapping import error_response, json_response
 
 if TYPE_CHECKING:
@@ -30,26 +32,17 @@ if TYPE_CHECKING:
     from starlette.types import Scope as AsgiScope
 
     from edge.api_key import ApiKey
-    from edge.dataplane.service import InferenceService
+    from edge.web.dialects.dialect import DialectTable
 
 COOKIE = "edge_key"
 _COOKIE_S = 400 * 24 * 3600  # as long as browsers keep one
 _FORM_BYTES = 4096
 _FORM_S = 10.0
 
-_OPEN = frozenset(
-    {
-        "/", "/favicon.ico", "/login", "/logout", "/session",
-        "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready",  # probes carry no key
-        "/phone", "/phone/picture",  # the phone door asks for the pass of its QR code itself
-        "/pair",
-    }
-)  # fmt: skip
-_OPEN_BELOW = ("/static/", "/pair/")  # the authority's certificate is no secret
-_ADMIN = frozenset({"/wall/clear"})
-_ADMIN_BELOW = ("/v2/repository/", "/admin/")
-_VIEW = frozenset({"/wall", "/metrics", "/monitoring/prometheus/metrics", "/docs", "/openapi.json", "/fallback"})
-_VIEW_BELOW = ("/wall/", "/outbox", "/static-offline-docs/")
+_MAX_SIGN_INS = 8
+"""Sign-ins that are read at once: slots of their own, so that an operator can sign in during an overload."""
+
+SIGN_IN = Dialect("sign-in", {"/login": None, "/logout": None, "/session": None})
 
 
 class KeyMissing(EdgeError):
@@ -73,16 +66,11 @@ class KeyForbidden(EdgeError):
     code = "key_forbidden"
 
 
-def needed_scope(path: str) -> Scope | None:
-    """What a path needs; ``None`` where it is open to all. What is not named here needs ``predict``."""
-    path = path.lower()
-    if path in _OPEN or path.startswith(_OPEN_BELOW):
-        return None
-    if path in _ADMIN or path.startswith(_ADMIN_BELOW):
-        return Scope.ADMIN
-    if path in _VIEW or path.startswith(_VIEW_BELOW):
-        return Scope.VIEW
-    return Scope.PREDICT
+def needed_scope(connection: HTTPConnection) -> Scope | None:
+    """What a path needs; ``None`` where it is open to all. A path that no dialect claims needs ``predict``."""
+    dialects: DialectTable = connection.app.state.dialects
+    found = dialects.find(connection.scope["path"])
+    return Scope.PREDICT if found is None else found[1]
 
 
 def shown_key(connection: HTTPConnection) -> str | None:
@@ -123,9 +111,12 @@ class KeyGuard:
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Let it through, or answer in its place."""
-        if scope["type"] == "lifespan" or (needed := needed_scope(scope["path"])) is None:
+        if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
         connection = HTTPConnection(scope)
+        needed = needed_scope(connection)
+        if needed is None:
+            return await self._app(scope, receive, send)
         try:
             name, key = check_key(self._keys, shown_key(connection))
             if not key.opens(needed):
@@ -151,15 +142,16 @@ def _to_login(following: str, fault: str | None = None) -> Response:
     return RedirectResponse(f"/login?{urlencode(query)}", HTTPStatus.SEE_OTHER)
 
 
-def sign_in_routes(service: InferenceService, keys: Mapping[str, ApiKey]) -> APIRouter:
+def sign_in_routes(keys: Mapping[str, ApiKey]) -> APIRouter:
     """`POST /login`, `POST /logout`, and `GET /session` for the pages to know what they may show."""
     router = APIRouter(include_in_schema=False)
+    admission = Admission(_MAX_SIGN_INS, _MAX_SIGN_INS * _FORM_BYTES)
 
     @router.post("/login")
     async def login(request: Request) -> Response:
         check_origin(request)
-        with service.admit() as place:
-            body = await read_body(request, place, max_bytes=_FORM_BYTES, seconds=_FORM_S)
+        with admission.admit() as slot:
+            body = await read_body(request, slot, max_bytes=_FORM_BYTES, seconds=_FORM_S)
         form = parse_qs(body.decode("utf-8", "replace"))
         following = _local_path(form.get("next", ["/"])[0])
         shown = form.get("key", [""])[0].strip()

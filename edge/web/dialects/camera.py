@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
 
+from edge.api_key import Scope
 from edge.dataplane.answer import InferRequest, answer_json, error_json
 from edge.errors import BadRequest, EdgeError
 from edge.model.rules import Mode, parse_modes
-from edge.web.body import caller_gone, multipart_images, read_body
+from edge.web.body import caller_gone, multipart_images, receive
+from edge.web.dialects.dialect import Dialect
 from edge.web.direct_route import DirectRoute
 from edge.web.error_mapping import json_response
 from edge.web.schema import AnswerSchema, ErrorSchema, ManySchema
@@ -64,9 +66,12 @@ _DOCUMENTATION: dict[str, Any] = {
 }
 
 
+CAMERA = Dialect("camera", {"/predict": Scope.PREDICT, "/predict/": Scope.PREDICT})
+
+
 def camera_routes(service: InferenceService, settings: Settings) -> APIRouter:
     """`POST /predict` and `POST /predict/{model}`."""
-    router = APIRouter(tags=["camera"], route_class=DirectRoute)
+    router = APIRouter(route_class=DirectRoute)
     responses: dict[int | str, dict[str, Any]] = {
         200: {"model": AnswerSchema | ManySchema},
         **{status: {"model": ErrorSchema} for status in (400, 404, 408, 413, 415, 500, 503, 504)},
@@ -75,17 +80,15 @@ def camera_routes(service: InferenceService, settings: Settings) -> APIRouter:
     async def predict(request: Request) -> Response:
         """The body is the image, or a multipart form with one or several."""
         arrived = time.monotonic()
-        with service.admit() as slot:
-            query = _infer_request(request, service, settings, arrived)
-            body = await read_body(
-                request, slot, max_bytes=settings.max_body_bytes, seconds=query.deadline - time.monotonic()
-            )
+        infer_request = _infer_request(request, service, settings, arrived)
+        async with receive(request, service, settings, infer_request.deadline) as body:
             parts = multipart_images(request.headers.get("content-type", ""), body)
             if parts is None:
-                return json_response(answer_json(await service.infer(body, query)))
+                return json_response(answer_json(await service.infer(body, infer_request)))
             if len(parts) == 1:
-                return json_response(answer_json(await service.infer(parts[0].content, query)))
-            answers = await service.infer_many([part.content for part in parts], query)
+                answer = await service.infer(parts[0].content, infer_request)
+                return json_response(answer_json(answer))
+            answers = await service.infer_many([part.content for part in parts], infer_request)
             return json_response({"answers": [_either(answer) for answer in answers]})
 
     for path in ("/predict", "/predict/{model}"):

@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
+from edge.api_key import Scope
 from edge.dataplane.answer import InferRequest, answer_json, error_json
 from edge.errors import BadRequest, EdgeError, Overloaded, Refusal
-from edge.web.dialects.camera import camera_name
 from edge.web.access.origin import check_origin
+from edge.web.dialects.camera import camera_name
+from edge.web.dialects.dialect import Dialect
 from edge.web.error_mapping import error_response, json_bytes
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ class TooManyStreams(Refusal):
     code = "too_many_streams"
 
 
-class Places:
+class StreamLimit:
     """How many streams are open, in all and from each address, within bounds."""
 
     def __init__(self, in_all: int, per_client: int) -> None:
@@ -55,7 +57,7 @@ class Places:
         self._open: Counter[str] = Counter()
 
     def __repr__(self) -> str:
-        return f"<Places {self._open.total()}/{self.in_all} streams, at most {self.per_client} from one address>"
+        return f"<StreamLimit {self._open.total()}/{self.in_all} streams, at most {self.per_client} from one address>"
 
     @contextmanager
     def take(self, client: str) -> Iterator[None]:
@@ -73,17 +75,20 @@ class Places:
                 del self._open[client]
 
 
+STREAM = Dialect("stream", {"/stream": Scope.PREDICT})
+
+
 def stream_routes(service: InferenceService, settings: Settings) -> APIRouter:
     """`WS /stream`. A refusal is an HTTP error in the place of the handshake."""
-    router = APIRouter(tags=["stream"])
-    places = Places(settings.max_streams, settings.max_streams_per_client)
+    router = APIRouter()
+    limit = StreamLimit(settings.max_streams, settings.max_streams_per_client)
 
     @router.websocket("/stream")
     async def stream(socket: WebSocket) -> None:
         try:
             query = _query(socket)
             service.repository.find(query.model)
-            with places.take(socket.client.host if socket.client else ""):
+            with limit.take(socket.client.host if socket.client else ""):
                 await socket.accept()
                 await _Stream(socket, service, settings, query).run()
         except EdgeError as error:

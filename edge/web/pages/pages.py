@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
+from edge.api_key import Scope
+from edge.web.dialects.dialect import Dialect
 from edge.web.error_mapping import NotFound
 
 if TYPE_CHECKING:
@@ -48,6 +50,20 @@ class _File:
         if request.headers.get("if-none-match") == self.etag:
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         return Response(self.content, media_type=self.media_type, headers=headers)
+
+
+PAGES_DIALECT = Dialect(
+    "pages",
+    {
+        "/": None,
+        "/favicon.ico": None,
+        "/static/": None,
+        "/kiosk": Scope.PREDICT,
+        "/wall": Scope.VIEW,
+        "/phone": None,
+        "/pair": None,
+    },
+)
 
 
 def pages_routes(pages: Iterable[str] = PAGES) -> APIRouter:

@@ -11,13 +11,18 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from edge.tls.addresses import public_host
-from edge.web.pages.pages import pages_routes
-from edge.web.pages.qr import qr_svg
+from edge.tls.certificate import der, fingerprint
+from edge.tls.provisioning import authority_file, uses_tls
+from edge.web.dialects.dialect import Dialect, DialectTable
 from edge.web.error_mapping import NotFound, install_handlers, json_response
-from edge.tls.provisioning import authority_file, der, fingerprint, uses_tls
+from edge.web.pages.pages import PAGES_DIALECT, pages_routes
+from edge.web.pages.qr import qr_svg
 
 if TYPE_CHECKING:
     from edge.settings import Settings
+
+
+PAIRING = Dialect("pairing", {"/pair/": None})  # the authority's certificate is no secret
 
 
 def pairing_routes(settings: Settings) -> APIRouter:
@@ -55,6 +60,7 @@ def pairing_app(settings: Settings) -> FastAPI:
     """The pairing page alone, for the plain port."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     install_handlers(app)
+    app.state.dialects = DialectTable([PAGES_DIALECT, PAIRING])
     app.include_router(pages_routes(["pair"]))
     app.include_router(pairing_routes(settings))
     return app
@@ -74,4 +80,4 @@ def _pairing_url(request: Request, settings: Settings) -> str:
 
 
 def _host(request: Request, settings: Settings) -> str:
-    return public_host(request, settings.tls_names) or "localhost"
+    return public_host(request.url.hostname, settings.tls_names) or "localhost"

@@ -20,11 +20,12 @@ from edge.api_key import Scope
 from edge.dataplane.answer import InferRequest, answer_json
 from edge.errors import EdgeError
 from edge.tls.addresses import is_loopback, public_host
-from edge.web.body import read_body
 from edge.web.access.keys import KeyForbidden, KeyMissing, check_key, shown_key
 from edge.web.access.origin import check_origin
-from edge.web.pages.qr import qr_svg
+from edge.web.body import receive
+from edge.web.dialects.dialect import Dialect
 from edge.web.error_mapping import json_response
+from edge.web.pages.qr import qr_svg
 from edge.web.pages.wall import PHONE
 
 if TYPE_CHECKING:
@@ -64,9 +65,16 @@ class Passes:
         return hmac.new(self._secret, str(until).encode(), hashlib.sha256).hexdigest()[:32]
 
 
+PHONE_ROUTES = Dialect(
+    "phone",
+    # The picture route asks for the pass of the QR code itself.
+    {"/phone/picture": None, "/wall/phone": Scope.VIEW, "/wall/phone.svg": Scope.VIEW},
+)
+
+
 def phone_routes(service: InferenceService, settings: Settings) -> APIRouter:
     """`POST /phone/picture`; `GET /wall/phone` and `/wall/phone.svg` say where a phone finds the page."""
-    router = APIRouter(tags=["phone"])
+    router = APIRouter()
     passes = Passes()
 
     @router.post("/phone/picture", summary="A picture for the wall")
@@ -74,13 +82,13 @@ def phone_routes(service: InferenceService, settings: Settings) -> APIRouter:
         arrived = time.monotonic()
         check_origin(request)
         _check_pass(request, settings, passes)
-        with service.admit() as slot:
-            query = InferRequest(
-                deadline=arrived + settings.deadline_ms / 1000, model=request.query_params.get("model"), camera=PHONE
-            )
-            seconds = query.deadline - time.monotonic()
-            image = await read_body(request, slot, max_bytes=settings.max_body_bytes, seconds=seconds)
-            return json_response(answer_json(await service.infer(image, query)))
+        infer_request = InferRequest(
+            deadline=arrived + settings.deadline_ms / 1000,
+            model=request.query_params.get("model"),
+            camera=PHONE,
+        )
+        async with receive(request, service, settings, infer_request.deadline) as image:
+            return json_response(answer_json(await service.infer(image, infer_request)))
 
     @router.get("/wall/phone", summary="Where a phone finds the page that sends a picture")
     async def where(request: Request) -> Response:
@@ -99,7 +107,7 @@ def phone_routes(service: InferenceService, settings: Settings) -> APIRouter:
 def _phone_url(request: Request, settings: Settings, passes: Passes) -> str | None:
     if is_loopback(settings.host):
         return None
-    host = public_host(request, settings.tls_names)
+    host = public_host(request.url.hostname, settings.tls_names)
     if host is None:
         return None
     port = f":{request.url.port}" if request.url.port else ""

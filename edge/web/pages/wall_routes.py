@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 
+from edge.api_key import Scope
 from edge.errors import EdgeError, Refusal
 from edge.web.access.origin import check_origin
+from edge.web.dialects.dialect import Dialect
 from edge.web.error_mapping import json_bytes, json_response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Receive, Send
+    from starlette.types import Scope as AsgiScope
 
     from edge.dataplane.service import InferenceService
     from edge.web.pages.wall import Wall
@@ -47,9 +50,12 @@ class PictureGone(EdgeError):
     code = "picture_gone"
 
 
+WALL = Dialect("wall", {"/wall/": Scope.VIEW, "/wall/clear": Scope.ADMIN})
+
+
 def wall_routes(wall: Wall, service: InferenceService) -> APIRouter:
     """`GET /wall/events`, `GET /wall/pictures/{number}.jpg`, `POST /wall/clear`."""
-    router = APIRouter(tags=["wall"])
+    router = APIRouter()
 
     @router.get("/wall/events", summary="Answers, counts and health as they come, as server-sent events")
     async def events() -> Response:
@@ -81,7 +87,7 @@ class _OpenWall(StreamingResponse):
         self._wall = wall
         self._service = service
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         if self._wall.watchers >= MAX_WALLS:
             raise TooManyWalls(f"{MAX_WALLS} walls are open already. Close one.")
         with self._wall.watch() as news:

@@ -15,12 +15,14 @@ from urllib.parse import unquote
 
 from fastapi import APIRouter, Request, Response
 
+from edge.api_key import Scope
 from edge.dataplane.answer import InferRequest
-from edge.errors import BadRequest, EdgeError, ModelNotFound
-from edge.web.body import caller_gone, read_body
-from edge.web.error_mapping import json_response
+from edge.errors import BadRequest, BodyTooLarge, EdgeError, ModelNotFound, RequestError
+from edge.web.body import caller_gone, receive
+from edge.web.dialects.dialect import Dialect
 from edge.web.dialects.tf_serving.reply import metadata_reply, reply, signature_name, status_reply
 from edge.web.dialects.tf_serving.request import parse
+from edge.web.error_mapping import json_response
 
 if TYPE_CHECKING:
     from edge.dataplane.answer import Answer
@@ -38,6 +40,21 @@ _PATH = re.compile(
 _TWIN = "_without_key"
 
 
+def _error_body(error: EdgeError) -> dict[str, Any]:
+    return {"error": error.message}
+
+
+def _error_status(error: EdgeError) -> HTTPStatus:
+    """TensorFlow Serving knows one status for whatever is wrong with a request's content: InvalidArgument, 400."""
+    if isinstance(error, RequestError) and not isinstance(error, BodyTooLarge):
+        known = {HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT}
+        return error.status if error.status in known else HTTPStatus.BAD_REQUEST
+    return error.status
+
+
+TF_SERVING = Dialect("TensorFlow Serving", {"/v1/": Scope.PREDICT}, _error_body, _error_status)
+
+
 class NotServed(EdgeError):
     """`:classify` and `:regress` take tf.Example, which no image export does."""
 
@@ -47,7 +64,7 @@ class NotServed(EdgeError):
 
 def tf_serving_routes(service: InferenceService, settings: Settings) -> APIRouter:
     """`POST /v1/models/{model}:predict`, `GET /v1/models/{model}[/metadata]`; each also with `/versions/{version}`."""
-    router = APIRouter(tags=["TensorFlow Serving"])
+    router = APIRouter()
 
     async def predict(request: Request) -> Response:
         """Row (`instances`) or column (`inputs`) format; images as `{"b64": ...}`, each with an optional `key`."""
@@ -55,15 +72,18 @@ def tf_serving_routes(service: InferenceService, settings: Settings) -> APIRoute
         name, number, verb = _target(request)
         if verb != ":predict":
             raise _no_verb(request, verb)
-        with service.admit() as slot:
-            deadline, gone = arrived + settings.deadline_ms / 1000, partial(caller_gone, request)
-            query = InferRequest(deadline, name, number, caller_gone=gone)
-            version = service.repository.find(name, number)
-            seconds = query.deadline - time.monotonic()
-            body = await read_body(request, slot, max_bytes=settings.max_body_bytes, seconds=seconds)
+        infer_request = InferRequest(
+            deadline=arrived + settings.deadline_ms / 1000,
+            model=name,
+            version=number,
+            caller_gone=partial(caller_gone, request),
+        )
+        version = service.repository.find(name, number)
+        async with receive(request, service, settings, infer_request.deadline) as body:
             asked = parse(body)
             _check_signature(asked.signature, version)
-            answers = _all_good(await service.infer_many([instance.image for instance in asked.instances], query))
+            images = [instance.image for instance in asked.instances]
+            answers = _all_good(await service.infer_many(images, infer_request))
             return json_response(reply(asked, answers, version.contract))
 
     async def describe(request: Request) -> Response:
