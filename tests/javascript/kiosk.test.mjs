@@ -312,6 +312,19 @@ test("a picture that is opened is asked about, with model and name, and shown in
   assert.equal(browser.socket.sent.length, sent);
 });
 
+test("a frame that is captured while a picture is opened is not sent beside it", async () => {
+  const browser = await kiosk();
+  const [shot] = browser.document.made.filter((one) => one.tag === "canvas");
+  let captured;
+  shot.toBlob = (done) => (captured = done);
+  browser.socket.accept();
+  await browser.clock.advance(100);
+  await open(browser, answer());
+  captured({ type: "image/jpeg" });
+  await settle();
+  assert.deepEqual(browser.socket.sent, []);
+});
+
 test("back at the camera the picture is forgotten", async () => {
   const browser = await running();
   await open(browser, answer());
