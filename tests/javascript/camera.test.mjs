@@ -159,9 +159,19 @@ test("a camera is asked for once at a time, and again after the browser's questi
 });
 
 test("a camera that is chosen while another opens is used in its place", async () => {
+  let allow;
+  const { getUserMedia } = Object.getPrototypeOf(browser.cameras);
+  const asked = new Promise((done) => (allow = done));
+  browser.cameras.getUserMedia = async (wanted) => {
+    await asked;
+    return getUserMedia.call(browser.cameras, wanted);
+  };
   const made = await camera();
-  await Promise.all([made.use("Front"), made.use("Back")]);
+  const first = made.use("Front");
   await settle();
+  await made.use("Back");
+  allow();
+  await first;
   assert.equal(told.at(-1), "live");
   assert.deepEqual(browser.cameras.asked.at(-1).video.deviceId, { exact: "id of Back" });
   assert.equal(browser.cameras.live, 1);

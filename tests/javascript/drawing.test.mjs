@@ -119,7 +119,11 @@ test("a caption stands above its box, in a patch that holds it", () => {
   assert.ok(Math.abs(patch.x - (box.x - box.line / 2)) < 0.001, "it begins with the box's line");
   assert.ok(words.x > patch.x && words.y > patch.y && words.y < patch.y + patch.height);
   const size = parseFloat(words.font.match(/([\d.]+)px/)[1]);
-  assert.ok(words.x + (words.of.length * size) / 2 < patch.x + patch.width, "no letter is outside");
+  const after = patch.x + patch.width - (words.x + (words.of.length * size) / 2);
+  assert.ok(after > 0 && Math.abs(after - (words.x - patch.x)) < 0.001, "as much before the words as after them");
+  assert.ok(after < size, "the patch is no wider than its words need");
+  assert.ok(Math.abs(words.y - (patch.y + patch.height / 2)) < size / 10, "they stand in its middle");
+  assert.ok(patch.height > size * 1.2 && patch.height < size * 2);
 });
 
 test("the caption of a box at the top stands inside it, where it is seen", () => {

@@ -37,6 +37,40 @@ async function running(search = "", prepare, options) {
 const words = (browser, ...ids) => ids.map((id) => browser.byId(id).textContent);
 const boxes = (browser) => browser.byId("boxes").pen.seen("box");
 
+/** How the notice stands: over the picture, alone on the page, with the way to pair. */
+function notice(browser) {
+  const over = browser.byId("notice").classList.contains("over");
+  return { over, alone: browser.byId("main").classList.contains("alone"), pair: !browser.byId("pair").hidden };
+}
+
+test("the notice fills a page without a picture, and lies over one that is there", async () => {
+  const browser = await running();
+  browser.socket.say(answer());
+  assert.deepEqual(notice(browser), { over: true, alone: false, pair: false });
+  browser.socket.say({ frame: 1, dropped: 0, error: { code: "overloaded", message: "Too many." } });
+  assert.deepEqual(notice(browser), { over: true, alone: true, pair: false });
+  browser.cameras.fault = "NotReadableError";
+  browser.cameras.tracks[0].fire("ended");
+  assert.deepEqual(notice(browser), { over: false, alone: true, pair: false });
+  const insecure = await kiosk("", () => {}, { secure: false });
+  insecure.socket.accept();
+  await settle();
+  assert.deepEqual(notice(insecure), { over: false, alone: true, pair: true });
+  insecure.socket.end();
+  assert.deepEqual(notice(insecure), { over: false, alone: true, pair: false }, "the service is gone: one thing at a time");
+  insecure.socket.accept();
+  await open(insecure, answer());
+  assert.deepEqual(notice(insecure), { over: true, alone: false, pair: false });
+});
+
+test("the whole picture is sent, not a part of it", async () => {
+  const browser = await running();
+  const [shot] = browser.document.made.filter((one) => one.tag === "canvas");
+  const [drawn] = shot.pen.seen("picture");
+  assert.ok(drawn.of === browser.byId("video"));
+  assert.deepEqual([drawn.x, drawn.y, drawn.width, drawn.height], [0, 0, 640, 480]);
+});
+
 test("frames go out at the size and quality that the models need, fifteen a second at most", async () => {
   const browser = await running();
   const { socket } = browser;
@@ -278,9 +312,23 @@ test("a picture that is opened is asked about, with model and name, and shown in
   assert.equal(browser.socket.sent.length, sent);
 });
 
+test("a frame that is captured while a picture is opened is not sent beside it", async () => {
+  const browser = await kiosk();
+  const [shot] = browser.document.made.filter((one) => one.tag === "canvas");
+  let captured;
+  shot.toBlob = (done) => (captured = done);
+  browser.socket.accept();
+  await browser.clock.advance(100);
+  await open(browser, answer());
+  captured({ type: "image/jpeg" });
+  await settle();
+  assert.deepEqual(browser.socket.sent, []);
+});
+
 test("back at the camera the picture is forgotten", async () => {
   const browser = await running();
   await open(browser, answer());
+  browser.byId("file").value = "C:\\fakepath\\photo.jpg";
   browser.byId("back").click();
   assert.deepEqual(words(browser, "verdict", "state"), ["Looking", "Starting"]);
   assert.deepEqual([browser.byId("video").hidden, browser.byId("still").hidden, browser.byId("back").hidden], [false, true, true]);

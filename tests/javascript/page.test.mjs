@@ -101,13 +101,13 @@ test("a theme is set, and taken away again", async () => {
 });
 
 test("a language and a theme that are chosen are kept, put on, and told", async () => {
-  const { browser, element, offerLooks } = await page({ search: "?theme=light" });
+  const { browser, element, offerLooks } = await page({ search: "?theme=light&lang=en" });
   const [language, theme] = [make("select"), make("select")];
   for (const one of ["", "en", "fr"]) language.append(Object.assign(element("option"), { value: one }));
   for (const one of ["", "dark", "light"]) theme.append(Object.assign(element("option"), { value: one }));
   let told = 0;
   offerLooks(language, theme, () => (told += 1));
-  assert.deepEqual([language.value, theme.value], ["", "light"]);
+  assert.deepEqual([language.value, theme.value], ["en", "light"]);
   language.value = "fr";
   language.fire("change");
   assert.equal(browser.document.documentElement.lang, "fr");

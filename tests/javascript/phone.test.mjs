@@ -29,6 +29,9 @@ test("a picture is sent with the pass that was scanned, made smaller, and shown 
   assert.equal(upload.method, "POST");
   assert.deepEqual(upload.query, { pass: "secret", model: "objects" });
   assert.deepEqual(upload.body, { type: "image/jpeg", quality: 0.85, width: 960, height: 1280 });
+  const canvas = browser.document.made.find((one) => one.tag === "canvas");
+  const [drawn] = canvas.pen.seen("picture");
+  assert.deepEqual([drawn.x, drawn.y, drawn.width, drawn.height], [0, 0, 960, 1280], "the whole of it");
   assert.deepEqual(shown(browser, "state", "fault", "preview", "said"), ["state", "preview", "said"]);
   assert.equal(browser.byId("state").textContent, "On the wall");
   assert.equal(browser.byId("state").dataset.state, "live");

@@ -130,6 +130,7 @@ const filters = [
   [{ label: "Cup" }, [4, 3]],
   [{ score: "80" }, [4, 2, 1]],
   [{ score: "85" }, [4]],
+  [{ score: "20" }, [4, 3, 2, 1]],
   [{ label: "Cup", score: "60" }, [3]],
   [{ label: "Cup", score: "65" }, []],
   [{ label: "Cat", camera: "=line-1", source: "edge" }, [4, 1]],
@@ -184,6 +185,24 @@ test("a list that somebody has open is not replaced by the same", async () => {
   const [first] = browser.byId("filter-camera").options;
   say(browser, answer(2));
   assert.ok(browser.byId("filter-camera").options[0] === first);
+});
+
+test("a score filter lets through what has that score, and nothing that has less", async () => {
+  const browser = await wall();
+  say(browser, answer(1, { predictions: [{ ...CAT, score: 0.8 }] }), answer(2, { predictions: [{ ...CAT, score: 0.799 }] }));
+  choose(browser, { score: "80" });
+  assert.deepEqual(numbers(browser), [1]);
+});
+
+test("settings open", async () => {
+  const browser = await wall();
+  browser.byId("configure").click();
+  assert.equal(browser.byId("settings").open, true);
+});
+
+test("the sign-out is offered to who has signed in", async () => {
+  const [open, locked] = [await wall(), await wall({}, (one) => (one.replies["/session"] = { keys: true, scopes: ["view"] }))];
+  assert.deepEqual([open, locked].map((one) => one.byId("signout-button").hidden), [true, false]);
 });
 
 test("a cleared wall is empty", async () => {
@@ -327,6 +346,8 @@ test("the code for phones is shown with its address, or why there is none", asyn
   browser.replies["/wall/phone"] = { url: "http://10.0.0.7:8501/phone?pass=secret", keeps: 20 };
   await browser.byId("phones").click().done;
   assert.equal(browser.byId("phones-code").hidden, false);
+  assert.match(browser.byId("phones-code").alt, /QR code/);
+  assert.match(browser.byId("phones-words").textContent, /^Scan/);
   assert.match(browser.byId("phones-code").src, /^\/wall\/phone\.svg/);
   assert.equal(browser.byId("phones-link").href, "http://10.0.0.7:8501/phone?pass=secret");
   assert.equal(browser.byId("phones-link").textContent, "http://10.0.0.7:8501/phone", "the pass is not for onlookers");

@@ -14,9 +14,10 @@ from edge.model.contract import Contract, EncodedInput, Format, SignatureInfo, T
 from edge.model.tasks.registry import TASKS
 
 if TYPE_CHECKING:
-    from edge.model.tasks.task import Task
     from collections.abc import Mapping
     from pathlib import Path
+
+    from edge.model.tasks.task import Task
 
 NAME = "AutoML container"
 HOW_TO_EXPORT = 'from Vertex AI as "Container"'

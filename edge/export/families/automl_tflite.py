@@ -26,9 +26,10 @@ from edge.model.tasks.classification import CLASSIFICATION
 from edge.model.tasks.detection import DETECTION
 
 if TYPE_CHECKING:
-    from edge.model.tasks.task import Task
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from edge.model.tasks.task import Task
 
 NAME = "AutoML TFLite"
 HOW_TO_EXPORT = 'from Vertex AI as "TFLite"'

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from edge.dataplane.answer import error_json
 
 if TYPE_CHECKING:
-    from edge.api_key import Scope
-    from http import HTTPStatus
     from collections.abc import Callable, Iterable, Mapping
+    from http import HTTPStatus
 
+    from edge.api_key import Scope
     from edge.errors import EdgeError
 
 
