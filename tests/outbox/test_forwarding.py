@@ -190,3 +190,25 @@ def test_an_answer_the_disk_does_not_take_is_held_and_not_asked_for_again(tmp_pa
     assert {entry(outbox, key).state for key in keys} == {State.SETTLED}
     assert cloud.asked == ["a", "b", "c", "d", "e"]
     outbox.stop()
+
+
+def test_a_round_ends_when_all_of_it_are_through_though_one_has_failed_at_once(outbox):
+    """Else an entry would be under way twice."""
+    _, slow = keep(outbox, "a", "b")
+
+    class Uneven(Cloud):
+        async def ask(self, entry, image):
+            if image.startswith(b"a"):
+                raise RuntimeError
+            await asyncio.sleep(0.4)
+            return await super().ask(entry, image)
+
+    cloud = Uneven()
+
+    async def run():
+        with pytest.raises(RuntimeError):
+            await Forwarder(outbox, cloud).step()
+        assert (cloud.asked, cloud.under_way) == (["b"], 0)
+        assert entry(outbox, slow).state is State.SETTLED
+
+    asyncio.run(run())

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from builders.outbox import KEY, Clocks, frame
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge.clock import SteadyClock
@@ -92,6 +92,16 @@ class Desk:
             assert self.store._clock() - oldest <= MOST_AGE
 
 
+WHOLE_LIFE = [
+    ("put", [(number, 50) for number in range(4)]), ("postpone", 0), ("settle", 0, 20), ("settle", 1, 20), ("told", 0),
+    ("give_up", 1), ("set_aside", 2), ("put", [(2, 50), (3, 50)]), ("retry", 1), ("reopen", 6, 1_000), ("retry_all",),
+    ("give_up", 1), ("purge", 0), ("purge_state", State.SETTLED), ("pass_by", 60), ("put", [(8, 50)]), ("pass_by", 60),
+    ("tidy",), ("put", [(number, 300) for number in range(4)]),
+]  # fmt: skip
+
+
+@example(WHOLE_LIFE, True, True, True)
+@example(WHOLE_LIFE, False, False, False)
 @settings(max_examples=25, deadline=None)
 @given(st.lists(STEP, max_size=30), st.booleans(), st.booleans(), st.booleans())
 def test_the_sums_are_those_of_the_entries_whatever_was_done(steps, tell, images, sealed):
