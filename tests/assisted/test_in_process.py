@@ -92,7 +92,7 @@ async def end(service, cloud, name, mode):
         if ENDINGS[name] is hangs and mode != "shadow":
             await until(lambda: len(cloud.calls) == made + 1)
             left.set() if name == "caller gone" else asked.cancel()
-        (answer,) = await asyncio.gather(asked, return_exceptions=True)
+        (answer,) = await asyncio.wait_for(asyncio.gather(asked, return_exceptions=True), 30)
     await until(lambda: len(cloud.calls) == made + 1)
     return answer
 
@@ -148,7 +148,7 @@ def test_the_callers_waiting_is_told_where_it_was_in_vain_and_only_there(reposit
             refused = await service.infer(PHOTO, query())
             cloud.usual = hangs
             started = time.monotonic()
-            waited = await service.infer(PHOTO, query())
+            waited = await asyncio.wait_for(service.infer(PHOTO, query()), 30)
             took = time.monotonic() - started
             return well.verdict, refused.verdict, waited.verdict, took
 
@@ -312,13 +312,11 @@ def test_what_the_trial_brings_settles_the_kept_frame_and_what_fails_leaves_it(r
         service = build(repository, cloud, clock=clock, outbox=outbox, ack_s=5.0)
         link = service.assistance.link
         load, state = [], None
-        async with running(service):
+        async with running(service, forward=False):
             cloud.told = [GONE]
             await service.infer(PHOTO + b"0", query())
-            cloud.reachable = False  # the forwarder stays out of it: the link is tried by this frame alone
             for number, outcome in enumerate([CloudUnreachable("still"), cloud_says("label 5")], 1):
-                cloud.reachable, cloud.told = True, [outcome]
-                service.assistance.link.budget.limits = Limits()
+                cloud.told = [outcome]
                 clock.goes(BACKOFF_S)
                 await until(lambda: link.state is LinkState.TRIAL)
                 answer = await service.infer(PHOTO + str(number).encode(), query())
@@ -347,7 +345,7 @@ def test_an_answer_waits_for_a_disk_that_hangs(repository, tmp_path, ack_s, dead
         service = build(repository, None, outbox=outbox, ack_s=ack_s)
         async with running(service):
             stuck = threading.Event()
-            outbox.call(lambda _: (stuck.set(), may_go_on.wait(60)))
+            outbox.call(lambda _: (stuck.set(), may_go_on.wait(25)))
             await until(stuck.is_set)
             started = time.monotonic()
             answer = await service.infer(PHOTO, query(deadline_s))
@@ -454,7 +452,7 @@ def test_the_cloud_answers_for_a_model_that_does_not_serve_and_its_error_stands_
         outbox = kept_in(tmp_path / "box")
         outcomes = []
         service = build(repository, cloud, "on_error", outbox=outbox, ack_s=5.0)
-        async with running(service, load=False):
+        async with running(service, load=False, forward=False):
             outcomes.append(await service.infer(PHOTO, query()))
             with pytest.raises(UnsupportedImage):
                 await service.infer(b"no image", query())
@@ -580,3 +578,58 @@ def test_a_model_that_comes_with_a_rule_that_is_none_is_served_by_the_owners_rul
     assert [answer.source for answer in answers] == ["cloud"] * 3
     assert (off.source, off.verdict) == ("edge", None)  # the next version's own rule
     assert len([one for one in caplog.records if "fallback.mode" in one.getMessage()]) == 1
+
+
+def test_a_link_whose_last_place_was_taken_meanwhile_leaves_the_edges_answer(repository, cloud):
+    async def run():
+        service = build(repository, cloud, link={"most_calls": 1})
+        async with running(service):
+            cloud.usual = hangs
+
+            async def another_is_first():
+                service.assistance.link.ask(ASKED, 60.0)
+                await asyncio.sleep(60)
+
+            return await service.infer(PHOTO, query(gone=another_is_first))
+
+    answer = asyncio.run(run())
+    assert (answer.source, answer.verdict.hindrance) == ("edge", "link_down")
+
+
+def test_a_trial_that_another_made_meanwhile_leaves_the_edges_answer(repository, cloud, tmp_path):
+    clock, may_go_on, stuck = HandClock(), threading.Event(), threading.Event()
+
+    async def run():
+        outbox = kept_in(tmp_path / "box")
+        service = build(repository, cloud, clock=clock, outbox=outbox, ack_s=20.0)
+        link = service.assistance.link
+        async with running(service, forward=False):
+            cloud.told = [GONE, hangs]
+            await service.infer(PHOTO + b"0", query())
+            clock.goes(BACKOFF_S)
+            await until(lambda: link.state is LinkState.TRIAL)
+            outbox.call(lambda _: (stuck.set(), may_go_on.wait(25)))
+            await until(stuck.is_set)
+            asked = asyncio.create_task(service.infer(PHOTO, query()))
+            await until(lambda: outbox.status()["queued_bytes"] > 0)  # it waits for the disk
+            link.ask(ASKED, 60.0)
+            may_go_on.set()
+            return await asked
+
+    answer = asyncio.run(run())
+    assert (answer.source, answer.verdict.action, answer.verdict.outbox.state) == ("edge", "try", "kept")
+    assert len(cloud.calls) == 2
+
+
+def test_a_link_that_stops_under_a_frame_leaves_the_edges_answer(repository, cloud):
+    async def run():
+        service = build(repository, cloud)
+        async with running(service):
+            cloud.usual = hangs
+            asked = asyncio.create_task(service.infer(PHOTO, query()))
+            await until(lambda: len(cloud.calls) == 1)
+            await asyncio.to_thread(service.assistance.link.stop)
+            return await asyncio.wait_for(asked, 30)
+
+    answer = asyncio.run(run())
+    assert (answer.source, answer.verdict.hindrance) == ("edge", "link_down")

@@ -13,8 +13,9 @@ from builders.assisted import small_repository
 from edge.assistance import _beside_frames, assisted_service, open_store
 from edge.bootstrap import build_service
 from edge.errors import SettingsError
-from edge.fallback.budget import Limits
+from edge.fallback.budget import Limits, Spent, Window
 from edge.fallback.cloud import VertexOptions
+from edge.fallback.ledger import Ledger
 from edge.fallback.policy import Mode, Rules
 from edge.outbox.seal import AesGcm, NoSeal
 from edge.outbox.store import Quota
@@ -191,3 +192,11 @@ def test_an_import_beside_frames_leaves_the_interpreter_as_it_was(fails):
     assert gc.isenabled()
     assert gc.get_freeze_count() > frozen
     gc.unfreeze()
+
+
+def test_what_was_spent_before_a_restart_is_spent(wired, tmp_path):
+    file = tmp_path / "spent.json"
+    before = Spent(Window(1.0, 3, 30), Window(1.0, 7, 70))
+    Ledger(file).save(lambda: before)
+    service = wired(cloud_endpoint=ENDPOINT, cloud_calls_per_day=9, cloud_budget_file=file)
+    assert service.assistance.link.budget.spent == before

@@ -81,12 +81,18 @@ def build(
 
 
 @asynccontextmanager
-async def running(service: AssistedService, *, load: bool = True) -> AsyncIterator[AssistedService]:
-    """Its models loaded, its link up; stopped in the end."""
+async def running(
+    service: AssistedService, *, load: bool = True, forward: bool = True
+) -> AsyncIterator[AssistedService]:
+    """Its models loaded, its link up; stopped in the end. Without ``forward`` nobody asks the cloud but its callers."""
     if load:
         load_models(service)
-    service.start()
-    link = service.assistance.link
+    link, outbox = service.assistance.link, service.assistance.outbox
+    if forward:
+        service.start()
+    else:
+        for part in filter(None, (outbox, link)):
+            part.start()
     if link is not None:
         await until(lambda: link.state is LinkState.UP)
     try:
