@@ -87,3 +87,8 @@ def test_the_machines_clocks_are_each_what_they_are_called():
     assert before <= reading.wall <= time.time()
     assert 0 <= time.clock_gettime(time.CLOCK_BOOTTIME) - reading.since_boot < 60
     assert reading.boot == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def test_another_boot_is_another_one_also_when_it_has_lasted_longer():
+    before = Reading("a", 10.0, 50.0)
+    assert advance(500.0, before, Reading("b", 9_000.0, 50.0 + 3_600)) == 500.0 + 3_600

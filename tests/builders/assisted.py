@@ -83,12 +83,18 @@ def build(
 
 
 @asynccontextmanager
-async def running(service: EscalatingAnswerer, *, load: bool = True) -> AsyncIterator[EscalatingAnswerer]:
-    """Its models loaded, its link up; stopped in the end."""
+async def running(
+    service: EscalatingAnswerer, *, load: bool = True, forward: bool = True
+) -> AsyncIterator[EscalatingAnswerer]:
+    """Its models loaded, its link up; stopped in the end. Without ``forward`` nobody asks the cloud but its callers."""
     if load:
         service.load_models()
-    service.start()
-    link = service.cloud.link
+    link, outbox = service.assistance.link, service.assistance.outbox
+    if forward:
+        service.start()
+    else:
+        for part in filter(None, (outbox, link)):
+            part.start()
     if link is not None:
         await until(lambda: link.state is LinkState.UP)
     try:

@@ -137,3 +137,28 @@ def test_without_a_file_nothing_is_kept_and_all_is_known():
     ledger = Ledger(None)
     ledger.save(lambda: pytest.fail("nobody asks"))
     assert (ledger.known, ledger.fault, ledger.spent) == (True, None, Spent())
+
+
+def test_what_was_spent_is_asked_when_its_turn_has_come_and_not_before(tmp_path):
+    ledger, asked = Ledger(tmp_path / "budget.json"), []
+    writing, may_go_on = threading.Event(), threading.Event()
+
+    def first():
+        writing.set()
+        may_go_on.wait(30)
+        return spent(1)
+
+    def second():
+        asked.append(may_go_on.is_set())
+        return spent(2)
+
+    one, two = (threading.Thread(target=ledger.save, args=[what]) for what in (first, second))
+    one.start()
+    assert writing.wait(30)
+    two.start()
+    two.join(0.1)  # it waits
+    may_go_on.set()
+    one.join()
+    two.join()
+    assert asked == [True]
+    assert Ledger(tmp_path / "budget.json").spent == spent(2)

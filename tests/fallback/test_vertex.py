@@ -398,6 +398,19 @@ def test_bytes_that_are_no_image_are_not_sent(vertex):
     assert vertex.calls() == []
 
 
+def test_a_fault_of_ours_with_one_image_is_not_laid_at_the_clouds_door(vertex):
+    vertex.behave()
+    with pytest.raises(CloudNotAsked, match="TypeError"):
+        ask(vertex, question(image=None))
+    assert vertex.calls() == []
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
+def test_the_latency_is_told_in_milliseconds(vertex, rest):
+    vertex.behave(delay_s=0.2)
+    assert 200 <= ask(vertex, rest=rest, seconds=30).latency < 20_000
+
+
 @pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
 def test_a_probe_makes_no_call(vertex, rest):
     vertex.behave()
