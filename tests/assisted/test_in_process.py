@@ -102,8 +102,8 @@ def test_after_many_requests_that_end_so_everything_is_as_before(repository, clo
     clock, how = HandClock(), {"timeout_s": 0.1} if name == "late" else {}
 
     async def run():
-        service = build(repository, cloud, clock=clock, link={"most_calls": 2}, **how)
-        link = service.assistance.link
+        service = build(repository, cloud, clock=clock, link={"max_calls": 2}, **how)
+        link = service.cloud.link
         async with running(service):
             for _ in range(3):  # what is made once and stays: the pool's thread, the loop's own
                 cloud.told = []
@@ -115,7 +115,7 @@ def test_after_many_requests_that_end_so_everything_is_as_before(repository, clo
                     assert isinstance(answer, asyncio.CancelledError)
                 else:
                     blocked_by = HINDRANCES.get(name, "cloud_failed")
-                    assert (answer.verdict.blocked_by, answer.source) == (
+                    assert (answer.escalation.blocked_by, answer.source) == (
                         blocked_by,
                         "cloud" if blocked_by is None else "edge",
                     )
@@ -179,7 +179,7 @@ def test_with_too_little_time_left_the_cloud_is_not_asked(repository, cloud):
             return await service.infer(PHOTO, query())
 
     answer = asyncio.run(run())
-    assert (answer.source, answer.verdict.blocked_by) == ("edge", "no_time")
+    assert (answer.source, answer.escalation.blocked_by) == ("edge", "no_time")
     assert cloud.calls == []
 
 
@@ -253,7 +253,7 @@ def test_a_shadow_is_counted_as_agreed_differing_or_failed(repository, cloud):
             for number, outcome in enumerate(outcomes, 1):
                 cloud.told = [outcome]
                 answer = await service.infer(PHOTO, query(camera=f"gate {number}", top_k=1))
-                assert (answer.source, answer.verdict.action) == ("edge", "shadow")
+                assert (answer.source, answer.escalation.action) == ("edge", "shadow")
                 await until(lambda n=number: shadow()["shadow"]["compared"] + shadow()["shadow"]["failed"] == n)
                 status = shadow()["shadow"]
                 counts.append((status["compared"], status["agreed"], status["failed"]))
@@ -272,7 +272,7 @@ def test_a_shadow_is_counted_as_agreed_differing_or_failed(repository, cloud):
 
 def test_a_shadow_that_cannot_be_asked_is_no_comparison(repository, cloud):
     async def run():
-        service = build(repository, cloud, "shadow", link={"most_calls": 1})
+        service = build(repository, cloud, "shadow", link={"max_calls": 1})
         async with running(service):
             cloud.usual = hangs
             first, second = [await service.infer(PHOTO, query()) for _ in range(2)]
@@ -280,7 +280,7 @@ def test_a_shadow_that_cannot_be_asked_is_no_comparison(repository, cloud):
 
     first, second, service = asyncio.run(run())
     assert (first.action, second.action, second.blocked_by) == ("shadow", "accept", "busy")
-    assert (service.comparison.status()["compared"], service.comparison.status()["failed"]) == (0, 1)  # stopped
+    assert (service.cloud.shadow.status()["compared"], service.cloud.shadow.status()["failed"]) == (0, 1)  # stopped
 
 
 def test_a_trial_is_made_beside_an_answer_that_does_not_wait_for_it(repository, cloud):
@@ -288,7 +288,7 @@ def test_a_trial_is_made_beside_an_answer_that_does_not_wait_for_it(repository, 
 
     async def run():
         async with running(build(repository, cloud, clock=clock, timeout_s=7.0)) as service:
-            link = service.assistance.link
+            link = service.cloud.link
             cloud.told = [GONE, hangs]
             assert (await service.infer(PHOTO, query())).verdict.blocked_by == "timed_out"
             assert (await service.infer(PHOTO, query())).verdict.blocked_by == "link_down"
@@ -310,7 +310,7 @@ def test_what_the_trial_brings_settles_the_kept_frame_and_what_fails_leaves_it(r
     async def run():
         outbox = kept_in(tmp_path / "box")
         service = build(repository, cloud, clock=clock, outbox=outbox, ack_s=5.0)
-        link = service.assistance.link
+        link = service.cloud.link
         load, state = [], None
         async with running(service, forward=False):
             cloud.told = [GONE]
@@ -320,8 +320,8 @@ def test_what_the_trial_brings_settles_the_kept_frame_and_what_fails_leaves_it(r
                 clock.goes(BACKOFF_S)
                 await until(lambda: link.state is LinkState.HALF_OPEN)
                 answer = await service.infer(PHOTO + str(number).encode(), query())
-                load.append((answer.verdict.action, answer.verdict.outbox.state))
-                key = answer.verdict.outbox.key
+                load.append((answer.escalation.action, answer.escalation.outbox.state))
+                key = answer.escalation.outbox.key
                 await until(lambda: link.status()["calls_under_way"] == 0)
             await until(lambda: outbox.call(lambda store: store.get(key)).result(5).state == "settled")
             state = outbox.call(lambda store: store.get(key)).result(5)
@@ -351,7 +351,7 @@ def test_an_answer_waits_for_a_disk_that_hangs(repository, tmp_path, ack_s, dead
             answer = await service.infer(PHOTO, query(deadline_s))
             took = time.monotonic() - started
             may_go_on.set()
-        return answer.verdict, took
+        return answer.escalation, took
 
     verdict, took = asyncio.run(run())
     assert (verdict.action, verdict.blocked_by, verdict.outbox.state) == ("defer", "no_endpoint", state)
@@ -387,9 +387,9 @@ def test_forwarding_and_its_answers_end_with_the_service(repository, cloud, tmp_
         async with running(service):
             cloud.told = [CloudUnreachable("busy")]
             answer = await service.infer(PHOTO, query())
-            key = answer.verdict.outbox.key
+            key = answer.escalation.outbox.key
             await until(lambda: outbox.call(lambda store: store.get(key)).result(5).state == "settled")
-        assert not service.assistance.link._thread.is_alive()
+        assert not service.cloud.link._thread.is_alive()
         assert not outbox._thread.is_alive()
         return len(cloud.calls)
 
@@ -406,19 +406,19 @@ def test_more_places_are_given_while_the_cloud_takes_what_is_too_much_and_no_mor
         return count
 
     async def run():
-        service = build(repository, cloud, mode, queue_size=1, overflow=3, link={"most_calls": 1})
+        service = build(repository, cloud, mode, queue_size=1, overflow=3, link={"max_calls": 1})
         seen = [places(service)]
         async with running(service):
             seen.append(places(service))
             cloud.usual = hangs
-            busy = service.assistance.link.ask(ASKED, 60.0)
+            busy = service.cloud.link.submit(ASKED, 60.0)
             seen.append(places(service))
             busy.cancel()
-            await until(lambda: service.assistance.link.blocked_by is None)
+            await until(lambda: service.cloud.link.blocked_by is None)
             seen.append(places(service))
             cloud.usual = GONE
             with pytest.raises(CloudUnreachable):
-                await asyncio.wrap_future(service.assistance.link.ask(ASKED, 60.0))
+                await asyncio.wrap_future(service.cloud.link.submit(ASKED, 60.0))
             seen.append(places(service))
         return seen
 
@@ -470,14 +470,14 @@ def test_the_cloud_answers_for_a_model_that_does_not_serve_and_its_error_stands_
         return outcomes, entries
 
     (answer, refused, gone, unwanted), entries = asyncio.run(run())
-    assert (answer.source, answer.verdict.action, answer.verdict.reason) == ("cloud", "escalate", "edge_failed")
-    assert (answer.width, answer.height, answer.verdict.edge, answer.outputs) == (64, 48, None, None)
+    assert (answer.source, answer.escalation.action, answer.escalation.reason) == ("cloud", "escalate", "edge_failed")
+    assert (answer.width, answer.height, answer.escalation.edge, answer.outputs) == (64, 48, None, None)
     assert (answer.stages.infer, answer.queue) == (0.0, 0.0)
     (entry,) = entries  # the same frame: one entry
     for message in (refused, gone):
         assert f"is kept in the outbox ({entry.key})" in message
     assert "kept" not in unwanted
-    assert (entry.reason, entry.certainty, entry.label, list(entry.items)) == ("edge_failed", 0.0, "", [])
+    assert (entry.reason, entry.confidence, entry.label, list(entry.items)) == ("edge_failed", 0.0, "", [])
 
 
 def test_a_spent_budget_is_renewed_for_the_service_when_its_time_is_over(repository, cloud, tmp_path):
@@ -491,7 +491,7 @@ def test_a_spent_budget_is_renewed_for_the_service_when_its_time_is_over(reposit
             for seconds in (0, 0, 0, 86_399, 2):
                 clock.goes(seconds)
                 answer = await service.infer(PHOTO, query())
-                seen.append((answer.source, answer.verdict.blocked_by))
+                seen.append((answer.source, answer.escalation.blocked_by))
         return seen
 
     spent = ("edge", "budget_spent")
@@ -543,7 +543,7 @@ def test_what_was_forwarded_is_told_to_the_webhook_which_ends_with_the_service(r
         async with running(service):
             cloud.told = [CloudUnreachable("busy")]
             answer = await service.infer(PHOTO, query())
-            key = answer.verdict.outbox.key
+            key = answer.escalation.outbox.key
             await until(lambda: outbox.call(lambda store: store.get(key)).result(5).telling == "told")
         return key
 
@@ -582,18 +582,18 @@ def test_a_model_that_comes_with_a_rule_that_is_none_is_served_by_the_owners_rul
 
 def test_a_link_whose_last_place_was_taken_meanwhile_leaves_the_edges_answer(repository, cloud):
     async def run():
-        service = build(repository, cloud, link={"most_calls": 1})
+        service = build(repository, cloud, link={"max_calls": 1})
         async with running(service):
             cloud.usual = hangs
 
             async def another_is_first():
-                service.assistance.link.ask(ASKED, 60.0)
+                service.cloud.link.submit(ASKED, 60.0)
                 await asyncio.sleep(60)
 
             return await service.infer(PHOTO, query(gone=another_is_first))
 
     answer = asyncio.run(run())
-    assert (answer.source, answer.verdict.blocked_by) == ("edge", "link_down")
+    assert (answer.source, answer.escalation.blocked_by) == ("edge", "link_down")
 
 
 def test_a_trial_that_another_made_meanwhile_leaves_the_edges_answer(repository, cloud, tmp_path):
@@ -602,7 +602,7 @@ def test_a_trial_that_another_made_meanwhile_leaves_the_edges_answer(repository,
     async def run():
         outbox = kept_in(tmp_path / "box")
         service = build(repository, cloud, clock=clock, outbox=outbox, ack_s=20.0)
-        link = service.assistance.link
+        link = service.cloud.link
         async with running(service, forward=False):
             cloud.told = [GONE, hangs]
             await service.infer(PHOTO + b"0", query())
@@ -612,12 +612,12 @@ def test_a_trial_that_another_made_meanwhile_leaves_the_edges_answer(repository,
             await until(stuck.is_set)
             asked = asyncio.create_task(service.infer(PHOTO, query()))
             await until(lambda: outbox.status()["queued_bytes"] > 0)  # it waits for the disk
-            link.ask(ASKED, 60.0)
+            link.submit(ASKED, 60.0)
             may_go_on.set()
             return await asked
 
     answer = asyncio.run(run())
-    assert (answer.source, answer.verdict.action, answer.verdict.outbox.state) == ("edge", "try", "kept")
+    assert (answer.source, answer.escalation.action, answer.escalation.outbox.state) == ("edge", "try", "kept")
     assert len(cloud.calls) == 2
 
 
@@ -628,8 +628,8 @@ def test_a_link_that_stops_under_a_frame_leaves_the_edges_answer(repository, clo
             cloud.usual = hangs
             asked = asyncio.create_task(service.infer(PHOTO, query()))
             await until(lambda: len(cloud.calls) == 1)
-            await asyncio.to_thread(service.assistance.link.stop)
+            await asyncio.to_thread(service.cloud.link.stop)
             return await asyncio.wait_for(asked, 30)
 
     answer = asyncio.run(run())
-    assert (answer.source, answer.verdict.blocked_by) == ("edge", "link_down")
+    assert (answer.source, answer.escalation.blocked_by) == ("edge", "link_down")

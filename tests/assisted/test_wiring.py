@@ -43,7 +43,7 @@ def wired(tmp_path):
 
 def options(service) -> VertexOptions:
     """What the client will be made with."""
-    return service.assistance.link._connect.args[0]
+    return service.cloud.link._connect.args[0]
 
 
 CAPS = {
@@ -74,9 +74,9 @@ def test_every_setting_of_the_cloud_comes_to_its_place(wired, tmp_path):
         queue_size=6,
         max_held_bytes=1 << 30,
     )
-    link, assistance = service.assistance.link, service.assistance
+    link, assistance = service.cloud.link, service.cloud
     assert link.budget.limits == Limits(0.5, 11, 12, 13.0, 14.0, 15.0)
-    assert (link.most_calls, assistance.overflow) == (5, 5)
+    assert (link.max_calls, assistance.overflow) == (5, 5)
     assert link._ledger.file == tmp_path / "spent.json"
     assert options(service) == VertexOptions(
         ENDPOINT, "http://127.0.0.1:9", rest=True, anonymous=True, credentials=None, max_pixels=777_777,
@@ -99,7 +99,7 @@ def test_where_little_is_set_the_cloud_is_googles_and_asked_as_automl_is(wired, 
     assert options(service).host == "europe-west4-aiplatform.googleapis.com"
     assert not options(service).plain
     assert options(wired(cloud_endpoint=ENDPOINT)).credentials is None
-    assert service.assistance.link._ledger.file is None
+    assert service.cloud.link._ledger.file is None
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_each_cap_needs_a_file_and_finds_one_in_the_outbox(wired, tmp_path, cap)
     with pytest.raises(SettingsError, match="remembered"):
         wired(cloud_endpoint=ENDPOINT, **{cap: CAPS[cap]})
     service = wired(cloud_endpoint=ENDPOINT, outbox_dir=tmp_path / "box", **{cap: CAPS[cap]})
-    assert service.assistance.link._ledger.file == tmp_path / "box" / "budget.json"
+    assert service.cloud.link._ledger.file == tmp_path / "box" / "budget.json"
 
 
 def test_every_setting_of_the_outbox_comes_to_its_place(wired, tmp_path):
@@ -137,7 +137,7 @@ def test_every_setting_of_the_outbox_comes_to_its_place(wired, tmp_path):
         "outbox_webhook_secret": "s3cret",
     }
     service = wired(cloud_endpoint=ENDPOINT, **settings)
-    assistance = service.assistance
+    assistance = service.cloud
     assert assistance.ack_s == 0.25
     assert assistance.outbox.folder == tmp_path / "box"
     assert (assistance.webhook._url, assistance.webhook._secret) == ("http://127.0.0.1:9/results", "s3cret")
@@ -199,4 +199,4 @@ def test_what_was_spent_before_a_restart_is_spent(wired, tmp_path):
     before = Spent(Window(1.0, 3, 30), Window(1.0, 7, 70))
     Ledger(file).save(lambda: before)
     service = wired(cloud_endpoint=ENDPOINT, cloud_calls_per_day=9, cloud_budget_file=file)
-    assert service.assistance.link.budget.spent == before
+    assert service.cloud.link.budget.spent == before

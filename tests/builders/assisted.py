@@ -89,7 +89,7 @@ async def running(
     """Its models loaded, its link up; stopped in the end. Without ``forward`` nobody asks the cloud but its callers."""
     if load:
         service.load_models()
-    link, outbox = service.assistance.link, service.assistance.outbox
+    link, outbox = service.cloud.link, service.cloud.outbox
     if forward:
         service.start()
     else:

@@ -398,7 +398,7 @@ def test_bytes_that_are_no_image_are_not_sent(vertex):
     assert vertex.calls() == []
 
 
-def test_a_fault_of_ours_with_one_image_is_not_laid_at_the_clouds_door(vertex):
+def test_a_fault_of_ours_with_one_image_is_not_laid_at_the_clouds_routes(vertex):
     vertex.behave()
     with pytest.raises(CloudNotAsked, match="TypeError"):
         ask(vertex, question(image=None))

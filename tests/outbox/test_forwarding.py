@@ -197,11 +197,11 @@ def test_a_round_ends_when_all_of_it_are_through_though_one_has_failed_at_once(o
     _, slow = keep(outbox, "a", "b")
 
     class Uneven(Cloud):
-        async def ask(self, entry, image):
+        async def call(self, entry, image):
             if image.startswith(b"a"):
                 raise RuntimeError
             await asyncio.sleep(0.4)
-            return await super().ask(entry, image)
+            return await super().call(entry, image)
 
     cloud = Uneven()
 
