@@ -29,15 +29,29 @@ def name_of(requirement: str) -> str:
 def dependencies(*, lite: bool) -> list[str]:
     """The project's own list; for lite without the two large ones."""
     project = tomllib.loads((HERE.parent / "pyproject.toml").read_text("utf-8"))["project"]
-    return [each for each in project["dependencies"] if not (lite and name_of(each) in LEFT_OUT_OF_LITE)]
+    return [
+        each for each in project["dependencies"] if not (lite and name_of(each) in LEFT_OUT_OF_LITE)
+    ]
 
 
 def resolve(requirements: list[str], pins: Path | None = None) -> list[str]:
     """Everything that pip would install for them, pinned, in the order of the names."""
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--dry-run",
+        "--ignore-installed",
+        "--report",
+        "-",
+    ]
     constraint = ["--constraint", str(pins)] if pins else []
     report = json.loads(
-        subprocess.run([*pip, *constraint, *requirements], stdout=subprocess.PIPE, check=True).stdout  # noqa: S603 -- no words but ours
+        subprocess.run(
+            [*pip, *constraint, *requirements], stdout=subprocess.PIPE, check=True
+        ).stdout  # noqa: S603 -- no words but ours
     )
     chosen = (each["metadata"] for each in report["install"])
     return sorted(f"{name_of(each['name'])}=={each['version']}" for each in chosen)

@@ -35,7 +35,9 @@ class Scope(StrEnum):
 
 def _known_hash(value: str) -> str:
     if not _HASH.fullmatch(value):
-        raise ValueError("must be sha256: and 64 hex digits (the hash of the key, never the key itself)")
+        raise ValueError(
+            "must be sha256: and 64 hex digits (the hash of the key, never the key itself)"
+        )
     return value
 
 
@@ -72,7 +74,9 @@ def parse_keys(value: Any) -> Any:
     except ValueError as error:
         raise ValueError(f"is not JSON ({error})") from None
     if not isinstance(keys, dict):
-        raise ValueError('must be a JSON object such as {"line1": {"hash": "sha256:...", "scopes": ["predict"]}}')  # noqa: TRY004 -- pydantic reads ValueError
+        raise ValueError(
+            'must be a JSON object such as {"line1": {"hash": "sha256:...", "scopes": ["predict"]}}'
+        )  # noqa: TRY004 -- pydantic reads ValueError
     return keys
 
 

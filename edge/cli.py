@@ -56,7 +56,9 @@ def _settings(*names: str) -> Callable[..., Any]:
     """The flags of several settings, and of the file that holds them."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
-        command = click.option("--config", type=_PATH, help="A TOML file with settings. Also EDGE_CONFIG.")(command)
+        command = click.option(
+            "--config", type=_PATH, help="A TOML file with settings. Also EDGE_CONFIG."
+        )(command)
         for name in reversed(names):
             command = _setting(name)(command)
         return command
@@ -94,11 +96,19 @@ def health(config: Path | None, **flags: Any) -> None:
 
 @main.command()
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
-@click.option("--model", help="Name of a model, or the path of an export. The default model if not given.")
+@click.option(
+    "--model", help="Name of a model, or the path of an export. The default model if not given."
+)
 @click.option("--top-k", type=click.IntRange(min=1), help="Show at most so many predictions.")
-@click.option("--threshold", type=click.FloatRange(0, 1), help="Leave out predictions under this score.")
+@click.option(
+    "--threshold", type=click.FloatRange(0, 1), help="Leave out predictions under this score."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line, one an image.")
-@click.option("--draw", type=_PATH, help="Write the pictures with what was seen: a file for one image, else a folder.")
+@click.option(
+    "--draw",
+    type=_PATH,
+    help="Write the pictures with what was seen: a file for one image, else a folder.",
+)
 @_settings("models", "workers", "max_pixels", "exact_decode")
 def predict(config: Path | None, **arguments: Any) -> None:
     """Say what is on images: files, folders, or quoted patterns such as 'photos/*.jpg'."""
@@ -126,7 +136,11 @@ def inspect(export: Path, *, as_json: bool) -> None:
     type=click.Choice([scope.value for scope in Scope]),
     help="What the key opens: frames and the kiosk; the wall; everything. Several are possible.",
 )  # fmt: skip
-@click.option("--expires", type=click.DateTime(["%Y-%m-%d"]), help="The last day (UTC) on which the key is good.")
+@click.option(
+    "--expires",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The last day (UTC) on which the key is good.",
+)
 def key(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None:
     """Make an API key called NAME; print it once, and the setting that makes the service know it."""
     from edge.commands.key import run
@@ -135,10 +149,16 @@ def key(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None:
 
 
 @main.command()
-@click.option("--model", help="Name of a model, or the path of an export. The default model if not given.")
+@click.option(
+    "--model", help="Name of a model, or the path of an export. The default model if not given."
+)
 @click.option("--quick", is_flag=True, help="Half a minute for a first impression, instead of six.")
-@click.option("--seconds", type=click.FloatRange(min=0.1), help="Seconds of each point, without its warm-up.")
-@click.option("--black-hole", is_flag=True, help="Measure what a cloud whose network vanished costs a frame.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=0.1), help="Seconds of each point, without its warm-up."
+)
+@click.option(
+    "--black-hole", is_flag=True, help="Measure what a cloud whose network vanished costs a frame."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def bench(**arguments: Any) -> None:
     """Measure the server on this machine against the bare work: decode, resize, invoke. Settings as for serve."""
@@ -161,10 +181,14 @@ _STATES = click.Choice(["waiting", "settled", "set_aside", "record"])
 
 @outbox.command(name="list")
 @click.option("--state", type=_STATES, help="Only entries of that state.")
-@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line, one an entry.")
 @_settings(*_OUTBOX_SETTINGS)
-def outbox_list(config: Path | None, state: str | None, limit: int, *, as_json: bool, **flags: Any) -> None:
+def outbox_list(
+    config: Path | None, state: str | None, limit: int, *, as_json: bool, **flags: Any
+) -> None:
     """Print the entries in their order."""
     from edge.commands.outbox import show_all
 
@@ -194,7 +218,11 @@ def outbox_show(key: str, config: Path | None, image: Path | None, **flags: Any)
     help="Whose labels are trusted: the online model's, else the edge's, or nobody's.",
 )
 @click.option(
-    "--threshold", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Least score of a label."
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Least score of a label.",
 )
 @_settings(*_OUTBOX_SETTINGS)
 def outbox_export(folder: Path, config: Path | None, **given: Any) -> None:
@@ -217,9 +245,17 @@ def outbox_retry(keys: tuple[str, ...], config: Path | None, **flags: Any) -> No
 
 @outbox.command(name="purge")
 @click.argument("keys", nargs=-1, metavar="[KEY]...")
-@click.option("--state", "states", type=_STATES, multiple=True, help="All entries of that state; may be repeated.")
+@click.option(
+    "--state",
+    "states",
+    type=_STATES,
+    multiple=True,
+    help="All entries of that state; may be repeated.",
+)
 @_settings(*_OUTBOX_SETTINGS)
-def outbox_purge(keys: tuple[str, ...], config: Path | None, states: tuple[str, ...], **flags: Any) -> None:
+def outbox_purge(
+    keys: tuple[str, ...], config: Path | None, states: tuple[str, ...], **flags: Any
+) -> None:
     """Drop entries for good."""
     from edge.commands.outbox import purge
 

@@ -64,7 +64,10 @@ class SteadyClock:
     """Steady seconds, going on from where an earlier process left them. May be read from any thread."""
 
     def __init__(
-        self, steady: float = 0.0, reading: Reading | None = None, read: Callable[[], Reading] = read_clocks
+        self,
+        steady: float = 0.0,
+        reading: Reading | None = None,
+        read: Callable[[], Reading] = read_clocks,
     ) -> None:
         self._read = read
         self._mark = (steady, reading or read())  # one value, so that threads never see half of it

@@ -21,7 +21,9 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 _FACTS = "edge_facts"
 
-_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode  # made once: 4 us a line
+_to_json = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), default=str
+).encode  # made once: 4 us a line
 
 _QUIET = ("uvicorn.error", "asyncio")
 """Loggers whose news of every start and stop is ours to tell."""
@@ -73,9 +75,15 @@ class ConsoleFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as a person reads it."""
-        time = datetime.fromtimestamp(record.created).astimezone().isoformat(" ", "milliseconds")[11:23]
+        time = (
+            datetime.fromtimestamp(record.created)
+            .astimezone()
+            .isoformat(" ", "milliseconds")[11:23]
+        )
         words = [time, record.levelname, record.getMessage()]
-        words += [f"{name}={value}" for name, value in getattr(record, _FACTS, {}).items() if value != ""]
+        words += [
+            f"{name}={value}" for name, value in getattr(record, _FACTS, {}).items() if value != ""
+        ]
         if (identity := request_id.get()) is not None:
             words.append(f"request_id={identity}")
         if record.exc_info:

@@ -35,7 +35,25 @@ UNKNOWN = "unknown"
 
 STAGES = ("queue", "decode", "preprocess", "infer", "postprocess")
 
-_BUCKETS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_BUCKETS = (
+    0.0005,
+    0.001,
+    0.002,
+    0.003,
+    0.005,
+    0.0075,
+    0.01,
+    0.015,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1,
+    2.5,
+    5,
+    10,
+)
 
 # When a series began is of no use to a dashboard, and doubles what is scraped.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -96,7 +114,10 @@ class Metrics:
         name = answer.model.name
         series = self._good_frames.get(name)
         if series is None:  # `labels` costs more than the counting
-            series = self._frames.labels(name, OK), [self._stage_seconds.labels(name, stage) for stage in STAGES]
+            series = (
+                self._frames.labels(name, OK),
+                [self._stage_seconds.labels(name, stage) for stage in STAGES],
+            )
             self._good_frames[name] = series
         count, (queue, decode, preprocess, infer, postprocess) = series
         count.inc()
@@ -140,20 +161,42 @@ class _Snapshot(Collector):
         service, pool, repository = self._service, self._service.pool, self._service.repository
         yield InfoMetricFamily("edge", "The service's version.", {"version": __version__})
         for name, words, value in (
-            ("edge_ready", "1 where the default model serves, none is loading, and the service is not stopping.", self._is_ready),
-            ("edge_requests_in_flight", "Requests admitted and not answered yet.", service.admission.in_flight),
-            ("edge_requests_in_flight_limit", "Beyond so many a request is refused.", service.admission.max_in_flight),
+            (
+                "edge_ready",
+                "1 where the default model serves, none is loading, and the service is not stopping.",
+                self._is_ready,
+            ),
+            (
+                "edge_requests_in_flight",
+                "Requests admitted and not answered yet.",
+                service.admission.in_flight,
+            ),
+            (
+                "edge_requests_in_flight_limit",
+                "Beyond so many a request is refused.",
+                service.admission.max_in_flight,
+            ),
             ("edge_held_bytes", "Bytes of request bodies in memory.", service.admission.held_bytes),
-            ("edge_held_bytes_limit", "Beyond so many a request is refused.", service.admission.max_held_bytes),
+            (
+                "edge_held_bytes_limit",
+                "Beyond so many a request is refused.",
+                service.admission.max_held_bytes,
+            ),
             ("edge_queue_frames", "Frames that no worker has taken yet.", pool.waiting),
             ("edge_queue_limit", "Frames that may wait.", pool.queue_size),
-            ("edge_queue_oldest_age_seconds", "How long the first frame in the queue has waited.", pool.oldest_wait_s),
+            (
+                "edge_queue_oldest_age_seconds",
+                "How long the first frame in the queue has waited.",
+                pool.oldest_wait_s,
+            ),
             ("edge_workers", "Frames that can be computed at the same time.", pool.workers),
             ("edge_workers_busy", "Workers at work.", pool.busy),
         ):
             yield GaugeMetricFamily(name, words, float(value))
         states = GaugeMetricFamily(
-            "edge_model_state", "1 for the state a model's version is in.", labels=("model", "version", "state")
+            "edge_model_state",
+            "1 for the state a model's version is in.",
+            labels=("model", "version", "state"),
         )
         about = InfoMetricFamily("edge_model", "The versions on hand.", labels=("model", "version"))
         for status in repository.statuses():
@@ -181,22 +224,42 @@ def _cloud_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:
     """The link and the outbox, where they are configured; see the `status` of each."""
     if link := status.get("link"):
         budget = link["budget"]
-        yield GaugeMetricFamily("edge_link_up", "1 where the online model can be asked.", float(link["state"] == "up"))
-        yield GaugeMetricFamily("edge_cloud_calls_today", "Calls in these 24 hours.", float(budget["calls_today"]))
-        yield GaugeMetricFamily("edge_cloud_cost_today", "What they cost.", float(budget["cost_today"]))
         yield GaugeMetricFamily(
-            "edge_cloud_calls_this_month", "Calls in these 30 days.", float(budget["calls_this_month"])
+            "edge_link_up", "1 where the online model can be asked.", float(link["state"] == "up")
+        )
+        yield GaugeMetricFamily(
+            "edge_cloud_calls_today", "Calls in these 24 hours.", float(budget["calls_today"])
+        )
+        yield GaugeMetricFamily(
+            "edge_cloud_cost_today", "What they cost.", float(budget["cost_today"])
+        )
+        yield GaugeMetricFamily(
+            "edge_cloud_calls_this_month",
+            "Calls in these 30 days.",
+            float(budget["calls_this_month"]),
         )
         shadow = status["shadow"]
-        yield CounterMetricFamily("edge_shadow_compared", "Frames both sides answered.", float(shadow["compared"]))
-        yield CounterMetricFamily("edge_shadow_agreed", "Of these, those told the same.", float(shadow["agreed"]))
+        yield CounterMetricFamily(
+            "edge_shadow_compared", "Frames both sides answered.", float(shadow["compared"])
+        )
+        yield CounterMetricFamily(
+            "edge_shadow_agreed", "Of these, those told the same.", float(shadow["agreed"])
+        )
     if outbox := status.get("outbox"):
         fault = float(outbox["fault"] is not None)
-        yield GaugeMetricFamily("edge_outbox_fault", "1 where frames cannot be kept: a full disk, say.", fault)
-        yield GaugeMetricFamily("edge_outbox_bytes", "Bytes that the outbox holds.", float(outbox.get("bytes", 0)))
+        yield GaugeMetricFamily(
+            "edge_outbox_fault", "1 where frames cannot be kept: a full disk, say.", fault
+        )
+        yield GaugeMetricFamily(
+            "edge_outbox_bytes", "Bytes that the outbox holds.", float(outbox.get("bytes", 0))
+        )
         queued, write_s = float(outbox["queued_bytes"]), float(outbox["write_s"])
-        yield GaugeMetricFamily("edge_outbox_queued_bytes", "Bytes of images that wait for the disk.", queued)
-        yield GaugeMetricFamily("edge_outbox_write_seconds", "What the disk took for the last frames.", write_s)
+        yield GaugeMetricFamily(
+            "edge_outbox_queued_bytes", "Bytes of images that wait for the disk.", queued
+        )
+        yield GaugeMetricFamily(
+            "edge_outbox_write_seconds", "What the disk took for the last frames.", write_s
+        )
         entries = GaugeMetricFamily("edge_outbox_entries", "Entries, by state.", labels=("state",))
         for state in EntryState:
             entries.add_metric((state,), float(outbox.get(state, 0)))

@@ -34,7 +34,9 @@ async def in_background(work: Callable[[], T]) -> T:
         result, error = None, None
         try:
             result = work()
-        except BaseException as raised:  # handed to whoever awaits, also a panic of an extension module
+        except (
+            BaseException
+        ) as raised:  # handed to whoever awaits, also a panic of an extension module
             error = raised
         with suppress(RuntimeError):  # the loop is gone: nobody waits any more
             loop.call_soon_threadsafe(settle, result, error)

@@ -12,7 +12,9 @@ ROOT = Path(__file__).resolve().parent.parent
 # Taken out of the environment: every other EDGE_ variable is a setting, and an unknown one stops the service.
 SHARED = Path(os.environ.pop("EDGE_SHARED", ROOT.parent / "shared"))
 EXPORTS = SHARED / "exports"
-NO_SKIPS = os.environ.pop("EDGE_NO_SKIPS", "") == "1"  # set where everything is there that a test may need
+NO_SKIPS = (
+    os.environ.pop("EDGE_NO_SKIPS", "") == "1"
+)  # set where everything is there that a test may need
 NO_EXPORTS = f"the shared exports are not at {SHARED}; set EDGE_SHARED"
 
 
@@ -40,7 +42,9 @@ def golden_runs() -> list[dict[str, Any]]:
     """The recorded outputs of the real exports that are served; empty where they are not there."""
     file = EXPORTS / "golden.json"
     runs = json.loads(file.read_text())["runs"] if file.is_file() else []
-    return [run for run in runs if not run["model"].startswith("traffic-video")]  # refused: it has LSTM state
+    return [
+        run for run in runs if not run["model"].startswith("traffic-video")
+    ]  # refused: it has LSTM state
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -21,7 +21,9 @@ def repository(tmp_path):
     for name in ("a", "b"):
         (tmp_path / "models" / name).mkdir(parents=True)
         (tmp_path / "models" / name / "model.tflite").write_bytes(classifier())
-        (tmp_path / "models" / name / "dict.txt").write_text("\n".join(f"label {i}" for i in range(12)))
+        (tmp_path / "models" / name / "dict.txt").write_text(
+            "\n".join(f"label {i}" for i in range(12))
+        )
     return tmp_path / "models"
 
 
@@ -39,8 +41,14 @@ def built(repository):
 
 
 def test_the_bounds_of_the_service_are_those_that_are_set(built):
-    service = built(workers=3, queue_size=5, max_held_bytes=70 << 20, max_pixels=1234, exact_decode=True)
-    assert (service.pool.workers, service.pool.queue_size, service.admission.max_in_flight) == (3, 5, 8)
+    service = built(
+        workers=3, queue_size=5, max_held_bytes=70 << 20, max_pixels=1234, exact_decode=True
+    )
+    assert (service.pool.workers, service.pool.queue_size, service.admission.max_in_flight) == (
+        3,
+        5,
+        8,
+    )
     assert service.max_held_bytes == 70 << 20
     assert (service.decoding.max_pixels, service.decoding.exact) == (1234, True)
 
@@ -65,10 +73,15 @@ def test_the_default_model_is_the_one_that_is_set(repository):
     assert build_repository(Settings(models=repository, default_model="b")).default == "b"
 
 
-def test_what_is_set_goes_before_what_is_mounted_and_that_before_what_is_embedded(repository, tmp_path):
+def test_what_is_set_goes_before_what_is_mounted_and_that_before_what_is_embedded(
+    repository, tmp_path
+):
     mounts = f"{tmp_path / 'nothing'}::{repository / 'a'}:{repository / 'b'}"
     assert build_repository(Settings(model_mounts=mounts)).path == repository / "a"
-    assert build_repository(Settings(models=repository / "b", model_mounts=mounts)).path == repository / "b"
+    assert (
+        build_repository(Settings(models=repository / "b", model_mounts=mounts)).path
+        == repository / "b"
+    )
     assert build_repository(Settings(model_mounts=str(tmp_path / "nothing"))).path == MODELS
 
 
@@ -123,10 +136,16 @@ service.pool.close()
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to give memory back")
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="only glibc is told to give memory back"
+)
 def test_a_large_images_memory_goes_back_as_soon_as_it_is_freed():
     """glibc itself keeps it from the second one on."""
     run = subprocess.run(
-        [sys.executable, "-c", LARGE_BLOCK], cwd=ROOT, env=clean_environment(), capture_output=True, check=True
+        [sys.executable, "-c", LARGE_BLOCK],
+        cwd=ROOT,
+        env=clean_environment(),
+        capture_output=True,
+        check=True,
     )
     assert json.loads(run.stdout) < 10

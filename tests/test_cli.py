@@ -18,7 +18,9 @@ LABELS = [f"label {i}" for i in range(12)]
 
 
 def edge(*arguments, **environment):
-    return CliRunner().invoke(main, list(map(str, arguments)), env=environment, catch_exceptions=False)
+    return CliRunner().invoke(
+        main, list(map(str, arguments)), env=environment, catch_exceptions=False
+    )
 
 
 def in_a_process(root, *arguments):
@@ -70,7 +72,9 @@ def test_nothing_but_an_image_is_needed(shipped, repository_root):
     done = in_a_process(repository_root, "predict", shipped / "coffee.jpg")
     assert done.returncode == 0
     assert "espresso" in done.stdout
-    assert all(line.startswith("INFO: Created TensorFlow Lite") for line in done.stderr.splitlines()), "LiteRT's own"
+    assert all(
+        line.startswith("INFO: Created TensorFlow Lite") for line in done.stderr.splitlines()
+    ), "LiteRT's own"
 
 
 def test_a_json_line_an_image_in_the_order_they_were_named(export, photos):
@@ -86,7 +90,9 @@ def test_a_json_line_an_image_in_the_order_they_were_named(export, photos):
 def test_folders_with_what_lies_below_and_patterns_are_images_too(export, photos):
     def files(*names):
         done = edge("predict", *names, "--model", export, "--json")
-        return [json.loads(line)["file"].removeprefix(f"{photos}/") for line in done.stdout.splitlines()]
+        return [
+            json.loads(line)["file"].removeprefix(f"{photos}/") for line in done.stdout.splitlines()
+        ]
 
     assert files(photos) == ["a.jpg", "b.PNG", "below/c.webp"]
     assert files(photos / "*.jpg") == ["a.jpg"]
@@ -123,7 +129,10 @@ def test_a_broken_image_is_its_own_line_and_the_others_are_answered(export, phot
     ("arguments", "words"),
     [
         (["predict", "gone.jpg"], "No image is at gone.jpg"),
-        (["predict", "{photos}/a.jpg", "--model", "other", "--models", "{export}"], "There is no model 'other'"),
+        (
+            ["predict", "{photos}/a.jpg", "--model", "other", "--models", "{export}"],
+            "There is no model 'other'",
+        ),
         (["predict", "{photos}/a.jpg", "--model", "{photos}"], "photos holds no export"),
         (["predict", "{photos}/a.jpg", "--workers", "0"], "--workers = 0"),
         (["predict", "{photos}/a.jpg", "--config", "gone.toml"], "gone.toml is not there"),
@@ -132,7 +141,9 @@ def test_a_broken_image_is_its_own_line_and_the_others_are_answered(export, phot
         (["inspect", "{photos}/notes.txt"], "not a TFLite file"),
     ],
 )
-def test_what_cannot_be_done_at_all_is_one_line_on_stderr_and_exit_2(arguments, words, export, photos):
+def test_what_cannot_be_done_at_all_is_one_line_on_stderr_and_exit_2(
+    arguments, words, export, photos
+):
     done = edge(*(argument.format(photos=photos, export=export) for argument in arguments))
     assert done.exit_code == 2
     assert done.stdout == ""
@@ -156,7 +167,9 @@ def test_an_image_that_cannot_be_read_is_not_called_corrupt(export, photos):
 
 @pytest.mark.parametrize("below", ["drawn.png", "folder"])
 def test_pictures_that_cannot_be_written_are_one_line_and_exit_2(below, export, photos):
-    done = edge("predict", photos / "a.jpg", "--model", export, "--draw", photos / "notes.txt" / below)
+    done = edge(
+        "predict", photos / "a.jpg", "--model", export, "--draw", photos / "notes.txt" / below
+    )
     assert done.exit_code == 2
     assert "cannot be written to" in done.stderr
     assert done.stderr.startswith("edge: ")
@@ -178,14 +191,23 @@ def outbox(tmp_path):
         (["export", "{photos}/notes.txt/training"], "cannot be written to"),
     ],
 )
-def test_an_outbox_command_that_cannot_be_done_is_one_line_and_exit_2(arguments, words, outbox, photos):
-    done = edge("outbox", *(argument.format(photos=photos) for argument in arguments), "--outbox-dir", outbox)
+def test_an_outbox_command_that_cannot_be_done_is_one_line_and_exit_2(
+    arguments, words, outbox, photos
+):
+    done = edge(
+        "outbox",
+        *(argument.format(photos=photos) for argument in arguments),
+        "--outbox-dir",
+        outbox,
+    )
     assert done.exit_code == 2
     assert done.stderr.startswith("edge: ")
     assert words in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--top-k", "0"], ["--threshold", "2"], ["--threshold", "x"], ["--unknown"]])
+@pytest.mark.parametrize(
+    "arguments", [["--top-k", "0"], ["--threshold", "2"], ["--threshold", "x"], ["--unknown"]]
+)
 def test_a_wrong_option_is_exit_2_with_its_name(arguments, photos):
     done = edge("predict", photos / "a.jpg", *arguments)
     assert done.exit_code == 2
@@ -195,13 +217,18 @@ def test_a_wrong_option_is_exit_2_with_its_name(arguments, photos):
 def test_limits_are_settings_of_the_command_too(export, photos):
     done = edge("predict", photos / "a.jpg", "--model", export, "--json", "--max-pixels", 100)
     assert json.loads(done.stdout)["error"]["code"] == "image_too_large"
-    by_environment = edge("predict", photos / "a.jpg", "--json", EDGE_MAX_PIXELS="100", EDGE_MODELS=str(export))
+    by_environment = edge(
+        "predict", photos / "a.jpg", "--json", EDGE_MAX_PIXELS="100", EDGE_MODELS=str(export)
+    )
     assert json.loads(by_environment.stdout)["error"]["code"] == "image_too_large"
 
 
 def test_a_picture_is_drawn_into_the_file_named(shipped, tmp_path):
     out = tmp_path / "drawn.png"
-    assert edge("predict", shipped / "astronaut.jpg", "--model", "objects", "--draw", out).exit_code == 0
+    assert (
+        edge("predict", shipped / "astronaut.jpg", "--model", "objects", "--draw", out).exit_code
+        == 0
+    )
     with Image.open(out) as drawn, Image.open(shipped / "astronaut.jpg") as photo:
         assert drawn.size == photo.size
         assert drawn.tobytes() != photo.convert("RGB").tobytes()
@@ -210,37 +237,63 @@ def test_a_picture_is_drawn_into_the_file_named(shipped, tmp_path):
 def test_several_pictures_are_drawn_into_a_folder_none_over_another(export, photos, tmp_path):
     (photos / "below/a.png").write_bytes(encode(quadrants(), "PNG"))
     assert edge("predict", photos, "--model", export, "--draw", tmp_path / "out").exit_code == 0
-    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["a-2.jpg", "a.jpg", "b.jpg", "c.jpg"]
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
+        "a-2.jpg",
+        "a.jpg",
+        "b.jpg",
+        "c.jpg",
+    ]
 
 
 def test_inspect_tells_a_person_what_the_export_is_and_where_each_fact_was_read(export):
     words = " ".join(edge("inspect", export).stdout.split())
-    for fact in ("classification", "SOFTMAX", "uint8 [1, 2, 2, 3]", "label 0", "dict.txt", "stretched", "bilinear"):
+    for fact in (
+        "classification",
+        "SOFTMAX",
+        "uint8 [1, 2, 2, 3]",
+        "label 0",
+        "dict.txt",
+        "stretched",
+        "bilinear",
+    ):
         assert fact in words
 
 
 def test_inspect_tells_a_program_the_same(export):
-    (export / "model.toml").write_text('display_name = "Tiny"\nresize = "center_crop"\ncrop_fraction = 0.5\ntop_k = 2')
+    (export / "model.toml").write_text(
+        'display_name = "Tiny"\nresize = "center_crop"\ncrop_fraction = 0.5\ntop_k = 2'
+    )
     told = json.loads(edge("inspect", export, "--json").stdout)
-    assert (told["task"], told["format"], told["multi_label"]) == ("classification", "tflite", False)
+    assert (told["task"], told["format"], told["multi_label"]) == (
+        "classification",
+        "tflite",
+        False,
+    )
     assert told["family"] == "AutoML TFLite"
     assert told["labels"] == LABELS
     assert told["input"] == {"name": "image", "dtype": "uint8", "shape": [1, 2, 2, 3]}
     assert told["preprocessing"]["resize"] == "center_crop"
     assert told["preprocessing"]["crop_fraction"] == 0.5
-    assert (told["preprocessing"]["channel_order"], told["preprocessing"]["layout"]) == ("rgb", "nhwc")
+    assert (told["preprocessing"]["channel_order"], told["preprocessing"]["layout"]) == (
+        "rgb",
+        "nhwc",
+    )
     assert (told["display_name"], told["top_k"]) == ("Tiny", 2)
     assert told["origins"]["labels"] == "dict.txt"
     assert len(told["digest"]) == 64
 
 
-@pytest.mark.parametrize("folder", ["flowers", "flowers-embedded-labels", "sunflowers-multilabel", "drugs-detection"])
+@pytest.mark.parametrize(
+    "folder", ["flowers", "flowers-embedded-labels", "sunflowers-multilabel", "drugs-detection"]
+)
 def test_inspect_runs_every_real_export(shared_exports, folder):
     assert json.loads(edge("inspect", shared_exports / folder, "--json").stdout)["labels"]
 
 
 @pytest.mark.parametrize("folder", ["traffic-edgetpu", "traffic-video"])
-def test_inspect_refuses_in_a_process_of_its_own_without_a_stack_trace(shared_exports, repository_root, folder):
+def test_inspect_refuses_in_a_process_of_its_own_without_a_stack_trace(
+    shared_exports, repository_root, folder
+):
     done = in_a_process(repository_root, "inspect", shared_exports / folder)
     assert done.returncode == 2
     assert done.stderr.startswith("edge: ")

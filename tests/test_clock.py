@@ -18,7 +18,9 @@ def test_a_jump_of_the_wall_clock_within_a_boot_changes_nothing(jump):
     assert advance(500.0, before, Reading("a", 1_060.0, 50 * YEAR + jump + 60)) == 560.0
 
 
-@pytest.mark.parametrize(("wall_s", "counted"), [(3_600.0, 3_600.0), (-10 * YEAR, 0.0), (YEAR, MOST_OFF_S), (0.0, 0.0)])
+@pytest.mark.parametrize(
+    ("wall_s", "counted"), [(3_600.0, 3_600.0), (-10 * YEAR, 0.0), (YEAR, MOST_OFF_S), (0.0, 0.0)]
+)
 def test_over_a_reboot_the_wall_clock_is_believed_for_a_night_at_most(wall_s, counted):
     before = Reading("a", 1_000.0, 50 * YEAR)
     assert advance(500.0, before, Reading("b", 10.0, 50 * YEAR + wall_s)) == 500.0 + counted

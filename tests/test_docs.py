@@ -63,7 +63,9 @@ def test_the_command_of_the_readme_that_shows_the_main_job_works():
     (arguments,) = re.findall(r"&& \.venv/bin/edge (predict .*)$", README, re.MULTILINE)
     photos = [str(path) for path in sorted((ROOT / "models/photos").glob("*.jpg"))]
     words = [word for name in arguments.split() for word in (photos if "*" in name else [name])]
-    done = subprocess.run([sys.executable, "-m", "edge", *words], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "edge", *words], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert "espresso" in done.stdout
 
 
@@ -71,18 +73,28 @@ def test_the_command_of_the_readme_that_shows_the_main_job_works():
 def test_links_between_the_texts_lead_somewhere(name):
     text = (ROOT / name).read_text("utf-8")
     targets = [target.split("#")[0] for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text)]
-    assert not [target for target in targets if target and not (ROOT / name).parent.joinpath(target).exists()]
+    assert not [
+        target
+        for target in targets
+        if target and not (ROOT / name).parent.joinpath(target).exists()
+    ]
 
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_every_setting_that_a_text_names_is_one(name):
     named = set(re.findall(r"`?EDGE_([A-Z_]+)\b", (ROOT / name).read_text("utf-8")))
     not_of_the_service = {"EXPORT", "TARGET", "PUBLISH"}  # of the compose file
-    assert {one.lower() for one in named - not_of_the_service} <= {*Settings.model_fields, "config", ""}
+    assert {one.lower() for one in named - not_of_the_service} <= {
+        *Settings.model_fields,
+        "config",
+        "",
+    }
 
 
 def test_a_receiver_that_does_as_the_text_says_knows_what_is_genuine():
-    (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "edge/outbox/outbox.md").read_text("utf-8"), re.DOTALL)
+    (snippet,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "edge/outbox/outbox.md").read_text("utf-8"), re.DOTALL
+    )
     there = {}
     exec(snippet, there)
     is_genuine, now = there["is_genuine"], time.time()

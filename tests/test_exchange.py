@@ -43,7 +43,9 @@ def version(task=CLASSIFICATION, labels=LABELS, **tuning):
         labels=labels,
     )
     export = SimpleNamespace(digest="sha of the model")
-    return SimpleNamespace(name="flowers", version=3, contract=contract, export=export, labels=labels)
+    return SimpleNamespace(
+        name="flowers", version=3, contract=contract, export=export, labels=labels
+    )
 
 
 def cloud(prediction=CLASSES):
@@ -59,7 +61,11 @@ def test_a_question_is_the_frame_in_the_models_words():
 
 def test_a_frames_key_is_of_its_bytes_and_its_model_and_nothing_else():
     asked = question(b"image", version())
-    assert asked.key() == frame_key(digest_of(b"image"), "flowers") == question(b"image", version(labels=())).key()
+    assert (
+        asked.key()
+        == frame_key(digest_of(b"image"), "flowers")
+        == question(b"image", version(labels=())).key()
+    )
     assert asked.key() != question(b"image2", version()).key()
     assert asked.key() != frame_key(digest_of(b"image"), "other")
     assert frame_key("ab", "c") != frame_key("a", "bc")
@@ -78,29 +84,53 @@ def test_a_detector_is_judged_by_its_own_rules_whatever_the_caller_asked_to_see(
 def test_of_the_clouds_answer_the_caller_sees_what_it_asked_for_and_never_a_class_without_a_score():
     everything = said(cloud(), version(), InferRequest(0.0, top_k=150, threshold=0.0))
     assert len(everything.items) == 149
-    assert [item.label for item in said(cloud(), version(), InferRequest(0.0, top_k=2)).items] == ["class 149", "class 148"]
+    assert [item.label for item in said(cloud(), version(), InferRequest(0.0, top_k=2)).items] == [
+        "class 149",
+        "class 148",
+    ]
     assert len(said(cloud(), version(), InferRequest(0.0, top_k=150, threshold=0.5)).items) == 75
-    assert (everything.latency, everything.model, everything.unknown_labels) == (123.4, "far", ("vase",))
+    assert (everything.latency, everything.model, everything.unknown_labels) == (
+        123.4,
+        "far",
+        ("vase",),
+    )
 
 
 def test_the_outbox_stores_all_that_the_cloud_said():
     stored = result_json(cloud())
     assert len(stored["predictions"]) == 100
     assert stored["predictions"][0]["label"] == "class 149"
-    assert (stored["model"], stored["latency_ms"], stored["unknown_labels"]) == ("far", 123.4, ["vase"])
+    assert (stored["model"], stored["latency_ms"], stored["unknown_labels"]) == (
+        "far",
+        123.4,
+        ["vase"],
+    )
     few = Classification(("a", "b"), np.array([0.0, 0.001], np.float32), False)
     assert [item["label"] for item in result_json(cloud(few))["predictions"]] == ["b"]
 
 
 def test_an_entry_says_of_a_frame_what_is_known_of_it():
     decision = Decision(Action.DEFER, Reason.LOW_SCORE, BlockedBy.BUDGET_SPENT, keep=True)
-    entry = new_entry(b"image", InferRequest(0.0, camera="gate", top_k=1), version(), decision, CLASSES)
-    assert (entry.image, entry.task, entry.model, entry.version) == (b"image", "classification", "flowers", 3)
-    assert (entry.model_digest, entry.camera, entry.multi_label) == ("sha of the model", "gate", True)
+    entry = new_entry(
+        b"image", InferRequest(0.0, camera="gate", top_k=1), version(), decision, CLASSES
+    )
+    assert (entry.image, entry.task, entry.model, entry.version) == (
+        b"image",
+        "classification",
+        "flowers",
+        3,
+    )
+    assert (entry.model_digest, entry.camera, entry.multi_label) == (
+        "sha of the model",
+        "gate",
+        True,
+    )
     assert (entry.reason, entry.blocked_by) == ("low_score", "budget_spent")
     assert [item["label"] for item in entry.items] == [f"class {n}" for n in range(149, 144, -1)]
     assert (entry.confidence, entry.label) == (1.0, "class 149")
-    failed = new_entry(b"image", InferRequest(0.0), version(), Decision(Action.DEFER, Reason.EDGE_FAILED), None)
+    failed = new_entry(
+        b"image", InferRequest(0.0), version(), Decision(Action.DEFER, Reason.EDGE_FAILED), None
+    )
     assert (failed.items, failed.confidence, failed.label, failed.blocked_by) == ([], 0.0, "", "")
 
 
@@ -125,14 +155,21 @@ def test_what_became_of_a_kept_frame_is_told_as_far_as_it_is_known(outcome, expe
 
 
 @pytest.mark.parametrize(("most", "share"), [(8, 4), (5, 2), (2, 1), (1, 1)])
-def test_forwarding_has_half_of_the_places_and_one_at_a_trial_and_none_where_the_way_is_not_free(most, share):
+def test_forwarding_has_half_of_the_places_and_one_at_a_trial_and_none_where_the_way_is_not_free(
+    most, share
+):
     link = SimpleNamespace(max_calls=most, blocked_by=None, state=LinkState.UP)
     asker = ForwardingCaller(link, None)
     places = {}
     for state in LinkState:
         link.state = state
         places[state] = asker.free_slots()
-    assert places == {LinkState.UP: share, LinkState.HALF_OPEN: 1, LinkState.DOWN: 0, LinkState.ABSENT: 0}
+    assert places == {
+        LinkState.UP: share,
+        LinkState.HALF_OPEN: 1,
+        LinkState.DOWN: 0,
+        LinkState.ABSENT: 0,
+    }
     link.state = LinkState.UP
     for blocked_by in BlockedBy:
         link.blocked_by = blocked_by

@@ -49,7 +49,9 @@ def answer():
 
 def run(environment):
     command = [sys.executable, "-m", "edge.commands.health"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     return done.returncode, done.stdout.strip()
 
 
@@ -70,7 +72,14 @@ def test_it_reads_the_port_from_the_settings_file(answer, tmp_path):
 
 
 def test_it_says_why_the_service_is_not_ready(answer):
-    answer.append((503, json.dumps({"ready": False, "models": {}, "reason": "no model was found in /models"}).encode()))
+    answer.append(
+        (
+            503,
+            json.dumps(
+                {"ready": False, "models": {}, "reason": "no model was found in /models"}
+            ).encode(),
+        )
+    )
     assert run({"EDGE_PORT": str(answer.port)}) == (1, "not ready: no model was found in /models")
 
 
@@ -135,7 +144,11 @@ def test_a_live_service_that_is_not_ready_names_its_models(answer):
     [
         ("", {}, ("127.0.0.1", 8501, False)),
         ("port = 1\nhost = '::1'\ntls = true", {}, ("::1", 1, True)),
-        ("port = 1\nhost = '::1'\ntls = true", {"EDGE_PORT": "2", "EDGE_HOST": "h"}, ("h", 2, True)),
+        (
+            "port = 1\nhost = '::1'\ntls = true",
+            {"EDGE_PORT": "2", "EDGE_HOST": "h"},
+            ("h", 2, True),
+        ),
         ("tls = true", {"EDGE_TLS": "false"}, ("127.0.0.1", 8501, False)),
         ("", {"EDGE_TLS": "On"}, ("127.0.0.1", 8501, True)),
         ("tls_cert = 'chain.pem'", {}, ("127.0.0.1", 8501, True)),

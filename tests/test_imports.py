@@ -16,6 +16,8 @@ for module in pkgutil.walk_packages(edge.__path__, "edge."):
 
 @pytest.mark.slow  # TensorFlow and Google's client alone take ten seconds
 def test_every_module_imports():
-    done = subprocess.run([sys.executable, "-c", IMPORT_ALL], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert {"edge.web.cloud_routes", "edge.runtime.tensorflow"} <= set(done.stdout.split())

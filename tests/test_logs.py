@@ -32,7 +32,9 @@ def in_a_request():
 
 def test_a_json_line_holds_time_level_event_and_facts(written):
     stream = written("json")
-    logging.getLogger("edge.somewhere").warning("it is %s", "late", extra=logs.facts(ms=3.5, model="lilies"))
+    logging.getLogger("edge.somewhere").warning(
+        "it is %s", "late", extra=logs.facts(ms=3.5, model="lilies")
+    )
     line = json.loads(stream.getvalue())
     assert line.pop("time").endswith("+00:00")
     assert line == {
@@ -55,7 +57,9 @@ def test_a_line_within_a_request_carries_its_id_in_both_forms(written, in_a_requ
 
 def test_a_json_line_stays_one_line_whatever_it_holds(written):
     stream = written("json")
-    logging.getLogger("edge").info("two\nlines %s", {"odd": b"bytes"}, extra=logs.facts(value=object()))
+    logging.getLogger("edge").info(
+        "two\nlines %s", {"odd": b"bytes"}, extra=logs.facts(value=object())
+    )
     assert stream.getvalue().count("\n") == 1
     assert json.loads(stream.getvalue())["event"].startswith("two\nlines")
 

@@ -20,7 +20,9 @@ SCRIPTS = Path(sys.executable).parent
     ids=["lint", "format", "types", "import directions"],
 )
 def test_the_code_keeps_its_rules(command):
-    done = subprocess.run([SCRIPTS / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [SCRIPTS / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -33,7 +35,18 @@ def test_a_wheel_carries_the_embedded_models_and_finds_them(tmp_path):
     installed = tmp_path / "installed"
     with zipfile.ZipFile(wheel) as zipped:
         zipped.extractall(installed)
-    predict = [sys.executable, "-m", "edge", "predict", ROOT / "models/photos/coffee.jpg", "--top-k", "1", "--json"]
+    predict = [
+        sys.executable,
+        "-m",
+        "edge",
+        "predict",
+        ROOT / "models/photos/coffee.jpg",
+        "--top-k",
+        "1",
+        "--json",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(installed)}
-    done = subprocess.run(predict, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        predict, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
     assert '"label": "espresso"' in done.stdout

@@ -52,10 +52,17 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to give memory back")
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="only glibc is told to give memory back"
+)
 def test_the_memory_of_each_burst_is_given_back_when_the_service_is_idle():
     run = subprocess.run(
-        [sys.executable, "-c", SCRIPT], cwd=ROOT, env=clean_environment(), capture_output=True, text=True, check=True
+        [sys.executable, "-c", SCRIPT],
+        cwd=ROOT,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     start, *seen, everyday = json.loads(run.stdout)
     for after_burst, at_work, idle in (seen[:3], seen[3:]):

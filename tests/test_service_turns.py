@@ -61,7 +61,10 @@ def test_the_wait_for_a_worker_is_told_in_milliseconds(service):
     gated = service.repository.find("gated")
 
     async def story():
-        busy = [asyncio.create_task(service.infer(IMAGE, InferRequest(math.inf, "gated"))) for _ in range(2)]
+        busy = [
+            asyncio.create_task(service.infer(IMAGE, InferRequest(math.inf, "gated")))
+            for _ in range(2)
+        ]
         await until(lambda: gated.begun == 2)
         waiting = asyncio.create_task(service.infer(IMAGE, InferRequest(math.inf, "good")))
         await asyncio.sleep(0.1)
@@ -89,7 +92,9 @@ def test_a_watcher_is_told_of_every_frame_answered_or_not(service):
             told.append((query.camera, error.code))
 
     service.watcher = Watcher()
-    service.on_answer = lambda image, query, answer: told.append((len(image), query.camera, answer.model.name))
+    service.on_answer = lambda image, query, answer: told.append(
+        (len(image), query.camera, answer.model.name)
+    )
     query = InferRequest(math.inf, camera="door")
     asyncio.run(service.infer_many([IMAGE, b"hello"], query))
     assert sorted(map(str, told)) == sorted(

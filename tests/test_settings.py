@@ -54,7 +54,9 @@ def test_each_setting_has_its_cases_here():
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_a_setting_is_taken_from_flag_before_environment_before_file_before_default(name, tmp_path, monkeypatch):
+def test_a_setting_is_taken_from_flag_before_environment_before_file_before_default(
+    name, tmp_path, monkeypatch
+):
     flag, env, file = GOOD[name]
     config = toml(tmp_path / "edge.toml", **{name: file})
     assert getattr(load_settings(), name) == Settings.model_fields[name].default
@@ -65,7 +67,9 @@ def test_a_setting_is_taken_from_flag_before_environment_before_file_before_defa
     assert getattr(load_settings({name: None}, config), name) == value(name, env)
 
 
-@pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in WRONG.items() for text in texts])
+@pytest.mark.parametrize(
+    ("name", "text"), [(name, text) for name, texts in WRONG.items() for text in texts]
+)
 def test_a_wrong_value_is_named_as_it_was_given(name, text, tmp_path, monkeypatch):
     with pytest.raises(SettingsError, match=f"^--{name.replace('_', '-')} = "):
         load_settings({name: text})
@@ -252,7 +256,10 @@ def test_a_choice_takes_its_words_alone(name):
 
 @pytest.mark.parametrize("name", sorted(SWITCHES))
 def test_a_switch_is_on_or_off(name):
-    assert [getattr(load_settings({name: text}), name) for text in ("true", "false", "1", "0")] == [True, False] * 2
+    assert [getattr(load_settings({name: text}), name) for text in ("true", "false", "1", "0")] == [
+        True,
+        False,
+    ] * 2
     for text in ("2", "perhaps"):
         with pytest.raises(SettingsError, match=f"^--{name.replace('_', '-')} = "):
             load_settings({name: text})
@@ -260,7 +267,9 @@ def test_a_switch_is_on_or_off(name):
 
 def test_what_is_not_set_is_as_documented():
     settings = load_settings().model_dump()
-    assert {name: value for name, value in settings.items() if value is not None or name in DEFAULTS} == DEFAULTS
+    assert {
+        name: value for name, value in settings.items() if value is not None or name in DEFAULTS
+    } == DEFAULTS
 
 
 @pytest.mark.parametrize("name", ["outbox_key", "outbox_webhook_secret"])

@@ -70,4 +70,6 @@ def test_a_call_that_ends_after_its_loop_ends_quietly():
     asyncio.run(run())
     assert threading.active_count() > count
     may_end.set()
-    wait(lambda: threading.active_count() == count)  # an error in it would be a warning, which fails a test
+    wait(
+        lambda: threading.active_count() == count
+    )  # an error in it would be a warning, which fails a test

@@ -47,10 +47,14 @@ def start(
 ) -> ProcessPoolExecutor:
     """A process in which `measure` can be called; it has read the export and waits."""
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(1, context, initializer=_prepare, initargs=(export, frames, options, threads))
+    return ProcessPoolExecutor(
+        1, context, initializer=_prepare, initargs=(export, frames, options, threads)
+    )
 
 
-def _prepare(path: Path, frames: Mapping[Size, Sequence[bytes]], options: DecodeOptions, threads: int) -> None:
+def _prepare(
+    path: Path, frames: Mapping[Size, Sequence[bytes]], options: DecodeOptions, threads: int
+) -> None:
     global _work  # noqa: PLW0603 -- the process's one purpose
     export = read_export(path)
     pipeline = open_pipeline(export.model, export.contract, threads)

@@ -95,7 +95,9 @@ class _Server:
         body = reply.read()
         self.latencies_ms.append((time.perf_counter() - began) * 1000)
         if reply.status != HTTPStatus.OK:
-            raise MeasurementFailed(f"The server ({self.name}) answered {reply.status}: {body.decode()[:200]}")
+            raise MeasurementFailed(
+                f"The server ({self.name}) answered {reply.status}: {body.decode()[:200]}"
+            )
 
     def get(self, path: str) -> Any:
         self.connection.request("GET", path)
@@ -124,7 +126,9 @@ def measure_black_hole(
         ]
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-bench-"))
         flags = {_OFF: [], _AGAIN: [], _HOLE: wanted, _OUTBOX: [*wanted, "--outbox-dir", folder]}
-        servers = [_started(stack, name, [*plain, *more], photos[0]) for name, more in flags.items()]
+        servers = [
+            _started(stack, name, [*plain, *more], photos[0]) for name, more in flags.items()
+        ]
         for server in servers:
             if flags[server.name]:
                 _wait_for_the_breaker(server)
@@ -135,7 +139,11 @@ def measure_black_hole(
     rows = make_rows([(one.name, one.latencies_ms, one.cpu_s) for one in servers])
     (hole,) = (row for row in rows if row.name == _HOLE)
     return BlackHoleReport(
-        machine_facts(), version.name, frames, rows, [aim("p99 with a black-holed cloud / off", MOST_P99, hole.p99)]
+        machine_facts(),
+        version.name,
+        frames,
+        rows,
+        [aim("p99 with a black-holed cloud / off", MOST_P99, hole.p99)],
     )
 
 
@@ -179,7 +187,9 @@ def make_rows(measured: Sequence[tuple[str, Sequence[float], float]]) -> list[Ro
         figures.append((name, p50, p99, ordered[-1], cpu_s / len(ordered) * 1000))
     _, p50_of_first, p99_of_first, _, cpu_of_first = figures[0]
     return [
-        Row(name, p50, p99, slowest, cpu, p50 / p50_of_first, p99 / p99_of_first, cpu / cpu_of_first)
+        Row(
+            name, p50, p99, slowest, cpu, p50 / p50_of_first, p99 / p99_of_first, cpu / cpu_of_first
+        )
         for name, p50, p99, slowest, cpu in figures
     ]
 
@@ -195,7 +205,9 @@ def _wait_for_the_breaker(server: _Server) -> None:
     until = time.monotonic() + _OPENS_S
     while server.get("/fallback")["link"]["breaker"] != "open":
         if time.monotonic() > until:
-            raise MeasurementFailed(f"The breaker did not open within {_OPENS_S:.0f} s: {server.get('/fallback')}")
+            raise MeasurementFailed(
+                f"The breaker did not open within {_OPENS_S:.0f} s: {server.get('/fallback')}"
+            )
         time.sleep(0.1)
 
 
@@ -205,7 +217,9 @@ def _different(photos: Sequence[bytes]) -> Iterator[bytes]:
         yield photo + number.to_bytes(8, "big")
 
 
-def _ask_all(servers: Sequence[_Server], frames: Iterator[bytes], advance: Callable[[], None]) -> None:
+def _ask_all(
+    servers: Sequence[_Server], frames: Iterator[bytes], advance: Callable[[], None]
+) -> None:
     """Each server about each frame; what was measured before is forgotten."""
     order, drawn = list(servers), random.Random(1)  # noqa: S311 -- no secret
     for server in servers:

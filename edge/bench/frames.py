@@ -29,4 +29,6 @@ WEBCAM, FULL_HD, TELEPHONE = SIZES = (Size(640, 480), Size(1920, 1080), Size(403
 def make_frames() -> dict[Size, Sequence[bytes]]:
     """A JPEG of every shipped photo, at every size: about 60 KB, 300 KB and 1.6 MB each."""
     photos = [path.read_bytes() for path in sorted((embedded_models() / "photos").glob("*.jpg"))]
-    return {size: [enlarged_jpeg(photo, size.width, size.height) for photo in photos] for size in SIZES}
+    return {
+        size: [enlarged_jpeg(photo, size.width, size.height) for photo in photos] for size in SIZES
+    }

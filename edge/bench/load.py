@@ -85,7 +85,9 @@ def http_request(target: Target, content_type: str, body: bytes) -> bytes:
     return head.encode() + body
 
 
-def measure(target: Target, requests: Sequence[bytes], connections: int, warm_s: float, seconds: float) -> LoadPoint:
+def measure(
+    target: Target, requests: Sequence[bytes], connections: int, warm_s: float, seconds: float
+) -> LoadPoint:
     """Load the server for so many seconds and until its last answer, after a warm-up that is not counted."""
     return uvloop.run(_measure(target, requests, connections, warm_s, seconds))
 
@@ -94,10 +96,21 @@ async def _measure(
     target: Target, requests: Sequence[bytes], connections: int, warm_s: float, seconds: float
 ) -> LoadPoint:
     loop = asyncio.get_running_loop()
-    clients = [_Client(target, islice(cycle(requests), number, None)) for number in range(connections)]
-    await asyncio.gather(*(loop.create_connection(lambda c=client: c, target.host, target.port) for client in clients))  # type: ignore[misc]
+    clients = [
+        _Client(target, islice(cycle(requests), number, None)) for number in range(connections)
+    ]
+    await asyncio.gather(
+        *(
+            loop.create_connection(lambda c=client: c, target.host, target.port)
+            for client in clients
+        )
+    )  # type: ignore[misc]
     await _phase(clients, warm_s)
-    began, server_cpu, client_cpu = time.perf_counter(), cpu_seconds(target.pid), time.process_time()
+    began, server_cpu, client_cpu = (
+        time.perf_counter(),
+        cpu_seconds(target.pid),
+        time.process_time(),
+    )
     samples = await _phase(clients, seconds)
     elapsed = time.perf_counter() - began
     server_cpu, client_cpu = cpu_seconds(target.pid) - server_cpu, time.process_time() - client_cpu
@@ -139,7 +152,9 @@ async def _phase(clients: list[_Client], seconds: float) -> _Samples:
         async with asyncio.timeout(seconds + _MOST_DRAIN_S):
             await asyncio.gather(*(client.run(until, samples) for client in clients))
     except TimeoutError:
-        raise MeasurementFailed(f"The server gave no answer to a frame for {_MOST_DRAIN_S:.0f} s.") from None
+        raise MeasurementFailed(
+            f"The server gave no answer to a frame for {_MOST_DRAIN_S:.0f} s."
+        ) from None
     return samples
 
 
@@ -183,7 +198,9 @@ class _Client(asyncio.Protocol):
             self._done.set_result(None)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one, but not by inheritance
+        self._transport = cast(
+            "asyncio.Transport", transport
+        )  # uvloop's is one, but not by inheritance
         self._received = b""
 
     def data_received(self, data: bytes) -> None:
@@ -212,7 +229,9 @@ class _Client(asyncio.Protocol):
     def _reconnect(self) -> None:
         async def connect() -> None:
             try:
-                await asyncio.get_running_loop().create_connection(lambda: self, self._target.host, self._target.port)
+                await asyncio.get_running_loop().create_connection(
+                    lambda: self, self._target.host, self._target.port
+                )
             except OSError:
                 asyncio.get_running_loop().call_later(_PAUSE_S, self._broken)
             else:

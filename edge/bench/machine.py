@@ -10,7 +10,16 @@ from pathlib import Path
 from edge import __version__
 from edge.runtime.cpus import usable_cpus
 
-_PACKAGES = ("ai-edge-litert", "pillow", "numpy", "fastapi", "uvicorn", "uvloop", "httptools", "tensorflow")
+_PACKAGES = (
+    "ai-edge-litert",
+    "pillow",
+    "numpy",
+    "fastapi",
+    "uvicorn",
+    "uvloop",
+    "httptools",
+    "tensorflow",
+)
 
 
 def machine_facts() -> dict[str, str | int]:

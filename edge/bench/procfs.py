@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-_UTIME, _CSTIME = 11, 14  # of the fields after the name in `stat`; cutime and cstime: children that have ended
+_UTIME, _CSTIME = (
+    11,
+    14,
+)  # of the fields after the name in `stat`; cutime and cstime: children that have ended
 _TENSORFLOW = "/tensorflow/"  # its package's folder; LiteRT's own libraries merely have the word in their names
 
 

@@ -153,7 +153,13 @@ def make_report(
 ) -> Report:
     """The figures of a run."""
     points = [
-        make_point([pair for pair in measured.pairs if (pair.size, pair.connections) == (size, connections)])
+        make_point(
+            [
+                pair
+                for pair in measured.pairs
+                if (pair.size, pair.connections) == (size, connections)
+            ]
+        )
         for size in SIZES
         for connections in CONNECTIONS
     ]
@@ -193,13 +199,16 @@ def make_point(pairs: Sequence[Pair]) -> Point:
         client_cpu_ms=_median(_a_frame(server.client_cpu_s, server) for server in servers),
         p50_ms=_median(server.p50_ms for server in servers),
         p99_ms=_median(server.p99_ms for server in servers),
-        slowest_ms=max((server.slowest_ms for server in servers if server.slowest_ms is not None), default=None),
+        slowest_ms=max(
+            (server.slowest_ms for server in servers if server.slowest_ms is not None), default=None
+        ),
         answered=answered,
         refused=refused,
         other=sum(outcomes.values()) - answered - refused,
         outcomes=outcomes,
         refused_per_s=median(
-            server.statuses.get(HTTPStatus.SERVICE_UNAVAILABLE, 0) / server.seconds for server in servers
+            server.statuses.get(HTTPStatus.SERVICE_UNAVAILABLE, 0) / server.seconds
+            for server in servers
         ),
     )
 
@@ -219,7 +228,11 @@ def make_multipart(twins: Sequence[Twins]) -> Multipart:
 
 def make_aims(points: Sequence[Point], multipart: Multipart, measured: Measurements) -> list[Aim]:
     """The project's aims for a TFLite model, each with what was measured."""
-    (at_aim,) = (point for point in points if (point.size, point.connections) == (str(WEBCAM), AIM_CONNECTIONS))
+    (at_aim,) = (
+        point
+        for point in points
+        if (point.size, point.connections) == (str(WEBCAM), AIM_CONNECTIONS)
+    )
     pss_mib = max(measured.after_start.pss_mib, measured.after_load.pss_mib)
     return [
         aim(f"server CPU / bare work, {at_aim.size}, c = 8", MOST_OF_BARE, at_aim.ratio),

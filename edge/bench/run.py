@@ -10,7 +10,15 @@ from edge.bench import bare, load
 from edge.bench.frames import SIZES, TELEPHONE, WEBCAM, make_frames
 from edge.bench.machine import machine_facts
 from edge.bench.procfs import maps_tensorflow, memory
-from edge.bench.report import AIM_CONNECTIONS, CONNECTIONS, Measurements, Pair, Report, Twins, make_report
+from edge.bench.report import (
+    AIM_CONNECTIONS,
+    CONNECTIONS,
+    Measurements,
+    Pair,
+    Report,
+    Twins,
+    make_report,
+)
 from edge.bench.server import running
 from edge.runtime.cpus import usable_cpus
 from edge.runtime.pipeline import DecodeOptions
@@ -52,7 +60,9 @@ THOROUGH = Plan(seconds=2.0, warm_s=0.5, rounds=5, starts=5)
 QUICK = Plan(seconds=0.3, warm_s=0.1, rounds=1, starts=2)
 
 
-def measure(version: ModelVersion, settings: Settings, plan: Plan, advance: Callable[[], None]) -> Report:
+def measure(
+    version: ModelVersion, settings: Settings, plan: Plan, advance: Callable[[], None]
+) -> Report:
     """Measure the model as `edge serve` would serve it with these settings.
 
     Raises:
@@ -75,11 +85,16 @@ def measure(version: ModelVersion, settings: Settings, plan: Plan, advance: Call
         pid = server.target.pid
         after_start = memory(pid)
         decoding = DecodeOptions(settings.max_pixels, exact=settings.exact_decode)
-        with bare.start(version.export.path, frames, decoding, threads=workers) as worker, load.start() as client:
+        with (
+            bare.start(version.export.path, frames, decoding, threads=workers) as worker,
+            load.start() as client,
+        ):
             bench = _Bench(worker, client, server.target, frames, plan, advance)
             pairs, twins = bench.rounds()
         time.sleep(_REST_S)
-        measured = Measurements(pairs, twins, first_answers, after_start, memory(pid), maps_tensorflow(pid))
+        measured = Measurements(
+            pairs, twins, first_answers, after_start, memory(pid), maps_tensorflow(pid)
+        )
     method: dict[str, str | int | float | bool] = {
         "model": version.name,
         "digest": version.export.digest,
@@ -107,7 +122,9 @@ class _Bench:
         """Bare, server, bare, server ... and raw, multipart; again each round."""
         pairs, twins = [], []
         for _ in range(self.plan.rounds):
-            pairs += [self._pair(size, connections) for size in SIZES for connections in CONNECTIONS]
+            pairs += [
+                self._pair(size, connections) for size in SIZES for connections in CONNECTIONS
+            ]
             raw = self._server(self._raw(TELEPHONE), AIM_CONNECTIONS)
             twins.append(Twins(raw, self._server(self._multipart(TELEPHONE), AIM_CONNECTIONS)))
         return pairs, twins
@@ -119,7 +136,9 @@ class _Bench:
 
     def _server(self, requests: list[bytes], connections: int) -> LoadPoint:
         warm_s, seconds = self.plan.warm_s, self.plan.seconds
-        point = self.client.submit(load.measure, self.target, requests, connections, warm_s, seconds)
+        point = self.client.submit(
+            load.measure, self.target, requests, connections, warm_s, seconds
+        )
         self.advance()
         return point.result()
 
@@ -128,7 +147,9 @@ class _Bench:
 
     def _multipart(self, size: Size) -> list[bytes]:
         kind = f"multipart/form-data; boundary={_BOUNDARY}"
-        return [load.http_request(self.target, kind, _in_a_form(frame)) for frame in self.frames[size]]
+        return [
+            load.http_request(self.target, kind, _in_a_form(frame)) for frame in self.frames[size]
+        ]
 
 
 def _in_a_form(frame: bytes) -> bytes:

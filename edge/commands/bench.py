@@ -49,7 +49,10 @@ def run(request: Request, settings: Settings) -> None:
     """
     name = request.model
     if name is not None and Path(name).exists():
-        settings, name = settings.model_copy(update={"models": Path(name), "default_model": None}), None
+        settings, name = (
+            settings.model_copy(update={"models": Path(name), "default_model": None}),
+            None,
+        )
     settings = settings.model_copy(update={"models": settings.models or embedded_models()})
     version = build_repository(settings).find(name)
     if request.black_hole:
@@ -86,7 +89,16 @@ def _run_black_hole(request: Request, version: ModelVersion, settings: Settings)
 
 def black_hole_table(report: BlackHoleReport) -> Table:
     """Servers with and without a black-holed online model, a row each."""
-    table = _table("online model", "p50 ms", "p99 ms", "slowest ms", "CPU", "p50 / off", "p99 / off", "CPU / off")
+    table = _table(
+        "online model",
+        "p50 ms",
+        "p99 ms",
+        "slowest ms",
+        "CPU",
+        "p50 / off",
+        "p99 / off",
+        "CPU / off",
+    )
     for row in report.rows:
         table.add_row(
             row.name,
@@ -131,7 +143,16 @@ def _print(report: Report, console: Console) -> None:
 def points_table(report: Report) -> Table:
     """Server against bare work, a row for each size and number of connections."""
     table = _table(
-        "JPEG", "c", "bare CPU", "server CPU", "ratio", "client CPU", "bare/s", "server/s", "p50 ms", "p99 ms"
+        "JPEG",
+        "c",
+        "bare CPU",
+        "server CPU",
+        "ratio",
+        "client CPU",
+        "bare/s",
+        "server/s",
+        "p50 ms",
+        "p99 ms",
     )
     for point in report.points:
         table.add_row(
@@ -151,7 +172,9 @@ def points_table(report: Report) -> Table:
 
 def overload_table(report: Report) -> Table:
     """What became of the requests at the most connections."""
-    table = _table("JPEG", "c", "answered", "refused", "other", "answered/s", "refused/s", "slowest ms")
+    table = _table(
+        "JPEG", "c", "answered", "refused", "other", "answered/s", "refused/s", "slowest ms"
+    )
     for point in report.points:
         if point.connections == CONNECTIONS[-1]:
             table.add_row(
@@ -169,11 +192,18 @@ def overload_table(report: Report) -> Table:
 
 def aims_table(aims: Sequence[Aim]) -> Table:
     """The aims, each with what was measured and whether that meets it."""
-    words = {True: Text("met", "green"), False: Text("not met", "red"), None: Text("not measured", "dim")}
+    words = {
+        True: Text("met", "green"),
+        False: Text("not met", "red"),
+        None: Text("not measured", "dim"),
+    }
     table = _table("aim", "at most", "measured", "")
     for aim in aims:
         table.add_row(
-            aim.name, f"{aim.limit:.4g}", "-" if aim.measured is None else f"{aim.measured:.4g}", words[aim.met]
+            aim.name,
+            f"{aim.limit:.4g}",
+            "-" if aim.measured is None else f"{aim.measured:.4g}",
+            words[aim.met],
         )
     return table
 

@@ -42,7 +42,9 @@ def check(host: str, port: int, *, secure: bool = False, seconds: float = TIMEOU
     return None if reply.status == _READY else _reason(body)
 
 
-def _connection(host: str, port: int, seconds: float, *, secure: bool) -> http.client.HTTPConnection:
+def _connection(
+    host: str, port: int, seconds: float, *, secure: bool
+) -> http.client.HTTPConnection:
     if not secure:
         return http.client.HTTPConnection(host, port, timeout=seconds)
     import ssl  # noqa: PLC0415 -- a quarter of this command's start, and few serve HTTPS

@@ -32,7 +32,9 @@ def run(path: Path, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(export_json(export, version.labels), indent=2, ensure_ascii=False))
         return
-    table = Table("", "", "read from", show_header=True, header_style="dim", box=None, pad_edge=False)
+    table = Table(
+        "", "", "read from", show_header=True, header_style="dim", box=None, pad_edge=False
+    )
     for name, value, origin in export_rows(export, version.labels):
         table.add_row(Text(name, "bold"), Text(value), Text(origin, "dim"))
     Console().print(table)

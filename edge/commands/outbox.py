@@ -36,12 +36,22 @@ def show_all(settings: Settings, *, state: str | None, limit: int, as_json: bool
         for entry in entries:
             click.echo(json.dumps(entry_json(entry), ensure_ascii=False))
         return
-    table = Table("key", "state", "model", "edge", "cloud", "reason", "camera", box=None, header_style="bold")
+    table = Table(
+        "key", "state", "model", "edge", "cloud", "reason", "camera", box=None, header_style="bold"
+    )
     for entry in entries:
         edge = f"{entry.label} {entry.confidence:.2f}" if entry.label else ""
         found = entry.result["predictions"] if entry.result else ()
         cloud = f"{found[0]['label']} {found[0]['score']:.2f}" if found else ""
-        row = (entry.key[:_KEY_LETTERS], entry.state, entry.model, edge, cloud, entry.reason, entry.camera)
+        row = (
+            entry.key[:_KEY_LETTERS],
+            entry.state,
+            entry.model,
+            edge,
+            cloud,
+            entry.reason,
+            entry.camera,
+        )
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)
     states = ", ".join(f"{counts[one]} {one}" for one in State)
@@ -65,12 +75,20 @@ def show(settings: Settings, key: str, image: Path | None) -> None:
             try:
                 image.write_bytes(content)
             except OSError as error:
-                raise OutputError(f"The image cannot be written to {image}: {error.strerror}.") from error
+                raise OutputError(
+                    f"The image cannot be written to {image}: {error.strerror}."
+                ) from error
     click.echo(json.dumps(entry_json(entry), indent=2, ensure_ascii=False))
 
 
 def export_all(
-    settings: Settings, folder: Path, *, model: str | None, prefix: str | None, labels: str, threshold: float
+    settings: Settings,
+    folder: Path,
+    *,
+    model: str | None,
+    prefix: str | None,
+    labels: str,
+    threshold: float,
 ) -> None:
     """Write the images and Vertex AI's import files."""
     plan = Plan(folder, prefix, Labels(labels), threshold, settings.max_pixels, model)
@@ -93,7 +111,9 @@ def purge(settings: Settings, keys: Sequence[str], states: Sequence[str]) -> Non
     if not keys and not states:
         raise UsageError("Name entries, or --state; nothing is dropped without being named.")
     with _store(settings) as store:
-        count = store.purge(states=[State(state) for state in states], keys=[_key(store, key) for key in keys])
+        count = store.purge(
+            states=[State(state) for state in states], keys=[_key(store, key) for key in keys]
+        )
     click.echo(f"{count} entries dropped")
 
 

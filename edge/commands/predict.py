@@ -62,9 +62,13 @@ def run(request: Request, settings: Settings) -> int:
     return asyncio.run(_answer_all(request, service, images, query))
 
 
-async def _answer_all(request: Request, service: InferenceService, images: list[Path], query: InferRequest) -> int:
+async def _answer_all(
+    request: Request, service: InferenceService, images: list[Path], query: InferRequest
+) -> int:
     failed = 0
-    table = Table("image", "prediction", "score", "ms", box=None, header_style="bold", pad_edge=False)
+    table = Table(
+        "image", "prediction", "score", "ms", box=None, header_style="bold", pad_edge=False
+    )
     drawn = _drawing_target(request.draw, images) if request.draw else None
     with _progress(len(images)) as advance:
         async for path, answer in _answers(service, images, query):
@@ -76,7 +80,9 @@ async def _answer_all(request: Request, service: InferenceService, images: list[
             else:
                 _add_rows(table, path, answer)
             if drawn is not None and isinstance(answer, Answer):
-                marks = [Mark(item.label, item.index, item.score, item.box) for item in answer.items]
+                marks = [
+                    Mark(item.label, item.index, item.score, item.box) for item in answer.items
+                ]
                 draw(
                     path.read_bytes(),
                     marks,
@@ -94,11 +100,16 @@ async def _answers(
 ) -> AsyncIterator[tuple[Path, Answer | EdgeError]]:
     """The answers in the images' order, as many under way as there are workers."""
     ahead = service.pool.workers
-    tasks = {index: asyncio.create_task(_answer(service, path, query)) for index, path in enumerate(images[:ahead])}
+    tasks = {
+        index: asyncio.create_task(_answer(service, path, query))
+        for index, path in enumerate(images[:ahead])
+    }
     for index, path in enumerate(images):
         answer = await tasks.pop(index)
         if index + ahead < len(images):
-            tasks[index + ahead] = asyncio.create_task(_answer(service, images[index + ahead], query))
+            tasks[index + ahead] = asyncio.create_task(
+                _answer(service, images[index + ahead], query)
+            )
         yield path, answer
 
 
@@ -122,14 +133,21 @@ def _add_rows(table: Table, path: Path, answer: Answer | EdgeError) -> None:
     for index, item in enumerate(answer.items):
         label = Text(item.label)
         if item.box is not None:
-            label.append(f"  x {item.box[0]:.2f}-{item.box[2]:.2f}, y {item.box[1]:.2f}-{item.box[3]:.2f}", "dim")
+            label.append(
+                f"  x {item.box[0]:.2f}-{item.box[2]:.2f}, y {item.box[1]:.2f}-{item.box[3]:.2f}",
+                "dim",
+            )
         first = index == 0
         table.add_row(str(path) if first else "", label, f"{item.score:.3f}", took if first else "")
 
 
 def _drawing_target(out: Path, images: list[Path]) -> Callable[[Path], Path]:
     """Where a picture goes: the file named for a single image, else a file of the image's name in the folder."""
-    if len(images) == 1 and out.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"} and not out.is_dir():
+    if (
+        len(images) == 1
+        and out.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"}
+        and not out.is_dir()
+    ):
         return lambda _: out
     try:
         out.mkdir(parents=True, exist_ok=True)

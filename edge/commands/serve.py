@@ -34,7 +34,9 @@ def run(settings: Settings) -> None:
             return
         click.echo(f"edge serves {_names(repository)} on {url}")
         click.echo(_who(settings))
-        click.echo(f"Try: curl --data-binary @photo.jpg {url}/predict, or {url}/kiosk in a browser.")
+        click.echo(
+            f"Try: curl --data-binary @photo.jpg {url}/predict, or {url}/kiosk in a browser."
+        )
         if settings.pairing_port and not is_loopback(settings.host):
             _show_pairing(settings)
 
@@ -47,7 +49,9 @@ def _who(settings: Settings) -> str:
         return f"API keys: {', '.join(sorted(settings.api_keys))}. What is asked without one is refused."
     if is_loopback(settings.host):
         return "No API keys: it listens on this machine only. `edge key NAME` makes a key."
-    return "No API keys and allow_open is set: everyone who reaches this address can use the service."
+    return (
+        "No API keys and allow_open is set: everyone who reaches this address can use the service."
+    )
 
 
 def _show_pairing(settings: Settings) -> None:
@@ -66,6 +70,7 @@ def _names(repository: ModelRepository) -> str:
     if not repository.versions:
         return f"no model ({repository.path} holds none that can be served)"
     return ", ".join(
-        f"{one.name} ({one.contract.task})" + (" by default" if one.name == repository.default else "")
+        f"{one.name} ({one.contract.task})"
+        + (" by default" if one.name == repository.default else "")
         for one in repository.versions
     )

@@ -42,9 +42,7 @@ def cloud_request(image: bytes, version: ModelVersion) -> CloudRequest:
     )
 
 
-def cloud_side(
-    response: CloudResponse, version: ModelVersion, request: InferRequest
-) -> CloudSide:
+def cloud_side(response: CloudResponse, version: ModelVersion, request: InferRequest) -> CloudSide:
     """The online model's answer, with what this caller wants to see of it."""
     return _side(response, version.contract.selection(request.top_k, request.threshold))
 

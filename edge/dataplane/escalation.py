@@ -171,9 +171,7 @@ class EscalatingAnswerer:
             )
             response = await self._call(image, request, version)
             if not isinstance(response, BlockedBy):
-                blank = Answer(
-                    response.prediction, (), Source.CLOUD, version.ref, width, height
-                )
+                blank = Answer(response.prediction, (), Source.CLOUD, version.ref, width, height)
                 return _cloud_answer(blank, response, decision, version, request, None)
             decision = after_failure(reason, response, outbox=self._cloud.outbox is not None)
         if decision.keep:

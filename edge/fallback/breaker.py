@@ -113,7 +113,11 @@ class Breaker:
             took_s: seconds until the answer; ``None`` where a refusal came, which may be faster.
         """
         if took_s is not None:
-            self._usual_s = took_s if self._usual_s is None else self._usual_s + (took_s - self._usual_s) * _WEIGHT
+            self._usual_s = (
+                took_s
+                if self._usual_s is None
+                else self._usual_s + (took_s - self._usual_s) * _WEIGHT
+            )
         if self.state is BreakerState.OPEN:
             return
         self.state, self._in_a_row, self._opened, self._trying = BreakerState.CLOSED, 0, 0, False
@@ -129,7 +133,11 @@ class Breaker:
             return
         self._in_a_row += 1
         hasty = self._usual_s is not None and had_s < self._usual_s
-        if (costly and not hasty) or self.state is BreakerState.HALF_OPEN or self._in_a_row >= self.failures:
+        if (
+            (costly and not hasty)
+            or self.state is BreakerState.HALF_OPEN
+            or self._in_a_row >= self.failures
+        ):
             self._open(now, chance)
 
     def given_up(self) -> None:

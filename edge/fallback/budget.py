@@ -83,7 +83,8 @@ class Spent:
     def from_json(cls, value: Mapping[str, Any]) -> Spent:
         """From the file; raises ``KeyError``, ``TypeError`` or ``ValueError`` where it is not one."""
         day, month = (
-            Window(float(one["start"]), int(one["calls"]), int(one["micros"])) for one in (value["day"], value["month"])
+            Window(float(one["start"]), int(one["calls"]), int(one["micros"]))
+            for one in (value["day"], value["month"])
         )
         return cls(day, month)
 
@@ -136,4 +137,6 @@ class Budget:
     def _refilled(self, now: float) -> float:
         if self._filled is None:
             return self._tokens
-        return min(self._tokens + (now - self._filled) * (self.limits.per_second or 0.0), self._burst)
+        return min(
+            self._tokens + (now - self._filled) * (self.limits.per_second or 0.0), self._burst
+        )

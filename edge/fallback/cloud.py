@@ -99,7 +99,9 @@ class CloudClient(Protocol):
         """Find out cheaply whether somebody is there; raises `CloudError`."""
         ...
 
-    async def predict(self, request: CloudRequest, seconds: float, before_retry: BeforeRetry) -> CloudResponse:
+    async def predict(
+        self, request: CloudRequest, seconds: float, before_retry: BeforeRetry
+    ) -> CloudResponse:
         """Ask; returns or raises `CloudError` within that many seconds."""
         ...
 

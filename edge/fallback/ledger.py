@@ -60,7 +60,9 @@ class Ledger:
             return
         kept = json.loads(file.read_text("utf-8"))
         boot, since_boot, wall = (kept["reading"][name] for name in ("boot", "since_boot", "wall"))
-        self.clock = SteadyClock(float(kept["steady"]), Reading(str(boot), float(since_boot), float(wall)), read)
+        self.clock = SteadyClock(
+            float(kept["steady"]), Reading(str(boot), float(since_boot), float(wall)), read
+        )
         self.spent = Spent.from_json(kept["spent"])
 
     def save(self, spent: Callable[[], Spent]) -> None:
@@ -78,7 +80,9 @@ class Ledger:
                 self._replace(self.file, json.dumps(kept))
             except OSError as error:
                 if self.fault is None:
-                    _log.error("what was spent on the cloud cannot be written to %s: %s", self.file, error)
+                    _log.error(
+                        "what was spent on the cloud cannot be written to %s: %s", self.file, error
+                    )
                 self.fault = str(error)
             else:
                 self.fault = None

@@ -16,7 +16,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from edge.errors import CloudError, CloudMisconfigured, CloudNotAsked, CloudRefused, CloudUnreachable
+from edge.errors import (
+    CloudError,
+    CloudMisconfigured,
+    CloudNotAsked,
+    CloudRefused,
+    CloudUnreachable,
+)
 from edge.fallback.breaker import Breaker, BreakerState
 from edge.fallback.policy import BlockedBy, LinkState
 from edge.threads import in_background
@@ -243,10 +249,14 @@ class Link:
             if task is not None and task.cancelling():
                 raise
             # gRPC cancels what is under way on a channel that is closed
-            raise CloudUnreachable("The connection to the online model was given up for a new one.") from None
+            raise CloudUnreachable(
+                "The connection to the online model was given up for a new one."
+            ) from None
         except Exception as error:  # a fault of ours or of Google's library: never the caller's
             _log.exception("the online model could not be asked")
-            failure = CloudUnreachable(f"The online model could not be asked ({type(error).__name__}: {error}).")
+            failure = CloudUnreachable(
+                f"The online model could not be asked ({type(error).__name__}: {error})."
+            )
             self._learn_from(failure, seconds, generation)
             raise failure from error
         else:
@@ -276,10 +286,14 @@ class Link:
                 self.breaker.succeeded()  # one frame was refused: somebody is there and thinks
                 self.refusal = error.message
                 return
-            costly = isinstance(error, CloudMisconfigured) or (isinstance(error, CloudUnreachable) and error.costly)
+            costly = isinstance(error, CloudMisconfigured) or (
+                isinstance(error, CloudUnreachable) and error.costly
+            )
             self.breaker.failed(self._now(), random.random(), costly=costly, had_s=seconds)  # noqa: S311 -- jitter
             known, self.fault = self.fault, error.message
-        if was is not self.breaker.state and known != self.fault:  # of a long outage one line, not one a trial
+        if (
+            was is not self.breaker.state and known != self.fault
+        ):  # of a long outage one line, not one a trial
             _log.warning("the online model is left alone for a while: %s", error.message)
 
     def _give_up(self, generation: int) -> None:
@@ -303,7 +317,9 @@ class Link:
         except asyncio.CancelledError:
             pass
         finally:
-            self._connected = False  # who asks from now on is told so, and no call of his is counted
+            self._connected = (
+                False  # who asks from now on is told so, and no call of his is counted
+            )
             loop.run_until_complete(self._end())
             loop.close()
 

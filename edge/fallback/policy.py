@@ -140,9 +140,7 @@ _REASONS_BY_ERROR: Sequence[tuple[type[EdgeError], Reason, frozenset[Mode]]] = (
 )
 
 
-def decide(
-    reason: Reason | None, availability: CloudAvailability, *, answered: bool
-) -> Decision:
+def decide(reason: Reason | None, availability: CloudAvailability, *, answered: bool) -> Decision:
     """What is done with a frame.
 
     Args:

@@ -119,9 +119,7 @@ def _rows(value: Any) -> _Rows:
 
 
 def _automl(value: Mapping[str, Any]) -> _Rows:
-    return _Rows(
-        value["displayNames"], value["confidences"], value.get("bboxes"), _AUTOML_TO_XYXY
-    )
+    return _Rows(value["displayNames"], value["confidences"], value.get("bboxes"), _AUTOML_TO_XYXY)
 
 
 def _tf_serving_detection(value: Mapping[str, Any]) -> _Rows:

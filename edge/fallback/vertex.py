@@ -30,7 +30,9 @@ def _on_google() -> bool:
         return False
 
 
-if not _on_google():  # read when google.auth is imported; it would wait for seconds, for a server that is not there
+if (
+    not _on_google()
+):  # read when google.auth is imported; it would wait for seconds, for a server that is not there
     os.environ.setdefault("NO_GCE_CHECK", "true")
 
 import google.auth
@@ -46,7 +48,9 @@ from google.cloud.aiplatform_v1.services.prediction_service import (
 from google.cloud.aiplatform_v1.services.prediction_service.transports.grpc_asyncio import (
     PredictionServiceGrpcAsyncIOTransport,
 )
-from google.cloud.aiplatform_v1.services.prediction_service.transports.rest import PredictionServiceRestTransport
+from google.cloud.aiplatform_v1.services.prediction_service.transports.rest import (
+    PredictionServiceRestTransport,
+)
 from google.cloud.aiplatform_v1.types import PredictRequest, PredictResponse
 from google.oauth2 import service_account
 from google.protobuf import json_format
@@ -71,10 +75,14 @@ if TYPE_CHECKING:
 
     from edge.fallback.cloud import BeforeRetry, CloudRequest
 
-    Call = Callable[[PredictRequest, float, list[tuple[str, str]]], Awaitable[PredictResponse | None]]
+    Call = Callable[
+        [PredictRequest, float, list[tuple[str, str]]], Awaitable[PredictResponse | None]
+    ]
 
 _log = logging.getLogger(__name__)
-logging.getLogger("grpc._common").setLevel(logging.CRITICAL)  # a trace for each answer that is no message
+logging.getLogger("grpc._common").setLevel(
+    logging.CRITICAL
+)  # a trace for each answer that is no message
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 KEY_HEADER = "x-edge-idempotency-key"
@@ -93,7 +101,11 @@ _LISTENS_S = 1.0
 
 _MAX_PREDICTIONS = 100
 _MOST_WORDS = 300
-_AGAIN = (google_errors.TooManyRequests, google_errors.ServiceUnavailable, google_errors.GatewayTimeout)
+_AGAIN = (
+    google_errors.TooManyRequests,
+    google_errors.ServiceUnavailable,
+    google_errors.GatewayTimeout,
+)
 _OURS = (
     google_errors.Unauthorized,
     google_errors.Forbidden,
@@ -101,7 +113,11 @@ _OURS = (
     google_errors.FailedPrecondition,  # no model is deployed, say
     google_errors.MethodNotImplemented,
 )
-_OF_THE_FRAME = {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
+_OF_THE_FRAME = {
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+}
 """All else, such as 407 and 511 of a proxy or a hotel's network, is no fault of the frame."""
 _NOBODY = (
     *("failed to connect", "connection refused", "dns resolution", "socket closed"),  # of gRPC
@@ -111,11 +127,17 @@ _FIRST_WAIT_S = 0.05
 _MOST_WAIT_S = 2.0
 _LEAST_TRY_S = 0.02
 _CHANNEL_OPTIONS = [
-    ("grpc.use_local_subchannel_pool", 1),  # else a probe finds the old connection, which may lead nowhere any more
+    (
+        "grpc.use_local_subchannel_pool",
+        1,
+    ),  # else a probe finds the old connection, which may lead nowhere any more
     ("grpc.initial_reconnect_backoff_ms", 500),
     ("grpc.min_reconnect_backoff_ms", 500),
     ("grpc.max_reconnect_backoff_ms", 5_000),
-    ("grpc.client_idle_timeout_ms", 60_000),  # a router forgets an idle connection, and tells nobody
+    (
+        "grpc.client_idle_timeout_ms",
+        60_000,
+    ),  # a router forgets an idle connection, and tells nobody
     ("grpc.enable_http_proxy", 1),
 ]
 
@@ -137,13 +159,17 @@ class VertexClient:
             host = self._options.host
             if self._options.rest:
                 scheme = "http" if self._options.plain else "https"
-                rest = PredictionServiceRestTransport(host=host, credentials=self._credentials, url_scheme=scheme)
+                rest = PredictionServiceRestTransport(
+                    host=host, credentials=self._credentials, url_scheme=scheme
+                )
                 rest._session.max_redirects = 0  # noqa: SLF001 -- a hotel's network is sent no frame
                 self._rest = rest
                 self._call = _over_rest(PredictionServiceClient(transport=rest))
             else:
                 self._channel = _channel(self._options, self._credentials)
-                grpc_transport = PredictionServiceGrpcAsyncIOTransport(host=host, channel=self._channel)
+                grpc_transport = PredictionServiceGrpcAsyncIOTransport(
+                    host=host, channel=self._channel
+                )
                 self._call = _over_grpc(PredictionServiceAsyncClient(transport=grpc_transport))
         return self._call
 
@@ -158,8 +184,12 @@ class VertexClient:
                     await in_background(partial(self._knock, seconds))
         except (TimeoutError, OSError, http.client.HTTPException, grpc.aio.UsageError) as error:
             if not self._options.plain and await self._somebody_listens():
-                raise CloudUnreachable(_NO_TLS.format(host=self._options.host), costly=True) from error
-            raise CloudUnreachable(f"Nobody answers at {self._options.host}.", costly=True) from error
+                raise CloudUnreachable(
+                    _NO_TLS.format(host=self._options.host), costly=True
+                ) from error
+            raise CloudUnreachable(
+                f"Nobody answers at {self._options.host}.", costly=True
+            ) from error
 
     async def _somebody_listens(self) -> bool:
         """Whether it is not for want of a connection that none with TLS comes about."""
@@ -180,7 +210,9 @@ class VertexClient:
         except urllib.error.HTTPError as answered:
             answered.close()
 
-    async def predict(self, question: CloudRequest, seconds: float, before_retry: BeforeRetry) -> CloudResponse:
+    async def predict(
+        self, question: CloudRequest, seconds: float, before_retry: BeforeRetry
+    ) -> CloudResponse:
         """Ask; see `CloudClient`. The image is shrunk on a thread; repeated only where that may help and time is left.
 
         Raises:
@@ -197,10 +229,19 @@ class VertexClient:
                 request, key = await asyncio.to_thread(self._prepared, question)
                 response = await self._ask(request, [(KEY_HEADER, key)], deadline, before_retry)
         except TimeoutError as error:
-            raise CloudUnreachable(f"The online model did not answer within {seconds:.2f} s.", costly=True) from error
-        prediction, unknown = read_response(_first(response), question.task, question.labels, question.renamed)
+            raise CloudUnreachable(
+                f"The online model did not answer within {seconds:.2f} s.", costly=True
+            ) from error
+        prediction, unknown = read_response(
+            _first(response), question.task, question.labels, question.renamed
+        )
         assert response is not None
-        model = response.model_display_name or response.model or response.deployed_model_id or self._options.endpoint
+        model = (
+            response.model_display_name
+            or response.model
+            or response.deployed_model_id
+            or self._options.endpoint
+        )
         return CloudResponse(prediction, unknown, model, (time.monotonic() - started) * 1000)
 
     async def close(self) -> None:
@@ -211,12 +252,19 @@ class VertexClient:
             self._rest.close()  # type: ignore[no-untyped-call]
 
     async def _ask(
-        self, request: PredictRequest, metadata: list[tuple[str, str]], deadline: float, before_retry: BeforeRetry
+        self,
+        request: PredictRequest,
+        metadata: list[tuple[str, str]],
+        deadline: float,
+        before_retry: BeforeRetry,
     ) -> PredictResponse | None:
         call = self._open()
 
         async def spent(state: RetryCallState) -> bool:
-            return time.monotonic() + state.upcoming_sleep + _LEAST_TRY_S >= deadline or not await before_retry()
+            return (
+                time.monotonic() + state.upcoming_sleep + _LEAST_TRY_S >= deadline
+                or not await before_retry()
+            )
 
         tries = AsyncRetrying(
             retry=retry_if_exception(_may_pass),
@@ -227,8 +275,14 @@ class VertexClient:
         try:
             async for attempt in tries:
                 with attempt:
-                    return await call(request, max(deadline - time.monotonic(), _LEAST_TRY_S), metadata)
-        except (google_errors.GoogleAPIError, GoogleAuthError, requests.exceptions.RequestException) as error:
+                    return await call(
+                        request, max(deadline - time.monotonic(), _LEAST_TRY_S), metadata
+                    )
+        except (
+            google_errors.GoogleAPIError,
+            GoogleAuthError,
+            requests.exceptions.RequestException,
+        ) as error:
             raise _translated(error) from error
         raise AssertionError  # tenacity either returns or raises
 
@@ -238,14 +292,19 @@ class VertexClient:
             return self._request(question)
         except RequestError as error:
             raise CloudNotAsked(f"The image cannot be sent: {error.message}") from error
-        except Exception as error:  # a fault of ours with one image must not be laid at the cloud's door
+        except (
+            Exception
+        ) as error:  # a fault of ours with one image must not be laid at the cloud's door
             _log.exception("an image could not be prepared for the online model")
             raise CloudNotAsked(f"The image cannot be sent ({type(error).__name__}).") from error
 
     def _request(self, question: CloudRequest) -> tuple[PredictRequest, str]:
         side = question.task.cloud_side
         upload = for_upload(
-            question.image, max_pixels=self._options.max_pixels, max_side=side, max_bytes=_MAX_IMAGE_BYTES
+            question.image,
+            max_pixels=self._options.max_pixels,
+            max_side=side,
+            max_bytes=_MAX_IMAGE_BYTES,
         )
         key, content = question.key(), base64.b64encode(upload.encoded).decode("ascii")
         instance: dict[str, Any]
@@ -266,14 +325,18 @@ def _channel(options: VertexOptions, credentials: Any) -> grpc.aio.Channel:
     if options.plain:
         return grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS)
     if options.anonymous:
-        return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(), options=_CHANNEL_OPTIONS)
+        return grpc.aio.secure_channel(
+            target, grpc.ssl_channel_credentials(), options=_CHANNEL_OPTIONS
+        )
     return PredictionServiceGrpcAsyncIOTransport.create_channel(
         target, credentials=credentials, options=_CHANNEL_OPTIONS
     )
 
 
 def _over_grpc(client: PredictionServiceAsyncClient) -> Call:
-    async def call(request: PredictRequest, seconds: float, metadata: list[tuple[str, str]]) -> PredictResponse:
+    async def call(
+        request: PredictRequest, seconds: float, metadata: list[tuple[str, str]]
+    ) -> PredictResponse:
         return await client.predict(request, timeout=seconds, retry=None, metadata=metadata)
 
     return call
@@ -285,14 +348,20 @@ def _over_rest(client: PredictionServiceClient) -> Call:
     It reads whatever comes as Google's JSON, errors as well: a login page, or a proxy's, makes it fail in several ways.
     """
 
-    async def call(request: PredictRequest, seconds: float, metadata: list[tuple[str, str]]) -> PredictResponse:
+    async def call(
+        request: PredictRequest, seconds: float, metadata: list[tuple[str, str]]
+    ) -> PredictResponse:
         ask = partial(client.predict, request, timeout=seconds, retry=None, metadata=metadata)
         try:
             return await in_background(ask)
         except (json_format.ParseError, ValueError, TypeError, AttributeError) as error:
-            if isinstance(error, requests.RequestException | GoogleAuthError):  # of which some are ValueErrors, too
+            if isinstance(
+                error, requests.RequestException | GoogleAuthError
+            ):  # of which some are ValueErrors, too
                 raise
-            raise CloudNonsense(f"What answered is no online model: {str(error)[:_MOST_WORDS]}") from error
+            raise CloudNonsense(
+                f"What answered is no online model: {str(error)[:_MOST_WORDS]}"
+            ) from error
 
     return call
 
@@ -307,14 +376,22 @@ def _credentials(options: VertexOptions) -> Any:
         return AnonymousCredentials()  # type: ignore[no-untyped-call]
     try:
         if options.credentials is not None:
-            found = service_account.Credentials.from_service_account_file(str(options.credentials), scopes=SCOPES)  # type: ignore[no-untyped-call]
+            found = service_account.Credentials.from_service_account_file(
+                str(options.credentials), scopes=SCOPES
+            )  # type: ignore[no-untyped-call]
         else:
             # else Google's library asks gcloud, or the network, for a project that nobody needs
             os.environ.setdefault("GOOGLE_CLOUD_PROJECT", options.endpoint.split("/")[1])
             found = google.auth.default(scopes=SCOPES)[0]
     except (GoogleAuthError, OSError, ValueError) as error:
-        raise CloudMisconfigured(f"There are no credentials for the online model: {error}") from error
-    return found.with_always_use_jwt_access(True) if isinstance(found, service_account.Credentials) else found  # type: ignore[no-untyped-call]
+        raise CloudMisconfigured(
+            f"There are no credentials for the online model: {error}"
+        ) from error
+    return (
+        found.with_always_use_jwt_access(True)
+        if isinstance(found, service_account.Credentials)
+        else found
+    )  # type: ignore[no-untyped-call]
 
 
 def _first(response: PredictResponse | None) -> Any:
@@ -337,12 +414,17 @@ def _may_pass(error: BaseException) -> bool:
 def _nobody(error: BaseException) -> bool:
     """Whether a 503 comes from this side of the network: gRPC says UNAVAILABLE also where nobody is there."""
     words = str(error).lower()
-    return isinstance(error, google_errors.ServiceUnavailable) and any(sign in words for sign in _NOBODY)
+    return isinstance(error, google_errors.ServiceUnavailable) and any(
+        sign in words for sign in _NOBODY
+    )
 
 
 def _no_token(error: BaseException) -> bool:
     """Whether a 503 comes from Google's own library: it could not get a token, and nothing was sent."""
-    return isinstance(error, google_errors.ServiceUnavailable) and "getting metadata from plugin" in str(error).lower()
+    return (
+        isinstance(error, google_errors.ServiceUnavailable)
+        and "getting metadata from plugin" in str(error).lower()
+    )
 
 
 def _status_of(error: Exception) -> str:
@@ -361,8 +443,14 @@ def _translated(error: Exception) -> CloudError:
     if isinstance(error, google_errors.GatewayTimeout | requests.exceptions.Timeout):
         return CloudUnreachable(f"The online model did not answer in time: {words}", costly=True)
     if isinstance(error, requests.exceptions.ConnectionError | TransportError) or _nobody(error):
-        return CloudUnreachable(f"Nobody answers at the online model's or its tokens' address: {words}", costly=True)
-    if isinstance(error, (*_OURS, GoogleAuthError)) or _no_token(error) or _status_of(error) == "FAILED_PRECONDITION":
+        return CloudUnreachable(
+            f"Nobody answers at the online model's or its tokens' address: {words}", costly=True
+        )
+    if (
+        isinstance(error, (*_OURS, GoogleAuthError))
+        or _no_token(error)
+        or _status_of(error) == "FAILED_PRECONDITION"
+    ):
         return CloudMisconfigured(f"The online model's endpoint or credentials are wrong: {words}")
     if getattr(error, "code", None) in _OF_THE_FRAME:
         return CloudRefused(f"The online model refuses this frame: {words}")

@@ -128,7 +128,9 @@ class TensorOutput:
         numbers = stored.astype(np.float32)
         if self.quantization is None:
             return numbers
-        return (numbers - np.float32(self.quantization.zero_point)) * np.float32(self.quantization.scale)
+        return (numbers - np.float32(self.quantization.zero_point)) * np.float32(
+            self.quantization.scale
+        )
 
 
 @dataclass(frozen=True, slots=True)

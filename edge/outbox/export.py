@@ -101,7 +101,9 @@ def export(store: Store, plan: Plan, *, advance: Callable[[], None] = lambda: No
                 found["labelled"] += any("nnotation" in key for key in line)
                 advance()
     except OSError as error:
-        raise OutputError(f"The export cannot be written to {plan.folder}: {error.strerror or error}.") from error
+        raise OutputError(
+            f"The export cannot be written to {plan.folder}: {error.strerror or error}."
+        ) from error
     return Exported(**found)
 
 
@@ -118,7 +120,9 @@ def _kind(entry: Entry) -> str:
 def _all(store: Store, model: str | None) -> Iterable[Entry]:
     after = 0
     while page := store.entries(after=after, limit=_PAGE):
-        yield from (one for one in page if one.state is not State.RECORD and model in {None, one.model})
+        yield from (
+            one for one in page if one.state is not State.RECORD and model in {None, one.model}
+        )
         after = page[-1].sequence
 
 

@@ -96,16 +96,22 @@ class Forwarder:
         key = entry.key
         try:
             image = await asyncio.wrap_future(self._outbox.call(lambda store: store.image(key)))
-            if not self._caller.free_slots():  # the round's others, or live frames, have taken them: it stays where it is
+            if (
+                not self._caller.free_slots()
+            ):  # the round's others, or live frames, have taken them: it stays where it is
                 return
             self._unstored[key] = await self._caller.call(entry, image)
             self._settled += 1
             await self._store(key)
         except (CloudError, EntryUnreadable, ModelNotFound, ModelUnavailable) as error:
-            await self._postpone(entry, error.message, own=isinstance(error, CloudRefused | CloudNotAsked))
+            await self._postpone(
+                entry, error.message, own=isinstance(error, CloudRefused | CloudNotAsked)
+            )
         except OutboxError:  # the disk's: the outbox has told it
             raise
-        except Exception as error:  # a fault of ours with this one: not asked again at once, for a call may cost
+        except (
+            Exception
+        ) as error:  # a fault of ours with this one: not asked again at once, for a call may cost
             await self._postpone(entry, f"{type(error).__name__}: {error}", own=True)
             raise
 
@@ -126,7 +132,9 @@ class Forwarder:
         if counts and entry.attempts + 1 >= MOST_ATTEMPTS:
             _log.warning("outbox entry %s is set aside: %s", key, fault)
             self._failures.pop(key, None)
-            await asyncio.wrap_future(self._outbox.change(lambda store: store.set_aside(key, fault)))
+            await asyncio.wrap_future(
+                self._outbox.change(lambda store: store.set_aside(key, fault))
+            )
             return
         self._failures[key] = failures + 1, self._settled
         seconds = wait_s(failures + 1) if counts else min(wait_s(failures + 1), _MOST_LINK_WAIT_S)

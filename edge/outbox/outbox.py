@@ -284,13 +284,19 @@ class Outbox:
             self._full = False
             self._well()
             for job, receipt in zip(batch, receipts, strict=True):
-                if job.future.set_running_or_notify_cancel():  # kept all the same, if nobody wants to know
+                if (
+                    job.future.set_running_or_notify_cancel()
+                ):  # kept all the same, if nobody wants to know
                     job.future.set_result(receipt)
 
     def _took(self, seconds: float) -> None:
         slow = seconds >= self._pace.slow_s
         if slow != (self._write_s >= self._pace.slow_s):
-            _log.warning("the outbox's disk is %s: %.1f s for a write", "slow" if slow else "fast again", seconds)
+            _log.warning(
+                "the outbox's disk is %s: %.1f s for a write",
+                "slow" if slow else "fast again",
+                seconds,
+            )
         self._write_s = seconds
 
     def _forget(self, batch: list[_Put]) -> None:
@@ -317,7 +323,10 @@ class Outbox:
 
     def _opened(self) -> Store:
         if self._store is not None and self._store.moved:
-            _log.error("the outbox was taken away from %s, with all that was in it: a new one is made", self.folder)
+            _log.error(
+                "the outbox was taken away from %s, with all that was in it: a new one is made",
+                self.folder,
+            )
             self._close()
         if self._store is None:
             self._take_folder()
@@ -347,7 +356,9 @@ class Outbox:
         self._store = self._lock_file = None
 
     def _failed(self, error: Exception) -> None:
-        self._tell(_as_outbox_error(error).message, None if isinstance(error, OutboxError) else error)
+        self._tell(
+            _as_outbox_error(error).message, None if isinstance(error, OutboxError) else error
+        )
         self._paused_until = self._clock() + self._pace.pause_s
 
     def _tell(self, words: str, error: Exception | None = None) -> None:
@@ -364,4 +375,8 @@ class Outbox:
 
 
 def _as_outbox_error(error: Exception) -> OutboxError:
-    return error if isinstance(error, OutboxError) else OutboxError(f"The outbox failed ({type(error).__name__}).")
+    return (
+        error
+        if isinstance(error, OutboxError)
+        else OutboxError(f"The outbox failed ({type(error).__name__}).")
+    )

@@ -54,7 +54,9 @@ class AesGcm:
         except (binascii.Error, ValueError):
             raw = b""
         if len(raw) != _KEY_BYTES:
-            raise SettingsError("outbox_key is not 32 bytes in base64. `openssl rand -base64 32` makes one.")
+            raise SettingsError(
+                "outbox_key is not 32 bytes in base64. `openssl rand -base64 32` makes one."
+            )
         self._cipher = AESGCM(raw)
 
     def close(self, image: bytes, key: str) -> bytes:

@@ -105,7 +105,9 @@ class Store:
                 os.close(os.open(file, os.O_CREAT | os.O_RDWR, _FILE_MODE))
                 with suppress(PermissionError):  # another user's, who lets us write it
                     file.chmod(_FILE_MODE)
-            self._db = sqlite3.connect(file, isolation_level=None, timeout=_BUSY_MS / 1000, check_same_thread=False)
+            self._db = sqlite3.connect(
+                file, isolation_level=None, timeout=_BUSY_MS / 1000, check_same_thread=False
+            )
         except (OSError, sqlite3.Error) as error:
             raise OutboxError(f"The outbox in {folder} cannot be opened: {error}.") from error
         self._db.row_factory = sqlite3.Row
@@ -213,7 +215,9 @@ class Store:
 
     def told(self, key: str) -> bool:
         """The webhook knows."""
-        return self._change("telling = ?", (Telling.TOLD,), "key = ? AND telling = ?", (key, Telling.DUE))
+        return self._change(
+            "telling = ?", (Telling.TOLD,), "key = ? AND telling = ?", (key, Telling.DUE)
+        )
 
     def postpone_telling(self, key: str, seconds: float, *, give_up: bool) -> bool:
         """The webhook did not take it: try later, or no more."""
@@ -224,7 +228,9 @@ class Store:
             (key, Telling.DUE),
         )
 
-    def entries(self, *, state: State | None = None, after: int = 0, limit: int = 100) -> list[Entry]:
+    def entries(
+        self, *, state: State | None = None, after: int = 0, limit: int = 100
+    ) -> list[Entry]:
         """Entries in their order, those with a sequence above ``after``."""
         if state is None:
             return self._entries("sequence > ?", (after,), limit)
@@ -244,7 +250,8 @@ class Store:
                 (State.WAITING, State.SET_ASIDE, *(keys or ())),
             )
             untold = self._db.execute(
-                "UPDATE entry SET telling = ?, telling_attempts = 0, not_before = 0 WHERE telling = ?" + some,  # noqa: S608 -- ours
+                "UPDATE entry SET telling = ?, telling_attempts = 0, not_before = 0 WHERE telling = ?"
+                + some,  # noqa: S608 -- ours
                 (Telling.DUE, Telling.GIVEN_UP, *(keys or ())),
             )
         return aside.rowcount + untold.rowcount
@@ -266,7 +273,10 @@ class Store:
         with _translated(self.folder):
             tally = self._db.execute("SELECT state, telling, entries, bytes FROM tally").fetchall()
         return {
-            **{state: sum(row["entries"] for row in tally if row["state"] == state) for state in State},
+            **{
+                state: sum(row["entries"] for row in tally if row["state"] == state)
+                for state in State
+            },
             "bytes": sum(row["bytes"] for row in tally),
             "untold": sum(row["entries"] for row in tally if row["telling"] == Telling.DUE),
             "given_up": sum(row["entries"] for row in tally if row["telling"] == Telling.GIVEN_UP),
@@ -281,7 +291,9 @@ class Store:
             done = f"PRAGMA user_version = {VERSION}"
             self._db.executescript(f"BEGIN IMMEDIATE; {LACKS[version]} {done}; COMMIT;")
         elif version != VERSION:
-            raise OutboxError(f"The outbox in {self.folder} was written by another version of edge.")
+            raise OutboxError(
+                f"The outbox in {self.folder} was written by another version of edge."
+            )
 
     def _bound_the_log(self) -> None:
         """On a small disk SQLite's log, which takes up to 4 MiB by default, is kept within half of the reserve."""
@@ -313,7 +325,10 @@ class Store:
 
     def _keep_clock(self) -> None:
         steady, reading = self._clock.mark()
-        self._db.execute("INSERT OR REPLACE INTO clock VALUES (1, ?, ?, ?, ?)", (steady, *asdict(reading).values()))
+        self._db.execute(
+            "INSERT OR REPLACE INTO clock VALUES (1, ?, ?, ?, ?)",
+            (steady, *asdict(reading).values()),
+        )
 
     def _put(self, entry: NewEntry, now: float) -> tuple[str, bool]:
         digest = digest_of(entry.image)
@@ -330,7 +345,11 @@ class Store:
         values = {
             "key": key,
             "digest": digest,
-            **{name: getattr(entry, name) for name in type(entry).__slots__ if name not in {"image", "items"}},
+            **{
+                name: getattr(entry, name)
+                for name in type(entry).__slots__
+                if name not in {"image", "items"}
+            },
             "items": items,
             "size": size,
             "created": time.time(),
@@ -349,7 +368,9 @@ class Store:
         return self._db.execute("SELECT 1 FROM entry WHERE key = ?", (key,)).fetchone() is not None
 
     def _drop_old(self, now: float) -> int:
-        old = self._db.execute("SELECT sequence FROM entry WHERE born < ?", (now - self.quota.max_age_s,)).fetchall()
+        old = self._db.execute(
+            "SELECT sequence FROM entry WHERE born < ?", (now - self.quota.max_age_s,)
+        ).fetchall()
         self._drop([row["sequence"] for row in old])
         return len(old)
 
@@ -384,7 +405,9 @@ class Store:
         return used, entries
 
     def _evict(self, spare_bytes: int, spare_entries: int, which: str = "TRUE") -> None:
-        rows = self._db.execute(f"SELECT sequence, {_RANK} AS rank, confidence, label, size FROM entry WHERE {which}")  # noqa: S608 -- ours
+        rows = self._db.execute(
+            f"SELECT sequence, {_RANK} AS rank, confidence, label, size FROM entry WHERE {which}"
+        )  # noqa: S608 -- ours
         candidates = (Candidate(**dict(row)) for row in rows)
         self._drop(to_evict(candidates, spare_bytes=spare_bytes, spare_entries=spare_entries))
 
@@ -392,23 +415,32 @@ class Store:
         if not sequences:
             return
         rows = [(sequence,) for sequence in sequences]
-        self._db.executemany("DELETE FROM image WHERE key = (SELECT key FROM entry WHERE sequence = ?)", rows)
+        self._db.executemany(
+            "DELETE FROM image WHERE key = (SELECT key FROM entry WHERE sequence = ?)", rows
+        )
         self._db.executemany("DELETE FROM entry WHERE sequence = ?", rows)
 
     def _vacuum(self, pages: int) -> None:
-        for _ in range(pages):  # Python takes but one step of it, whatever number it is given: a page
+        for _ in range(
+            pages
+        ):  # Python takes but one step of it, whatever number it is given: a page
             self._db.execute("PRAGMA incremental_vacuum(1)")
 
     def _give_back(self) -> None:
         """What is free inside the file goes back to the disk, in parts: others may write between them."""
-        with suppress(OutboxError), _translated(self.folder):  # it has room inside the file all the same
+        with (
+            suppress(OutboxError),
+            _translated(self.folder),
+        ):  # it has room inside the file all the same
             part = max(min(self._disk.reserve // 4 // self._pragma("page_size"), _VACUUM_PAGES), 1)
             while free := self._pragma("freelist_count"):
                 with self._transaction():
                     self._vacuum(min(free, part))
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-    def _change(self, what: str, values: tuple[Any, ...], which: str, keys: tuple[Any, ...]) -> bool:
+    def _change(
+        self, what: str, values: tuple[Any, ...], which: str, keys: tuple[Any, ...]
+    ) -> bool:
         with self._transaction():
             done = self._db.execute(f"UPDATE entry SET {what} WHERE {which}", (*values, *keys))  # noqa: S608 -- ours
         return done.rowcount > 0

@@ -55,7 +55,13 @@ class Webhook:
     """See the module."""
 
     def __init__(
-        self, outbox: Outbox, url: str, secret: str | None, *, idle_s: float = 1.0, timeout_s: float = _TIMEOUT_S
+        self,
+        outbox: Outbox,
+        url: str,
+        secret: str | None,
+        *,
+        idle_s: float = 1.0,
+        timeout_s: float = _TIMEOUT_S,
     ) -> None:
         self._outbox = outbox
         self._url = url
@@ -80,7 +86,9 @@ class Webhook:
         key = entry.key
         try:
             fault = await in_background(partial(self._post, entry))
-        except Exception as error:  # a fault of ours with this one: the others are told all the same
+        except (
+            Exception
+        ) as error:  # a fault of ours with this one: the others are told all the same
             _log.exception("the webhook could not be told the result of %s", key)
             fault = f"{type(error).__name__}: {error}"
         if fault is None:
@@ -106,6 +114,10 @@ class Webhook:
         except urllib.error.HTTPError as error:
             error.close()
             return f"it answered {error.code}"
-        except (OSError, http.client.HTTPException, ValueError) as error:  # the last of a URL that cannot be written
+        except (
+            OSError,
+            http.client.HTTPException,
+            ValueError,
+        ) as error:  # the last of a URL that cannot be written
             return str(error)
         return None

@@ -40,7 +40,9 @@ def scan(path: Path) -> list[Source]:
         return _scan(path)
     except OSError as error:
         raise ExportError(
-            path, f"it cannot be read ({error.strerror or error})", "Check the folder and who may read it."
+            path,
+            f"it cannot be read ({error.strerror or error})",
+            "Check the folder and who may read it.",
         ) from error
 
 
@@ -52,7 +54,11 @@ def _scan(path: Path) -> list[Source]:
         if _holds_export(entry):
             source = _newest(entry)
             if source.name in sources:
-                raise ExportError(entry, f"{sources[source.name].path.name} is called the same", "Rename one of them")
+                raise ExportError(
+                    entry,
+                    f"{sources[source.name].path.name} is called the same",
+                    "Rename one of them",
+                )
             sources[source.name] = source
     return list(sources.values())
 
@@ -68,11 +74,15 @@ def _holds_export(entry: Path) -> bool:
     """Whether an entry of a repository is an export, or a folder with one below it, as `gsutil cp -r` leaves it."""
     if entry.is_file():
         return is_tflite(entry) or entry.suffix.lower() == ".zip"
-    return is_export(entry) or any(_holds_export(below) for below in visible(entry) if below.is_dir())
+    return is_export(entry) or any(
+        _holds_export(below) for below in visible(entry) if below.is_dir()
+    )
 
 
 def _newest(path: Path) -> Source:
-    named = path if path.name not in {"", ".."} else path.resolve()  # a link is called as the link is
+    named = (
+        path if path.name not in {"", ".."} else path.resolve()
+    )  # a link is called as the link is
     versions = _versions(path)
     if versions:
         newest = max(versions)

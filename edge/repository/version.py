@@ -90,8 +90,12 @@ class ModelVersion:
         except ExportError as error:
             self.state, self.fault = VersionState.END, error
             raise
-        except Exception as error:  # out of memory, a broken installation: this model's end, not the service's
-            fault = ExportError(self.export.path, f"it could not be loaded ({error!r})", "See the log")
+        except (
+            Exception
+        ) as error:  # out of memory, a broken installation: this model's end, not the service's
+            fault = ExportError(
+                self.export.path, f"it could not be loaded ({error!r})", "See the log"
+            )
             self.state, self.fault = VersionState.END, fault
             raise fault from error
         self.state = VersionState.AVAILABLE
@@ -115,7 +119,9 @@ class ModelVersion:
             prediction = self.predict(worker, picture, warm_up_options).prediction
         except ExportError:
             raise
-        except Exception as error:  # whatever a strange model does on its first frame, it is not served
+        except (
+            Exception
+        ) as error:  # whatever a strange model does on its first frame, it is not served
             reason = f"its first frame failed: {error}"
             raise ExportError(self.export.path, reason, "Export the model again") from error
         try:

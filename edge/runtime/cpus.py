@@ -22,7 +22,9 @@ def _quota(root: Path) -> float | None:
     """The lowest quota, in CPUs, from this process's cgroup up to the root of the hierarchy."""
     quotas = [_v2_quota(folder) for folder in _folders(root, root / "sys/fs/cgroup", "")]
     for mount in ("cpu", "cpu,cpuacct"):
-        quotas += [_v1_quota(folder) for folder in _folders(root, root / "sys/fs/cgroup" / mount, "cpu")]
+        quotas += [
+            _v1_quota(folder) for folder in _folders(root, root / "sys/fs/cgroup" / mount, "cpu")
+        ]
     return min((quota for quota in quotas if quota is not None), default=None)
 
 
@@ -42,13 +44,18 @@ def _v2_quota(folder: Path) -> float | None:
 
 
 def _v1_quota(folder: Path) -> float | None:
-    quota, period = _read(folder / "cpu.cfs_quota_us").strip(), _read(folder / "cpu.cfs_period_us").strip()
+    quota, period = (
+        _read(folder / "cpu.cfs_quota_us").strip(),
+        _read(folder / "cpu.cfs_period_us").strip(),
+    )
     return _share(quota, period)
 
 
 def _share(quota: str, period: str) -> float | None:
     """Quota by period; ``None`` for `max`, -1 and whatever else is no quota."""
-    return int(quota) / int(period) if quota.isdigit() and period.isdigit() and int(period) else None
+    return (
+        int(quota) / int(period) if quota.isdigit() and period.isdigit() and int(period) else None
+    )
 
 
 def _read(file: Path) -> str:

@@ -28,7 +28,9 @@ def return_large_blocks() -> bool:
     of one 50-megapixel image for good.
     """
     c = _glibc()
-    return c is not None and bool(c.mallopt(_M_MMAP_THRESHOLD, _LARGE) and c.mallopt(_M_TRIM_THRESHOLD, _KEPT))
+    return c is not None and bool(
+        c.mallopt(_M_MMAP_THRESHOLD, _LARGE) and c.mallopt(_M_TRIM_THRESHOLD, _KEPT)
+    )
 
 
 def release_free_memory() -> None:
@@ -53,7 +55,9 @@ def release_mapped_file(file: Path) -> None:
     name = str(file.resolve())
     for line in maps.read_text("utf-8", "replace").splitlines():
         addresses, permissions, *_ = line.split(" ", 2)
-        if line.endswith(f" {name}") and permissions.startswith("r--"):  # nothing was written that could be lost
+        if line.endswith(f" {name}") and permissions.startswith(
+            "r--"
+        ):  # nothing was written that could be lost
             start, end = (int(address, 16) for address in addresses.split("-"))
             c.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _MADV_DONTNEED)
 

@@ -61,14 +61,18 @@ class WorkerPool:
         self.queue_size = queue_size
         self._lock = threading.Lock()
         self._waiting: deque[Job] = deque()
-        self._idle = [_Worker(number) for number in range(workers)]  # all may be given work before they have started
+        self._idle = [
+            _Worker(number) for number in range(workers)
+        ]  # all may be given work before they have started
         self._busy = 0
         self._closing = False
         for worker in self._idle:
             worker.wake.acquire()
         self._threads = [
             # daemons: a worker stuck in a broken model must not keep the process from ending
-            threading.Thread(target=self._work, args=(worker,), name=f"edge-worker-{worker.number}", daemon=True)
+            threading.Thread(
+                target=self._work, args=(worker,), name=f"edge-worker-{worker.number}", daemon=True
+            )
             for worker in self._idle
         ]
         for thread in self._threads:
@@ -134,13 +138,17 @@ class WorkerPool:
                 self._waiting.append(job)
                 return
             else:
-                raise Overloaded(f"{self.queue_size} frames are waiting already. Send fewer frames, or try again.")
+                raise Overloaded(
+                    f"{self.queue_size} frames are waiting already. Send fewer frames, or try again."
+                )
         worker.wake.release()
 
     def _withdraw(self, job: Job) -> None:
         """Free the place of a job that still waits, its caller having given up."""
         with self._lock:
-            if job in self._waiting:  # asked first: the error of `remove` would print the job, 3 ms of scores
+            if (
+                job in self._waiting
+            ):  # asked first: the error of `remove` would print the job, 3 ms of scores
                 self._waiting.remove(job)
 
     def _work(self, worker: _Worker) -> None:
@@ -152,7 +160,9 @@ class WorkerPool:
             while job is not None:
                 outcome = _outcome(job.work, worker.number) if _wanted(job) else None
                 following = self._free(worker)
-                if outcome is not None:  # told once the worker is free: who has an answer can send the next frame
+                if (
+                    outcome is not None
+                ):  # told once the worker is free: who has an answer can send the next frame
                     _tell(job, *outcome)
                 job = following
             del outcome  # an idle worker holds on to no image

@@ -44,7 +44,9 @@ class TensorFlowInterpreter:
         except Exception as error:  # TensorFlow raises nearly anything on a damaged folder
             words = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ExportError(
-                folder, f"TensorFlow does not accept it: {words}", 'Export the model again as "Container"'
+                folder,
+                f"TensorFlow does not accept it: {words}",
+                'Export the model again as "Container"',
             ) from error
 
     def invoke(self, inputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
@@ -55,9 +57,13 @@ class TensorFlowInterpreter:
         try:
             return {name: tensor.numpy() for name, tensor in self._run(**feeds).items()}
         except tf.errors.InvalidArgumentError as error:
-            raise CorruptImage(f"The model's graph cannot read the image: {error.message.splitlines()[0]}") from error
+            raise CorruptImage(
+                f"The model's graph cannot read the image: {error.message.splitlines()[0]}"
+            ) from error
         except tf.errors.OpError as error:
-            raise InferenceFailed(f"TensorFlow could not run the model: {error.message.splitlines()[0]}") from error
+            raise InferenceFailed(
+                f"TensorFlow could not run the model: {error.message.splitlines()[0]}"
+            ) from error
 
 
 def _set_threads(threads: int) -> None:
@@ -67,5 +73,7 @@ def _set_threads(threads: int) -> None:
     try:
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
-    except RuntimeError:  # somebody in this process has run TensorFlow before: its threads are fixed
+    except (
+        RuntimeError
+    ):  # somebody in this process has run TensorFlow before: its threads are fixed
         pass

@@ -81,7 +81,11 @@ class FakeVertex:
     """
 
     def __init__(
-        self, *prefix: str, host: str = "127.0.0.1", certificate: Path | None = None, account: Path | None = None
+        self,
+        *prefix: str,
+        host: str = "127.0.0.1",
+        certificate: Path | None = None,
+        account: Path | None = None,
     ) -> None:
         """Start it.
 
@@ -93,7 +97,12 @@ class FakeVertex:
         """
         self.host = host
         flags = {"--host": host, "--certificate": certificate, "--account": account}
-        given = [part for name, value in flags.items() if value is not None for part in (name, str(value))]
+        given = [
+            part
+            for name, value in flags.items()
+            if value is not None
+            for part in (name, str(value))
+        ]
         self._command = [*prefix, sys.executable, "-m", "edge.testing.vertex", *given]
         self.grpc_port = self.rest_port = 0  # any that are free
         self.tls_port: int | None = None
@@ -103,7 +112,10 @@ class FakeVertex:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()
 
@@ -148,7 +160,13 @@ class FakeVertex:
             token_status: an HTTP status of the OAuth endpoint.
             token_hang: the OAuth endpoint does not answer.
         """
-        told = {"prediction": prediction, "status": status, "delay_s": delay_s, "hang": hang, "times": times}
+        told = {
+            "prediction": prediction,
+            "status": status,
+            "delay_s": delay_s,
+            "hang": hang,
+            "times": times,
+        }
         told |= {"garbage": garbage, "token_status": token_status, "token_hang": token_hang}
         self._http("/control", told)
 
@@ -167,7 +185,9 @@ class FakeVertex:
     def start(self) -> None:
         """Start the process; after `stop` another one on the same ports, which knows nothing of the first."""
         ports = ["--grpc-port", str(self.grpc_port), "--rest-port", str(self.rest_port)]
-        self._process = subprocess.Popen([*self._command, *ports], stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            [*self._command, *ports], stdout=subprocess.PIPE, text=True
+        )
         assert self._process.stdout is not None
         got = json.loads(self._process.stdout.readline())
         self.grpc_port, self.rest_port, self.tls_port = got["grpc"], got["rest"], got["tls"]
@@ -181,7 +201,9 @@ class FakeVertex:
 
     def _http(self, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(f"http://{self.host}:{self.rest_port}{path}", data, timeout=10) as reply:
+        with urllib.request.urlopen(
+            f"http://{self.host}:{self.rest_port}{path}", data, timeout=10
+        ) as reply:
             return json.load(reply)
 
 
@@ -205,7 +227,10 @@ class _Model:
             time.sleep(_HANG_S)
         status = self.told["token_status"]
         if status != 200:  # noqa: PLR2004 -- HTTP's
-            return status, {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
+            return status, {
+                "error": "invalid_grant",
+                "error_description": "Token has been expired or revoked.",
+            }
         return status, {"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"}
 
     def knows(self, authorization: str) -> bool:
@@ -221,21 +246,27 @@ class _Model:
             return False
         return SCOPE in str(claims.get("scope", ""))
 
-    def answer(self, request: PredictRequest, key: str, authorization: str) -> tuple[int, PredictResponse | None]:
+    def answer(
+        self, request: PredictRequest, key: str, authorization: str
+    ) -> tuple[int, PredictResponse | None]:
         """The status, and the answer; ``None`` for garbage."""
         if not self.knows(authorization):
             return 401, PredictResponse()
         with self._lock:
             told = dict(self.told)
             self.image = _image(request)
-            self.calls.append({"key": key, "endpoint": request.endpoint, **_facts(request, self.image)})
+            self.calls.append(
+                {"key": key, "endpoint": request.endpoint, **_facts(request, self.image)}
+            )
             late = told["times"] and len(self.calls) > told["times"]
         time.sleep(_HANG_S if told["hang"] else told["delay_s"])
         if told["garbage"]:
             return 200, None
         response = PredictResponse(model_display_name=MODEL, deployed_model_id="3")
         if told["prediction"] is not None:
-            json_format.ParseDict(told["prediction"], PredictResponse.pb(response).predictions.add())
+            json_format.ParseDict(
+                told["prediction"], PredictResponse.pb(response).predictions.add()
+            )
         return 200 if late else told["status"], response
 
 
@@ -250,7 +281,11 @@ def _facts(request: PredictRequest, image: bytes) -> dict[str, Any]:
     return {
         "size": message.ByteSize(),
         "image": hashlib.sha256(image).hexdigest(),
-        "instance": {name: value for name, value in instance.items() if name not in {"content", "image_bytes"}},
+        "instance": {
+            name: value
+            for name, value in instance.items()
+            if name not in {"content", "image_bytes"}
+        },
     }
 
 
@@ -266,12 +301,18 @@ class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]  # untyped
         return grpc.unary_unary_rpc_method_handler(
             self._predict,
             request_deserializer=PredictRequest.deserialize,
-            response_serializer=lambda response: GARBAGE if response is None else PredictResponse.serialize(response),
+            response_serializer=lambda response: (
+                GARBAGE if response is None else PredictResponse.serialize(response)
+            ),
         )
 
-    def _predict(self, request: PredictRequest, context: grpc.ServicerContext) -> PredictResponse | None:
+    def _predict(
+        self, request: PredictRequest, context: grpc.ServicerContext
+    ) -> PredictResponse | None:
         headers = {name: str(value) for name, value in context.invocation_metadata()}
-        status, response = self._model.answer(request, headers.get(KEY_HEADER, ""), headers.get("authorization", ""))
+        status, response = self._model.answer(
+            request, headers.get(KEY_HEADER, ""), headers.get("authorization", "")
+        )
         if status != 200:  # noqa: PLR2004 -- HTTP's
             context.abort(_GRPC_CODES[status], "told to")
         return response
@@ -282,7 +323,10 @@ def _rest(model: _Model) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"  # connections stay, as Google's do
 
         def do_GET(self) -> None:
-            known: dict[str, Any] = {"/calls": model.calls, "/image": base64.b64encode(model.image).decode()}
+            known: dict[str, Any] = {
+                "/calls": model.calls,
+                "/image": base64.b64encode(model.image).decode(),
+            }
             self._reply(200, known.get(self.path, {}))
 
         def do_POST(self) -> None:
@@ -296,7 +340,9 @@ def _rest(model: _Model) -> type[BaseHTTPRequestHandler]:
                 return
             request = PredictRequest.from_json(body.decode())
             request.endpoint = self.path.removeprefix("/v1/").split(":predict")[0]
-            key, authorization = (self.headers.get(name, "") for name in (KEY_HEADER, "Authorization"))
+            key, authorization = (
+                self.headers.get(name, "") for name in (KEY_HEADER, "Authorization")
+            )
             status, response = model.answer(request, key, authorization)
             if response is None:
                 self._send(200, "text/html", LOGIN_PAGE)
@@ -340,15 +386,21 @@ def main() -> None:
         grpc_port = server.add_insecure_port(f"{given.host}:{given.grpc_port}")
     else:
         pem = given.certificate.read_bytes()
-        grpc_port = server.add_secure_port(f"{given.host}:{given.grpc_port}", grpc.ssl_server_credentials([(pem, pem)]))
+        grpc_port = server.add_secure_port(
+            f"{given.host}:{given.grpc_port}", grpc.ssl_server_credentials([(pem, pem)])
+        )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(given.certificate)
         with_tls = ThreadingHTTPServer((given.host, 0), _rest(model))
-        with_tls.socket = context.wrap_socket(with_tls.socket, server_side=True, do_handshake_on_connect=False)
+        with_tls.socket = context.wrap_socket(
+            with_tls.socket, server_side=True, do_handshake_on_connect=False
+        )
         tls_port = with_tls.server_port
         threading.Thread(target=with_tls.serve_forever, daemon=True).start()
     server.start()
-    sys.stdout.write(json.dumps({"grpc": grpc_port, "rest": rest.server_port, "tls": tls_port}) + "\n")
+    sys.stdout.write(
+        json.dumps({"grpc": grpc_port, "rest": rest.server_port, "tls": tls_port}) + "\n"
+    )
     sys.stdout.flush()
     rest.serve_forever()
 

@@ -24,8 +24,13 @@ def machine_addresses() -> list[IPv4Address | IPv6Address]:
     if _FIB.exists():
         found += [ipaddress.IPv4Address(text) for text in _LOCAL4.findall(_FIB.read_text())]
     if _IF6.exists():
-        found += [ipaddress.IPv6Address(bytes.fromhex(line.split()[0])) for line in _IF6.read_text().splitlines()]
-    reachable = [one for one in found if not (one.is_loopback or one.is_link_local or one.is_unspecified)]
+        found += [
+            ipaddress.IPv6Address(bytes.fromhex(line.split()[0]))
+            for line in _IF6.read_text().splitlines()
+        ]
+    reachable = [
+        one for one in found if not (one.is_loopback or one.is_link_local or one.is_unspecified)
+    ]
     return list(dict.fromkeys(reachable))
 
 

@@ -60,10 +60,17 @@ def make(folder: Path, more_names: str | None, now: datetime) -> Certificate:
     if authority is None:
         authority = _new_authority(names, now)
         _write(made.authority, folder / "ca.key", [authority[0]], authority[1])
-        _log.info("made a certificate authority in %s; devices that shall trust it find it at /pair", folder)
+        _log.info(
+            "made a certificate authority in %s; devices that shall trust it find it at /pair",
+            folder,
+        )
     allowed = _allowed(names, authority[0])
     current = _load(made.chain, made.key, now)
-    if current is None or not _issued(current[0], authority[0]) or _names_of(current[0]) != set(allowed):
+    if (
+        current is None
+        or not _issued(current[0], authority[0])
+        or _names_of(current[0]) != set(allowed)
+    ):
         leaf, key = _new_certificate(allowed, authority, now)
         _write(made.chain, made.key, [leaf, authority[0]], key)
         _log.info("made a certificate for %s", ", ".join(str(name.value) for name in allowed))
@@ -85,17 +92,26 @@ def _general_name(text: str) -> x509.GeneralName:
     try:
         return x509.DNSName(text.lower().encode("idna").decode())
     except UnicodeError as error:
-        raise SettingsError(f"tls_names: {text!r} is neither a host name nor an address.") from error
+        raise SettingsError(
+            f"tls_names: {text!r} is neither a host name nor an address."
+        ) from error
 
 
-def _new_authority(names: Names, now: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+def _new_authority(
+    names: Names, now: datetime
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     key = ec.generate_private_key(ec.SECP256R1())
     host = (machine_names() or ["this machine"])[0]
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"edge on {host}"[:64])])
     domains: Names = [x509.DNSName(domain) for domain in _LOCAL_DOMAINS]
-    networks: Names = [x509.IPAddress(ipaddress.ip_network(network)) for network in _PRIVATE_NETWORKS]
+    networks: Names = [
+        x509.IPAddress(ipaddress.ip_network(network)) for network in _PRIVATE_NETWORKS
+    ]
     own: Names = [
-        x509.IPAddress(ipaddress.ip_network(name.value)) if isinstance(name, x509.IPAddress) else name for name in names
+        x509.IPAddress(ipaddress.ip_network(name.value))
+        if isinstance(name, x509.IPAddress)
+        else name
+        for name in names
     ]
     public = key.public_key()
     built = (
@@ -108,7 +124,9 @@ def _new_authority(names: Names, now: datetime) -> tuple[x509.Certificate, ec.El
         .not_valid_after(now + timedelta(days=AUTHORITY_DAYS))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
-        .add_extension(x509.NameConstraints(list(dict.fromkeys(domains + networks + own)), None), critical=True)
+        .add_extension(
+            x509.NameConstraints(list(dict.fromkeys(domains + networks + own)), None), critical=True
+        )
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -133,7 +151,10 @@ def _new_certificate(
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
+            critical=False,
+        )
         .sign(issuer_key, hashes.SHA256())
     )
     return built, key
@@ -158,7 +179,9 @@ def _allowed(names: Names, authority: x509.Certificate) -> Names:
         if isinstance(name, x509.IPAddress):
             good = any(name.value in network for network in networks)  # type: ignore[operator]  # all are networks
         else:
-            good = any(name.value == domain or name.value.endswith(f".{domain}") for domain in domains)
+            good = any(
+                name.value == domain or name.value.endswith(f".{domain}") for domain in domains
+            )
         if good:
             allowed.append(name)
         else:
@@ -182,25 +205,36 @@ def _names_of(leaf: x509.Certificate) -> set[x509.GeneralName]:
     return set(leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
 
 
-def _load(file: Path, key_file: Path, now: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None:
+def _load(
+    file: Path, key_file: Path, now: datetime
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None:
     """A certificate and its key; ``None`` where they are missing, broken, or end within `RENEW_DAYS`."""
     try:
         read = x509.load_pem_x509_certificate(file.read_bytes())
         key = serialization.load_pem_private_key(key_file.read_bytes(), None)
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:  # TypeError: the key has a password
+    except (
+        ValueError,
+        TypeError,
+        UnsupportedAlgorithm,
+    ) as error:  # TypeError: the key has a password
         _log.warning("%s cannot be read and is made anew: %s", file, error)
         return None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != read.public_key():
         _log.warning("%s and %s do not go together and are made anew", file, key_file)
         return None
-    if read.not_valid_after_utc - now < timedelta(days=RENEW_DAYS) or read.not_valid_before_utc > now:
+    if (
+        read.not_valid_after_utc - now < timedelta(days=RENEW_DAYS)
+        or read.not_valid_before_utc > now
+    ):
         return None
     return read, key
 
 
-def _write(file: Path, key_file: Path, chain: list[x509.Certificate], key: ec.EllipticCurvePrivateKey) -> None:
+def _write(
+    file: Path, key_file: Path, chain: list[x509.Certificate], key: ec.EllipticCurvePrivateKey
+) -> None:
     encoded = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

@@ -43,7 +43,9 @@ class Certificate:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.chain, self.key)
             context.load_cert_chain(self.chain, self.key)
         except (OSError, ssl.SSLError) as error:
-            raise SettingsError(f"The certificate {self.chain} with the key {self.key} is no good: {error}.") from error
+            raise SettingsError(
+                f"The certificate {self.chain} with the key {self.key} is no good: {error}."
+            ) from error
 
 
 def server_context(made: Certificate) -> ssl.SSLContext:

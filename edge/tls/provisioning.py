@@ -53,7 +53,9 @@ def uses_tls(settings: Settings) -> bool:
 
 def authority_file(settings: Settings) -> Path | None:
     """PEM file of the authority made here; ``None`` where none is used."""
-    return _folder(settings) / AUTHORITY_FILE if settings.tls and settings.tls_cert is None else None
+    return (
+        _folder(settings) / AUTHORITY_FILE if settings.tls and settings.tls_cert is None else None
+    )
 
 
 async def keep_renewed(

@@ -159,7 +159,10 @@ def _grey16_to_rgb(image: Image.Image) -> Image.Image:
     """16-bit grey scaled to 8; convert() would clip it at 255, and knows neither its transparency nor its inversion."""
     stored = np.asarray(image)
     grey = (stored >> 8).astype(np.uint8)
-    if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+    if (
+        isinstance(image, TiffImagePlugin.TiffImageFile)
+        and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    ):
         grey = 255 - grey
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):

@@ -62,7 +62,9 @@ def _box(
     size: tuple[int, int],
 ) -> None:
     left, top, right, bottom = (edge * size[axis % 2] for axis, edge in enumerate(box))
-    pen.rectangle((left, top, right, bottom), outline=_colour(mark.index), width=max(2, min(size) // 150))
+    pen.rectangle(
+        (left, top, right, bottom), outline=_colour(mark.index), width=max(2, min(size) // 150)
+    )
     _caption(pen, mark, (left, top), font)
 
 
@@ -76,7 +78,9 @@ def _caption(
     words = f"{mark.label} {mark.score:.2f}"
     left, top, right, bottom = pen.textbbox(corner, words, font=font)
     margin = (bottom - top) / 3
-    pen.rectangle((left, corner[1], right + 2 * margin, bottom + 2 * margin), fill=_colour(mark.index))
+    pen.rectangle(
+        (left, corner[1], right + 2 * margin, bottom + 2 * margin), fill=_colour(mark.index)
+    )
     pen.text((corner[0] + margin, corner[1] + margin), words, fill=_INK, font=font)
     return bottom + 2 * margin
 

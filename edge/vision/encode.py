@@ -35,7 +35,10 @@ def enlarged_jpeg(photo: bytes, width: int, height: int) -> bytes:
     with Image.open(io.BytesIO(photo)) as opened:
         pixels = opened.convert("RGB")
     scale = min(_MOST_ENLARGED, max(width / pixels.width, height / pixels.height))
-    tile = pixels.resize((math.ceil(pixels.width * scale), math.ceil(pixels.height * scale)), Image.Resampling.BICUBIC)
+    tile = pixels.resize(
+        (math.ceil(pixels.width * scale), math.ceil(pixels.height * scale)),
+        Image.Resampling.BICUBIC,
+    )
     page = Image.new("RGB", (width, height))
     for row, top in enumerate(range(0, height, tile.height)):
         for column, left in enumerate(range(0, width, tile.width)):

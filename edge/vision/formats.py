@@ -49,7 +49,9 @@ def sniff(data: bytes | memoryview) -> str:
     for magic, name in _SIGNATURES:
         if head.startswith(magic):
             return name
-    raise UnsupportedImage(f"These bytes are {_looks_like(head)}, not an image that can be read here. {_ADVICE}")
+    raise UnsupportedImage(
+        f"These bytes are {_looks_like(head)}, not an image that can be read here. {_ADVICE}"
+    )
 
 
 def _looks_like(head: bytes) -> str:

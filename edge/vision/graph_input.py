@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from PIL import Image
 
 # 'P' is left out of PNG: TensorFlow reads palettes, but transparent ones as black.
-_AS_IT_IS = {"JPEG": {"RGB", "L"}, "MPO": {"RGB", "L"}, "PNG": {"RGB", "L"}, "GIF": {"P", "L", "RGB"}}
+_AS_IT_IS = {
+    "JPEG": {"RGB", "L"},
+    "MPO": {"RGB", "L"},
+    "PNG": {"RGB", "L"},
+    "GIF": {"P", "L", "RGB"},
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,9 @@ class Kernel(StrEnum):
 _PILLOW = {Kernel.BILINEAR: Image.Resampling.BILINEAR, Kernel.BICUBIC: Image.Resampling.BICUBIC}
 
 
-def resample(frame: Frame, region: Region, width: int, height: int, kernel: Kernel) -> NDArray[np.uint8]:
+def resample(
+    frame: Frame, region: Region, width: int, height: int, kernel: Kernel
+) -> NDArray[np.uint8]:
     """The region of the frame, stretched to uint8 RGB [height, width, 3], 0..255."""
     box = region.pixels(*frame.pixels.size)
     if kernel in _PILLOW:
@@ -49,7 +51,9 @@ def resample(frame: Frame, region: Region, width: int, height: int, kernel: Kern
     return _four_neighbours(np.asarray(cropped), width, height, half_pixel)
 
 
-def _four_neighbours(image: NDArray[np.uint8], width: int, height: int, half_pixel: float) -> NDArray[np.uint8]:
+def _four_neighbours(
+    image: NDArray[np.uint8], width: int, height: int, half_pixel: float
+) -> NDArray[np.uint8]:
     """Bilinear without antialias: output pixel i samples at (i + h) * scale - h, h the half-pixel shift (or 0)."""
     top, bottom, down = _neighbours(image.shape[0], height, half_pixel)
     left, right, across = _neighbours(image.shape[1], width, half_pixel)

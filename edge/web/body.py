@@ -55,7 +55,9 @@ async def receive(
         )
 
 
-async def read_body(request: Request, slot: AdmissionSlot, *, max_bytes: int, seconds: float) -> bytes:
+async def read_body(
+    request: Request, slot: AdmissionSlot, *, max_bytes: int, seconds: float
+) -> bytes:
     """The whole body.
 
     Raises:
@@ -72,7 +74,9 @@ async def read_body(request: Request, slot: AdmissionSlot, *, max_bytes: int, se
         if int(declared) > max_bytes:
             raise _too_large(int(declared), max_bytes)
         slot.hold(int(declared))
-    body = io.BytesIO()  # grows in place and gives its bytes away: half the memory of a list of chunks, joined
+    body = (
+        io.BytesIO()
+    )  # grows in place and gives its bytes away: half the memory of a list of chunks, joined
     try:
         async with asyncio.timeout(seconds):
             async for chunk in request.stream():
@@ -83,7 +87,9 @@ async def read_body(request: Request, slot: AdmissionSlot, *, max_bytes: int, se
                     slot.hold(len(chunk))
                 body.write(chunk)
     except TimeoutError:
-        raise BodyTimeout(f"After {seconds:.1f} s only {body.tell():,} bytes of the body had arrived.") from None
+        raise BodyTimeout(
+            f"After {seconds:.1f} s only {body.tell():,} bytes of the body had arrived."
+        ) from None
     return body.getvalue()
 
 
@@ -118,7 +124,9 @@ def multipart_images(content_type: str, body: bytes) -> list[Part] | None:
         raise BadRequest(f"The multipart body is broken: {error}.") from error
     if not parts:
         named = f" Its fields {', '.join(fields)} have no file." if fields else ""
-        raise BadRequest(f"The multipart body holds no image.{named} Send it as curl -F image=@photo.jpg does.")
+        raise BadRequest(
+            f"The multipart body holds no image.{named} Send it as curl -F image=@photo.jpg does."
+        )
     return parts
 
 
@@ -136,4 +144,6 @@ def _segments(boundary: str, body: bytes) -> Iterator[tuple[MultipartSegment, by
 
 
 def _too_large(length: int, max_bytes: int) -> BodyTooLarge:
-    return BodyTooLarge(f"The body has at least {length:,} bytes; at most {max_bytes:,} are taken here.")
+    return BodyTooLarge(
+        f"The body has at least {length:,} bytes; at most {max_bytes:,} are taken here."
+    )

@@ -53,7 +53,9 @@ def cloud_routes(cloud: CloudParts) -> APIRouter:
     @router.get("/outbox", summary="Frames that wait for the online model, and its results")
     async def entries(
         state: State | None = None,
-        after: Annotated[int, Query(ge=0, le=_MOST_SEQUENCE, description="Only entries with a higher sequence.")] = 0,
+        after: Annotated[
+            int, Query(ge=0, le=_MOST_SEQUENCE, description="Only entries with a higher sequence.")
+        ] = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Response:
         found = await asyncio.wrap_future(

@@ -52,7 +52,9 @@ class Internal(EdgeError):
     """A fault of the service's own."""
 
 
-def json_response(content: Any, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Response:
+def json_response(
+    content: Any, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None
+) -> Response:
     """A JSON response; compact, and with NaN and Infinity bare where a model answers with them, as TF Serving does."""
     return Response(json_bytes(content), status, headers, media_type="application/json")
 
@@ -62,7 +64,9 @@ def json_bytes(content: Any) -> bytes:
     body = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     try:
         return body.encode()
-    except UnicodeEncodeError:  # half a surrogate pair, which JSON can say ("\ud800") and UTF-8 cannot
+    except (
+        UnicodeEncodeError
+    ):  # half a surrogate pair, which JSON can say ("\ud800") and UTF-8 cannot
         return json.dumps(content, separators=(",", ":")).encode()
 
 
@@ -85,11 +89,15 @@ def install_handlers(app: FastAPI) -> None:
         return error_response(request, error)
 
     async def not_found(request: Request, _: Exception) -> Response:
-        return error_response(request, NotFound(f"Nothing is at {request.url.path}. GET /docs lists what is."))
+        return error_response(
+            request, NotFound(f"Nothing is at {request.url.path}. GET /docs lists what is.")
+        )
 
     async def method_not_allowed(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        reply = error_response(request, MethodNotAllowed(f"{request.url.path} does not take {request.method}."))
+        reply = error_response(
+            request, MethodNotAllowed(f"{request.url.path} does not take {request.method}.")
+        )
         reply.headers.update(error.headers or {})  # Allow names the methods that it takes
         return reply
 
@@ -98,8 +106,12 @@ def install_handlers(app: FastAPI) -> None:
 
     async def unknown(request: Request, error: Exception) -> Response:
         _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        response = error_response(request, Internal("The service failed on this request; its log says more."))
-        if (identity := logs.request_id.get()) is not None:  # this reply passes by `edge.web.request_log`
+        response = error_response(
+            request, Internal("The service failed on this request; its log says more.")
+        )
+        if (
+            identity := logs.request_id.get()
+        ) is not None:  # this reply passes by `edge.web.request_log`
             response.headers["X-Request-ID"] = identity
         return response
 

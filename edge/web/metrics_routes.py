@@ -26,7 +26,9 @@ def metrics_routes(metrics: Metrics) -> APIRouter:
     async def scrape(request: Request) -> Response:
         """In OpenMetrics where the caller asks for it, else in Prometheus's text format."""
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(metrics.registry), media_type=None, headers={"Content-Type": content_type})
+        return Response(
+            encode(metrics.registry), media_type=None, headers={"Content-Type": content_type}
+        )
 
     for path in PATHS:
         router.add_api_route(

@@ -80,7 +80,9 @@ class OutboxSchema(_Schema):
     """What became of a frame that was to be kept."""
 
     state: OutboxState
-    key: str | None = Field(description="Of the entry, as `GET /outbox/{key}` takes it; null while it is pending.")
+    key: str | None = Field(
+        description="Of the entry, as `GET /outbox/{key}` takes it; null while it is pending."
+    )
 
 
 class AnswerSchema(_Schema):
@@ -92,10 +94,14 @@ class AnswerSchema(_Schema):
     model: ModelSchema
     image: ImageSchema
     timing_ms: TimingSchema
-    decision: Action | None = Field(None, description="What was done, where a fallback is configured.")
+    decision: Action | None = Field(
+        None, description="What was done, where a fallback is configured."
+    )
     reason: Reason | None = Field(None, description="Why the online model was wanted.")
     blocked_by: BlockedBy | None = Field(None, description="Why it did not answer though wanted.")
-    edge: EdgeSchema | None = Field(None, description="What the edge said, where the online model answers.")
+    edge: EdgeSchema | None = Field(
+        None, description="What the edge said, where the online model answers."
+    )
     cloud: CloudSchema | None = Field(None, description="What the online model said.")
     cloud_wait_ms: float | None = Field(None, description="How long it was waited for in vain.")
     outbox: OutboxSchema | None = Field(None, description="Whether the frame was kept for later.")

@@ -56,7 +56,10 @@ def serve(
     context = server_context(certificate(settings)) if uses_tls(settings) else None
     listener = _listen(settings.host, settings.port)
     plain = _listen_plain(settings)
-    ports = {"port": listener.getsockname()[1], "pairing_port": plain.getsockname()[1] if plain else 0}
+    ports = {
+        "port": listener.getsockname()[1],
+        "pairing_port": plain.getsockname()[1] if plain else 0,
+    }
     settings = settings.model_copy(update=ports)
     beside: list[Beside] = []
     if context is not None:
@@ -167,7 +170,10 @@ def _listen_plain(settings: Settings) -> socket.socket | None:
         return None
     with suppress(SettingsError):
         return _listen(settings.host, settings.pairing_port)
-    _log.warning("port %d is taken: no pairing page over plain HTTP; see --pairing-port", settings.pairing_port)
+    _log.warning(
+        "port %d is taken: no pairing page over plain HTTP; see --pairing-port",
+        settings.pairing_port,
+    )
     return None
 
 

@@ -48,7 +48,9 @@ def status_routes(service: InferenceService) -> APIRouter:
     async def ready() -> Response:
         is_ready = repository.ready and not service.stopping
         status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
-        return json_response({"ready": is_ready, **_reasons(repository, stopping=service.stopping)}, status)
+        return json_response(
+            {"ready": is_ready, **_reasons(repository, stopping=service.stopping)}, status
+        )
 
     return router
 

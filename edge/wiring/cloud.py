@@ -88,14 +88,18 @@ def _link(settings: Settings) -> Link | None:
     )
     file = settings.cloud_budget_file or (settings.outbox_dir and settings.outbox_dir / BUDGET_FILE)
     if limits.capped and file is None:
-        raise SettingsError("A budget must be remembered over restarts: set cloud_budget_file or outbox_dir.")
+        raise SettingsError(
+            "A budget must be remembered over restarts: set cloud_budget_file or outbox_dir."
+        )
     ledger = Ledger(file if limits.capped else None)
     options = VertexOptions(
         endpoint=settings.cloud_endpoint,
         address=settings.cloud_address,
         rest=settings.cloud_transport == "rest",
         anonymous=settings.cloud_credentials == "anonymous",
-        credentials=settings.cloud_credentials if isinstance(settings.cloud_credentials, Path) else None,
+        credentials=settings.cloud_credentials
+        if isinstance(settings.cloud_credentials, Path)
+        else None,
         max_pixels=settings.max_pixels,
         image_bytes=settings.cloud_request == "tf_serving",
     )
@@ -151,11 +155,15 @@ def _quota(settings: Settings) -> Quota:
 
 
 def _seal(settings: Settings) -> Seal:
-    return NoSeal() if settings.outbox_key is None else AesGcm(settings.outbox_key.get_secret_value())
+    return (
+        NoSeal() if settings.outbox_key is None else AesGcm(settings.outbox_key.get_secret_value())
+    )
 
 
 def _webhook(settings: Settings, outbox: Outbox | None) -> Webhook | None:
     if settings.outbox_webhook is None or outbox is None:
         return None
     secret = settings.outbox_webhook_secret
-    return Webhook(outbox, settings.outbox_webhook, None if secret is None else secret.get_secret_value())
+    return Webhook(
+        outbox, settings.outbox_webhook, None if secret is None else secret.get_secret_value()
+    )

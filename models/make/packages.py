@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Final, Literal
 
 _PIP_TARGET: Final = [
-    *("--only-binary", ":all:", "--implementation", "cp", "--python-version", "3.11", "--abi", "cp311"),
+    *(
+        "--only-binary",
+        ":all:",
+        "--implementation",
+        "cp",
+        "--python-version",
+        "3.11",
+        "--abi",
+        "cp311",
+    ),
     *("--platform", "manylinux_2_28_x86_64", "--platform", "manylinux_2_24_x86_64"),
 ]
 
@@ -64,12 +73,14 @@ SCIKIT_LEARN: Final = Package(
     file_name="scikit_learn-1.9.1-cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl",
     sha256="52a0703bbc07ad27f560fa63fa68e4c54dd735bfbbf65b4dd3c225dc7547b6df",
 )
-APACHE_TEXT: Final = Package(  # only for the text of the Apache License 2.0, which the model packages do not carry
-    client="pip",
-    name="absl-py",
-    version="2.5.1",
-    file_name="absl_py-2.5.1-py3-none-any.whl",
-    sha256="721200f2f0e9960f2ca9dc3a2a706b201f5f75d812c158f059cbbe29eeafbdb8",
+APACHE_TEXT: Final = (
+    Package(  # only for the text of the Apache License 2.0, which the model packages do not carry
+        client="pip",
+        name="absl-py",
+        version="2.5.1",
+        file_name="absl_py-2.5.1-py3-none-any.whl",
+        sha256="721200f2f0e9960f2ca9dc3a2a706b201f5f75d812c158f059cbbe29eeafbdb8",
+    )
 )
 
 
@@ -95,7 +106,9 @@ class PackageReader:
         path = self._folder / package.file_name
         if not path.exists():
             self._folder.mkdir(parents=True, exist_ok=True)
-            subprocess.run(_fetch_command(package), cwd=self._folder, check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(
+                _fetch_command(package), cwd=self._folder, check=True, stdout=subprocess.DEVNULL
+            )
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if digest != package.sha256:
             raise ValueError(f"{package.file_name} has sha256 {digest}, expected {package.sha256}")
@@ -105,7 +118,17 @@ class PackageReader:
 def _fetch_command(package: Package) -> list[str]:
     if package.client == "pip":
         requirement = f"{package.name}=={package.version}"
-        return [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", ".", *_PIP_TARGET, requirement]
+        return [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--no-deps",
+            "--dest",
+            ".",
+            *_PIP_TARGET,
+            requirement,
+        ]
     npm = shutil.which("npm")
     if npm is None:
         raise FileNotFoundError(f"npm is needed to fetch {package.name}")

@@ -48,7 +48,9 @@ class Crop:
         """The part resized to size x size with antialiased bilinear filtering."""
         side = self.side * min(image.size)
         left, top = self.left * (image.width - side), self.top * (image.height - side)
-        part = image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
+        part = image.resize(
+            (size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side)
+        )
         return np.asarray(ImageOps.mirror(part) if self.mirror else part)
 
 
@@ -69,7 +71,14 @@ CALIBRATION: Final = (
 )
 HELD_OUT: Final = tuple(
     _skimage(name)
-    for name in ("motorcycle_right.png", "gravel.png", "moon.png", "hubble_deep_field.jpg", "retina.jpg", "ihc.png")
+    for name in (
+        "motorcycle_right.png",
+        "gravel.png",
+        "moon.png",
+        "hubble_deep_field.jpg",
+        "retina.jpg",
+        "ihc.png",
+    )
 )
 
 CENTRE_CROP: Final = Crop(0.875, 0.5, 0.5)
@@ -98,7 +107,9 @@ def stretch(image: Image.Image, size: int) -> Pixels:
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
 
 
-def crops(photos: tuple[Photo, ...], parts: tuple[Crop, ...], size: int, packages: PackageReader) -> Iterator[Pixels]:
+def crops(
+    photos: tuple[Photo, ...], parts: tuple[Crop, ...], size: int, packages: PackageReader
+) -> Iterator[Pixels]:
     """Every part of every photo, photo by photo."""
     for photo in photos:
         image = photo.open(packages)

@@ -43,7 +43,9 @@ _ASSETS: Final = "package/objectron_solution_packed_assets.data"
 _LABEL_MAP: Final = slice(0, 184)
 _MODEL: Final = slice(184, None)
 _UNKNOWN_LABEL: Final = "???"
-_DESCRIPTION: Final = "SSD MobileNetV2, 23 classes of Open Images, uint8. Weights: @mediapipe/objectron, Apache-2.0."
+_DESCRIPTION: Final = (
+    "SSD MobileNetV2, 23 classes of Open Images, uint8. Weights: @mediapipe/objectron, Apache-2.0."
+)
 _MODEL_TOML: Final = 'display_name = "Everyday objects (SSD MobileNetV2, Open Images)"\n'
 
 _PADDINGS: Final = {schema.Padding.SAME: "SAME", schema.Padding.VALID: "VALID"}
@@ -65,14 +67,19 @@ class TFLiteGraph:
             schema.BuiltinOperator.DEPTHWISE_CONV_2D: _convolve_depthwise,
             schema.BuiltinOperator.ADD: lambda options, *terms: _activated(options, tf.add(*terms)),
             schema.BuiltinOperator.RESHAPE: lambda _, values, shape: tf.reshape(values, shape),
-            schema.BuiltinOperator.CONCATENATION: lambda options, *parts: tf.concat(parts, options.axis),
+            schema.BuiltinOperator.CONCATENATION: lambda options, *parts: tf.concat(
+                parts, options.axis
+            ),
         }
 
     def __call__(self, images: Any) -> tuple[Any, Any]:
         values = {self._graph.inputs[0]: images}
         for operator in self._graph.operators:
             code = self._model.operatorCodes[operator.opcodeIndex]
-            inputs = [values[index] if index in values else self._constant(index) for index in operator.inputs]
+            inputs = [
+                values[index] if index in values else self._constant(index)
+                for index in operator.inputs
+            ]
             kind = max(code.builtinCode, code.deprecatedBuiltinCode)
             values[operator.outputs[0]] = self._replay[kind](operator.builtinOptions, *inputs)
         boxes, logits = (values[index] for index in self._graph.outputs)
@@ -96,13 +103,19 @@ def _activated(options: Any, values: Any) -> Any:
 def _convolve(options: Any, images: Any, kernel: Array, bias: Array) -> Any:
     strides = (1, options.strideH, options.strideW, 1)
     kernel = kernel.transpose(1, 2, 3, 0)  # out, height, width, in -> height, width, in, out
-    return _activated(options, tf.nn.conv2d(images, kernel, strides, _PADDINGS[options.padding]) + bias)
+    return _activated(
+        options, tf.nn.conv2d(images, kernel, strides, _PADDINGS[options.padding]) + bias
+    )
 
 
 def _convolve_depthwise(options: Any, images: Any, kernel: Array, bias: Array) -> Any:
     strides = (1, options.strideH, options.strideW, 1)
-    kernel = kernel.transpose(1, 2, 3, 0)  # 1, height, width, channels -> height, width, channels, 1
-    return _activated(options, tf.nn.depthwise_conv2d(images, kernel, strides, _PADDINGS[options.padding]) + bias)
+    kernel = kernel.transpose(
+        1, 2, 3, 0
+    )  # 1, height, width, channels -> height, width, channels, 1
+    return _activated(
+        options, tf.nn.depthwise_conv2d(images, kernel, strides, _PADDINGS[options.padding]) + bias
+    )
 
 
 def anchors() -> Array:
@@ -114,7 +127,10 @@ def anchors() -> Array:
 def _layer_anchors(layer: int) -> list[tuple[float, float, float, float]]:
     cells = math.ceil(SIZE / STRIDES[layer])
     centres = [(index + 0.5) / cells for index in range(cells)]
-    shapes = [(scale / math.sqrt(ratio), scale * math.sqrt(ratio)) for scale, ratio in _layer_scales(layer)]
+    shapes = [
+        (scale / math.sqrt(ratio), scale * math.sqrt(ratio))
+        for scale, ratio in _layer_scales(layer)
+    ]
     return [(y, x, height, width) for y in centres for x in centres for height, width in shapes]
 
 
@@ -123,7 +139,10 @@ def _layer_scales(layer: int) -> list[tuple[float, float]]:
     scale = _scale(layer)
     if layer == 0:
         return [(LOWEST_LAYER_SCALE, 1.0), (scale, 2.0), (scale, 0.5)]
-    return [*((scale, ratio) for ratio in ASPECT_RATIOS), (math.sqrt(scale * _scale(layer + 1)), 1.0)]
+    return [
+        *((scale, ratio) for ratio in ASPECT_RATIOS),
+        (math.sqrt(scale * _scale(layer + 1)), 1.0),
+    ]
 
 
 def _scale(layer: int) -> float:
@@ -168,7 +187,10 @@ def _append_postprocess(model: Any, classes: int) -> None:
     graph = model.subgraphs[0]
     by_width = {int(graph.tensors[index].shape[-1]): index for index in graph.outputs}
     boxes, scores = by_width[4], by_width[classes + 1]
-    graph.tensors[boxes].name, graph.tensors[scores].name = "raw_outputs/box_encodings", "raw_outputs/class_scores"
+    graph.tensors[boxes].name, graph.tensors[scores].name = (
+        "raw_outputs/box_encodings",
+        "raw_outputs/class_scores",
+    )
     inputs = [boxes, scores, _add_tensor(model, "anchors", anchors())]
     outputs = [_add_tensor(model, name) for name in OUTPUTS]
     graph.operators.append(_postprocess_operator(model, inputs, outputs, classes))
@@ -198,7 +220,9 @@ def _postprocess_operator(model: Any, inputs: list[int], outputs: list[int], cla
     operator = schema.OperatorT()
     operator.opcodeIndex = len(model.operatorCodes) - 1
     operator.inputs, operator.outputs = inputs, outputs
-    operator.customOptions = np.frombuffer(flexbuffers.Dumps(_postprocess_options(classes)), np.uint8)
+    operator.customOptions = np.frombuffer(
+        flexbuffers.Dumps(_postprocess_options(classes)), np.uint8
+    )
     return operator
 
 
@@ -232,7 +256,12 @@ def _metadata() -> dict[str, object]:
         "inputShape": [1, SIZE, SIZE, 3],
         "inputTensor": INPUT,
         "maxDetections": MAX_DETECTIONS,
-        "outputTensorRepresentation": ["bounding_boxes", "class_labels", "class_confidences", "num_of_boxes"],
+        "outputTensorRepresentation": [
+            "bounding_boxes",
+            "class_labels",
+            "class_confidences",
+            "num_of_boxes",
+        ],
         "outputTensors": list(OUTPUTS),
     }
 

@@ -22,7 +22,9 @@ BUFFER_ALIGNMENT: Final = 16
 FloatImages = npt.NDArray[np.float32]
 
 
-def convert(function: Callable[[Any], Any], size: int, samples: Iterable[FloatImages], output: tf.DType) -> bytes:
+def convert(
+    function: Callable[[Any], Any], size: int, samples: Iterable[FloatImages], output: tf.DType
+) -> bytes:
     """The function over one image of size x size as an int8 graph with a uint8 input, calibrated on the samples."""
     spec = tf.TensorSpec((1, size, size, 3), tf.float32, name="image")
     graph = tf.function(function, input_signature=[spec]).get_concrete_function()
@@ -62,7 +64,9 @@ def set_input_name(model: Any, name: str, scale: float, zero_point: int) -> None
     tensor = graph.tensors[index]
     found = (tensor.type, list(tensor.quantization.scale), list(tensor.quantization.zeroPoint))
     if found != (schema.TensorType.UINT8, [scale], [zero_point]):
-        raise ValueError(f"the input came out as (type, scale, zero point) {found}, not uint8 {scale} {zero_point}")
+        raise ValueError(
+            f"the input came out as (type, scale, zero point) {found}, not uint8 {scale} {zero_point}"
+        )
     tensor.name = name
 
 

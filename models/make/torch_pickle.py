@@ -42,7 +42,9 @@ class TensorRef:
     def view(self, storages: dict[str, Array]) -> Array:
         """The tensor's values out of the storages read."""
         flat = storages[self.storage.key][self.offset :]
-        last = sum((size - 1) * stride for size, stride in zip(self.shape, self.strides, strict=True))
+        last = sum(
+            (size - 1) * stride for size, stride in zip(self.shape, self.strides, strict=True)
+        )
         if last >= flat.size:
             raise ValueError(f"a tensor of shape {self.shape} reaches beyond its storage")
         strides = [stride * flat.itemsize for stride in self.strides]
@@ -91,7 +93,9 @@ class _RestrictedUnpickler(pickle.Unpickler):
         try:
             return self._KNOWN[module_name, global_name]
         except KeyError:
-            raise pickle.UnpicklingError(f"{module_name}.{global_name} has no place in a checkpoint") from None
+            raise pickle.UnpicklingError(
+                f"{module_name}.{global_name} has no place in a checkpoint"
+            ) from None
 
     def persistent_load(self, pid: Any) -> StorageRef:
         kind, dtype, key, _location, _count, view = pid

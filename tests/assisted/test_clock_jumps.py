@@ -46,7 +46,13 @@ def test_a_clock_set_back_ten_years_and_forward_one_loses_nothing_and_renews_no_
     serve, cloud, vertex, frames, photo, clock, tmp_path
 ):
     prefix, set_to = clock
-    settings = {**MODEL, **cloud, "cloud_calls_per_day": 1, "outbox_dir": tmp_path / "outbox", "outbox_ack_ms": 2000}
+    settings = {
+        **MODEL,
+        **cloud,
+        "cloud_calls_per_day": 1,
+        "outbox_dir": tmp_path / "outbox",
+        "outbox_ack_ms": 2000,
+    }
     vertex.behave()
     with serve(*prefix, **settings) as server:
         server.link_is("up")

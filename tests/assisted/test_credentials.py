@@ -32,8 +32,12 @@ def account_key():
 def vertex(authority, account_key, tmp_path_factory):
     """The double with a certificate for its address, and one account that may call."""
     folder = tmp_path_factory.mktemp("far")
-    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(folder / "far.pem"))
-    public = account_key.public_key().public_bytes(PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(
+        str(folder / "far.pem")
+    )
+    public = account_key.public_key().public_bytes(
+        PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
     (folder / "account.pem").write_bytes(public)
     with FakeVertex(certificate=folder / "far.pem", account=folder / "account.pem") as fake:
         yield fake
@@ -69,7 +73,9 @@ def account(tmp_path, account_key):
 
 def written(folder, key, token_uri="http://127.0.0.1:1/nobody"):
     """A service account's file as Google hands it out."""
-    private = key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    private = key.private_bytes(
+        PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     file = folder / "account.json"
     file.write_text(
         json.dumps(
@@ -106,7 +112,9 @@ def federated(tmp_path, vertex):
 
 
 @pytest.mark.usefixtures("trusted", "home")
-def test_a_service_account_signs_for_itself_and_asks_nobody_for_a_token(serve, vertex, address, account, photo):
+def test_a_service_account_signs_for_itself_and_asks_nobody_for_a_token(
+    serve, vertex, address, account, photo
+):
     with serve(**UNSURE, **address, cloud_credentials=account) as server:
         server.link_is("up")
         assert server.post(photo)["source"] == "cloud"
@@ -115,7 +123,9 @@ def test_a_service_account_signs_for_itself_and_asks_nobody_for_a_token(serve, v
 
 @pytest.mark.usefixtures("trusted", "home")
 @pytest.mark.parametrize("kind", ["account", "federated"])
-def test_application_default_credentials_are_found(serve, address, photo, monkeypatch, request, kind):
+def test_application_default_credentials_are_found(
+    serve, address, photo, monkeypatch, request, kind
+):
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(request.getfixturevalue(kind)))
     with serve(**UNSURE, **address) as server:
         server.link_is("up")
@@ -140,7 +150,9 @@ def test_a_certificate_that_is_not_trusted_is_told(serve, vertex, address, accou
 
 
 @pytest.mark.usefixtures("trusted", "home")
-def test_an_account_that_the_far_side_does_not_know_is_told(serve, vertex, address, tmp_path, photo):
+def test_an_account_that_the_far_side_does_not_know_is_told(
+    serve, vertex, address, tmp_path, photo
+):
     stranger = written(tmp_path, rsa.generate_private_key(65_537, 2048))
     with serve(**UNSURE, **address, cloud_credentials=stranger) as server:
         server.link_is("up")

@@ -27,10 +27,15 @@ def asked(service, *paths, frames=0):
 
     async def run():
         app = create_app(service, Settings())
-        async with running(service), httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://e") as one:
+        async with (
+            running(service),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://e") as one,
+        ):
             for number in range(frames):
                 camera = f"camera {number}"
-                await service.infer(PHOTO + bytes([number]), InferRequest(time.monotonic() + 60, camera=camera))
+                await service.infer(
+                    PHOTO + bytes([number]), InferRequest(time.monotonic() + 60, camera=camera)
+                )
             return [await one.get(path) for path in paths]
 
     return asyncio.run(run())
@@ -59,7 +64,12 @@ def test_without_an_outbox_there_is_no_list_of_it(repository):
 
 def test_entries_are_listed_in_their_order_and_page_by_page(keeping):
     everything, first, rest, none = asked(
-        keeping, "/outbox", "/outbox?limit=2", "/outbox?after=2&limit=1000", "/outbox?after=5", frames=5
+        keeping,
+        "/outbox",
+        "/outbox?limit=2",
+        "/outbox?after=2&limit=1000",
+        "/outbox?after=5",
+        frames=5,
     )
     entries = everything.json()["entries"]
     assert [entry["sequence"] for entry in entries] == [1, 2, 3, 4, 5]
@@ -77,14 +87,20 @@ def test_no_more_than_a_hundred_are_listed_unasked(keeping):
 
 def test_entries_are_listed_by_their_state(keeping):
     waiting, settled, wrong = asked(
-        keeping, "/outbox?state=waiting", "/outbox?state=settled", "/outbox?state=nonsense", frames=2
+        keeping,
+        "/outbox?state=waiting",
+        "/outbox?state=settled",
+        "/outbox?state=nonsense",
+        frames=2,
     )
     assert len(waiting.json()["entries"]) == 2
     assert settled.json()["entries"] == []
     assert wrong.status_code == 422
 
 
-@pytest.mark.parametrize("limits", ["limit=0", "limit=1001", "after=-1", f"after={2**63}", "limit=x"])
+@pytest.mark.parametrize(
+    "limits", ["limit=0", "limit=1001", "after=-1", f"after={2**63}", "limit=x"]
+)
 def test_a_page_that_makes_no_sense_is_refused(keeping, limits):
     (reply,) = asked(keeping, f"/outbox?{limits}")
     assert reply.status_code == 422
@@ -103,7 +119,10 @@ def test_one_entry_is_told_by_its_key_and_an_unknown_key_is_not_found(repository
 
     async def run():
         app = create_app(service, Settings())
-        async with running(service), httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://e") as one:
+        async with (
+            running(service),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://e") as one,
+        ):
             answer = await service.infer(PHOTO, InferRequest(time.monotonic() + 60))
             key = answer.escalation.outbox.key
             await until(lambda: service.status()["outbox"].get("waiting") == 1)

@@ -24,7 +24,13 @@ def test_a_cloud_that_hangs_costs_its_share_of_one_frame_and_is_used_again_when_
 ):
     vertex.behave()
     address = vertex.address if transport == "grpc" else vertex.rest_address
-    settings = {**MODEL, **cloud, "cloud-address": address, "cloud_transport": transport, "cloud_timeout_ms": 500}
+    settings = {
+        **MODEL,
+        **cloud,
+        "cloud-address": address,
+        "cloud_transport": transport,
+        "cloud_timeout_ms": 500,
+    }
     with serve(**settings) as server:
         server.link_is("up")
         vertex.behave(hang=True)
@@ -51,7 +57,9 @@ def test_a_trial_of_a_cloud_that_still_hangs_costs_no_frame_anything(serve, clou
         server.wait(lambda: len(vertex.calls()) == 2)
 
 
-def test_a_cloud_that_hangs_does_not_hold_up_the_services_stop(serve, cloud, vertex, photo, tmp_path):
+def test_a_cloud_that_hangs_does_not_hold_up_the_services_stop(
+    serve, cloud, vertex, photo, tmp_path
+):
     vertex.behave(hang=True)
     address = {"cloud-address": vertex.rest_address, "cloud_transport": "rest"}
     with serve(**MODEL, **{**cloud, **address}, outbox_dir=tmp_path, outbox_ack_ms=3000) as server:
@@ -67,13 +75,19 @@ def test_a_refused_connection_leaves_the_edges_answer(serve, cloud, photo):
     with serve(**MODEL, **{**cloud, "cloud-address": address}) as server:
         assert server.get("/health/ready")["ready"]
         answers = [server.post(photo) for _ in range(10)]
-        assert {(answer["source"], answer["blocked_by"]) for answer in answers} == {("edge", "link_down")}
+        assert {(answer["source"], answer["blocked_by"]) for answer in answers} == {
+            ("edge", "link_down")
+        }
         server.wait(lambda: "answers at" in (server.get("/fallback")["link"]["fault"] or ""))
 
 
-def test_a_frame_with_which_the_cloud_is_tried_is_kept_as_well(serve, cloud, vertex, photo, coffee, tmp_path):
+def test_a_frame_with_which_the_cloud_is_tried_is_kept_as_well(
+    serve, cloud, vertex, photo, coffee, tmp_path
+):
     vertex.behave()
-    with serve(**MODEL, **cloud, cloud_timeout_ms=300, outbox_dir=tmp_path, outbox_images=False) as server:
+    with serve(
+        **MODEL, **cloud, cloud_timeout_ms=300, outbox_dir=tmp_path, outbox_images=False
+    ) as server:
         server.link_is("up")
         vertex.behave(status=401)
         server.post(photo)
@@ -104,7 +118,9 @@ def test_a_cloud_process_that_dies_and_comes_back_is_found_again(serve, cloud, p
 
 
 @pytest.mark.parametrize("status", [429, 503, 504])
-def test_an_endpoint_that_stays_busy_is_left_alone_after_a_while(serve, cloud, vertex, photo, status):
+def test_an_endpoint_that_stays_busy_is_left_alone_after_a_while(
+    serve, cloud, vertex, photo, status
+):
     vertex.behave()
     with serve(**MODEL, **cloud, cloud_timeout_ms=200) as server:
         server.link_is("up")
@@ -133,15 +149,24 @@ def test_the_edge_answers_at_once_though_the_link_is_not_there_yet(serve, cloud,
             answers = [server.post(photo) for _ in range(5)]
             took = time.monotonic() - started
             link = server.get("/fallback")["link"]
-    assert {(answer["source"], answer["blocked_by"]) for answer in answers} == {("edge", "link_down")}
+    assert {(answer["source"], answer["blocked_by"]) for answer in answers} == {
+        ("edge", "link_down")
+    }
     assert {"cloud_wait_ms" in answer for answer in answers} == {False}
     assert sum(sum(answer["timing_ms"].values()) for answer in answers) / 1000 <= took < 5
     assert (link["state"], link["budget"]["calls_today"]) == ("down", 0)
 
 
-def test_a_spent_budget_leaves_the_edges_answer_flagged_also_after_a_restart(serve, cloud, vertex, photo, tmp_path):
+def test_a_spent_budget_leaves_the_edges_answer_flagged_also_after_a_restart(
+    serve, cloud, vertex, photo, tmp_path
+):
     vertex.behave()
-    settings = {**MODEL, **cloud, "cloud_calls_per_day": 2, "cloud_budget_file": tmp_path / "budget.json"}
+    settings = {
+        **MODEL,
+        **cloud,
+        "cloud_calls_per_day": 2,
+        "cloud_budget_file": tmp_path / "budget.json",
+    }
     with serve(**settings) as server:
         server.link_is("up")
         sources = [server.post(photo).get("source") for _ in range(2)]
@@ -158,7 +183,9 @@ def test_a_spent_budget_leaves_the_edges_answer_flagged_also_after_a_restart(ser
     assert len(vertex.calls()) == 2
 
 
-def test_calls_and_their_repetitions_are_remembered_before_they_are_made(serve, cloud, vertex, photo, tmp_path):
+def test_calls_and_their_repetitions_are_remembered_before_they_are_made(
+    serve, cloud, vertex, photo, tmp_path
+):
     vertex.behave()
     file = tmp_path / "budget.json"
     settings = {"cloud_calls_per_day": 1000, "cloud_budget_file": file, "cloud_timeout_ms": 1500}
@@ -191,9 +218,15 @@ def test_a_rate_limit_leaves_the_edges_answer(serve, cloud, vertex, photo):
     assert {answer.get("blocked_by") for answer in answers[1:]} == {"rate_limited"}
 
 
-def test_without_a_cloud_nothing_of_googles_is_imported_and_nothing_is_connected(serve, photo, tmp_path):
+def test_without_a_cloud_nothing_of_googles_is_imported_and_nothing_is_connected(
+    serve, photo, tmp_path
+):
     trace = tmp_path / "trace"
-    tracer = ["strace", "-f", "-e", "trace=connect,sendto,sendmsg", "-o", str(trace)] if _has("strace") else []
+    tracer = (
+        ["strace", "-f", "-e", "trace=connect,sendto,sendmsg", "-o", str(trace)]
+        if _has("strace")
+        else []
+    )
     with serve(*tracer, models="models/imagenet") as server:
         assert server.post(photo)["source"] == "edge"
         pid = server.process.pid
@@ -219,7 +252,9 @@ def test_settings_without_a_cloud_import_nothing_of_googles():
         "print([name for name, module in sys.modules.items() if name.split('.')[0] in heavy"
         " and getattr(module, '__file__', None)])"  # namespace packages alone come from the venv's .pth files
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 
@@ -240,7 +275,20 @@ def namespace(as_root):
     try:
         ip("netns", "add", near)
         ip("netns", "add", far)
-        ip("-n", near, "link", "add", "wire0", "type", "veth", "peer", "name", "wire1", "netns", far)
+        ip(
+            "-n",
+            near,
+            "link",
+            "add",
+            "wire0",
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "wire1",
+            "netns",
+            far,
+        )
     except subprocess.CalledProcessError as error:
         subprocess.run(["ip", "netns", "del", near], check=False, capture_output=True)
         subprocess.run(["ip", "netns", "del", far], check=False, capture_output=True)
@@ -275,12 +323,22 @@ def test_a_black_holed_cloud_costs_one_frame_its_share_and_then_nothing(serve, c
     inside = ["ip", "netns", "exec", near]
 
     def post(url, count):
-        command = [*inside, sys.executable, "-c", POST, url, str(count), "models/photos/astronaut.jpg"]
+        command = [
+            *inside,
+            sys.executable,
+            "-c",
+            POST,
+            url,
+            str(count),
+            "models/photos/astronaut.jpg",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     with FakeVertex("ip", "netns", "exec", far, host="10.99.7.1") as vertex:
-        server = serve(*inside, **MODEL, **{**cloud, "cloud-address": vertex.address}, cloud_timeout_ms=700)
+        server = serve(
+            *inside, **MODEL, **{**cloud, "cloud-address": vertex.address}, cloud_timeout_ms=700
+        )
         try:
             server.wait(lambda: post(server.url, 1)[0][0] == "cloud")
             ip("-n", far, "route", "add", "blackhole", "10.99.7.2/32")
@@ -290,7 +348,9 @@ def test_a_black_holed_cloud_costs_one_frame_its_share_and_then_nothing(serve, c
             assert max(answer[2] for answer in answers[1:]) < 0.7
             for _ in range(4):  # the probes vanish as well: no frame is even tried
                 time.sleep(1)
-                assert {(answer[1], answer[3]) for answer in post(server.url, 20)} == {("link_down", "accept")}
+                assert {(answer[1], answer[3]) for answer in post(server.url, 20)} == {
+                    ("link_down", "accept")
+                }
             ip("-n", far, "route", "del", "blackhole", "10.99.7.2/32")
             server.wait(lambda: post(server.url, 1)[0][0] == "cloud")
         finally:

@@ -10,7 +10,16 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from builders.assisted import LABELS, PHOTO, build, cloud_says, kept_in, running, small_repository, until
+from builders.assisted import (
+    LABELS,
+    PHOTO,
+    build,
+    cloud_says,
+    kept_in,
+    running,
+    small_repository,
+    until,
+)
 from builders.cloud import ASKED, BACKOFF_S, Cloud, HandClock, hangs
 
 from edge.dataplane.answer import InferRequest
@@ -160,7 +169,9 @@ def test_the_callers_waiting_is_told_where_it_was_in_vain_and_only_there(reposit
     assert 290 < waited.waited < took * 1000
 
 
-@pytest.mark.parametrize(("timeout_s", "deadline_s", "least", "most"), [(9.0, 8.0, 6.0, 7.95), (3.0, 60.0, 3.0, 3.0)])
+@pytest.mark.parametrize(
+    ("timeout_s", "deadline_s", "least", "most"), [(9.0, 8.0, 6.0, 7.95), (3.0, 60.0, 3.0, 3.0)]
+)
 def test_the_cloud_gets_its_share_of_the_deadline_and_never_the_last_of_it(
     repository, cloud, timeout_s, deadline_s, least, most
 ):
@@ -183,12 +194,16 @@ def test_with_too_little_time_left_the_cloud_is_not_asked(repository, cloud):
     assert cloud.calls == []
 
 
-@pytest.mark.parametrize("mode", ["off", "on_error", "low_confidence", "overload", "prefer_cloud", "shadow"])
+@pytest.mark.parametrize(
+    "mode", ["off", "on_error", "low_confidence", "overload", "prefer_cloud", "shadow"]
+)
 @pytest.mark.parametrize("owner", ["off", "prefer_cloud"])
 def test_a_requests_own_mode_goes_before_the_owners(repository, cloud, owner, mode):
     async def run():
         async with running(build(repository, cloud, owner)) as service:
-            return await service.infer(PHOTO, query(fallback=mode)), await service.infer(PHOTO, query())
+            return await service.infer(PHOTO, query(fallback=mode)), await service.infer(
+                PHOTO, query()
+            )
 
     asked, usual = asyncio.run(run())
     expected = {
@@ -204,7 +219,9 @@ def test_a_requests_own_mode_goes_before_the_owners(repository, cloud, owner, mo
     assert usual.source == ("cloud" if owner == "prefer_cloud" else "edge")
 
 
-def test_what_the_cloud_says_is_shown_as_the_caller_asks_and_the_edges_answer_beside_it(repository, cloud):
+def test_what_the_cloud_says_is_shown_as_the_caller_asks_and_the_edges_answer_beside_it(
+    repository, cloud
+):
     async def run():
         async with running(build(repository, cloud)) as service:
             cloud.usual = cloud_says("vase", 0.5)
@@ -232,7 +249,12 @@ def test_the_cloud_is_asked_about_the_frame_as_it_came_in_the_models_words(repos
 
     asyncio.run(run())
     ((asked, _),) = cloud.calls
-    assert (asked.image, asked.task, asked.labels, asked.model) == (PHOTO, "classification", LABELS, "flowers")
+    assert (asked.image, asked.task, asked.labels, asked.model) == (
+        PHOTO,
+        "classification",
+        LABELS,
+        "flowers",
+    )
 
 
 def test_a_shadow_is_counted_as_agreed_differing_or_failed(repository, cloud):
@@ -254,7 +276,11 @@ def test_a_shadow_is_counted_as_agreed_differing_or_failed(repository, cloud):
                 cloud.told = [outcome]
                 answer = await service.infer(PHOTO, query(camera=f"gate {number}", top_k=1))
                 assert (answer.source, answer.escalation.action) == ("edge", "shadow")
-                await until(lambda n=number: shadow()["shadow"]["compared"] + shadow()["shadow"]["failed"] == n)
+                await until(
+                    lambda n=number: (
+                        shadow()["shadow"]["compared"] + shadow()["shadow"]["failed"] == n
+                    )
+                )
                 status = shadow()["shadow"]
                 counts.append((status["compared"], status["agreed"], status["failed"]))
             latest = shadow()["shadow"]["latest"]
@@ -267,7 +293,10 @@ def test_a_shadow_is_counted_as_agreed_differing_or_failed(repository, cloud):
          [item["label"] for item in one["cloud"]["predictions"]])
         for one in latest
     ]  # fmt: skip
-    assert told == [("flowers", "gate 2", False, best, [other]), ("flowers", "gate 1", True, best, [best])]
+    assert told == [
+        ("flowers", "gate 2", False, best, [other]),
+        ("flowers", "gate 1", True, best, [best]),
+    ]
 
 
 def test_a_shadow_that_cannot_be_asked_is_no_comparison(repository, cloud):
@@ -280,7 +309,10 @@ def test_a_shadow_that_cannot_be_asked_is_no_comparison(repository, cloud):
 
     first, second, service = asyncio.run(run())
     assert (first.action, second.action, second.blocked_by) == ("shadow", "accept", "busy")
-    assert (service.cloud.shadow.status()["compared"], service.cloud.shadow.status()["failed"]) == (0, 1)  # stopped
+    assert (service.cloud.shadow.status()["compared"], service.cloud.shadow.status()["failed"]) == (
+        0,
+        1,
+    )  # stopped
 
 
 def test_a_trial_is_made_beside_an_answer_that_does_not_wait_for_it(repository, cloud):
@@ -295,7 +327,11 @@ def test_a_trial_is_made_beside_an_answer_that_does_not_wait_for_it(repository, 
             clock.goes(BACKOFF_S)
             await until(lambda: link.state is LinkState.HALF_OPEN)
             verdict = (await service.infer(PHOTO, query(1.0))).verdict
-            assert (verdict.action, verdict.blocked_by, verdict.outbox) == ("try", "link_down", None)
+            assert (verdict.action, verdict.blocked_by, verdict.outbox) == (
+                "try",
+                "link_down",
+                None,
+            )
             await until(lambda: len(cloud.calls) == 2)
             assert cloud.calls[-1][1] == 7.0  # whatever the frame's own deadline
             assert (await service.infer(PHOTO, query())).verdict.blocked_by == "link_down"
@@ -304,7 +340,9 @@ def test_a_trial_is_made_beside_an_answer_that_does_not_wait_for_it(repository, 
     asyncio.run(run())
 
 
-def test_what_the_trial_brings_settles_the_kept_frame_and_what_fails_leaves_it(repository, cloud, tmp_path):
+def test_what_the_trial_brings_settles_the_kept_frame_and_what_fails_leaves_it(
+    repository, cloud, tmp_path
+):
     clock = HandClock()
 
     async def run():
@@ -323,7 +361,9 @@ def test_what_the_trial_brings_settles_the_kept_frame_and_what_fails_leaves_it(r
                 load.append((answer.escalation.action, answer.escalation.outbox.state))
                 key = answer.escalation.outbox.key
                 await until(lambda: link.status()["calls_under_way"] == 0)
-            await until(lambda: outbox.call(lambda store: store.get(key)).result(5).state == "settled")
+            await until(
+                lambda: outbox.call(lambda store: store.get(key)).result(5).state == "settled"
+            )
             state = outbox.call(lambda store: store.get(key)).result(5)
         return load, state
 
@@ -334,10 +374,16 @@ def test_what_the_trial_brings_settles_the_kept_frame_and_what_fails_leaves_it(r
 
 @pytest.mark.parametrize(
     ("ack_s", "deadline_s", "least", "most", "state"),
-    [(0.0, 60.0, 0.0, 5.0, "pending"), (0.3, 60.0, 0.29, 5.0, "pending"), (60.0, 1.0, 0.5, 20.0, "pending")],
+    [
+        (0.0, 60.0, 0.0, 5.0, "pending"),
+        (0.3, 60.0, 0.29, 5.0, "pending"),
+        (60.0, 1.0, 0.5, 20.0, "pending"),
+    ],
     ids=["not at all", "as long as the owner allows", "never beyond the deadline"],
 )
-def test_an_answer_waits_for_a_disk_that_hangs(repository, tmp_path, ack_s, deadline_s, least, most, state):
+def test_an_answer_waits_for_a_disk_that_hangs(
+    repository, tmp_path, ack_s, deadline_s, least, most, state
+):
     may_go_on = threading.Event()
 
     async def run():
@@ -354,7 +400,11 @@ def test_an_answer_waits_for_a_disk_that_hangs(repository, tmp_path, ack_s, dead
         return answer.escalation, took
 
     verdict, took = asyncio.run(run())
-    assert (verdict.action, verdict.blocked_by, verdict.outbox.state) == ("defer", "no_endpoint", state)
+    assert (verdict.action, verdict.blocked_by, verdict.outbox.state) == (
+        "defer",
+        "no_endpoint",
+        state,
+    )
     assert least <= took < most
 
 
@@ -388,7 +438,9 @@ def test_forwarding_and_its_answers_end_with_the_service(repository, cloud, tmp_
             cloud.told = [CloudUnreachable("busy")]
             answer = await service.infer(PHOTO, query())
             key = answer.escalation.outbox.key
-            await until(lambda: outbox.call(lambda store: store.get(key)).result(5).state == "settled")
+            await until(
+                lambda: outbox.call(lambda store: store.get(key)).result(5).state == "settled"
+            )
         assert not service.cloud.link._thread.is_alive()
         assert not outbox._thread.is_alive()
         return len(cloud.calls)
@@ -396,8 +448,12 @@ def test_forwarding_and_its_answers_end_with_the_service(repository, cloud, tmp_
     assert asyncio.run(run()) == 2
 
 
-@pytest.mark.parametrize("mode", ["overload", "prefer_cloud", "low_confidence", "on_error", "shadow"])
-def test_more_places_are_given_while_the_cloud_takes_what_is_too_much_and_no_more_than_that(repository, cloud, mode):
+@pytest.mark.parametrize(
+    "mode", ["overload", "prefer_cloud", "low_confidence", "on_error", "shadow"]
+)
+def test_more_places_are_given_while_the_cloud_takes_what_is_too_much_and_no_more_than_that(
+    repository, cloud, mode
+):
     def places(service):
         with ExitStack() as taken, suppress(Overloaded):
             for count in range(100):  # noqa: B007 -- what it came to is the answer
@@ -470,17 +526,33 @@ def test_the_cloud_answers_for_a_model_that_does_not_serve_and_its_error_stands_
         return outcomes, entries
 
     (answer, refused, gone, unwanted), entries = asyncio.run(run())
-    assert (answer.source, answer.escalation.action, answer.escalation.reason) == ("cloud", "escalate", "edge_failed")
-    assert (answer.width, answer.height, answer.escalation.edge, answer.outputs) == (64, 48, None, None)
+    assert (answer.source, answer.escalation.action, answer.escalation.reason) == (
+        "cloud",
+        "escalate",
+        "edge_failed",
+    )
+    assert (answer.width, answer.height, answer.escalation.edge, answer.outputs) == (
+        64,
+        48,
+        None,
+        None,
+    )
     assert (answer.stages.infer, answer.queue) == (0.0, 0.0)
     (entry,) = entries  # the same frame: one entry
     for message in (refused, gone):
         assert f"is kept in the outbox ({entry.key})" in message
     assert "kept" not in unwanted
-    assert (entry.reason, entry.confidence, entry.label, list(entry.items)) == ("edge_failed", 0.0, "", [])
+    assert (entry.reason, entry.confidence, entry.label, list(entry.items)) == (
+        "edge_failed",
+        0.0,
+        "",
+        [],
+    )
 
 
-def test_a_spent_budget_is_renewed_for_the_service_when_its_time_is_over(repository, cloud, tmp_path):
+def test_a_spent_budget_is_renewed_for_the_service_when_its_time_is_over(
+    repository, cloud, tmp_path
+):
     clock = HandClock()
 
     async def run():
@@ -498,7 +570,9 @@ def test_a_spent_budget_is_renewed_for_the_service_when_its_time_is_over(reposit
     assert asyncio.run(run()) == [("cloud", None), ("cloud", None), spent, spent, ("cloud", None)]
 
 
-def test_the_status_names_the_modes_of_each_model_and_what_stands_behind(repository, cloud, tmp_path):
+def test_the_status_names_the_modes_of_each_model_and_what_stands_behind(
+    repository, cloud, tmp_path
+):
     with_all = build(repository, cloud, "on_error,overload", outbox=kept_in(tmp_path / "box"))
     status = with_all.status()
     assert status["modes"] == {"flowers": ["on_error", "overload"]}
@@ -509,7 +583,9 @@ def test_the_status_names_the_modes_of_each_model_and_what_stands_behind(reposit
     assert (alone["link"], alone["outbox"]) == (None, None)
 
 
-def test_a_request_that_fails_at_the_edge_for_its_own_fault_is_never_kept_or_sent(repository, cloud, tmp_path):
+def test_a_request_that_fails_at_the_edge_for_its_own_fault_is_never_kept_or_sent(
+    repository, cloud, tmp_path
+):
     async def run():
         outbox = kept_in(tmp_path / "box")
         service = build(repository, cloud, "prefer_cloud", outbox=outbox, ack_s=5.0)
@@ -536,15 +612,21 @@ class Receiver(BaseHTTPRequestHandler):
         pass
 
 
-def test_what_was_forwarded_is_told_to_the_webhook_which_ends_with_the_service(repository, cloud, tmp_path):
+def test_what_was_forwarded_is_told_to_the_webhook_which_ends_with_the_service(
+    repository, cloud, tmp_path
+):
     async def run(url):
         outbox = Outbox(lambda: Store(tmp_path / "box", Quota(tell=True)), tmp_path / "box")
-        service = build(repository, cloud, outbox=outbox, ack_s=5.0, webhook=Webhook(outbox, url, None))
+        service = build(
+            repository, cloud, outbox=outbox, ack_s=5.0, webhook=Webhook(outbox, url, None)
+        )
         async with running(service):
             cloud.told = [CloudUnreachable("busy")]
             answer = await service.infer(PHOTO, query())
             key = answer.escalation.outbox.key
-            await until(lambda: outbox.call(lambda store: store.get(key)).result(5).telling == "told")
+            await until(
+                lambda: outbox.call(lambda store: store.get(key)).result(5).telling == "told"
+            )
         return key
 
     threads = threading.active_count()
@@ -561,7 +643,9 @@ def test_what_was_forwarded_is_told_to_the_webhook_which_ends_with_the_service(r
     assert threading.active_count() == threads
 
 
-def test_a_model_that_comes_with_a_rule_that_is_none_is_served_by_the_owners_rules(repository, cloud, caplog):
+def test_a_model_that_comes_with_a_rule_that_is_none_is_served_by_the_owners_rules(
+    repository, cloud, caplog
+):
     async def run():
         service = build(repository, cloud)
         (version,) = repository.versions
@@ -570,7 +654,8 @@ def test_a_model_that_comes_with_a_rule_that_is_none_is_served_by_the_owners_rul
             version.contract = replace(version.contract, tuning=tuning)
             answers = [await service.infer(PHOTO, query()) for _ in range(3)]
             version.contract = replace(
-                version.contract, tuning=replace(tuning, fallback=ModelFallback(mode="off", threshold=0.1))
+                version.contract,
+                tuning=replace(tuning, fallback=ModelFallback(mode="off", threshold=0.1)),
             )
             return answers, await service.infer(PHOTO, query())
 
@@ -617,7 +702,11 @@ def test_a_trial_that_another_made_meanwhile_leaves_the_edges_answer(repository,
             return await asked
 
     answer = asyncio.run(run())
-    assert (answer.source, answer.escalation.action, answer.escalation.outbox.state) == ("edge", "try", "kept")
+    assert (answer.source, answer.escalation.action, answer.escalation.outbox.state) == (
+        "edge",
+        "try",
+        "kept",
+    )
     assert len(cloud.calls) == 2
 
 

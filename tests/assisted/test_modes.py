@@ -11,14 +11,21 @@ import pytest
 
 from edge.web.schema import AnswerSchema
 
-CAR = {"ids": ["1"], "displayNames": ["Car"], "confidences": [0.9], "bboxes": [[0.1, 0.6, 0.2, 0.8]]}
+CAR = {
+    "ids": ["1"],
+    "displayNames": ["Car"],
+    "confidences": [0.9],
+    "bboxes": [[0.1, 0.6, 0.2, 0.8]],
+}
 
 
 @pytest.fixture(scope="module")
 def server(serve, cloud, vertex):
     """One server; what it does is asked for by each request."""
     modes = "off on_error low_confidence overload prefer_cloud shadow"
-    with serve(**cloud, cloud_mode="low_confidence", cloud_threshold=0.6, cloud_request_modes=modes) as one:
+    with serve(
+        **cloud, cloud_mode="low_confidence", cloud_threshold=0.6, cloud_request_modes=modes
+    ) as one:
         vertex.behave()
         one.link_is("up")
         yield one
@@ -38,7 +45,11 @@ def checked(answer):
 
 def test_an_unsure_answer_is_replaced_by_the_clouds_and_both_are_told(server, photo, vertex):
     answer = checked(server.post(photo, model="imagenet"))
-    assert (answer["source"], answer["decision"], answer["reason"]) == ("cloud", "escalate", "low_score")
+    assert (answer["source"], answer["decision"], answer["reason"]) == (
+        "cloud",
+        "escalate",
+        "low_score",
+    )
     assert answer["predictions"] == [{"label": "daisy", "index": 985, "score": 0.97}]
     assert answer["cloud"]["predictions"] == answer["predictions"]
     assert answer["edge"]["predictions"][0]["label"] == "football helmet"
@@ -60,7 +71,12 @@ def test_detections_are_replaced_too(server, photo, vertex):
     answer = checked(server.post(photo, model="objects", fallback="prefer_cloud"))
     assert answer["source"] == "cloud"
     assert answer["predictions"][0]["label"] == "Car"
-    assert answer["predictions"][0]["box"] == {"x_min": 0.1, "y_min": 0.2, "x_max": 0.6, "y_max": 0.8}
+    assert answer["predictions"][0]["box"] == {
+        "x_min": 0.1,
+        "y_min": 0.2,
+        "x_max": 0.6,
+        "y_max": 0.8,
+    }
 
 
 def test_a_label_the_edge_does_not_know_is_kept_and_flagged(server, photo, vertex):
@@ -111,13 +127,17 @@ def test_the_cloud_is_not_kept_busy_for_a_caller_who_has_gone(serve, cloud, phot
         for path in ("/predict", "/v1/models/imagenet:predict"):
             body = photo
             if path.startswith("/v1"):
-                body = json.dumps({"instances": [{"image_bytes": {"b64": base64.b64encode(photo).decode()}}]}).encode()
+                body = json.dumps(
+                    {"instances": [{"image_bytes": {"b64": base64.b64encode(photo).decode()}}]}
+                ).encode()
             with pytest.raises(TimeoutError):
                 server.post(body, path, timeout=1)
             server.wait(lambda: server.get("/fallback")["link"]["calls_under_way"] == 0, seconds=5)
         assert len(vertex.calls()) == 2
         vertex.behave()
-        assert server.post(photo)["source"] == "cloud"  # who goes away says nothing against the link
+        assert (
+            server.post(photo)["source"] == "cloud"
+        )  # who goes away says nothing against the link
 
 
 def test_on_error_does_not_ask_about_an_answer_that_is_merely_unsure(server, photo, vertex):
@@ -140,24 +160,32 @@ def test_a_busy_endpoint_is_asked_again_within_the_deadline(server, photo, verte
 
 def test_several_images_of_one_request_are_decided_one_by_one(server, photo, coffee):
     body = b"".join(
-        b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n' + one + b"\r\n"
+        b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n'
+        + one
+        + b"\r\n"
         for one in (photo, coffee)
     )
     request = urllib.request.Request(
-        server.url + "/predict?model=imagenet", body + b"--b--\r\n", {"Content-Type": "multipart/form-data; boundary=b"}
+        server.url + "/predict?model=imagenet",
+        body + b"--b--\r\n",
+        {"Content-Type": "multipart/form-data; boundary=b"},
     )
     with urllib.request.urlopen(request, timeout=30) as reply:
         answers = json.load(reply)["answers"]
     assert [answer["source"] for answer in answers] == ["cloud", "edge"]
 
 
-@pytest.mark.parametrize("garbage", [None, 3, {}, {"displayNames": ["x"], "confidences": []}], ids=repr)
+@pytest.mark.parametrize(
+    "garbage", [None, 3, {}, {"displayNames": ["x"], "confidences": []}], ids=repr
+)
 def test_garbage_leaves_the_edges_answer(server, photo, vertex, garbage):
     vertex.behave(garbage)
     answer = checked(server.post(photo, model="imagenet"))
     assert (answer["source"], answer["blocked_by"]) == ("edge", "cloud_failed")
     vertex.behave()
-    server.post(photo, model="imagenet")  # a success in between: the breaker counts failures in a row
+    server.post(
+        photo, model="imagenet"
+    )  # a success in between: the breaker counts failures in a row
 
 
 def test_a_slow_cloud_leaves_the_edges_answer_within_the_deadline(server, photo, vertex):
@@ -176,8 +204,12 @@ def test_a_cloud_that_is_just_in_time_answers(server, photo, vertex):
 
 
 def test_the_tensorflow_serving_door_answers_from_the_cloud_in_its_own_shape(server, photo, vertex):
-    body = json.dumps({"instances": [{"image_bytes": {"b64": base64.b64encode(photo).decode()}, "key": "1"}]})
-    with urllib.request.urlopen(server.url + "/v1/models/imagenet:predict", body.encode(), timeout=30) as reply:
+    body = json.dumps(
+        {"instances": [{"image_bytes": {"b64": base64.b64encode(photo).decode()}, "key": "1"}]}
+    )
+    with urllib.request.urlopen(
+        server.url + "/v1/models/imagenet:predict", body.encode(), timeout=30
+    ) as reply:
         found = json.load(reply)["predictions"][0]
     assert found["scores"][found["labels"].index("daisy")] == pytest.approx(0.97)
 

@@ -52,7 +52,9 @@ class Receiver:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/results"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}
+        )
 
     def __enter__(self):
         self._thread.start()
@@ -71,7 +73,11 @@ def test_a_frame_is_kept_forwarded_settled_and_told(serve, cloud, vertex, frames
         settings = {**DEFERRING, **cloud, "outbox_dir": tmp_path, "outbox_webhook": receiver.url}
         with serve(**settings, outbox_ack_ms=3000) as server:
             answer = server.post(image, camera="line-3")
-            assert (answer["source"], answer["decision"], answer["outbox"]["state"]) == ("edge", "defer", "kept")
+            assert (answer["source"], answer["decision"], answer["outbox"]["state"]) == (
+                "edge",
+                "defer",
+                "kept",
+            )
             key = answer["outbox"]["key"]
             server.wait(lambda: server.get(f"/outbox/{key}")["telling"] == "told")
             entry = server.get(f"/outbox/{key}")
@@ -86,7 +92,9 @@ def test_a_frame_is_kept_forwarded_settled_and_told(serve, cloud, vertex, frames
     assert [call["key"] for call in vertex.calls()] == [key]
 
 
-def test_draining_leaves_places_for_frames_whose_callers_wait(serve, cloud, vertex, frames, tmp_path):
+def test_draining_leaves_places_for_frames_whose_callers_wait(
+    serve, cloud, vertex, frames, tmp_path
+):
     with serve(**UNSURE, outbox_dir=tmp_path, outbox_ack_ms=3000) as server:
         for frame in frames(24):
             assert server.post(frame)["outbox"]["state"] == "kept"
@@ -100,7 +108,9 @@ def test_draining_leaves_places_for_frames_whose_callers_wait(serve, cloud, vert
     assert len(vertex.calls()) == 25
 
 
-def test_a_short_outage_with_entries_under_way_ends_no_forwarding(serve, cloud, vertex, frames, tmp_path):
+def test_a_short_outage_with_entries_under_way_ends_no_forwarding(
+    serve, cloud, vertex, frames, tmp_path
+):
     with serve(**UNSURE, outbox_dir=tmp_path, outbox_ack_ms=3000) as server:
         for frame in frames(8):
             assert server.post(frame)["outbox"]["state"] == "kept"
@@ -108,7 +118,9 @@ def test_a_short_outage_with_entries_under_way_ends_no_forwarding(serve, cloud, 
     with serve(**UNSURE, **cloud, cloud_timeout_ms=300, outbox_dir=tmp_path) as server:
         server.wait(lambda: server.get("/fallback")["link"]["calls_under_way"] == MOST_UNDER_WAY)
         (live,) = frames(1, start=100)
-        assert server.post(live)["blocked_by"] == "timed_out"  # so that the link connects anew, and gives those calls up
+        assert (
+            server.post(live)["blocked_by"] == "timed_out"
+        )  # so that the link connects anew, and gives those calls up
         vertex.behave()
         server.wait(lambda: server.get("/outbox")["status"]["waiting"] == 0)
         assert server.get("/outbox")["status"]["settled"] == 9
@@ -131,14 +143,25 @@ def test_frames_are_kept_for_training_without_any_cloud(serve, photo, coffee, tm
 
 def test_the_command_line_sees_what_the_service_keeps(serve, photo, tmp_path):
     def edge(*arguments):
-        command = [sys.executable, "-m", "edge", "outbox", *arguments, "--outbox-dir", str(tmp_path / "box")]
+        command = [
+            sys.executable,
+            "-m",
+            "edge",
+            "outbox",
+            *arguments,
+            "--outbox-dir",
+            str(tmp_path / "box"),
+        ]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     settings = {"models": "models/imagenet", "cloud_mode": "low_confidence", "outbox_ack_ms": 3000}
     with serve(**settings, outbox_dir=tmp_path / "box") as server:
         key = server.post(photo)["outbox"]["key"]
         assert json.loads(edge("list", "--json"))["key"] == key
-        assert json.loads(edge("show", key[:8], "--image", str(tmp_path / "out.jpg")))["state"] == "waiting"
+        assert (
+            json.loads(edge("show", key[:8], "--image", str(tmp_path / "out.jpg")))["state"]
+            == "waiting"
+        )
         assert (tmp_path / "out.jpg").read_bytes() == photo
         assert "1 images" in edge("export", str(tmp_path / "export"))
         assert "1 entries dropped" in edge("purge", key)
@@ -201,12 +224,17 @@ def check_nothing_lost(folder, acknowledged, vertex, receiver, kills):
     told = [key for key, _ in receiver.posts]
     assert set(told) == set(entries)
     assert len(told) - len(entries) <= kills
-    print(f"{len(acknowledged)} acknowledged, {len(entries)} entries, {len(calls)} calls, {len(told)} told")  # noqa: T201 -- shown by `pytest -s`
+    print(
+        f"{len(acknowledged)} acknowledged, {len(entries)} entries, {len(calls)} calls, {len(told)} told"
+    )  # noqa: T201 -- shown by `pytest -s`
 
 
 @pytest.mark.parametrize(
     "kills",
-    [pytest.param(6, marks=pytest.mark.slow), pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(3_000)])],
+    [
+        pytest.param(6, marks=pytest.mark.slow),
+        pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(3_000)]),
+    ],
 )
 def test_kill_9_loses_nothing_that_was_acknowledged_and_settles_nothing_twice(
     serve, cloud, vertex, frames, tmp_path, kills
@@ -253,7 +281,9 @@ def test_a_full_disk_fails_no_inference_and_breaks_no_store(serve, frames, small
         ballast.unlink()
         server.wait(lambda: server.post(frames(1, 99)[0])["outbox"]["state"] == "kept")
         assert server.get("/fallback")["outbox"]["fault"] is None
-        kept = {answer["outbox"]["key"] for answer in answers if answer["outbox"]["state"] == "kept"}
+        kept = {
+            answer["outbox"]["key"] for answer in answers if answer["outbox"]["state"] == "kept"
+        }
         assert kept <= {entry["key"] for entry in server.get("/outbox?limit=1000")["entries"]}
     assert is_sound(small_disk)
 
@@ -266,7 +296,9 @@ def test_an_outbox_that_has_filled_its_own_disk_is_still_drained_and_then_takes_
         assert {answer["source"] for answer in answers} == {"edge"}
         assert {answer["outbox"]["state"] for answer in answers} == {"kept", "failed"}
         assert server.get("/health/ready")["ready"]
-        kept = {answer["outbox"]["key"] for answer in answers if answer["outbox"]["state"] == "kept"}
+        kept = {
+            answer["outbox"]["key"] for answer in answers if answer["outbox"]["state"] == "kept"
+        }
         assert {entry["key"] for entry in server.get("/outbox?limit=1000")["entries"]} == kept
     vertex.behave()
     with serve(**DEFERRING, **cloud, outbox_dir=small_disk, outbox_ack_ms=3000) as server:
@@ -290,7 +322,9 @@ def slow_disk():
 
 
 @pytest.mark.slow
-def test_a_slow_disk_holds_up_no_answer_for_longer_than_the_owner_allows(serve, frames, slow_disk, tmp_path):
+def test_a_slow_disk_holds_up_no_answer_for_longer_than_the_owner_allows(
+    serve, frames, slow_disk, tmp_path
+):
     with serve(*slow_disk, **UNSURE, outbox_dir=tmp_path, outbox_ack_ms=200) as server:
         started = time.monotonic()
         answers = [server.post(image) for image in frames(5)]
@@ -301,13 +335,20 @@ def test_a_slow_disk_holds_up_no_answer_for_longer_than_the_owner_allows(serve, 
         server.wait(lambda: server.get("/fallback")["outbox"].get("waiting") == 5, 60)
         assert server.get("/fallback")["outbox"]["write_s"] > 3
         tracer = server.process.pid
-        os.kill(int(Path(f"/proc/{tracer}/task/{tracer}/children").read_text().split()[0]), signal.SIGTERM)
+        os.kill(
+            int(Path(f"/proc/{tracer}/task/{tracer}/children").read_text().split()[0]),
+            signal.SIGTERM,
+        )
         server.process.wait(30)
 
 
-def test_a_frame_that_timed_out_live_is_asked_about_again_under_the_same_key(serve, cloud, vertex, photo, tmp_path):
+def test_a_frame_that_timed_out_live_is_asked_about_again_under_the_same_key(
+    serve, cloud, vertex, photo, tmp_path
+):
     vertex.behave()
-    with serve(**UNSURE, **cloud, cloud_timeout_ms=300, outbox_dir=tmp_path, outbox_ack_ms=3000) as server:
+    with serve(
+        **UNSURE, **cloud, cloud_timeout_ms=300, outbox_dir=tmp_path, outbox_ack_ms=3000
+    ) as server:
         server.link_is("up")
         vertex.behave(delay_s=1.0)
         answer = server.post(photo)
@@ -320,13 +361,22 @@ def test_a_frame_that_timed_out_live_is_asked_about_again_under_the_same_key(ser
     assert set(calls) == {key}
 
 
-def test_a_frame_with_which_the_cloud_was_tried_is_settled_by_its_answer(serve, cloud, vertex, photo, coffee, tmp_path):
+def test_a_frame_with_which_the_cloud_was_tried_is_settled_by_its_answer(
+    serve, cloud, vertex, photo, coffee, tmp_path
+):
     vertex.behave()
-    settings = {**UNSURE, "cloud_threshold": 0.6, "cloud_request_modes": "prefer_cloud", "outbox_dir": tmp_path}
+    settings = {
+        **UNSURE,
+        "cloud_threshold": 0.6,
+        "cloud_request_modes": "prefer_cloud",
+        "outbox_dir": tmp_path,
+    }
     with serve(**settings, **cloud, outbox_ack_ms=3000) as server:
         server.link_is("up")
         vertex.behave(status=401)
-        assert "outbox" not in server.post(coffee, fallback="prefer_cloud")  # a sure one is not worth keeping
+        assert "outbox" not in server.post(
+            coffee, fallback="prefer_cloud"
+        )  # a sure one is not worth keeping
         server.link_is("half_open")
         vertex.behave()
         answer = server.post(photo)
@@ -340,14 +390,18 @@ def test_a_read_only_disk_fails_no_inference(serve, frames, small_disk):
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     with serve(**UNSURE, outbox_dir=small_disk, outbox_ack_ms=3000) as server:
         answers = [server.post(image) for image in frames(5)]
-        assert {(answer["source"], answer["outbox"]["state"]) for answer in answers} == {("edge", "failed")}
+        assert {(answer["source"], answer["outbox"]["state"]) for answer in answers} == {
+            ("edge", "failed")
+        }
         assert server.get("/fallback")["outbox"]["fault"]
         assert server.get("/health/ready")["ready"]
         subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
         server.wait(lambda: server.post(frames(1, 99)[0])["outbox"]["state"] == "kept")
 
 
-def test_a_budget_that_cannot_be_written_fails_no_inference(serve, cloud, vertex, photo, small_disk):
+def test_a_budget_that_cannot_be_written_fails_no_inference(
+    serve, cloud, vertex, photo, small_disk
+):
     vertex.behave()
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     settings = {"models": "models/imagenet", "cloud_mode": "prefer_cloud", "cloud_calls_per_day": 2}

@@ -8,7 +8,12 @@ import io
 import pytest
 from PIL import Image
 
-OVERLOAD = {"cloud_mode": "overload", "queue_size": 0, "models": "models/imagenet", "exact_decode": True}
+OVERLOAD = {
+    "cloud_mode": "overload",
+    "queue_size": 0,
+    "models": "models/imagenet",
+    "exact_decode": True,
+}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +40,9 @@ def test_the_cloud_takes_what_is_too_much_for_the_edge(serve, cloud, vertex, lar
     assert taken[0]["image"] == {"width": 3000, "height": 2000}
 
 
-def test_without_a_link_they_wait_in_the_outbox_and_are_settled_later(serve, cloud, vertex, large, tmp_path):
+def test_without_a_link_they_wait_in_the_outbox_and_are_settled_later(
+    serve, cloud, vertex, large, tmp_path
+):
     vertex.behave()
     with serve(**OVERLOAD, outbox_dir=tmp_path, outbox_ack_ms=3000) as server:
         answers = all_at_once(server, large)

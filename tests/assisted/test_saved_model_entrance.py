@@ -32,7 +32,9 @@ EDGE = {
     "key": np.array([b"of the edge"], object),
 }
 BY_EDGE = Classification(FLOWERS, EDGE["scores"][0], False)
-BY_CLOUD = CloudResponse(Classification(FLOWERS, np.array([0.125, 0.125, 0.75], np.float32), False), (), "far", 9.0)
+BY_CLOUD = CloudResponse(
+    Classification(FLOWERS, np.array([0.125, 0.125, 0.75], np.float32), False), (), "far", 9.0
+)
 
 BOX = np.array([[0.25, 0.25, 0.5, 0.75]], np.float32)
 EDGE_BOXES = {
@@ -43,9 +45,14 @@ EDGE_BOXES = {
     "num_detections": np.array([0.0], np.float32),
     "key": np.array([b"of the edge"], object),
 }
-NO_BOX = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.intp), np.zeros(0, np.float32), (), 40)
+NO_BOX = Detections(
+    np.zeros((0, 4), np.float32), np.zeros(0, np.intp), np.zeros(0, np.float32), (), 40
+)
 CLOUD_BOX = CloudResponse(
-    Detections(BOX, np.array([-1]), np.array([0.75], np.float32), ("tulip",), 1), ("tulip",), "far", 9.0
+    Detections(BOX, np.array([-1]), np.array([0.75], np.float32), ("tulip",), 1),
+    ("tulip",),
+    "far",
+    9.0,
 )
 
 
@@ -88,7 +95,10 @@ def at_the_entrance(service, count=1, **body):
 
     async def run():
         app = create_app(service, Settings())
-        async with running(service), httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://e") as one:
+        async with (
+            running(service),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://e") as one,
+        ):
             reply = await one.post("/v1/models/flowers:predict", json=body)
         assert reply.status_code == 200, reply.text
         return reply.json()
@@ -100,10 +110,16 @@ def test_the_clouds_answer_has_no_outputs_of_the_edge(service, cloud):
     async def run():
         async with running(service):
             cloud.told = [BY_CLOUD, CloudRefused("frame")]
-            return [await service.infer(PHOTO, InferRequest(time.monotonic() + 60)) for _ in range(2)]
+            return [
+                await service.infer(PHOTO, InferRequest(time.monotonic() + 60)) for _ in range(2)
+            ]
 
     by_cloud, by_edge = asyncio.run(run())
-    assert (by_cloud.source, by_cloud.outputs, by_cloud.prediction) == ("cloud", None, BY_CLOUD.prediction)
+    assert (by_cloud.source, by_cloud.outputs, by_cloud.prediction) == (
+        "cloud",
+        None,
+        BY_CLOUD.prediction,
+    )
     assert (by_edge.source, by_edge.outputs, by_edge.prediction) == ("edge", EDGE, BY_EDGE)
     assert [item.label for item in by_cloud.verdict.edge.items] == list(FLOWERS)
 
@@ -117,7 +133,11 @@ def test_the_clouds_labels_and_scores_go_out_in_the_saved_models_shape(service):
 def test_by_column_as_well(service):
     images = [{"b64": base64.b64encode(PHOTO).decode()}] * 2
     assert at_the_entrance(service, inputs={"image_bytes": images, "key": ["a", "b"]}) == {
-        "outputs": {"labels": [list(FLOWERS)] * 2, "scores": [[0.125, 0.125, 0.75]] * 2, "key": ["a", "b"]}
+        "outputs": {
+            "labels": [list(FLOWERS)] * 2,
+            "scores": [[0.125, 0.125, 0.75]] * 2,
+            "key": ["a", "b"],
+        }
     }
 
 

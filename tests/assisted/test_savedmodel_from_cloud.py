@@ -34,7 +34,9 @@ from edge.wiring.bootstrap import build_service
 IMAGE = encode(noise(20, 20), "PNG")
 EDGES = [0.5, *[0.0] * 10, 0.5]
 CLOUDS = [0.0] * 7 + [1.0] + [0.0] * 4
-COLUMNS = {name: ("DT_FLOAT", (-1, 12), f"{name}:0") for name in ("labels", "scores", "embedding", "key")}
+COLUMNS = {
+    name: ("DT_FLOAT", (-1, 12), f"{name}:0") for name in ("labels", "scores", "embedding", "key")
+}
 
 
 class SavedModel(ModelVersion):
@@ -44,7 +46,9 @@ class SavedModel(ModelVersion):
         outcome = super().predict(worker, encoded, decoding)
         outputs = {"labels": [LABELS], "scores": [EDGES], "embedding": [[7.0]], "key": [b""]}
         prediction = Classification(LABELS, np.array(EDGES, np.float32), multi_label=False)
-        return replace(outcome, prediction=prediction, outputs={k: np.array(v) for k, v in outputs.items()})
+        return replace(
+            outcome, prediction=prediction, outputs={k: np.array(v) for k, v in outputs.items()}
+        )
 
 
 class Cloud:
@@ -60,7 +64,9 @@ class Cloud:
         self.asked += 1
         if self.refuses:
             raise CloudRefused("not this one")
-        return CloudResponse(Classification(LABELS, np.array(CLOUDS, np.float32), multi_label=False), (), "far", 5.0)
+        return CloudResponse(
+            Classification(LABELS, np.array(CLOUDS, np.float32), multi_label=False), (), "far", 5.0
+        )
 
     async def close(self):
         pass
@@ -78,15 +84,24 @@ def ask(tmp_path):
         edge = build_service(settings, ModelRepository(tmp_path, [version], {}))
         link = Link(lambda: cloud, Budget(Limits()), Ledger(None))
         assistance = CloudParts(rules=Rules(frozenset({mode})), timeout_s=20, link=link)
-        service = EscalatingAnswerer(edge.repository, edge.pool, edge.decoding, assistance, max_held_bytes=1 << 20)
+        service = EscalatingAnswerer(
+            edge.repository, edge.pool, edge.decoding, assistance, max_held_bytes=1 << 20
+        )
         app = create_app(service, settings)
         answers = []
         service.on_answer = lambda image, query, answer: answers.append(answer)
         async with app.router.lifespan_context(app):
             await until(lambda: service.repository.ready and link.state is LinkState.UP)
-            rows = {"instances": [{"image_bytes": {"b64": base64.b64encode(IMAGE).decode()}, "key": "k"}]}
+            rows = {
+                "instances": [
+                    {"image_bytes": {"b64": base64.b64encode(IMAGE).decode()}, "key": "k"}
+                ]
+            }
             replies = []
-            for path, body in (("/v1/models/flowers:predict", json.dumps(rows).encode()), ("/predict", IMAGE)):
+            for path, body in (
+                ("/v1/models/flowers:predict", json.dumps(rows).encode()),
+                ("/predict", IMAGE),
+            ):
                 request = Request(app, path)
                 request.body(body)
                 assert await request.ended() is None
@@ -102,7 +117,9 @@ def test_the_clouds_answer_replaces_the_edges_outputs(ask, mode):
     cloud = Cloud(refuses=False)
     (rows, camera), answers = ask(cloud, mode)
     assert cloud.asked == 2
-    assert rows == {"predictions": [{"labels": list(LABELS), "scores": CLOUDS, "embedding": None, "key": "k"}]}
+    assert rows == {
+        "predictions": [{"labels": list(LABELS), "scores": CLOUDS, "embedding": None, "key": "k"}]
+    }
     assert (camera["source"], camera["predictions"][0]["label"]) == ("cloud", "label 7")
     assert [(answer.source, answer.outputs) for answer in answers] == [("cloud", None)] * 2
     assert [answer.prediction.scores.tolist() for answer in answers] == [CLOUDS] * 2
@@ -112,6 +129,8 @@ def test_the_edges_outputs_go_out_where_the_cloud_refuses(ask):
     cloud = Cloud(refuses=True)
     (rows, camera), answers = ask(cloud, Mode.PREFER_CLOUD)
     assert cloud.asked == 2
-    assert rows == {"predictions": [{"labels": list(LABELS), "scores": EDGES, "embedding": [7.0], "key": "k"}]}
+    assert rows == {
+        "predictions": [{"labels": list(LABELS), "scores": EDGES, "embedding": [7.0], "key": "k"}]
+    }
     assert (camera["source"], camera["blocked_by"]) == ("edge", "cloud_failed")
     assert {answer.source for answer in answers} == {"edge"}

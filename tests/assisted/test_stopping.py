@@ -43,7 +43,9 @@ def images(folder):
     return there
 
 
-def test_frames_that_are_pending_when_the_service_is_stopped_are_there_after_a_restart(serve, frames, tmp_path):
+def test_frames_that_are_pending_when_the_service_is_stopped_are_there_after_a_restart(
+    serve, frames, tmp_path
+):
     first, *pending = frames(3)
     with serve(**UNSURE, outbox_dir=tmp_path) as server:
         server.post(first)
@@ -52,7 +54,9 @@ def test_frames_that_are_pending_when_the_service_is_stopped_are_there_after_a_r
             for image in pending:
                 assert server.post(image)["outbox"]["state"] == "pending"
             server.process.send_signal(signal.SIGTERM)
-            until = time.monotonic() + 1.5  # it has stopped by then, if it does not wait for the disk
+            until = (
+                time.monotonic() + 1.5
+            )  # it has stopped by then, if it does not wait for the disk
             while server.process.poll() is None and time.monotonic() < until:
                 time.sleep(0.02)
         assert server.process.wait(20) == 0
@@ -67,7 +71,9 @@ def test_kill_9_loses_no_frame_that_was_said_to_be_kept(serve, frames, tmp_path)
     assert images(tmp_path) == set(sent)
 
 
-def test_a_disk_that_is_busy_holds_up_an_answer_as_long_as_the_owner_allows_and_no_longer(serve, frames, tmp_path):
+def test_a_disk_that_is_busy_holds_up_an_answer_as_long_as_the_owner_allows_and_no_longer(
+    serve, frames, tmp_path
+):
     first, *more = frames(3)
     with serve(**UNSURE, outbox_dir=tmp_path, outbox_ack_ms=300) as server:
         wait(lambda: server.post(first)["outbox"]["state"] == "kept")
@@ -76,7 +82,10 @@ def test_a_disk_that_is_busy_holds_up_an_answer_as_long_as_the_owner_allows_and_
                 began = time.monotonic()
                 answer = server.post(image)
                 assert 0.3 <= time.monotonic() - began < 3
-                assert (answer["source"], answer["outbox"]) == ("edge", {"state": "pending", "key": None})
+                assert (answer["source"], answer["outbox"]) == (
+                    "edge",
+                    {"state": "pending", "key": None},
+                )
             assert server.get("/health/ready")["ready"]
         server.wait(lambda: len(server.get("/outbox")["entries"]) == 3)
         assert server.get("/fallback")["outbox"]["queued_bytes"] == 0

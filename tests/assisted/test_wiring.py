@@ -90,7 +90,8 @@ def test_every_setting_of_the_cloud_comes_to_its_place(wired, tmp_path):
 
 def test_where_little_is_set_the_cloud_is_googles_and_asked_as_automl_is(wired, tmp_path):
     service = wired(
-        cloud_endpoint="projects/p/locations/europe-west4/endpoints/7", cloud_credentials=tmp_path / "a.json"
+        cloud_endpoint="projects/p/locations/europe-west4/endpoints/7",
+        cloud_credentials=tmp_path / "a.json",
     )
     assert options(service) == VertexOptions(
         "projects/p/locations/europe-west4/endpoints/7", None, rest=False, anonymous=False,
@@ -140,7 +141,10 @@ def test_every_setting_of_the_outbox_comes_to_its_place(wired, tmp_path):
     assistance = service.cloud
     assert assistance.ack_s == 0.25
     assert assistance.outbox.folder == tmp_path / "box"
-    assert (assistance.webhook._url, assistance.webhook._secret) == ("http://127.0.0.1:9/results", "s3cret")
+    assert (assistance.webhook._url, assistance.webhook._secret) == (
+        "http://127.0.0.1:9/results",
+        "s3cret",
+    )
     assert assistance.webhook._outbox is assistance.outbox
     store = open_store(Settings(**settings), create=True)
     try:
@@ -152,7 +156,10 @@ def test_every_setting_of_the_outbox_comes_to_its_place(wired, tmp_path):
 
 def test_where_little_is_set_the_outbox_is_open_and_tells_nobody(wired, tmp_path):
     assert wired(outbox_dir=tmp_path / "box").assistance.webhook is None
-    assert wired(cloud_endpoint=ENDPOINT, outbox_webhook="http://127.0.0.1:9/").assistance.webhook is None
+    assert (
+        wired(cloud_endpoint=ENDPOINT, outbox_webhook="http://127.0.0.1:9/").assistance.webhook
+        is None
+    )
     store = open_store(Settings(outbox_dir=tmp_path / "box"), create=True)
     try:
         assert isinstance(store._seal, NoSeal)

@@ -38,7 +38,9 @@ def run(service, *images, load=True, **query):
         answers = []
         for image in images:
             try:
-                answers.append(await service.infer(image, InferRequest(time.monotonic() + 20, **query)))
+                answers.append(
+                    await service.infer(image, InferRequest(time.monotonic() + 20, **query))
+                )
             except Exception as error:
                 answers.append(error)
         await service.stop()
@@ -66,14 +68,21 @@ def test_a_model_that_does_not_serve_is_told_where_nobody_stands_in(vertex, phot
 
 def test_a_frame_the_edge_could_not_answer_is_kept(vertex, photo, tmp_path):
     vertex.behave(status=503)
-    settings = {"cloud_mode": "on_error", "outbox_dir": tmp_path, "outbox_ack_ms": 3000, "cloud_timeout_ms": 200}
+    settings = {
+        "cloud_mode": "on_error",
+        "outbox_dir": tmp_path,
+        "outbox_ack_ms": 3000,
+        "cloud_timeout_ms": 200,
+    }
     (error,) = run(build(vertex, MODELS / "imagenet", **settings), photo, load=False)
     assert "kept in the outbox" in error.message
 
 
 def test_bytes_that_are_no_image_are_not_sent_in_the_edges_place(vertex, photo):
     vertex.behave()
-    (error,) = run(build(vertex, MODELS / "imagenet", cloud_mode="on_error"), photo[:300], load=False)
+    (error,) = run(
+        build(vertex, MODELS / "imagenet", cloud_mode="on_error"), photo[:300], load=False
+    )
     assert isinstance(error, CorruptImage | ModelUnavailable)
     assert vertex.calls() == []
 
@@ -132,12 +141,18 @@ def test_settings_that_contradict_each_other_are_refused_at_start(settings, word
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", "null", '{"steady": "x"}', "\0" * 200])
-def test_where_what_was_spent_cannot_be_read_nothing_is_spent_and_the_edge_serves(vertex, photo, tmp_path, content):
+def test_where_what_was_spent_cannot_be_read_nothing_is_spent_and_the_edge_serves(
+    vertex, photo, tmp_path, content
+):
     file = tmp_path / "budget.json"
     file.write_text(content)
     vertex.behave()
     service = build(
-        vertex, MODELS / "imagenet", cloud_mode="prefer_cloud", cloud_calls_per_day=3, cloud_budget_file=file
+        vertex,
+        MODELS / "imagenet",
+        cloud_mode="prefer_cloud",
+        cloud_calls_per_day=3,
+        cloud_budget_file=file,
     )
     (answer,) = run(service, photo)
     assert (answer.source, answer.escalation.blocked_by) == ("edge", "budget_spent")
@@ -174,7 +189,9 @@ def test_the_images_of_one_request_do_not_wait_for_the_cloud_one_after_the_other
     answers = ask_many(service, images, seconds=6)
     sources = [answer.source for answer in answers]  # none is an error
     assert sources.count("cloud") == 8
-    assert {answer.escalation.blocked_by for answer in answers if answer.source == "edge"} == {"busy"}
+    assert {answer.escalation.blocked_by for answer in answers if answer.source == "edge"} == {
+        "busy"
+    }
 
 
 def test_a_caller_who_has_gone_before_the_call_costs_nothing(vertex, photo, tmp_path):
@@ -183,7 +200,11 @@ def test_a_caller_who_has_gone_before_the_call_costs_nothing(vertex, photo, tmp_
 
     vertex.behave()
     service = build(
-        vertex, MODELS / "imagenet", cloud_mode="prefer_cloud", cloud_calls_per_day=9, outbox_dir=tmp_path / "box"
+        vertex,
+        MODELS / "imagenet",
+        cloud_mode="prefer_cloud",
+        cloud_calls_per_day=9,
+        outbox_dir=tmp_path / "box",
     )
     (answer,) = run(service, photo, gone=gone)
     assert answer.escalation.blocked_by == "caller_gone"

@@ -26,9 +26,16 @@ def test_a_black_hole_neither_takes_nor_refuses_a_connection():
 
 
 def test_each_server_stands_beside_the_first():
-    first, second = make_rows([("off", [4.0] * 98 + [10.0, 20.0], 0.5), ("hole", [5.0] * 98 + [11.0, 40.0], 0.6)])
+    first, second = make_rows(
+        [("off", [4.0] * 98 + [10.0, 20.0], 0.5), ("hole", [5.0] * 98 + [11.0, 40.0], 0.6)]
+    )
     assert (first.p50, first.p99, first.cpu) == (1.0, 1.0, 1.0)
-    assert (second.p50_ms, second.p99_ms, second.slowest_ms, second.cpu_ms) == (5.0, 11.0, 40.0, 6.0)
+    assert (second.p50_ms, second.p99_ms, second.slowest_ms, second.cpu_ms) == (
+        5.0,
+        11.0,
+        40.0,
+        6.0,
+    )
     assert (second.p50, second.p99, second.cpu) == pytest.approx((1.25, 1.1, 1.2))
 
 
@@ -47,7 +54,12 @@ def test_servers_with_and_without_are_measured_once_the_breaker_is_open():
     report = measure_black_hole(version, settings, 20, lambda: asked.append(1))
     assert isinstance(report, BlackHoleReport)
     assert len(asked) == report.frames == 20
-    assert [row.name for row in report.rows] == ["off", "off, again", "black hole", "black hole and outbox"]
+    assert [row.name for row in report.rows] == [
+        "off",
+        "off, again",
+        "black hole",
+        "black hole and outbox",
+    ]
     for row in report.rows:
         assert 0 < row.p50_ms <= row.p99_ms <= row.slowest_ms
         assert all(getattr(row, field.name) for field in fields(Row))

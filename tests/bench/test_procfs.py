@@ -10,15 +10,15 @@ import pytest
 from edge.bench import procfs
 
 # A parent that waits for its child, which burns 0.3 s of CPU, holds 64 MiB, and says so.
-CHILD = (
-    "import time; held = b'x' * (64 << 20)\nwhile time.process_time() < 0.3: pass\nprint('done', flush=True); input()"
-)
+CHILD = "import time; held = b'x' * (64 << 20)\nwhile time.process_time() < 0.3: pass\nprint('done', flush=True); input()"
 PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CHILD!r}])"
 
 
 @pytest.fixture(scope="module")
 def parent():
-    process = subprocess.Popen([sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout.readline() == "done\n"
     yield process.pid
     process.communicate("\n")
@@ -45,7 +45,9 @@ def test_a_process_that_has_ended_has_nothing():
 
 def test_litert_is_not_taken_for_tensorflow():
     script = "import ai_edge_litert.interpreter; print('done', flush=True); input()"
-    process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout.readline() == "done\n"
     assert not procfs.maps_tensorflow(process.pid)
     process.communicate("\n")
@@ -55,7 +57,9 @@ def test_litert_is_not_taken_for_tensorflow():
 def test_tensorflow_is_seen():
     pytest.importorskip("tensorflow")
     script = "import tensorflow; print('done', flush=True); input()"
-    process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout.readline() == "done\n"
     assert procfs.maps_tensorflow(process.pid)
     process.communicate("\n")

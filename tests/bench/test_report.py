@@ -15,16 +15,29 @@ def server(cpu_ms=4.0, answered=100, refused=0, broken=0, slowest_ms=9.0):
     statuses = {200: answered, 503: refused, BROKEN: broken}
     counted = {status: number for status, number in statuses.items() if number}
     milliseconds = (5.0, 8.0, slowest_ms) if answered else (None, None, None)
-    return LoadPoint(2.0, counted, *milliseconds, server_cpu_s=answered * cpu_ms / 1000, client_cpu_s=0.01)
+    return LoadPoint(
+        2.0, counted, *milliseconds, server_cpu_s=answered * cpu_ms / 1000, client_cpu_s=0.01
+    )
 
 
 def pair(bare_ms, server_ms, size=WEBCAM, connections=8, **of_server):
     return Pair(size, connections, BarePoint(bare_ms, 500.0), server(server_ms, **of_server))
 
 
-def measurements(bare_ms=4.0, server_ms=4.4, multipart_ms=4.0, pss_mib=100.0, first_answer_s=0.5, tensorflow=False):
+def measurements(
+    bare_ms=4.0,
+    server_ms=4.4,
+    multipart_ms=4.0,
+    pss_mib=100.0,
+    first_answer_s=0.5,
+    tensorflow=False,
+):
     return Measurements(
-        pairs=[pair(bare_ms, server_ms, size, connections) for size in SIZES for connections in CONNECTIONS],
+        pairs=[
+            pair(bare_ms, server_ms, size, connections)
+            for size in SIZES
+            for connections in CONNECTIONS
+        ],
         twins=[Twins(server(4.0), server(multipart_ms))],
         first_answers_s=[first_answer_s],
         after_start=Memory(pss_mib - 20, 150),
@@ -35,14 +48,24 @@ def measurements(bare_ms=4.0, server_ms=4.4, multipart_ms=4.0, pss_mib=100.0, fi
 
 @pytest.mark.parametrize(
     ("ordered", "percent", "expected"),
-    [([], 50, None), ([7.0], 50, 7.0), ([7.0], 99, 7.0), ([1, 2, 3, 4], 50, 2), (list(range(1, 201)), 99, 198)],
+    [
+        ([], 50, None),
+        ([7.0], 50, 7.0),
+        ([7.0], 99, 7.0),
+        ([1, 2, 3, 4], 50, 2),
+        (list(range(1, 201)), 99, 198),
+    ],
 )
 def test_a_percentile_is_the_least_value_that_so_many_do_not_exceed(ordered, percent, expected):
     assert percentile(ordered, percent) == expected
 
 
 def test_the_ratio_is_made_in_each_pair_before_the_median():
-    rounds = [pair(4.0, 4.4), pair(8.0, 8.8), pair(4.0, 8.0)]  # a slow machine in the second, a neighbour in the third
+    rounds = [
+        pair(4.0, 4.4),
+        pair(8.0, 8.8),
+        pair(4.0, 8.0),
+    ]  # a slow machine in the second, a neighbour in the third
     point = make_point(rounds)
     assert point.ratios == pytest.approx([1.1, 1.1, 2.0])
     assert point.ratio == pytest.approx(1.1)

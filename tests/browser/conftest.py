@@ -28,12 +28,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(item.path).parent == HERE:
             item.add_marker(pytest.mark.slow)
             if not CHROMIUM.exists():
-                item.add_marker(pytest.mark.skip(reason=f"{CHROMIUM} is not there (apt-get install chromium)"))
+                item.add_marker(
+                    pytest.mark.skip(reason=f"{CHROMIUM} is not there (apt-get install chromium)")
+                )
 
 
 def clip(photo: str, folder: Path) -> Path:
     """A Motion JPEG clip for Chromium's fake camera: JPEG frames one after the other, here all of one photo."""
-    picture = ImageOps.fit(Image.open(MODELS / "photos" / f"{photo}.jpg").convert("RGB"), (640, 480))
+    picture = ImageOps.fit(
+        Image.open(MODELS / "photos" / f"{photo}.jpg").convert("RGB"), (640, 480)
+    )
     frame = io.BytesIO()
     picture.save(frame, "JPEG", quality=92)
     file = folder / f"{photo}.mjpeg"
@@ -62,7 +66,9 @@ def launch(chromium_program, tmp_path_factory) -> Callable[..., playwright.Brows
         if authority is not None:
             trust(authority, home)
         environment = {**os.environ, "HOME": str(home)}
-        return chromium_program.launch(executable_path=str(CHROMIUM), args=arguments, env=environment)
+        return chromium_program.launch(
+            executable_path=str(CHROMIUM), args=arguments, env=environment
+        )
 
     return start
 
@@ -76,7 +82,10 @@ def trust(authority: Path, home: Path) -> None:
         folder.mkdir(parents=True)
         database = ["-d", f"sql:{folder}"]
         subprocess.run(["certutil", *database, "-N", "--empty-password"], check=True)
-        subprocess.run(["certutil", *database, "-A", "-t", "C,,", "-n", "edge", "-i", str(authority)], check=True)
+        subprocess.run(
+            ["certutil", *database, "-A", "-t", "C,,", "-n", "edge", "-i", str(authority)],
+            check=True,
+        )
 
 
 @pytest.fixture(scope="session")
@@ -99,12 +108,16 @@ class Watched:
     def __init__(self, browser: playwright.Browser, base: str, **options) -> None:
         options.setdefault("viewport", dict(zip(("width", "height"), SIZES["7-inch"], strict=True)))
         self.base = base
-        self.context = browser.new_context(base_url=base, locale=options.pop("locale", "en-GB"), **options)
+        self.context = browser.new_context(
+            base_url=base, locale=options.pop("locale", "en-GB"), **options
+        )
         self.errors: list[str] = []
         self.addresses: set[str] = set()
         self.context.on("request", lambda request: self.addresses.add(request.url))
         self.context.on("weberror", lambda error: self.errors.append(str(error.error)))
-        self.context.on("console", lambda line: line.type == "error" and self.errors.append(line.text))
+        self.context.on(
+            "console", lambda line: line.type == "error" and self.errors.append(line.text)
+        )
         self.page = self.context.new_page()
         self.page.on("websocket", lambda socket: self.addresses.add(socket.url))
         self.offline_expected = False
@@ -112,10 +125,16 @@ class Watched:
     def close(self) -> None:
         self.context.close()
         allowed = urlsplit(self.base).netloc
-        outside = {url for url in self.addresses if not url.startswith("blob:") and urlsplit(url).netloc != allowed}
+        outside = {
+            url
+            for url in self.addresses
+            if not url.startswith("blob:") and urlsplit(url).netloc != allowed
+        }
         assert not outside, f"asked outside addresses: {outside}"
         network = re.compile("Failed to load resource|WebSocket connection|net::ERR")
-        errors = [line for line in self.errors if not (self.offline_expected and network.search(line))]
+        errors = [
+            line for line in self.errors if not (self.offline_expected and network.search(line))
+        ]
         assert not errors, errors
 
 
@@ -147,7 +166,9 @@ def axe(tmp_path_factory) -> str:
         for name in ("package.json", "package-lock.json"):
             shutil.copy(HERE / name, folder)
         command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        if subprocess.run(command, cwd=folder, capture_output=True, timeout=120, check=False).returncode:
+        if subprocess.run(
+            command, cwd=folder, capture_output=True, timeout=120, check=False
+        ).returncode:
             pytest.skip("axe-core could not be installed (npm ci failed: is there a network?)")
         installed = folder / "node_modules"
     return (installed / "axe-core" / "axe.min.js").read_text()

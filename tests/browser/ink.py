@@ -17,10 +17,15 @@ _OPAQUE = 128
 def ink(canvas: Locator) -> np.ndarray:
     """Which of the canvas's own pixels are drawn on."""
     drawn = canvas.evaluate("(canvas) => canvas.toDataURL()").partition(",")[2]
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(drawn))).convert("RGBA"))[..., 3] > _OPAQUE
+    return (
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(drawn))).convert("RGBA"))[..., 3]
+        > _OPAQUE
+    )
 
 
-def assert_boxes_are_drawn(canvas: Locator, answer: dict[str, Any], *, mirror: bool = False) -> None:
+def assert_boxes_are_drawn(
+    canvas: Locator, answer: dict[str, Any], *, mirror: bool = False
+) -> None:
     """Each side of each box is drawn within a few pixels of where it belongs, and nothing elsewhere."""
     drawn = ink(canvas)
     width, height = canvas.evaluate("(canvas) => [canvas.clientWidth, canvas.clientHeight]")
@@ -33,7 +38,9 @@ def assert_boxes_are_drawn(canvas: Locator, answer: dict[str, Any], *, mirror: b
     boxes = [one["box"] for one in answer["predictions"] if one.get("box")]
     assert boxes
     for box in boxes:
-        start, end = (1 - box["x_max"], 1 - box["x_min"]) if mirror else (box["x_min"], box["x_max"])
+        start, end = (
+            (1 - box["x_max"], 1 - box["x_min"]) if mirror else (box["x_min"], box["x_max"])
+        )
         x0, x1 = (round((left + x * shown_width) * ratio) for x in (start, end))
         y0, y1 = (round((top + box[y] * shown_height) * ratio) for y in ("y_min", "y_max"))
         for x, y in _points_on_sides(x0, y0, x1, y1):
@@ -43,10 +50,15 @@ def assert_boxes_are_drawn(canvas: Locator, answer: dict[str, Any], *, mirror: b
         outer[max(0, y0 - near) : y1 + near, max(0, x0 - near) : x1 + near] = True
         outer[y0 + near : y1 - near, x0 + near : x1 - near] = False
         caption = round(_CAPTION * ratio)
-        outer[max(0, y0 - caption) : y0 + caption, round(left * ratio) : round((left + shown_width) * ratio)] = True
+        outer[
+            max(0, y0 - caption) : y0 + caption,
+            round(left * ratio) : round((left + shown_width) * ratio),
+        ] = True
         allowed |= outer
     stray = np.argwhere(drawn & ~allowed)
-    assert not len(stray), f"{len(stray)} pixels are drawn where nothing is, such as {stray[0][::-1]}"
+    assert not len(stray), (
+        f"{len(stray)} pixels are drawn where nothing is, such as {stray[0][::-1]}"
+    )
 
 
 def _points_on_sides(x0: int, y0: int, x1: int, y1: int) -> list[tuple[int, int]]:

@@ -17,7 +17,12 @@ PAGES = ("/kiosk", "/wall", "/phone", "/login", "/login?fault=key_missing", "/pa
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory):
     with SecureServer(
-        tmp_path_factory.mktemp("data"), "--host", "0.0.0.0", "--allow-open", "--pairing-port", free_port()
+        tmp_path_factory.mktemp("data"),
+        "--host",
+        "0.0.0.0",
+        "--allow-open",
+        "--pairing-port",
+        free_port(),
     ) as running:
         yield running
 
@@ -109,8 +114,12 @@ def test_every_text_is_there_in_both_languages_and_is_used(watch):
         assert sorted(holes.findall(words)) == sorted(holes.findall(texts["fr"][key])), key
     sources = "".join(file.read_text() for file in STATIC.iterdir() if file.name != "texts.js")
     named = set(re.findall(r'data-(?:text|label|title|alt)="([\w.]+)"', sources))
-    named |= set(re.findall(r'"((?:kiosk|camera|server|settings|wall|phones?|login|pair)\.[\w.]+)"', sources))
-    built = re.findall(r"`((?:camera|server|login\.fault|pair|wall\.(?:state|source|link))\.)\$", sources)
+    named |= set(
+        re.findall(r'"((?:kiosk|camera|server|settings|wall|phones?|login|pair)\.[\w.]+)"', sources)
+    )
+    built = re.findall(
+        r"`((?:camera|server|login\.fault|pair|wall\.(?:state|source|link))\.)\$", sources
+    )
     unknown = {key for key in named if key not in texts["en"]}
     unused = {key for key in texts["en"] if key not in named and not key.startswith(tuple(built))}
     assert not unknown
@@ -119,7 +128,9 @@ def test_every_text_is_there_in_both_languages_and_is_used(watch):
 
 def test_nothing_in_the_pages_names_an_outside_address():
     for file in STATIC.iterdir():
-        found = set(re.findall(r"(?:https?:)?//[\w.-]+\.\w+", file.read_text())) - {"http://www.w3.org"}  # SVG's name
+        found = set(re.findall(r"(?:https?:)?//[\w.-]+\.\w+", file.read_text())) - {
+            "http://www.w3.org"
+        }  # SVG's name
         assert not found, (file.name, found)
 
 

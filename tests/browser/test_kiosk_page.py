@@ -28,14 +28,19 @@ def test_the_kiosk_says_what_the_camera_shows(watch):
     expect(verdict(page)).to_have_text("espresso", timeout=15_000)
     expect(state(page)).to_have_text("Live")
     expect(page.locator("#bars .label").first).to_have_text("espresso")
-    expect(page.locator("#spoken")).to_have_text(re.compile(r"espresso, \d+%"))  # for a screen reader
+    expect(page.locator("#spoken")).to_have_text(
+        re.compile(r"espresso, \d+%")
+    )  # for a screen reader
     expect(page.locator("#rate")).to_have_text(re.compile(r"\d+ per second, \d+ ms"), timeout=5000)
 
 
 def test_another_camera_says_something_else(watch, launch):
     page = watch(browser=launch("chelsea")).page
     answers = []
-    page.on("websocket", lambda socket: socket.on("framereceived", lambda text: answers.append(json.loads(text))))
+    page.on(
+        "websocket",
+        lambda socket: socket.on("framereceived", lambda text: answers.append(json.loads(text))),
+    )
     page.goto("/kiosk?model=objects")
     expect(verdict(page)).to_have_text("Cat", timeout=15_000)
     assert_boxes_are_drawn(page.locator("#boxes"), answers[-1])
@@ -48,8 +53,18 @@ SEEN = {
     "model": {"name": "objects", "version": 1},
     "timing_ms": {"inference": 20.0},
     "predictions": [
-        {"label": "Cat", "index": 15, "score": 0.9, "box": {"x_min": 0.1, "y_min": 0.4, "x_max": 0.3, "y_max": 0.95}},
-        {"label": "Dog", "index": 16, "score": 0.8, "box": {"x_min": 0.55, "y_min": 0.3, "x_max": 0.7, "y_max": 0.5}},
+        {
+            "label": "Cat",
+            "index": 15,
+            "score": 0.9,
+            "box": {"x_min": 0.1, "y_min": 0.4, "x_max": 0.3, "y_max": 0.95},
+        },
+        {
+            "label": "Dog",
+            "index": 16,
+            "score": 0.8,
+            "box": {"x_min": 0.55, "y_min": 0.3, "x_max": 0.7, "y_max": 0.5},
+        },
     ],
 }
 
@@ -58,7 +73,9 @@ SEEN = {
 def test_boxes_are_where_the_answer_says_and_on_the_other_side_when_mirrored(watch, size, ratio):
     width, height = SIZES[size]
     page = watch(viewport={"width": width, "height": height}, device_scale_factor=ratio).page
-    page.route_web_socket("**/stream*", lambda socket: socket.on_message(lambda _: socket.send(json.dumps(SEEN))))
+    page.route_web_socket(
+        "**/stream*", lambda socket: socket.on_message(lambda _: socket.send(json.dumps(SEEN)))
+    )
     video, canvas = page.locator("#video"), page.locator("#boxes")
     for mirror in (False, True):
         page.goto(f"/kiosk?mirror={int(mirror)}")
@@ -76,7 +93,9 @@ def test_boxes_are_where_the_answer_says_and_on_the_other_side_when_mirrored(wat
 
 
 @pytest.mark.parametrize("shape", [(900, 300), (300, 700)])
-def test_boxes_of_an_opened_picture_are_where_the_answer_says_also_in_a_mirrored_kiosk(watch, served, tmp_path, shape):
+def test_boxes_of_an_opened_picture_are_where_the_answer_says_also_in_a_mirrored_kiosk(
+    watch, served, tmp_path, shape
+):
     file = tmp_path / "cat.png"
     scene(shape).save(file)
     page = watch("/kiosk?model=objects&mirror=1").page
@@ -122,7 +141,9 @@ def test_without_a_camera_a_picture_is_opened_dropped_or_pasted(watch, launch):
     watched = watch("/kiosk?model=objects", browser=browser)
     watched.offline_expected = True  # the refused text is an error in the console too
     page = watched.page
-    page.on("filechooser", lambda _: None)  # choosers are caught from now on, before a key can open one
+    page.on(
+        "filechooser", lambda _: None
+    )  # choosers are caught from now on, before a key can open one
     expect(page.locator("#headline")).to_have_text("No camera", timeout=10_000)
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("o")
@@ -185,7 +206,9 @@ def test_all_is_reached_by_the_keyboard(watch):
     page.keyboard.press(" ")
     expect(state(page)).to_have_text("Live")
     page.keyboard.press("f")
-    page.evaluate("() => new Promise((done) => setInterval(() => document.fullscreenElement && done(), 50))")
+    page.evaluate(
+        "() => new Promise((done) => setInterval(() => document.fullscreenElement && done(), 50))"
+    )
 
 
 def test_over_plain_http_on_the_network_the_way_to_a_camera_is_shown(watch, served):
@@ -232,5 +255,7 @@ def test_the_documented_browser_client_says_what_it_sees(watch):
         list((PHOTOS / "coffee.jpg").read_bytes()),
     )
     page.evaluate(f"(() => {{ {code} }})()")
-    page.evaluate("() => new Promise((done) => setInterval(() => window.heard.length > 2 && done(), 50))")
+    page.evaluate(
+        "() => new Promise((done) => setInterval(() => window.heard.length > 2 && done(), 50))"
+    )
     assert page.evaluate("window.heard[0]") == "espresso"

@@ -36,7 +36,10 @@ def test_the_wall_shows_what_cameras_post(watch, served):
     expect(card.locator(".origin").last).to_contain_text("Edge")
     expect(card.locator(".origin").last).to_contain_text("ms")
     expect(card.get_by_role("img", name="Picture of line-1: Cat")).to_be_visible()
-    assert card.locator("img").evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 451
+    assert (
+        card.locator("img").evaluate("(image) => image.decode().then(() => image.naturalWidth)")
+        == 451
+    )
     expect(page.locator("#health")).to_contain_text("imagenet v1")
     expect(page.locator("#counts")).to_contain_text("Cat", timeout=10_000)
     expect(page.locator("#counts svg rect").first).to_be_attached()
@@ -47,7 +50,9 @@ def test_boxes_on_a_card_are_where_the_answer_says(watch, served, shape):
     page = watch("/wall", device_scale_factor=2).page
     expect(page.locator("#state")).to_have_text("Live")
     camera = f"shape-{shape[0]}-{shape[1]}"
-    answer = served.client.post(f"/predict?camera={camera}&model=objects", content=encoded(scene(shape), "PNG")).json()
+    answer = served.client.post(
+        f"/predict?camera={camera}&model=objects", content=encoded(scene(shape), "PNG")
+    ).json()
     card = page.locator(".card").filter(has_text=camera)
     expect(card.locator("img")).to_be_visible()
     shown = card.locator("img").evaluate(
@@ -58,13 +63,17 @@ def test_boxes_on_a_card_are_where_the_answer_says(watch, served, shape):
     assert_boxes_are_drawn(card.locator("canvas"), answer)
     expect(card.locator("img")).to_have_css("object-fit", "contain")
     page.set_viewport_size({"width": 1300, "height": 700})
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
     assert_boxes_are_drawn(card.locator("canvas"), answer)
 
 
 def test_boxes_on_a_phone_are_where_the_answer_says(watch, tmp_path):
     width, height = SIZES["phone"]
-    page = watch("/phone?model=objects", viewport={"width": width, "height": height}, device_scale_factor=3).page
+    page = watch(
+        "/phone?model=objects", viewport={"width": width, "height": height}, device_scale_factor=3
+    ).page
     file = tmp_path / "cat.png"
     scene((900, 300)).save(file)
     with page.expect_response(re.compile("/phone/picture")) as response:
@@ -131,7 +140,9 @@ def test_a_phone_scans_the_code_and_its_picture_is_on_the_wall_until_it_is_clear
     assert wall.get_by_role("img", name="QR code").evaluate(
         "(image) => image.decode().then(() => image.naturalWidth > 0)"
     )
-    drawn = wall.evaluate("async () => (await fetch(document.getElementById('phones-code').src)).text()")
+    drawn = wall.evaluate(
+        "async () => (await fetch(document.getElementById('phones-code').src)).text()"
+    )
     told = drawn.partition("<title>")[2].partition("</title>")[0]
     assert told.startswith(f"{base}/phone?pass=")
     assert drawn == qr_svg(told).body.decode()
@@ -139,8 +150,12 @@ def test_a_phone_scans_the_code_and_its_picture_is_on_the_wall_until_it_is_clear
 
     width, height = SIZES["phone"]
     viewport = {"width": width, "height": height}
-    phone = watch(scanned, base=base, viewport=viewport, is_mobile=True, has_touch=True, locale="fr-FR").page
-    expect(phone.get_by_text("en mémoire seulement")).to_be_visible()  # the notice comes before the picture
+    phone = watch(
+        scanned, base=base, viewport=viewport, is_mobile=True, has_touch=True, locale="fr-FR"
+    ).page
+    expect(
+        phone.get_by_text("en mémoire seulement")
+    ).to_be_visible()  # the notice comes before the picture
     with phone.expect_file_chooser() as chooser:
         phone.get_by_role("button", name="Prendre une photo").tap()
     chooser.value.set_files(MODELS / "photos" / "coffee.jpg")
@@ -190,14 +205,23 @@ def test_a_kiosk_signs_in_with_its_key(watch, locked):
 def test_link_and_outbox_are_shown_where_a_cloud_is_configured(watch):
     watched = watch()
     health = {
-        "models": [{"name": "parts", "version": 2, "state": "END", "fault": "dict.txt: 3 labels for 4 classes."}],
+        "models": [
+            {
+                "name": "parts",
+                "version": 2,
+                "state": "END",
+                "fault": "dict.txt: 3 labels for 4 classes.",
+            }
+        ],
         "workers": {"all": 2, "busy": 1},
         "queue": {"size": 64, "waiting": 3},
         "link": {"state": "down", "fault": "The endpoint cannot be reached."},
         "outbox": {"waiting": 12, "fault": None},
     }
     event = f"event: health\ndata: {json.dumps(health)}\n\n"
-    watched.context.route("**/wall/events", lambda route: route.fulfill(content_type="text/event-stream", body=event))
+    watched.context.route(
+        "**/wall/events", lambda route: route.fulfill(content_type="text/event-stream", body=event)
+    )
     page = watched.page
     page.goto("/wall")
     shown = page.locator("#health")

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def ask_all(models: Path, images: Sequence[bytes], *, exact: bool = True, **query: Any) -> list[Answer | EdgeError]:
+def ask_all(
+    models: Path, images: Sequence[bytes], *, exact: bool = True, **query: Any
+) -> list[Answer | EdgeError]:
     """An answer or an error for each image, from the models at that path."""
     service = build_service(Settings(models=models, workers=1, exact_decode=exact))
 

@@ -24,7 +24,9 @@ class _Connection:
         self._hung_up = False
         self._to_app: deque[dict[str, Any]] = deque()
         self._news = asyncio.Event()
-        self.task = asyncio.create_task(app(scope | {"app": app, "state": {}}, self._receive, self._send))
+        self.task = asyncio.create_task(
+            app(scope | {"app": app, "state": {}}, self._receive, self._send)
+        )
 
     async def _receive(self) -> dict[str, Any]:
         while not self._to_app:
@@ -59,13 +61,17 @@ class _Connection:
 
 
 def _headers(given: dict[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.lower().encode(), value.encode()) for name, value in {"host": "edge", **given}.items()]
+    return [
+        (name.lower().encode(), value.encode()) for name, value in {"host": "edge", **given}.items()
+    ]
 
 
 class Request(_Connection):
     """An HTTP request; its body is sent with `body`."""
 
-    def __init__(self, app: FastAPI, path: str, headers: dict[str, str] | None = None, method: str = "POST") -> None:
+    def __init__(
+        self, app: FastAPI, path: str, headers: dict[str, str] | None = None, method: str = "POST"
+    ) -> None:
         bare, _, query = path.partition("?")
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
@@ -77,11 +83,15 @@ class Request(_Connection):
     def body(self, *chunks: bytes, more: bool = False) -> None:
         """Send the body, or with ``more`` a part of it."""
         for number, chunk in enumerate(chunks, 1):
-            self.tell({"type": "http.request", "body": chunk, "more_body": more or number < len(chunks)})
+            self.tell(
+                {"type": "http.request", "body": chunk, "more_body": more or number < len(chunks)}
+            )
 
     @property
     def status(self) -> int:
-        return next(message["status"] for message in self.sent if message["type"] == "http.response.start")
+        return next(
+            message["status"] for message in self.sent if message["type"] == "http.response.start"
+        )
 
     @property
     def headers(self) -> dict[str, str]:
@@ -120,7 +130,9 @@ class Stream(_Connection):
     @property
     def refused(self) -> int | None:
         """The status in the handshake's place."""
-        return next((message["status"] for message in self._of_kind("websocket.http.response.start")), None)
+        return next(
+            (message["status"] for message in self._of_kind("websocket.http.response.start")), None
+        )
 
     async def opened(self) -> bool:
         """Whether it was accepted, once that is known."""

@@ -79,7 +79,9 @@ def build(
         **how,
     )
     pool = WorkerPool(workers, queue_size)
-    return EscalatingAnswerer(repository, pool, DecodeOptions(10_000), assistance, max_held_bytes=1 << 20)
+    return EscalatingAnswerer(
+        repository, pool, DecodeOptions(10_000), assistance, max_held_bytes=1 << 20
+    )
 
 
 @asynccontextmanager

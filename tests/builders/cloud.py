@@ -64,7 +64,9 @@ class Connection:
         if not self._cloud.reachable:
             raise CloudUnreachable("nobody", costly=True)
 
-    async def predict(self, question: CloudRequest, seconds: float, before_retry: Any) -> CloudResponse:
+    async def predict(
+        self, question: CloudRequest, seconds: float, before_retry: Any
+    ) -> CloudResponse:
         self._cloud.calls.append((question, seconds))
         outcome = self._cloud.told.pop(0) if self._cloud.told else self._cloud.usual
         if callable(outcome):
@@ -106,7 +108,9 @@ async def hangs(_: Any = None) -> None:
     await asyncio.sleep(3_600)
 
 
-def make_link(cloud: Cloud, clock: HandClock, *, limits=None, ledger=None, failures=3, max_calls=8) -> Link:
+def make_link(
+    cloud: Cloud, clock: HandClock, *, limits=None, ledger=None, failures=3, max_calls=8
+) -> Link:
     """A link whose backoff is always `BACKOFF_S`."""
     return Link(
         cloud.connect,

@@ -78,11 +78,21 @@ def turned(orientation: int, name: str) -> bytes:
 
 
 def png(
-    width: int, height: int, depth: int, colour: int, rows: bytes, chunks: dict[bytes, bytes] | None = None
+    width: int,
+    height: int,
+    depth: int,
+    colour: int,
+    rows: bytes,
+    chunks: dict[bytes, bytes] | None = None,
 ) -> bytes:
     """A PNG written by hand: ``rows`` with their filter bytes, ``chunks`` between header and pixels."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    parts = [(b"IHDR", header), *(chunks or {}).items(), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    parts = [
+        (b"IHDR", header),
+        *(chunks or {}).items(),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ]
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in parts)
 
 
@@ -92,7 +102,12 @@ def png_bomb(side: int) -> bytes:
     row = bytes(1 + 3 * side)
     packed = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", packed) + _chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + _chunk(b"IHDR", header)
+        + _chunk(b"IDAT", packed)
+        + _chunk(b"IEND", b"")
+    )
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

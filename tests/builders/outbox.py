@@ -9,7 +9,10 @@ from edge.outbox.entry import NewEntry
 from edge.outbox.forwarder import Forwarder
 
 YEAR = 365 * 86_400.0
-KEY, OTHER_KEY = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=", "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="
+KEY, OTHER_KEY = (
+    "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=",
+    "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI=",
+)
 RESULT = {"predictions": [{"label": "rose", "index": 1, "score": 0.9}], "model": "far"}
 
 
@@ -31,7 +34,18 @@ def frame(name: str, confidence=0.5, label="daisy", model="m", size=100) -> NewE
     image = name.encode().ljust(size, b".")
     items = [{"label": label, "index": 0, "score": confidence}]
     return NewEntry(
-        image, "classification", model, 1, "d" * 64, "cam-1", "low_score", "link_down", items, confidence, label, False
+        image,
+        "classification",
+        model,
+        1,
+        "d" * 64,
+        "cam-1",
+        "low_score",
+        "link_down",
+        items,
+        confidence,
+        label,
+        False,
     )
 
 

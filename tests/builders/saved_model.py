@@ -51,11 +51,17 @@ def saved_model(
     """A SavedModel with signatures (name to inputs and outputs) and nodes (name, operator, inputs)."""
     info = b"".join(message(4, tag) for tag in tags)
     graph = b"".join(
-        message(1, message(1, name) + message(2, operator) + b"".join(message(3, i) for i in inputs))
+        message(
+            1, message(1, name) + message(2, operator) + b"".join(message(3, i) for i in inputs)
+        )
         for name, operator, inputs in nodes
     )
     definitions = b"".join(
-        message(5, message(1, name) + message(2, _tensors(1, inputs) + _tensors(2, outputs) + message(3, "predict")))
+        message(
+            5,
+            message(1, name)
+            + message(2, _tensors(1, inputs) + _tensors(2, outputs) + message(3, "predict")),
+        )
         for name, (inputs, outputs) in signatures.items()
     )
     return number(1, 1) + message(2, message(1, info) + message(2, graph) + definitions)
@@ -66,6 +72,8 @@ def _tensors(field: int, tensors: Tensors) -> bytes:
     for name, (dtype, shape) in tensors.items():
         dims = b"".join(message(2, number(1, size)) for size in shape)
         out += message(
-            field, message(1, name) + message(2, message(1, f"{name}:0") + number(2, dtype) + message(3, dims))
+            field,
+            message(1, name)
+            + message(2, message(1, f"{name}:0") + number(2, dtype) + message(3, dims)),
         )
     return out

@@ -101,12 +101,16 @@ def classifier(
             TensorSpec("scores", [1, classes], dtype, scores),
         ],
         [
-            OperatorSpec(RESHAPE, [0], [1], builtin_options=(schema.BuiltinOptions.ReshapeOptions, reshape)),
+            OperatorSpec(
+                RESHAPE, [0], [1], builtin_options=(schema.BuiltinOptions.ReshapeOptions, reshape)
+            ),
             OperatorSpec(
                 activation,
                 [1],
                 [2],
-                builtin_options=(schema.BuiltinOptions.SoftmaxOptions, softmax) if activation == SOFTMAX else None,
+                builtin_options=(schema.BuiltinOptions.SoftmaxOptions, softmax)
+                if activation == SOFTMAX
+                else None,
             ),
         ],
         [0],
@@ -136,7 +140,12 @@ def detector(
     index = {role: position for position, role in enumerate(ROLES, 1)}
     tensors = [
         TensorSpec("image", [1, 32, 32, 3], UINT8, (1.0, 0)),
-        *(TensorSpec(names.get(r, f"out:{index[r]}"), shapes.get(r, usual[r]), dtypes.get(r, FLOAT)) for r in ROLES),
+        *(
+            TensorSpec(
+                names.get(r, f"out:{index[r]}"), shapes.get(r, usual[r]), dtypes.get(r, FLOAT)
+            )
+            for r in ROLES
+        ),
         *extra,
     ]
     options = {} if classes is None else {"num_classes": classes, "max_detections": 10}
@@ -146,12 +155,15 @@ def detector(
         [0, *range(5, 5 + len(extra))],
         [index[role] for role in order],
         signature={name: index[role] for role, name in signature.items()} if signature else None,
-        metadata=metadata([{"name": metadata_names[role]} for role in order]) if metadata_names else None,
+        metadata=metadata([{"name": metadata_names[role]} for role in order])
+        if metadata_names
+        else None,
     )
 
 
 def metadata(
-    outputs: Sequence[Mapping[str, Any]], normalization: tuple[Sequence[float], Sequence[float]] | None = None
+    outputs: Sequence[Mapping[str, Any]],
+    normalization: tuple[Sequence[float], Sequence[float]] | None = None,
 ) -> bytes:
     """A TFLITE_METADATA flatbuffer: for each output its ``name`` and ``files`` (name to type)."""
     writer = _Writer()
@@ -197,12 +209,16 @@ class _Writer:
         if "name" in output:
             fields[0] = self.builder.CreateString(output["name"])
         if "files" in output:
-            named = [(self.builder.CreateString(name), kind) for name, kind in output["files"].items()]
+            named = [
+                (self.builder.CreateString(name), kind) for name, kind in output["files"].items()
+            ]
             fields[6] = self.vector([self.table({0: name}, {2: kind}) for name, kind in named])
         return self.table(fields)
 
 
-def with_files(data: bytes, files: Mapping[str, str | bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+def with_files(
+    data: bytes, files: Mapping[str, str | bytes], compression: int = zipfile.ZIP_DEFLATED
+) -> bytes:
     """The file with a zip of these appended, as TFLite Support's metadata writer does."""
     stream = io.BytesIO(data)
     with zipfile.ZipFile(stream, "a", compression) as zipped:
@@ -223,7 +239,12 @@ def _code(operator: OperatorSpec) -> Any:
 
 def _tensor(spec: TensorSpec) -> Any:
     tensor = schema.TensorT()
-    tensor.name, tensor.shape, tensor.type, tensor.buffer = spec.name, list(spec.shape), spec.dtype, 0
+    tensor.name, tensor.shape, tensor.type, tensor.buffer = (
+        spec.name,
+        list(spec.shape),
+        spec.dtype,
+        0,
+    )
     if spec.quantization:
         quantization = schema.QuantizationParametersT()
         quantization.scale, quantization.zeroPoint = [spec.quantization[0]], [spec.quantization[1]]
@@ -233,7 +254,11 @@ def _tensor(spec: TensorSpec) -> Any:
 
 def _operator(index: int, spec: OperatorSpec) -> Any:
     operator = schema.OperatorT()
-    operator.opcodeIndex, operator.inputs, operator.outputs = index, list(spec.inputs), list(spec.outputs)
+    operator.opcodeIndex, operator.inputs, operator.outputs = (
+        index,
+        list(spec.inputs),
+        list(spec.outputs),
+    )
     if spec.options:
         operator.customOptions = list(flexbuffers.Dumps(dict(spec.options)))
     if spec.builtin_options:

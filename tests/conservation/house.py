@@ -54,7 +54,13 @@ class House:
 
     def state(self) -> State:
         service, pool = self.service, self.service.pool
-        gauges = ("requests_in_flight", "held_bytes", "queue_frames", "workers_busy", "queue_oldest_age_seconds")
+        gauges = (
+            "requests_in_flight",
+            "held_bytes",
+            "queue_frames",
+            "workers_busy",
+            "queue_oldest_age_seconds",
+        )
         loop = asyncio.get_running_loop()
         return State(
             in_flight=service.admission.in_flight,
@@ -78,7 +84,11 @@ class House:
 
     def requests(self, outcome: str | None = None) -> int:
         """Requests that were counted, with this outcome or in all."""
-        (family,) = (one for one in self.service.watcher._metrics.registry.collect() if one.name == "edge_requests")
+        (family,) = (
+            one
+            for one in self.service.watcher._metrics.registry.collect()
+            if one.name == "edge_requests"
+        )
         return sum(
             int(sample.value)
             for sample in family.samples
@@ -132,7 +142,9 @@ class Entrance:
     url: Callable[[str], str]
     pack: Callable[[bytes], tuple[dict[str, str], list[bytes]]]
 
-    def open(self, house: House, model: str, image: bytes, *, query: str = "") -> tuple[Request, list[bytes]]:
+    def open(
+        self, house: House, model: str, image: bytes, *, query: str = ""
+    ) -> tuple[Request, list[bytes]]:
         """A request whose head is sent, and the body that it wants."""
         headers, chunks = self.pack(image)
         return Request(house.app, self.url(model) + query, headers), chunks
@@ -164,11 +176,16 @@ def _chunked(image: bytes) -> tuple[dict[str, str], list[bytes]]:
 def _form(image: bytes) -> tuple[dict[str, str], list[bytes]]:
     head = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
     body = head + image + b"\r\n--x--\r\n"
-    return {"content-type": "multipart/form-data; boundary=x", "content-length": str(len(body))}, _in_parts(body)
+    return {
+        "content-type": "multipart/form-data; boundary=x",
+        "content-length": str(len(body)),
+    }, _in_parts(body)
 
 
 def _rows(image: bytes) -> tuple[dict[str, str], list[bytes]]:
-    body = json.dumps({"instances": [{"image_bytes": {"b64": base64.b64encode(image).decode()}}]}).encode()
+    body = json.dumps(
+        {"instances": [{"image_bytes": {"b64": base64.b64encode(image).decode()}}]}
+    ).encode()
     return {"content-length": str(len(body))}, _in_parts(body)
 
 

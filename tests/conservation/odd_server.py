@@ -23,7 +23,8 @@ def say(url: str, _: Settings) -> None:
 def main() -> None:
     flags = sys.argv[2:]  # after "serve"
     named = {
-        name.removeprefix("--").replace("-", "_"): value for name, value in zip(flags[::2], flags[1::2], strict=True)
+        name.removeprefix("--").replace("-", "_"): value
+        for name, value in zip(flags[::2], flags[1::2], strict=True)
     }
     with tempfile.TemporaryDirectory() as folder:
         repository = odd_repository(Path(folder))

@@ -25,7 +25,18 @@ GAUGES = ("requests_in_flight", "held_bytes", "queue_frames", "workers_busy", "r
 PROGRAM = (str(Path(__file__).with_name("odd_server.py")),)
 SETTLED = 8
 """Looks, 20 ms apart, that see the same."""
-LIMITS = ("--workers", 2, "--queue-size", 2, "--max-body-bytes", 500_000, "--max-streams", 2, "--log-level", "error")
+LIMITS = (
+    "--workers",
+    2,
+    "--queue-size",
+    2,
+    "--max-body-bytes",
+    500_000,
+    "--max-streams",
+    2,
+    "--log-level",
+    "error",
+)
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +47,16 @@ def server() -> Iterator[Server]:
 
 
 def rows(image: bytes) -> bytes:
-    return json.dumps({"instances": [{"image_bytes": {"b64": base64.b64encode(image).decode()}}]}).encode()
+    return json.dumps(
+        {"instances": [{"image_bytes": {"b64": base64.b64encode(image).decode()}}]}
+    ).encode()
 
 
 def gauges(server: Server) -> dict[str, float]:
     families = text_string_to_metric_families(server.client.get("/metrics").text)
-    return {family.name: family.samples[0].value for family in families if family.name[5:] in GAUGES}
+    return {
+        family.name: family.samples[0].value for family in families if family.name[5:] in GAUGES
+    }
 
 
 def state(server: Server) -> dict[str, object]:
@@ -51,13 +66,18 @@ def state(server: Server) -> dict[str, object]:
     for one in (process / "fd").iterdir():
         with suppress(FileNotFoundError):
             descriptors.append(str(one.readlink()).split(":")[0])
-    return gauges(server) | {"descriptors": sorted(descriptors), "threads": len(list((process / "task").iterdir()))}
+    return gauges(server) | {
+        "descriptors": sorted(descriptors),
+        "threads": len(list((process / "task").iterdir())),
+    }
 
 
 def answered(server: Server) -> None:
     body = PART + IMAGE + b"\r\n--x--\r\n"
     assert server.client.post("/predict/good", content=IMAGE).status_code == 200
-    assert server.client.post("/predict/good", content=iter([IMAGE[:9], IMAGE[9:]])).status_code == 200
+    assert (
+        server.client.post("/predict/good", content=iter([IMAGE[:9], IMAGE[9:]])).status_code == 200
+    )
     assert server.client.post("/predict/good", content=body, headers=FORM).status_code == 200
     assert server.client.post("/v1/models/good:predict", content=rows(IMAGE)).status_code == 200
 
@@ -75,7 +95,9 @@ def refused(server: Server) -> None:
 def failed(server: Server) -> None:
     for _ in range(5):
         assert server.client.post("/predict/broken", content=IMAGE).status_code == 500
-        assert server.client.post("/v1/models/broken:predict", content=rows(IMAGE)).status_code == 500
+        assert (
+            server.client.post("/v1/models/broken:predict", content=rows(IMAGE)).status_code == 500
+        )
 
 
 def timed_out(server: Server) -> None:
@@ -93,7 +115,9 @@ def hung_up(server: Server) -> None:
             with RawConnection(server.address) as connection:
                 connection.hold_place(path, len(body))
                 connection.send(body[:length])
-                connection._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                connection._socket.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0"
+                )
         with RawConnection(server.address) as connection:
             connection.post_head(path, "Transfer-Encoding: chunked")
             connection.send(b"1000\r\n" + bytes(0x1000) + b"\r\n")
@@ -156,7 +180,9 @@ def test_a_process_is_as_it_was_after_requests_that_were(server: Server, way) ->
 
 
 @pytest.mark.slow
-def test_hundreds_of_requests_of_all_kinds_leave_no_memory_behind_and_the_process_ends_well(tmp_path) -> None:
+def test_hundreds_of_requests_of_all_kinds_leave_no_memory_behind_and_the_process_ends_well(
+    tmp_path,
+) -> None:
     with Server(*LIMITS, program=PROGRAM, ready=False) as server:
         wait(lambda: "AVAILABLE" in server.client.get("/v1/models/slow").text)
         for _ in range(3):

@@ -27,12 +27,16 @@ MANY_S = 5.0
 """Far beyond what anything here takes, and far under the defaults that would stand in for a limit that is ignored."""
 
 
-async def through_every_entrance(the_house: House, way, *, outcome: str, counted: bool = True) -> None:
+async def through_every_entrance(
+    the_house: House, way, *, outcome: str, counted: bool = True
+) -> None:
     """Send requests that end that way at each entrance: afterwards all is as before, and each was counted once."""
     for entrance in ENTRANCES:
         the_house.shut_gate()
         the_house.gated.gate.set()
-        await _end(entrance.post(the_house, "good", IMAGE), 200)  # whatever comes into being with the first one
+        await _end(
+            entrance.post(the_house, "good", IMAGE), 200
+        )  # whatever comes into being with the first one
         before = the_house.state()
         assert (before.in_flight, before.held_bytes, before.busy, before.waiting) == (0, 0, 0, 0)
         requests, of_outcome = the_house.requests(), the_house.requests(outcome)
@@ -228,7 +232,9 @@ def test_after_requests_that_are_cut_off_by_the_server(tmp_path):
                 reading, chunks = entrance.open(one, "good", IMAGE)
                 reading.body(chunks[0][:10], more=True)
                 await reading.until(lambda: one.service.admission.held_bytes > 0)
-                computed = [entrance.post(one, "gated", IMAGE) for _ in range(3)]  # two at a worker, one waiting
+                computed = [
+                    entrance.post(one, "gated", IMAGE) for _ in range(3)
+                ]  # two at a worker, one waiting
                 await one.computing(3)
                 for request in (reading, *computed):
                     request.task.cancel()
@@ -263,7 +269,9 @@ def test_after_faults_of_our_own_that_nobody_foresaw(tmp_path, caplog):
             await through_every_entrance(one, way, outcome="internal")
 
     run(story)
-    faults = [record for record in caplog.records if record.exc_info and record.exc_info[0] is LookupError]
+    faults = [
+        record for record in caplog.records if record.exc_info and record.exc_info[0] is LookupError
+    ]
     assert len(faults) == TIMES * len(ENTRANCES)
 
 
@@ -272,11 +280,15 @@ def test_after_requests_with_several_images_some_of_which_fail(tmp_path):
         async with house(tmp_path) as one:
             before = one.state()
             body = b"".join(
-                b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n' + image + b"\r\n"
+                b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
+                + image
+                + b"\r\n"
                 for image in (IMAGE, b"hello", IMAGE[:100], IMAGE)
             )
             for _ in range(TIMES):
-                request = Request(one.app, "/predict/good", {"content-type": "multipart/form-data; boundary=x"})
+                request = Request(
+                    one.app, "/predict/good", {"content-type": "multipart/form-data; boundary=x"}
+                )
                 request.body(body + b"--x--")
                 await _end(request, 200)
                 assert request.content.count(b'"error"') == 2

@@ -48,7 +48,9 @@ def test_after_answers_and_bad_frames(tmp_path):
     async def story(one):
         async def way():
             stream = one.open_stream()
-            for number, (image, code) in enumerate([(IMAGE, None), (b"x", "unsupported_image"), (IMAGE, None)], 1):
+            for number, (image, code) in enumerate(
+                [(IMAGE, None), (b"x", "unsupported_image"), (IMAGE, None)], 1
+            ):
                 stream.frame(image)
                 answer = (await stream.hear(number))[-1]
                 assert (answer["frame"], answer.get("error", {}).get("code")) == (number - 1, code)
@@ -166,7 +168,9 @@ def test_after_deadlines_that_pass(tmp_path):
     run(tmp_path, story, deadline_ms=150)
 
 
-@pytest.mark.parametrize("query", ["model=nobody", "model=refused", "colour=red", f"camera={'x' * 65}"])
+@pytest.mark.parametrize(
+    "query", ["model=nobody", "model=refused", "colour=red", f"camera={'x' * 65}"]
+)
 def test_after_handshakes_that_are_refused(tmp_path, query):
     async def story(one):
         async def way():
@@ -209,7 +213,9 @@ def test_frames_count_as_held_from_their_arrival_and_one_too_many_is_refused(tmp
             await one.computing()
             assert one.service.admission.held_bytes == one.value("edge_held_bytes") == len(IMAGE)
             with one.service.admit() as place:
-                place.hold(MAX_HELD - 2 * len(IMAGE) + 1)  # one byte more than leaves room for the second
+                place.hold(
+                    MAX_HELD - 2 * len(IMAGE) + 1
+                )  # one byte more than leaves room for the second
                 held = one.service.admission.held_bytes
                 stream.frame(IMAGE)
                 await asyncio.sleep(0.01)
@@ -217,7 +223,11 @@ def test_frames_count_as_held_from_their_arrival_and_one_too_many_is_refused(tmp
                 one.gated.gate.set()
                 first, second = await stream.hear(2)
                 assert "predictions" in first
-                assert (second["frame"], second["dropped"], second["error"]["code"]) == (1, 0, "overloaded")
+                assert (second["frame"], second["dropped"], second["error"]["code"]) == (
+                    1,
+                    0,
+                    "overloaded",
+                )
             stream.frame(IMAGE)
             third = (await stream.hear(3))[2]
             assert (third["frame"], third["dropped"]) == (2, 0)
@@ -238,10 +248,17 @@ def test_a_newer_frame_gives_back_the_bytes_of_the_one_whose_place_it_takes(tmp_
             await one.computing()
             for more in range(1, 5):
                 stream.frame(IMAGE + bytes(more))
-                await stream.until(lambda more=more: one.service.admission.held_bytes == 2 * len(IMAGE) + more)
+                await stream.until(
+                    lambda more=more: one.service.admission.held_bytes == 2 * len(IMAGE) + more
+                )
             one.gated.gate.set()
             first, last = await stream.hear(2)
-            assert (first["frame"], first["dropped"], last["frame"], last["dropped"]) == (0, 0, 4, 3)
+            assert (first["frame"], first["dropped"], last["frame"], last["dropped"]) == (
+                0,
+                0,
+                4,
+                3,
+            )
             stream.hang_up()
             assert await stream.ended() is None
 
@@ -263,7 +280,9 @@ def test_places_for_streams_are_counted_over_all_clients_and_for_each(tmp_path):
                 assert words in refused.sent[-1]["body"].decode()
             streams.pop().hang_up()
             await streams[-1].until(lambda: len(asyncio.all_tasks()) == len(before.tasks) + 9)
-            once_more = one.open_stream(client="192.0.2.1")  # there is room, but not for this client
+            once_more = one.open_stream(
+                client="192.0.2.1"
+            )  # there is room, but not for this client
             await once_more.ended()
             assert once_more.refused == 429
             assert "192.0.2.1 has 2 streams" in once_more.sent[-1]["body"].decode()

@@ -46,7 +46,9 @@ def test_an_answer_carries_all_that_was_said_and_where_it_came_from(service):
     assert len(answer.prediction.scores) == 12
     assert (answer.source, answer.model.version, answer.width, answer.height) == ("edge", 1, 64, 48)
     stages = answer.stages
-    assert min(stages.decode, stages.preprocess, stages.infer, stages.postprocess, answer.queue) >= 0
+    assert (
+        min(stages.decode, stages.preprocess, stages.infer, stages.postprocess, answer.queue) >= 0
+    )
     assert answer.outputs is None
 
 
@@ -70,9 +72,16 @@ def test_a_fault_is_told_as_what_it_is(service, image, query, error):
 def test_many_images_are_answered_in_their_order_each_with_its_own_fault(service):
     images = [PHOTO, b"", PHOTO, b"hello", *[PHOTO] * 20]
     answers = asyncio.run(service.infer_many(images, ENDLESS))
-    assert [type(answer) for answer in answers[:4]] == [Answer, CorruptImage, Answer, UnsupportedImage]
+    assert [type(answer) for answer in answers[:4]] == [
+        Answer,
+        CorruptImage,
+        Answer,
+        UnsupportedImage,
+    ]
     assert all(isinstance(answer, Answer) for answer in answers[4:])
-    good = {tuple(answer.prediction.scores.tolist()) for answer in answers if isinstance(answer, Answer)}
+    good = {
+        tuple(answer.prediction.scores.tolist()) for answer in answers if isinstance(answer, Answer)
+    }
     assert len(good) == 1, "a bad frame beside it changes no answer"
 
 

@@ -12,7 +12,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
+HARDENED = (
+    "--read-only",
+    "--tmpfs",
+    "/tmp",
+    "--cap-drop",
+    "ALL",
+    "--security-opt",
+    "no-new-privileges",
+)
 """How `docker/README.md` has every container run."""
 
 STARTS_WITHIN_S = 60
@@ -34,7 +42,9 @@ class Engine:
     def docker(self, *arguments, check=True, stdin=None):
         """Standard output of a docker command."""
         done = self.call("docker", *arguments, stdin=stdin)
-        assert not check or done.returncode == 0, f"docker {' '.join(map(str, arguments))}: {done.stderr}"
+        assert not check or done.returncode == 0, (
+            f"docker {' '.join(map(str, arguments))}: {done.stderr}"
+        )
         return done.stdout.strip()
 
     def build(self, tag, *options):
@@ -48,7 +58,9 @@ class Engine:
 
     def call(self, *command, stdin=None):
         words = [str(word) for word in command]
-        return subprocess.run(words, input=stdin, capture_output=True, text=True, check=False, env=self.environment)
+        return subprocess.run(
+            words, input=stdin, capture_output=True, text=True, check=False, env=self.environment
+        )
 
     @contextmanager
     def run(self, image, *options, command=(), published=True):
@@ -64,7 +76,18 @@ class Engine:
     def once(self, image, *options, command=(), entrypoint=None):
         """Run a command in a container of its own, to its end: exit code and all it wrote."""
         other = ("--entrypoint", entrypoint) if entrypoint else ()
-        done = self.call("docker", "run", "--rm", "--network", "none", *HARDENED, *options, *other, image, *command)
+        done = self.call(
+            "docker",
+            "run",
+            "--rm",
+            "--network",
+            "none",
+            *HARDENED,
+            *options,
+            *other,
+            image,
+            *command,
+        )
         return done.returncode, done.stdout + done.stderr
 
 
@@ -94,7 +117,9 @@ class Container:
 
     def execute(self, *command, stdin=None, check=True):
         interactive = ("-i",) if stdin is not None else ()
-        return self.engine.docker("exec", *interactive, self.name, *command, stdin=stdin, check=check)
+        return self.engine.docker(
+            "exec", *interactive, self.name, *command, stdin=stdin, check=check
+        )
 
     def ask(self, path, body=None, headers=None, timeout=30):
         """A request over the published port: status and body, read as JSON where it is."""
@@ -103,14 +128,22 @@ class Container:
             connection.request("GET" if body is None else "POST", path, body, headers or {})
             reply = connection.getresponse()
             text = reply.read().decode()
-            return reply.status, json.loads(text) if "json" in reply.headers["content-type"] else text
+            return reply.status, json.loads(text) if "json" in reply.headers[
+                "content-type"
+            ] else text
         finally:
             connection.close()
 
     def ask_inside(self, path, body=None):
         """A request over the container's own loopback, for one that has no other network."""
         command = ["docker", "exec", "-i", self.name, "python", "-c", _ASK_FROM_INSIDE, path]
-        done = subprocess.run(command, input=body or b"", capture_output=True, check=False, env=self.engine.environment)
+        done = subprocess.run(
+            command,
+            input=body or b"",
+            capture_output=True,
+            check=False,
+            env=self.engine.environment,
+        )
         assert done.returncode == 0, done.stderr.decode()
         return json.loads(done.stdout)
 
@@ -121,12 +154,17 @@ class Container:
         """Wait until something has happened to the container; returns the container."""
         end = time.monotonic() + seconds
         while not happened():
-            assert time.monotonic() < end, f"not {what} after {seconds} s: {self.state} {self.logs[-3000:]}"
+            assert time.monotonic() < end, (
+                f"not {what} after {seconds} s: {self.state} {self.logs[-3000:]}"
+            )
             time.sleep(0.1)
         return self
 
     def _is_ready(self):
-        return "ready" in self.execute("python", "-I", "-m", "edge.commands.health", check=False).split()
+        return (
+            "ready"
+            in self.execute("python", "-I", "-m", "edge.commands.health", check=False).split()
+        )
 
 
 def find_engine(shared):
@@ -138,9 +176,15 @@ def find_engine(shared):
     tools = shared / "tools/docker"
     if (tools / "engine.sh").is_file() and os.geteuid() == 0:
         state = os.environ.get("STATE", "/var/tmp/ci-docker")
-        engine = Engine({"STATE": state, "DOCKER_HOST": f"unix://{state}/docker.sock"}, tools / "build-image.sh")
+        engine = Engine(
+            {"STATE": state, "DOCKER_HOST": f"unix://{state}/docker.sock"}, tools / "build-image.sh"
+        )
         started = engine.call(tools / "engine.sh", "up")
-        return engine if started.returncode == 0 else f"engine.sh could not start Docker: {started.stderr[-500:]}"
+        return (
+            engine
+            if started.returncode == 0
+            else f"engine.sh could not start Docker: {started.stderr[-500:]}"
+        )
     if not shutil.which("docker"):
         return "there is no docker command"
     asked = Engine().call("docker", "version")

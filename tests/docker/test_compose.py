@@ -46,7 +46,11 @@ def as_options(service):
             options += [word for name, each in value.items() for word in ("-e", f"{name}={each}")]
         elif key == "logging":
             pairs = (f"{name}={each}" for name, each in value["options"].items())
-            options += ["--log-driver", value["driver"], *(word for pair in pairs for word in ("--log-opt", pair))]
+            options += [
+                "--log-driver",
+                value["driver"],
+                *(word for pair in pairs for word in ("--log-opt", pair)),
+            ]
         elif key == "volumes":
             options += [word for each in value for word in ("-v", mount(filled_in(each)))]
         else:
@@ -73,7 +77,11 @@ def test_every_image_is_pinned_to_a_version_and_the_service_is_built_here():
 
 
 def test_every_file_that_the_compose_file_mounts_is_there():
-    mounts = [filled_in(each) for service in COMPOSE["services"].values() for each in service.get("volumes", ())]
+    mounts = [
+        filled_in(each)
+        for service in COMPOSE["services"].values()
+        for each in service.get("volumes", ())
+    ]
     sources = [each.split(":")[0] for each in mounts]
     assert not [each for each in sources if each.startswith(".") and not (FOLDER / each).exists()]
     assert {each for each in sources if not each.startswith(".")} == set(COMPOSE["volumes"])
@@ -88,7 +96,9 @@ def test_the_service_of_the_compose_file_answers(service, coffee):
 
 def test_grafana_is_provisioned_with_the_prometheus_of_the_compose_file_and_the_dashboard():
     provisioning = FOLDER / "grafana/provisioning"
-    (source,) = yaml.safe_load((provisioning / "datasources/prometheus.yaml").read_text())["datasources"]
+    (source,) = yaml.safe_load((provisioning / "datasources/prometheus.yaml").read_text())[
+        "datasources"
+    ]
     assert urllib.parse.urlsplit(source["url"]).hostname in COMPOSE["services"]
     assert {panel["datasource"]["uid"] for panel in DASHBOARD["panels"]} == {source["uid"]}
     (provider,) = yaml.safe_load((provisioning / "dashboards/edge.yaml").read_text())["providers"]
@@ -109,10 +119,10 @@ def prometheus(service, tmp_path_factory):
         probe.bind(("127.0.0.1", 0))
         listen = f"127.0.0.1:{probe.getsockname()[1]}"
     options = f"--storage.tsdb.path={place / 'data'} --web.listen-address={listen}"
-    own_names = (
-        f"mount --bind {hosts} /etc/hosts && exec prometheus --config.file={FOLDER / 'prometheus.yml'} {options}"
+    own_names = f"mount --bind {hosts} /etc/hosts && exec prometheus --config.file={FOLDER / 'prometheus.yml'} {options}"
+    process = subprocess.Popen(
+        ["unshare", "--mount", "sh", "-c", own_names], stderr=subprocess.PIPE
     )
-    process = subprocess.Popen(["unshare", "--mount", "sh", "-c", own_names], stderr=subprocess.PIPE)
     try:
         yield f"http://{listen}"
     finally:
@@ -126,7 +136,9 @@ def query(prometheus, expression):
         return json.load(reply)["data"]["result"]
 
 
-def test_prometheus_scrapes_the_service_and_every_query_of_the_dashboard_finds_something(service, prometheus, coffee):
+def test_prometheus_scrapes_the_service_and_every_query_of_the_dashboard_finds_something(
+    service, prometheus, coffee
+):
     def scraped(times):
         try:
             counted = query(prometheus, "count_over_time(edge_ready[1m])")
@@ -150,4 +162,6 @@ def test_prometheus_scrapes_the_service_and_every_query_of_the_dashboard_finds_s
     }
     results = {name: query(prometheus, expression) for name, expression in expressions.items()}
     assert not [name for name, result in results.items() if not result]
-    assert not [name for name, result in results.items() for series in result if series["value"][1] == "NaN"]
+    assert not [
+        name for name, result in results.items() for series in result if series["value"][1] == "NaN"
+    ]

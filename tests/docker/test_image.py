@@ -34,7 +34,9 @@ def test_lite_has_at_most_300_megabytes_in_all(engine, lite, record_property):
     assert size <= 300 * MEGABYTE
 
 
-def test_full_has_every_package_and_lite_neither_tensorflow_nor_the_cloud_client(engine, lite, full):
+def test_full_has_every_package_and_lite_neither_tensorflow_nor_the_cloud_client(
+    engine, lite, full
+):
     probe = (
         "import importlib.util as u;"
         "print(*(n for n in ('tensorflow','vertexai','fastapi','uvicorn','PIL','numpy') if u.find_spec(n)))"
@@ -68,7 +70,9 @@ def test_it_starts_cold_without_any_network_and_is_right(engine, image, coffee):
 
 
 @pytest.mark.parametrize("user", ["1000:1000", "54321:12345"])
-def test_any_user_serves_from_a_read_only_root_and_writes_only_to_data_and_tmp(engine, image, user, coffee):
+def test_any_user_serves_from_a_read_only_root_and_writes_only_to_data_and_tmp(
+    engine, image, user, coffee
+):
     with engine.run(image, *HARDENED, "--user", user) as container:
         status, answer = container.wait_ready().ask("/predict", coffee)
         assert (status, top(answer)) == (200, "espresso")
@@ -101,15 +105,22 @@ def test_lite_answers_a_crowd_of_its_largest_images_in_256_megabytes(engine, lit
     flags = small_device()
     assert flags[:2] == ["--memory", "256m"]
     patient = ("-e", "EDGE_DEADLINE_MS=60000")
-    with engine.run(lite, *HARDENED, *flags, *patient) as container, ThreadPoolExecutor(48) as crowd:
+    with (
+        engine.run(lite, *HARDENED, *flags, *patient) as container,
+        ThreadPoolExecutor(48) as crowd,
+    ):
         container.wait_ready()
         largest = png(4000, 4000)
         images = [largest, coffee, coffee, coffee] * 8
-        answers = list(crowd.map(lambda image: container.ask("/predict", image, timeout=90), images))
+        answers = list(
+            crowd.map(lambda image: container.ask("/predict", image, timeout=90), images)
+        )
         assert [status for status, _ in answers] == [200] * len(images)
         assert all(top(answer) == "espresso" for _, answer in answers[1::4])
         bodies = [b"\xff\xd8" + bytes(7_900_000)] * 96
-        refusals = set(crowd.map(lambda body: container.ask("/predict", body, timeout=90)[0], bodies))
+        refusals = set(
+            crowd.map(lambda body: container.ask("/predict", body, timeout=90)[0], bodies)
+        )
         assert refusals <= {400, 415, 503}
         assert container.ask("/predict", largest)[0] == 200
         assert container.inspect(".RestartCount") == 0
@@ -117,14 +128,23 @@ def test_lite_answers_a_crowd_of_its_largest_images_in_256_megabytes(engine, lit
 
 
 def test_it_comes_back_after_the_kernel_killed_it_for_its_memory(engine, lite, coffee):
-    greedy = ("-e", "EDGE_WORKERS=4", "-e", "EDGE_MAX_PIXELS=60000000")  # four of 147 MB at once, in 256
-    with engine.run(lite, *HARDENED, *SMALL_DEVICE, *greedy, "--restart", "on-failure") as container:
+    greedy = (
+        "-e",
+        "EDGE_WORKERS=4",
+        "-e",
+        "EDGE_MAX_PIXELS=60000000",
+    )  # four of 147 MB at once, in 256
+    with engine.run(
+        lite, *HARDENED, *SMALL_DEVICE, *greedy, "--restart", "on-failure"
+    ) as container:
         container.wait_ready()
         began = int(time.time())
         bomb = png(7000, 7000)
 
         def burst():
-            with suppress(OSError, http.client.HTTPException):  # its connection ends with the process
+            with suppress(
+                OSError, http.client.HTTPException
+            ):  # its connection ends with the process
                 container.ask("/predict", bomb, timeout=20)
 
         throng = [threading.Thread(target=burst) for _ in range(8)]
@@ -134,7 +154,9 @@ def test_it_comes_back_after_the_kernel_killed_it_for_its_memory(engine, lite, c
         for thread in throng:
             thread.join()
         period = ("--since", began, "--until", int(time.time()) + 1)
-        assert engine.docker("events", *period, "--filter", f"container={container.name}", "--filter", "event=oom")
+        assert engine.docker(
+            "events", *period, "--filter", f"container={container.name}", "--filter", "event=oom"
+        )
         status, answer = container.wait_ready().ask("/predict", coffee)
         assert (status, top(answer)) == (200, "espresso")
 
@@ -164,7 +186,9 @@ def test_sigterm_under_load_loses_no_accepted_answer_and_ends_with_0(engine, ima
                 if over.is_set():
                     return
                 identity = f"camera-{number}-{frame}"
-                with suppress(OSError):  # it was never taken: then the log does not know of it either
+                with suppress(
+                    OSError
+                ):  # it was never taken: then the log does not know of it either
                     received[identity] = post(address, coffee, identity)
 
         cameras = [threading.Thread(target=camera, args=(number,)) for number in range(8)]
@@ -177,7 +201,11 @@ def test_sigterm_under_load_loses_no_accepted_answer_and_ends_with_0(engine, ima
             thread.join()
         assert container.state["ExitCode"] == 0
         logged = {line["request_id"]: line["status"] for line in request_lines(container.logs)}
-        answered = {identity: status for identity, status in logged.items() if identity.startswith("camera-")}
+        answered = {
+            identity: status
+            for identity, status in logged.items()
+            if identity.startswith("camera-")
+        }
         assert {identity: received.get(identity) for identity in answered} == answered
         assert set(answered.values()) <= {200, 503}
         assert list(answered.values()).count(200) > 50
@@ -217,12 +245,16 @@ def test_process_1_reaps_what_others_leave_behind(engine, lite):
 
 
 def test_the_command_line_is_in_the_image_too(engine, image):
-    code, said = engine.once(image, "-v", f"{PHOTOS}:/photos:ro", command=("predict", "/photos", "--top-k", "1"))
+    code, said = engine.once(
+        image, "-v", f"{PHOTOS}:/photos:ro", command=("predict", "/photos", "--top-k", "1")
+    )
     assert code == 0
     assert "espresso" in said
 
 
-def test_an_image_that_was_saved_is_loaded_and_runs_without_a_registry(engine, lite, coffee, tmp_path):
+def test_an_image_that_was_saved_is_loaded_and_runs_without_a_registry(
+    engine, lite, coffee, tmp_path
+):
     engine.docker("save", "-o", tmp_path / "edge.tar", lite)
     engine.docker("rmi", "--force", "--no-prune", lite)
     assert engine.call("docker", "image", "inspect", lite).returncode != 0

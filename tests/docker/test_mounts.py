@@ -65,20 +65,26 @@ def zipped(folder, to):
     ],
     ids=lambda form: form.__name__,
 )  # fmt: skip
-def test_an_export_serves_in_whatever_form_it_is_mounted(engine, lite, flowers, sunflower, tmp_path, form):
+def test_an_export_serves_in_whatever_form_it_is_mounted(
+    engine, lite, flowers, sunflower, tmp_path, form
+):
     tmp_path.chmod(0o755)
     source, target = form(flowers, tmp_path)
     with engine.run(lite, *HARDENED, "-v", f"{source}:{target}:ro") as container:
         status, answer = container.wait_ready().ask("/predict", sunflower)
         assert (status, top(answer)) == (200, "sunflowers")
         instance = {"image_bytes": {"b64": base64.b64encode(sunflower).decode()}, "key": "1"}
-        status, reply = container.ask("/v1/models/default:predict", json.dumps({"instances": [instance]}))
+        status, reply = container.ask(
+            "/v1/models/default:predict", json.dumps({"instances": [instance]})
+        )
         assert (status, reply["predictions"][0]["key"]) == (200, "1")
 
 
 def test_an_empty_mount_is_live_and_says_why_it_is_not_ready(engine, lite, tmp_path, coffee):
     readable(tmp_path)
-    with engine.run(lite, *HARDENED, "--restart", "on-failure", "-v", f"{tmp_path}:/models:ro") as container:
+    with engine.run(
+        lite, *HARDENED, "--restart", "on-failure", "-v", f"{tmp_path}:/models:ro"
+    ) as container:
         container.wait(lambda: "serves no model" in container.logs, "serving nothing")
         container.wait(lambda: live(container), "live")
         status, reply = container.ask("/health/ready")
@@ -100,7 +106,9 @@ def test_a_mount_that_its_user_may_not_read_is_named_in_one_line(engine, lite, f
     assert "Traceback" not in said
 
 
-def test_a_saved_model_on_lite_is_refused_with_the_words_that_help(engine, lite, saved_model, coffee):
+def test_a_saved_model_on_lite_is_refused_with_the_words_that_help(
+    engine, lite, saved_model, coffee
+):
     with engine.run(lite, *HARDENED, "-v", f"{saved_model}:/models:ro") as container:
         container.wait(lambda: "is not served" in container.logs, "refused")
         container.wait(lambda: live(container), "live")
@@ -111,10 +119,14 @@ def test_a_saved_model_on_lite_is_refused_with_the_words_that_help(engine, lite,
         assert container.ask("/health/ready")[0] == 503
 
 
-def test_a_saved_model_in_googles_layout_serves_on_the_full_image(engine, full, saved_model, coffee):
+def test_a_saved_model_in_googles_layout_serves_on_the_full_image(
+    engine, full, saved_model, coffee
+):
     with engine.run(full, *HARDENED, "-v", f"{saved_model}:/tmp/mounted_model:ro") as container:
         instance = {"image_bytes": {"b64": base64.b64encode(coffee).decode()}, "key": "cup"}
-        status, reply = container.wait_ready().ask("/v1/models/default:predict", json.dumps({"instances": [instance]}))
+        status, reply = container.wait_ready().ask(
+            "/v1/models/default:predict", json.dumps({"instances": [instance]})
+        )
         assert status == 200
         (prediction,) = reply["predictions"]
         assert prediction["key"] == "cup"

@@ -67,14 +67,23 @@ def ready(container):
 @pytest.mark.skipif(not shutil.which("strace"), reason="there is no strace command")
 def test_no_system_call_of_the_service_names_an_address_to_reach(tmp_path):
     trace = tmp_path / "trace"
-    strace = ["strace", "-D", "-f", "-qq", "-e", "trace=connect,sendto,sendmsg,sendmmsg", "-o", trace]
+    strace = [
+        "strace",
+        "-D",
+        "-f",
+        "-qq",
+        "-e",
+        "trace=connect,sendto,sendmsg,sendmmsg",
+        "-o",
+        trace,
+    ]
     serve = [sys.executable, "-m", "edge", "serve", "--port", "0"]
-    service = subprocess.Popen([*strace, *serve], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    service = subprocess.Popen(
+        [*strace, *serve], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     try:
         url = re.search(r"on (http://\S+)", service.stdout.readline())[1]
-        predict = (
-            f"import urllib.request as u; u.urlopen('{url}/predict', open('{ROOT}/models/photos/coffee.jpg','rb'))"
-        )
+        predict = f"import urllib.request as u; u.urlopen('{url}/predict', open('{ROOT}/models/photos/coffee.jpg','rb'))"
         for line in service.stderr:
             if "objects version 1 is ready" in line:
                 break
@@ -83,6 +92,8 @@ def test_no_system_call_of_the_service_names_an_address_to_reach(tmp_path):
         service.send_signal(signal.SIGTERM)
         service.communicate(timeout=30)
     assert "AF_INET" not in trace.read_text()
-    own = subprocess.run([*strace, sys.executable, "-c", _TRY_TO_GET_OUT], capture_output=True, check=False)
+    own = subprocess.run(
+        [*strace, sys.executable, "-c", _TRY_TO_GET_OUT], capture_output=True, check=False
+    )
     assert own.returncode == 0
     assert "AF_INET" in trace.read_text()  # strace does see it

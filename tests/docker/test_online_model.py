@@ -30,7 +30,9 @@ def volume(engine):
 @pytest.fixture(scope="module")
 def vertex(engine):
     """The double of the cloud, at the address by which containers reach this machine."""
-    shown = subprocess.run(["ip", "-j", "-4", "addr", "show", "docker0"], capture_output=True, check=False)
+    shown = subprocess.run(
+        ["ip", "-j", "-4", "addr", "show", "docker0"], capture_output=True, check=False
+    )
     if shown.returncode:
         pytest.skip("the engine's bridge is not on this machine")
     gateway = json.loads(shown.stdout)[0]["addr_info"][0]["local"]
@@ -44,12 +46,17 @@ def test_kept_frames_outlive_their_container_and_its_user_may_list_them(engine, 
         assert (status, answer["decision"], answer["blocked_by"]) == (200, "defer", "no_endpoint")
         assert answer["outbox"]["state"] == "kept"
     with engine.run(lite, *HARDENED, *volume, *KEEPING) as container:
-        (entry,) = map(json.loads, container.wait_ready().execute("edge", "outbox", "list", "--json").splitlines())
+        (entry,) = map(
+            json.loads,
+            container.wait_ready().execute("edge", "outbox", "list", "--json").splitlines(),
+        )
         assert (entry["key"], entry["camera"]) == (answer["outbox"]["key"], "line-3")
 
 
 @pytest.mark.parametrize("transport", ["grpc", "rest"])
-def test_the_full_image_asks_the_online_model_and_settles_what_waited(engine, full, vertex, volume, transport):
+def test_the_full_image_asks_the_online_model_and_settles_what_waited(
+    engine, full, vertex, volume, transport
+):
     with engine.run(full, *HARDENED, *volume, *KEEPING) as container:
         key = container.wait_ready().ask("/predict", ASTRONAUT)[1]["outbox"]["key"]
     vertex.behave()
@@ -63,7 +70,9 @@ def test_the_full_image_asks_the_online_model_and_settles_what_waited(engine, fu
     }
     options = [part for name, value in cloud.items() for part in ("-e", f"{name}={value}")]
     with engine.run(full, *HARDENED, *volume, *KEEPING, *options) as container:
-        container.wait_ready().wait(lambda: container.ask("/fallback")[1]["link"]["state"] == "up", "linked")
+        container.wait_ready().wait(
+            lambda: container.ask("/fallback")[1]["link"]["state"] == "up", "linked"
+        )
         container.wait(lambda: container.ask(f"/outbox/{key}")[1]["state"] == "settled", "settled")
         assert container.ask("/predict", ASTRONAUT)[1]["source"] == "cloud"
         assert container.ask("/fallback")[1]["link"]["budget"]["calls_today"] == 2
@@ -71,6 +80,10 @@ def test_the_full_image_asks_the_online_model_and_settles_what_waited(engine, fu
 
 
 def test_lite_says_that_it_has_no_cloud_client_and_serves(engine, lite):
-    with engine.run(lite, *HARDENED, "-e", f"EDGE_CLOUD_ENDPOINT={ENDPOINT}", "-e", "EDGE_CLOUD_MODE=on_error") as one:
-        one.wait_ready().wait(lambda: "No module named" in str(one.ask("/fallback")[1]["link"]["fault"]), "told")
+    with engine.run(
+        lite, *HARDENED, "-e", f"EDGE_CLOUD_ENDPOINT={ENDPOINT}", "-e", "EDGE_CLOUD_MODE=on_error"
+    ) as one:
+        one.wait_ready().wait(
+            lambda: "No module named" in str(one.ask("/fallback")[1]["link"]["fault"]), "told"
+        )
         assert one.ask("/predict", ASTRONAUT)[1]["source"] == "edge"

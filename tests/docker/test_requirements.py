@@ -33,10 +33,15 @@ def allows(requirement, version):
 
     bounds = re.findall(r"(>=|<)([\d.]+)", requirement)
     assert bounds, requirement
-    return all(number(version) >= number(b) if sign == ">=" else number(version) < number(b) for sign, b in bounds)
+    return all(
+        number(version) >= number(b) if sign == ">=" else number(version) < number(b)
+        for sign, b in bounds
+    )
 
 
-@pytest.mark.parametrize(("name", "lite"), [("requirements.txt", False), ("requirements-lite.txt", True)])
+@pytest.mark.parametrize(
+    ("name", "lite"), [("requirements.txt", False), ("requirements-lite.txt", True)]
+)
 def test_every_dependency_is_pinned_to_a_version_that_the_project_allows(name, lite):
     pinned = pins(name)
     for requirement in lock.dependencies(lite=lite):
@@ -52,7 +57,14 @@ def test_lite_is_the_full_list_without_the_two_large_packages_and_what_only_they
 def test_a_plain_install_brings_every_package_of_the_brief():
     dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     names = {lock.name_of(each) for each in dependencies}
-    assert names >= {"tensorflow", "fastapi", "uvicorn", "pillow", "numpy", "google-cloud-aiplatform"}
+    assert names >= {
+        "tensorflow",
+        "fastapi",
+        "uvicorn",
+        "pillow",
+        "numpy",
+        "google-cloud-aiplatform",
+    }
 
 
 def test_the_dockerfile_names_no_frontend_and_starts_from_the_python_that_the_lists_are_for():

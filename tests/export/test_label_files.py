@@ -94,7 +94,9 @@ def test_background_is_dropped_where_it_leads_and_is_one_too_many_and_any_other_
     labels, classes, expected
 ):
     if expected is None:
-        with pytest.raises(ExportError, match=f"it has {len(labels)} labels, but the model has {classes} classes"):
+        with pytest.raises(
+            ExportError, match=f"it has {len(labels)} labels, but the model has {classes} classes"
+        ):
             match_classes(tuple(labels), classes, "dict.txt")
     else:
         assert match_classes(tuple(labels), classes, "dict.txt") == tuple(expected)
@@ -113,9 +115,13 @@ def embedded(labels=LABELS, name="labels.txt", kind=AXIS_LABELS):
 
 
 def test_labels_inside_win_over_differing_ones_beside_and_it_is_noted(tmp_path):
-    contract = read_export(write(tmp_path, embedded(), [label.upper() for label in LABELS])).contract
+    contract = read_export(
+        write(tmp_path, embedded(), [label.upper() for label in LABELS])
+    ).contract
     assert contract.labels == LABELS
-    assert contract.notes == ("dict.txt differs from the labels inside model.tflite, which are used",)
+    assert contract.notes == (
+        "dict.txt differs from the labels inside model.tflite, which are used",
+    )
 
 
 def test_equal_labels_inside_and_beside_need_no_note(tmp_path):
@@ -136,7 +142,9 @@ def test_labels_inside_that_do_not_fit_are_refused_though_those_beside_do(tmp_pa
 
 
 def test_no_labels_at_all_are_refused_with_where_to_put_them(tmp_path):
-    with pytest.raises(ExportError, match=r"no labels for its 12 classes.*dict\.txt, one label a line"):
+    with pytest.raises(
+        ExportError, match=r"no labels for its 12 classes.*dict\.txt, one label a line"
+    ):
         read_export(write(tmp_path, classifier()))
 
 
@@ -147,7 +155,9 @@ def test_a_usual_name_inside_is_enough_without_metadata(name, tmp_path):
 
 
 def test_metadata_names_the_label_file_of_a_detector(tmp_path):
-    named = metadata([{"name": "location"}, {"name": "category", "files": {"kinds.txt": VALUE_LABELS}}])
+    named = metadata(
+        [{"name": "location"}, {"name": "category", "files": {"kinds.txt": VALUE_LABELS}}]
+    )
     data = with_files(_with_metadata(named), {"kinds.txt": "a\nb"})
     assert read_export(write(tmp_path, data)).contract.labels == ("a", "b")
 
@@ -157,7 +167,10 @@ def _with_metadata(blob):
     from builders.tflite import write as tflite
 
     shapes = {"boxes": [1, 10, 4], "classes": [1, 10], "scores": [1, 10], "count": [1]}
-    tensors = [TensorSpec("image", [1, 8, 8, 3], 3), *(TensorSpec(name, shape) for name, shape in shapes.items())]
+    tensors = [
+        TensorSpec("image", [1, 8, 8, 3], 3),
+        *(TensorSpec(name, shape) for name, shape in shapes.items()),
+    ]
     operator = OperatorSpec("TFLite_Detection_PostProcess", [0], [1, 2, 3, 4], {"num_classes": 2})
     return tflite(tensors, [operator], [0], [1, 2, 3, 4], metadata=blob)
 

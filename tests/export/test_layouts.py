@@ -35,17 +35,33 @@ def zip_of(folder, path, top=""):
     return path
 
 
-NAMED = json.dumps({"modelType": "IMAGE_LABELING", "modelFile": "model.tflite", "labelsFile": "dict.txt"})
+NAMED = json.dumps(
+    {"modelType": "IMAGE_LABELING", "modelFile": "model.tflite", "labelsFile": "dict.txt"}
+)
 LAYOUTS = {
-    "as exported": {"model.tflite": classifier(), "dict.txt": LABEL_TEXT, "tflite_metadata.json": "{}"},
+    "as exported": {
+        "model.tflite": classifier(),
+        "dict.txt": LABEL_TEXT,
+        "tflite_metadata.json": "{}",
+    },
     "from Firebase": {"model.tflite": classifier(), "dict.txt": LABEL_TEXT, "manifest.json": NAMED},
     "renamed": {"detect.tflite": classifier(), "AutoML_Labels.txt": LABEL_TEXT},
-    "labels.txt and metadata.json": {"x.tflite": classifier(), "labels.txt": LABEL_TEXT, "metadata.json": "[]"},
-    "named like nothing": {"flower": classifier(), "flower classes.txt": LABEL_TEXT, "README.txt": "hello"},
+    "labels.txt and metadata.json": {
+        "x.tflite": classifier(),
+        "labels.txt": LABEL_TEXT,
+        "metadata.json": "[]",
+    },
+    "named like nothing": {
+        "flower": classifier(),
+        "flower classes.txt": LABEL_TEXT,
+        "README.txt": "hello",
+    },
     "renamed with another suffix": {"model.bin": classifier(), "dict.txt": LABEL_TEXT},
     "labels in a pbtxt": {
         "m.tflite": classifier(),
-        "map.pbtxt": "".join(f'item {{ name: "{label}" id: {i + 1} }}\n' for i, label in enumerate(LABELS)),
+        "map.pbtxt": "".join(
+            f'item {{ name: "{label}" id: {i + 1} }}\n' for i, label in enumerate(LABELS)
+        ),
     },
     "manifest names both": {
         "a.tflite": detector(classes=9),
@@ -54,9 +70,21 @@ LAYOUTS = {
         "two.txt": LABEL_TEXT,
         "manifest.json": json.dumps({"modelFile": "b.tflite", "labelsFile": "two.txt"}),
     },
-    "manifest of something else": {"m.tflite": classifier(), "dict.txt": LABEL_TEXT, "manifest.json": "[1, 2]"},
-    "manifest that is no JSON": {"m.tflite": classifier(), "dict.txt": LABEL_TEXT, "manifest.json": "{"},
-    "a photo beside it": {"m.tflite": classifier(), "dict.txt": LABEL_TEXT, "photos/a.jpg": b"\xff\xd8\xff"},
+    "manifest of something else": {
+        "m.tflite": classifier(),
+        "dict.txt": LABEL_TEXT,
+        "manifest.json": "[1, 2]",
+    },
+    "manifest that is no JSON": {
+        "m.tflite": classifier(),
+        "dict.txt": LABEL_TEXT,
+        "manifest.json": "{",
+    },
+    "a photo beside it": {
+        "m.tflite": classifier(),
+        "dict.txt": LABEL_TEXT,
+        "photos/a.jpg": b"\xff\xd8\xff",
+    },
     "an Edge TPU build beside it": {
         "model.tflite": classifier(),
         "edgetpu_model.tflite": detector(operator="edgetpu-custom-op"),
@@ -103,7 +131,9 @@ def test_a_zip_under_any_name_is_known_by_its_bytes(tmp_path):
 
 
 def test_what_a_zip_was_unpacked_to_goes_with_the_export(tmp_path):
-    export = read_export(zip_of(fill(tmp_path / "export", LAYOUTS["as exported"]), tmp_path / "export.zip"))
+    export = read_export(
+        zip_of(fill(tmp_path / "export", LAYOUTS["as exported"]), tmp_path / "export.zip")
+    )
     folder = export.model.parent
     assert folder.is_dir()
     export.unpacked.cleanup()
@@ -128,7 +158,10 @@ def test_a_single_file_with_its_siblings(tmp_path):
 
 def test_a_single_file_alone_with_its_labels_inside(tmp_path):
     fill(tmp_path, {"flower.model": EMBEDDED})
-    assert read_export(tmp_path / "flower.model").contract.origins["labels"] == "inside.txt inside flower.model"
+    assert (
+        read_export(tmp_path / "flower.model").contract.origins["labels"]
+        == "inside.txt inside flower.model"
+    )
 
 
 def test_a_single_file_among_several_models_takes_no_labels_that_may_be_anothers(tmp_path):
@@ -159,6 +192,8 @@ def test_the_files_of_a_real_export_in_a_zip_are_read_as_in_their_folder(shared_
 
 
 def test_a_real_export_without_its_suffix_is_read_as_before(shared_exports, tmp_path):
-    shutil.copy(shared_exports / "flowers-embedded-labels/automl_labeler_model.tflite", tmp_path / "labeler")
+    shutil.copy(
+        shared_exports / "flowers-embedded-labels/automl_labeler_model.tflite", tmp_path / "labeler"
+    )
     assert read_export(tmp_path).contract.labels[0] == "daisy"
     assert read_export(tmp_path / "labeler").contract.labels[0] == "daisy"

@@ -32,7 +32,11 @@ def test_without_the_file_or_with_an_empty_one_the_defaults_hold(tmp_path):
         *((f'kernel = "{kernel}"', "kernel", kernel) for kernel in Kernel),
         ("score_threshold = 0", "score_threshold", 0.0),
         ("score_threshold = 1.0", "score_threshold", 1.0),
-        ("[label_thresholds]\nroses = 0.5\n'two words' = 0", "label_thresholds", {"roses": 0.5, "two words": 0.0}),
+        (
+            "[label_thresholds]\nroses = 0.5\n'two words' = 0",
+            "label_thresholds",
+            {"roses": 0.5, "two words": 0.0},
+        ),
         ("top_k = 1", "top_k", 1),
     ],
 )
@@ -78,7 +82,15 @@ def test_a_wrong_file_is_refused_with_the_keys_name(text, words, tmp_path):
 def test_an_unknown_key_is_answered_with_those_there_are(tmp_path):
     with pytest.raises(ExportError) as caught:
         read_model_toml(toml(tmp_path, "treshold = 0.5"), Tuning())
-    for key in ("display_name", "resize", "crop_fraction", "kernel", "score_threshold", "label_thresholds", "top_k"):
+    for key in (
+        "display_name",
+        "resize",
+        "crop_fraction",
+        "kernel",
+        "score_threshold",
+        "label_thresholds",
+        "top_k",
+    ):
         assert key in caught.value.remedy
 
 

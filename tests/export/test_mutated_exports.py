@@ -18,7 +18,10 @@ TFLITE = [
     classifier(),
     detector(classes=12),
     with_files(classifier(dtype=FLOAT, metadata=NAMED), {"inside.txt": LABELS}),
-    detector(operator="N", signature={r: f"{r}_of_things" for r in ("boxes", "classes", "scores", "count")}),
+    detector(
+        operator="N",
+        signature={r: f"{r}_of_things" for r in ("boxes", "classes", "scores", "count")},
+    ),
 ]
 GRAPHS = [
     saved_model({"serving_default": (IMAGE, SCORES)}, nodes=[("scores", "Sigmoid", ["x"])]),
@@ -85,7 +88,9 @@ def test_a_damaged_real_model_is_read_or_refused(shared_exports, source, tmp_pat
     for _ in range(150):
         damaged = bytearray(whole)
         for _ in range(chance.randint(1, 30)):
-            edge = chance.choice([range(len(whole) - 6000, len(whole)), range(60_000), range(len(whole))])
+            edge = chance.choice(
+                [range(len(whole) - 6000, len(whole)), range(60_000), range(len(whole))]
+            )
             damaged[chance.choice(edge)] = chance.randrange(256)
         (tmp_path / "model.tflite").write_bytes(damaged)
         with suppress(ExportError):

@@ -68,7 +68,12 @@ NAMES = [
         "scores": "detection_scores",
         "count": "num_detections",
     },
-    {"boxes": "location", "classes": "category", "scores": "score", "count": "number of detections"},
+    {
+        "boxes": "location",
+        "classes": "category",
+        "scores": "score",
+        "count": "number of detections",
+    },
     {"boxes": "Boxes", "classes": "Categories", "scores": "Scores", "count": "Count"},
 ]
 
@@ -111,7 +116,10 @@ def test_outputs_that_cannot_be_told_apart_are_refused_never_guessed(unclear, tm
 
 
 def test_outputs_without_shapes_as_real_exports_have_them_are_told_by_the_operator(tmp_path):
-    assert roles(read(tmp_path, detector(ROLES[::-1], classes=3, shapes=dict.fromkeys(ROLES, ())))) == TENSOR
+    assert (
+        roles(read(tmp_path, detector(ROLES[::-1], classes=3, shapes=dict.fromkeys(ROLES, ()))))
+        == TENSOR
+    )
 
 
 def test_state_beside_the_image_is_a_video_model(tmp_path):
@@ -127,7 +135,10 @@ def test_the_last_operator_tells_one_label_from_several(activation, multi_label,
 
 
 def test_operators_that_only_repack_scores_are_looked_through(tmp_path):
-    tensors = [TensorSpec("image", [1, 2, 2, 3], UINT8), *(TensorSpec(f"t{i}", [1, 12]) for i in range(4))]
+    tensors = [
+        TensorSpec("image", [1, 2, 2, 3], UINT8),
+        *(TensorSpec(f"t{i}", [1, 12]) for i in range(4)),
+    ]
     dequantize, quantize = 6, 114
     chain = [
         OperatorSpec(LOGISTIC, [0], [1]),
@@ -155,14 +166,18 @@ def test_an_output_that_no_activation_makes_is_no_classifier(operator, tmp_path)
         ([1, -1, -1, 3], UINT8, r"uint8 \[1, -1, -1, 3\]"),
     ],
 )
-def test_an_input_that_is_no_single_rgb_image_is_refused_with_what_it_is(shape, dtype, words, tmp_path):
+def test_an_input_that_is_no_single_rgb_image_is_refused_with_what_it_is(
+    shape, dtype, words, tmp_path
+):
     tensors = [TensorSpec("image", shape, dtype), TensorSpec("scores", [1, 12])]
     with pytest.raises(ExportError, match=words):
         read(tmp_path, write(tensors, [OperatorSpec(SOFTMAX, [0], [1])], [0], [1]), LABELS)
 
 
 def test_a_model_of_two_images_or_none_is_refused(tmp_path):
-    tensors = [TensorSpec(name, [1, 8, 8, 3], UINT8) for name in ("left", "right")] + [TensorSpec("scores", [1, 12])]
+    tensors = [TensorSpec(name, [1, 8, 8, 3], UINT8) for name in ("left", "right")] + [
+        TensorSpec("scores", [1, 12])
+    ]
     for inputs in ([0, 1], []):
         with pytest.raises(ExportError, match="not one RGB image"):
             read(tmp_path, write(tensors, [OperatorSpec(SOFTMAX, [0], [2])], inputs, [2]), LABELS)
@@ -178,12 +193,18 @@ def normalised(mean, std):
     [
         (FLOAT, None, UNIT_RANGE),
         (FLOAT, ([0.0], [1.0]), Normalization((0.0,), (1.0,))),
-        (FLOAT, ([1.0, 2.0, 3.0], [4.0, 5.0, 6.0]), Normalization((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))),
+        (
+            FLOAT,
+            ([1.0, 2.0, 3.0], [4.0, 5.0, 6.0]),
+            Normalization((1.0, 2.0, 3.0), (4.0, 5.0, 6.0)),
+        ),
         (FLOAT, ([1.0, 2.0], [4.0]), UNIT_RANGE),
         (FLOAT, ([1.0], [0.0]), UNIT_RANGE),
     ],
 )
-def test_the_stated_normalisation_of_a_float_input_is_read_where_it_makes_sense(dtype, stated, expected, tmp_path):
+def test_the_stated_normalisation_of_a_float_input_is_read_where_it_makes_sense(
+    dtype, stated, expected, tmp_path
+):
     data = classifier(dtype=dtype, metadata=normalised(*stated) if stated else None)
     assert read(tmp_path, data, LABELS).input.normalization == expected
 
@@ -195,18 +216,29 @@ PIXELS = np.array([[[10, 12, 14], [16, 18, 12]], [[11, 13, 15], [17, 10, 12]]], 
     ("dtype", "activation", "stated", "fed"),
     [
         (UINT8, SOFTMAX, None, lambda x: x),
-        (UINT8, SOFTMAX, ([127.5], [127.5]), lambda x: x),  # speaks of float inputs: not applied to bytes
+        (
+            UINT8,
+            SOFTMAX,
+            ([127.5], [127.5]),
+            lambda x: x,
+        ),  # speaks of float inputs: not applied to bytes
         (INT8, SOFTMAX, None, lambda x: x),  # shifted by 128, as is its zero point
         (FLOAT, SOFTMAX, ([10.0], [2.0]), lambda x: (x - 10) / 2),
         (FLOAT, SOFTMAX, None, lambda x: (x - 127.5) / 127.5),
         (FLOAT, LOGISTIC, ([10.0], [2.0]), lambda x: (x - 10) / 2),
     ],
 )
-def test_the_pixels_reach_the_model_as_its_input_wants_them(dtype, activation, stated, fed, tmp_path):
-    data = classifier(dtype=dtype, activation=activation, metadata=normalised(*stated) if stated else None)
+def test_the_pixels_reach_the_model_as_its_input_wants_them(
+    dtype, activation, stated, fed, tmp_path
+):
+    data = classifier(
+        dtype=dtype, activation=activation, metadata=normalised(*stated) if stated else None
+    )
     read(tmp_path, data, LABELS)
     x = fed(PIXELS.reshape(-1).astype(np.float64))
     expected = np.exp(x) / np.exp(x).sum() if activation == SOFTMAX else 1 / (1 + np.exp(-x))
     answer = ask(tmp_path, encode(Image.fromarray(PIXELS), "PNG"))
-    np.testing.assert_allclose(answer.prediction.scores, expected, atol=1 / 128 if dtype != FLOAT else 1e-5)
+    np.testing.assert_allclose(
+        answer.prediction.scores, expected, atol=1 / 128 if dtype != FLOAT else 1e-5
+    )
     assert answer.prediction.labels == LABELS

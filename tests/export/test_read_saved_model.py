@@ -25,7 +25,11 @@ def read(folder, signatures, labels=None, **parts):
 
 def test_a_classification_signature_is_read(tmp_path):
     contract = read(tmp_path, {MAIN: (IMAGE, SCORES)})
-    assert (contract.format, contract.task, contract.multi_label) == (Format.SAVED_MODEL, CLASSIFICATION, False)
+    assert (contract.format, contract.task, contract.multi_label) == (
+        Format.SAVED_MODEL,
+        CLASSIFICATION,
+        False,
+    )
     assert contract.input == EncodedInput(MAIN, "image_bytes", "key")
     assert contract.labels is None
     assert contract.origins["labels"] == "the model's own output labels"
@@ -44,7 +48,11 @@ def test_a_detection_signature_is_read(tmp_path):
     ("signatures", "chosen", "key"),
     [
         ({"a": (IMAGE, SCORES), MAIN: (IMAGE, SCORES)}, MAIN, "key"),
-        ({f"{MAIN}_without_key": (WITHOUT_KEY, DETECTIONS), MAIN: (ENCODED, DETECTIONS)}, MAIN, "key"),
+        (
+            {f"{MAIN}_without_key": (WITHOUT_KEY, DETECTIONS), MAIN: (ENCODED, DETECTIONS)},
+            MAIN,
+            "key",
+        ),
         ({f"{MAIN}_without_key": (WITHOUT_KEY, DETECTIONS)}, f"{MAIN}_without_key", None),
         ({"x_without_key": (WITHOUT_KEY, DETECTIONS), "x": (ENCODED, DETECTIONS)}, "x", "key"),
         ({MAIN: ({"x": (FLOAT, [1])}, SCORES), "images": (IMAGE, SCORES)}, "images", "key"),
@@ -61,7 +69,14 @@ def test_the_signature_to_serve_is_chosen(signatures, chosen, key, tmp_path):
     [
         ([("scores", "Sigmoid", ["x"])], True),
         ([("scores", "Softmax", ["x"])], False),
-        ([("scores", "Identity", ["s:0"]), ("s", "Reshape", ["t", "shape"]), ("t", "Sigmoid", ["x"])], True),
+        (
+            [
+                ("scores", "Identity", ["s:0"]),
+                ("s", "Reshape", ["t", "shape"]),
+                ("t", "Sigmoid", ["x"]),
+            ],
+            True,
+        ),
         ([("scores", "Identity", ["scores"])], False),
         ([("scores", "PartitionedCall", ["x"])], False),
         ([], False),

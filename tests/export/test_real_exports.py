@@ -66,11 +66,16 @@ def test_a_classification_export_is_read_right(shared_exports, folder):
     assert isinstance(spec, PixelInput)
     assert (spec.name, spec.dtype, spec.width, spec.height) == ("image", "uint8", 224, 224)
     assert list(contract.outputs) == ["scores"]
-    assert (contract.outputs["scores"].quantization.scale, contract.outputs["scores"].quantization.zero_point) == (
+    assert (
+        contract.outputs["scores"].quantization.scale,
+        contract.outputs["scores"].quantization.zero_point,
+    ) == (
         STEP,
         0,
     )
-    assert contract.origins["task"] == f"its last operator, {'LOGISTIC' if multi_label else 'SOFTMAX'}"
+    assert (
+        contract.origins["task"] == f"its last operator, {'LOGISTIC' if multi_label else 'SOFTMAX'}"
+    )
     assert contract.origins["labels"] == origin
     assert contract.notes == ()
 
@@ -100,12 +105,24 @@ def test_the_digest_is_that_of_the_model_file(shared_exports, golden_run):
 @pytest.mark.parametrize(
     ("folder", "file", "reason", "remedy"),
     [
-        ("traffic-edgetpu", "traffic_model_edgetpu.tflite", r"Edge TPU \(Coral\)", 'plain "TFLite"'),
-        ("traffic-video", "traffic_model.tflite", "init_lstm_c.*AutoML Video", "AutoML Vision object detection"),
+        (
+            "traffic-edgetpu",
+            "traffic_model_edgetpu.tflite",
+            r"Edge TPU \(Coral\)",
+            'plain "TFLite"',
+        ),
+        (
+            "traffic-video",
+            "traffic_model.tflite",
+            "init_lstm_c.*AutoML Video",
+            "AutoML Vision object detection",
+        ),
         ("photos", "photos", "no model is in it", "TFLite"),
     ],
 )
-def test_an_export_that_is_not_served_is_refused_with_what_to_do(shared_exports, folder, file, reason, remedy):
+def test_an_export_that_is_not_served_is_refused_with_what_to_do(
+    shared_exports, folder, file, reason, remedy
+):
     with pytest.raises(ExportError, match=reason) as caught:
         read_export(shared_exports / folder)
     assert caught.value.file.endswith(file)
@@ -137,7 +154,9 @@ def test_the_service_answers_as_was_recorded(shared_exports, golden_run, exact):
 
 
 @pytest.mark.parametrize("model", ["flowers", "flowers-low-latency"])
-def test_a_decode_at_a_lower_scale_changes_no_label_and_hardly_a_pixel_or_score(shared_exports, model):
+def test_a_decode_at_a_lower_scale_changes_no_label_and_hardly_a_pixel_or_score(
+    shared_exports, model
+):
     """The recorded photos are too small to be scaled: these are the same at four times their size."""
     contract = read_export(shared_exports / model).contract
     enough = min_decoded_side(contract.input, contract.tuning)
@@ -146,14 +165,20 @@ def test_a_decode_at_a_lower_scale_changes_no_label_and_hardly_a_pixel_or_score(
         with Image.open(file) as photo:
             large = photo.resize((photo.width * 4, photo.height * 4), Image.Resampling.BICUBIC)
         photos.append(encode(large, "JPEG", quality=92, subsampling=2))
-    exact, scaled = (ask_all(shared_exports / model, photos, exact=exact) for exact in (True, False))
+    exact, scaled = (
+        ask_all(shared_exports / model, photos, exact=exact) for exact in (True, False)
+    )
     for one, other in zip(exact, scaled, strict=True):
         assert one.items[0].label == other.items[0].label
         moved = np.abs(one.prediction.scores - other.prediction.scores).max()
         assert moved <= SCALED_DECODE + QUANTISATION + 2 * STEP
     for photo in photos:
-        frames = (decode(photo, max_pixels=50_000_000, min_side=at_least) for at_least in (None, enough))
-        whole, reduced = (preprocess(frame, contract.input, contract.tuning)[0].astype(int) for frame in frames)
+        frames = (
+            decode(photo, max_pixels=50_000_000, min_side=at_least) for at_least in (None, enough)
+        )
+        whole, reduced = (
+            preprocess(frame, contract.input, contract.tuning)[0].astype(int) for frame in frames
+        )
         assert 0 < np.abs(whole - reduced).mean() < 1
 
 
@@ -166,7 +191,14 @@ def test_the_command_line_answers_as_was_recorded(shared_exports, repository_roo
     del by_model["traffic-video/traffic_model.tflite"]
     for model, of_model in by_model.items():
         images = [str(shared_exports / run["image"]) for run in of_model]
-        arguments = ["--model", str((shared_exports / model).parent), "--json", "--exact-decode", "--top-k", "200"]
+        arguments = [
+            "--model",
+            str((shared_exports / model).parent),
+            "--json",
+            "--exact-decode",
+            "--top-k",
+            "200",
+        ]
         done = subprocess.run(
             [sys.executable, "-m", "edge", "predict", *images, *arguments],
             cwd=repository_root,
@@ -193,7 +225,9 @@ def test_the_command_line_answers_as_was_recorded(shared_exports, repository_roo
 
 
 @pytest.mark.parametrize("fraction", [1.0, 0.875])
-def test_the_dandelion_that_stretching_spoils_comes_out_right_with_a_centre_crop(shared_exports, tmp_path, fraction):
+def test_the_dandelion_that_stretching_spoils_comes_out_right_with_a_centre_crop(
+    shared_exports, tmp_path, fraction
+):
     for file in ("model.tflite", "dict.txt", "manifest.json"):
         shutil.copy(shared_exports / "flowers-low-latency" / file, tmp_path)
     image = (shared_exports / "flowers/photos/dandelion_2817950_640.jpg").read_bytes()

@@ -79,13 +79,21 @@ def test_a_path_that_is_not_there_is_said_to_be_so(tmp_path):
         read_export(tmp_path / "gone")
 
 
-@pytest.mark.parametrize("source", ["flowers/model.tflite", "drugs-detection/drug_detection_v3.tflite"])
+@pytest.mark.parametrize(
+    "source", ["flowers/model.tflite", "drugs-detection/drug_detection_v3.tflite"]
+)
 def test_a_real_model_cut_anywhere_is_refused(shared_exports, source, tmp_path):
     """All but a cut in the zip behind the flatbuffer, which a reader of the flatbuffer cannot see."""
     whole = (shared_exports / source).read_bytes()
-    (tmp_path / "dict.txt").write_bytes((shared_exports / source).with_name("dict.txt").read_bytes())
+    (tmp_path / "dict.txt").write_bytes(
+        (shared_exports / source).with_name("dict.txt").read_bytes()
+    )
     model = tmp_path / "model.tflite"
-    cuts = [*range(0, 64, 7), *(len(whole) * part // 40 for part in range(1, 40)), len(whole) - 5000]
+    cuts = [
+        *range(0, 64, 7),
+        *(len(whole) * part // 40 for part in range(1, 40)),
+        len(whole) - 5000,
+    ]
     for cut in cuts:
         model.write_bytes(whole[:cut])
         with pytest.raises(ExportError, match=r"truncated or not a TFLite file") as caught:

@@ -43,7 +43,9 @@ def folder(tmp_path):
     return inside
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
 def test_a_zip_comes_out_as_it_went_in(archive, folder, method):
     unpack(write(archive, {"a/b.txt": CONTENT, "c": b"", "d/": b""}, method), folder)
     assert (folder / "a/b.txt").read_bytes() == CONTENT
@@ -52,7 +54,17 @@ def test_a_zip_comes_out_as_it_went_in(archive, folder, method):
 
 @pytest.mark.parametrize(
     "name",
-    ["../out", "a/../../out", "/etc/out", "..", "C:/out", "c:out", "..\\out", "a\\b", "\\\\host\\share\\out"],
+    [
+        "../out",
+        "a/../../out",
+        "/etc/out",
+        "..",
+        "C:/out",
+        "c:out",
+        "..\\out",
+        "a\\b",
+        "\\\\host\\share\\out",
+    ],
 )
 def test_a_path_that_leaves_the_folder_is_refused_before_anything_is_written(archive, folder, name):
     write(archive, {"good": b"x", name: b"x"})
@@ -82,7 +94,9 @@ def test_as_many_bytes_as_the_limit_are_taken(archive, folder):
     assert (folder / "b").stat().st_size == 500
 
 
-def test_a_directory_that_lies_about_the_size_is_refused_by_the_bytes_that_come_out(archive, folder):
+def test_a_directory_that_lies_about_the_size_is_refused_by_the_bytes_that_come_out(
+    archive, folder
+):
     write(archive, {"a": bytes(5_000_000)})
     data = archive.read_bytes().replace(struct.pack("<I", 5_000_000), struct.pack("<I", 1000))
     archive.write_bytes(data)
@@ -131,7 +145,10 @@ def _packed(method):
     return stream.getvalue()
 
 
-PACKED = [_packed(method) for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)]
+PACKED = [
+    _packed(method)
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+]
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))

@@ -7,7 +7,9 @@ import pytest
 
 @pytest.fixture(scope="session")
 def vertex():
-    from edge.testing.vertex import FakeVertex  # Google's library: most of the room's tests do without it
+    from edge.testing.vertex import (
+        FakeVertex,
+    )  # Google's library: most of the room's tests do without it
 
     with FakeVertex() as fake:
         yield fake

@@ -12,7 +12,12 @@ SPENT, LIMITED = BlockedBy.BUDGET_SPENT, BlockedBy.RATE_LIMITED
 
 def test_calls_of_a_day_are_capped_and_a_new_day_begins_24_hours_after_the_first():
     budget = Budget(Limits(calls_per_day=2))
-    assert [budget.take(now) for now in (100, 200, 300, 100 + DAY_S - 1)] == [None, None, SPENT, SPENT]
+    assert [budget.take(now) for now in (100, 200, 300, 100 + DAY_S - 1)] == [
+        None,
+        None,
+        SPENT,
+        SPENT,
+    ]
     assert budget.take(100 + DAY_S) is None
 
 
@@ -23,7 +28,9 @@ def test_the_month_caps_what_the_days_would_allow():
     assert budget.take(MONTH_S) is None
 
 
-@pytest.mark.parametrize("limits", [Limits(price=0.4, cost_per_day=1.0), Limits(price=0.4, cost_per_month=1.0)])
+@pytest.mark.parametrize(
+    "limits", [Limits(price=0.4, cost_per_day=1.0), Limits(price=0.4, cost_per_month=1.0)]
+)
 def test_money_is_capped_before_it_is_spent(limits):
     budget = Budget(limits)
     assert [budget.take(0) for _ in range(3)] == [None, None, SPENT]
@@ -72,7 +79,15 @@ def test_a_burst_is_two_seconds_worth_and_never_more_however_long_nobody_asked()
 def test_a_slow_rate_allows_one_call_at_least_and_the_next_when_its_time_has_come():
     budget = Budget(Limits(per_second=0.1))
     times = (0, 5, 9.9, 10, 15, 19.9, 20)
-    assert [budget.take(now) for now in times] == [None, LIMITED, LIMITED, None, LIMITED, LIMITED, None]
+    assert [budget.take(now) for now in times] == [
+        None,
+        LIMITED,
+        LIMITED,
+        None,
+        LIMITED,
+        LIMITED,
+        None,
+    ]
 
 
 def test_a_rate_holds_on_average_whenever_it_is_asked():
@@ -83,7 +98,12 @@ def test_a_rate_holds_on_average_whenever_it_is_asked():
 
 def test_a_spent_budget_costs_no_place_in_the_rate():
     budget = Budget(Limits(calls_per_day=1, per_second=0.5))
-    assert [budget.take(0), budget.take(1), budget.take(2), budget.take(DAY_S)] == [None, SPENT, SPENT, None]
+    assert [budget.take(0), budget.take(1), budget.take(2), budget.take(DAY_S)] == [
+        None,
+        SPENT,
+        SPENT,
+        None,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +123,9 @@ def test_each_cap_is_renewed_when_its_own_time_is_over_again_and_again(limits, l
         assert budget.blocked_by(now) is SPENT
         assert budget.blocked_by(now + length - 0.1) is SPENT
         now += length
-        assert budget.spent_at(now) == Spent(Window(now), budget.spent.month if length == DAY_S else Window(now))
+        assert budget.spent_at(now) == Spent(
+            Window(now), budget.spent.month if length == DAY_S else Window(now)
+        )
 
 
 def test_days_and_months_are_counted_beside_each_other():
@@ -128,7 +150,9 @@ def test_a_restart_goes_on_with_what_was_spent():
     assert [again.take(1), again.take(2)] == [None, SPENT]
 
 
-@pytest.mark.parametrize("name", ["calls_per_day", "calls_per_month", "cost_per_day", "cost_per_month"])
+@pytest.mark.parametrize(
+    "name", ["calls_per_day", "calls_per_month", "cost_per_day", "cost_per_month"]
+)
 def test_each_cap_must_be_remembered_also_one_of_nothing(name):
     assert Limits(**{name: 0}).capped
     assert Budget(Limits(price=0.01, **{name: 0})).take(0) is SPENT

@@ -70,7 +70,9 @@ def test_a_reader_never_sees_half_a_file_and_nothing_else_is_left(tmp_path):
     ledger.save(lambda: spent(1))
     with (tmp_path / "budget.json").open() as old:
         ledger.save(lambda: spent(2))
-        assert json.load(old)["spent"]["day"]["calls"] == 1  # the old file is whole, the new one another
+        assert (
+            json.load(old)["spent"]["day"]["calls"] == 1
+        )  # the old file is whole, the new one another
     assert [file.name for file in tmp_path.iterdir()] == ["budget.json"]
 
 
@@ -84,7 +86,11 @@ def test_each_save_is_on_the_disk_when_it_returns(tmp_path, monkeypatch):
     calls, fsync, replace = [], os.fsync, os.replace
 
     def sync(file):
-        calls.append("folder" if stat.S_ISDIR(os.fstat(file).st_mode) else f"file of {os.fstat(file).st_size}")
+        calls.append(
+            "folder"
+            if stat.S_ISDIR(os.fstat(file).st_mode)
+            else f"file of {os.fstat(file).st_size}"
+        )
         fsync(file)
 
     def put(old, new):
@@ -118,7 +124,10 @@ def test_a_write_that_fails_is_told_once_in_the_log_and_again_after_it_was_well(
         assert ledger.fault is None
         (in_its_way / "budget.json").unlink()
         in_its_way.rmdir()
-    assert len([record for record in caplog.records if "cannot be written" in record.getMessage()]) == 2
+    assert (
+        len([record for record in caplog.records if "cannot be written" in record.getMessage()])
+        == 2
+    )
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", "null", '{"steady": "x"}', "\0" * 9])

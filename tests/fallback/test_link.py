@@ -78,7 +78,12 @@ def test_the_error_that_ended_work_beside_the_link_is_in_the_log(caplog):
 
     with linked(Cloud()) as link:
         link.run(fails())
-        wait(lambda: any(record.exc_info and record.exc_info[0] is ZeroDivisionError for record in caplog.records))
+        wait(
+            lambda: any(
+                record.exc_info and record.exc_info[0] is ZeroDivisionError
+                for record in caplog.records
+            )
+        )
 
 
 def test_work_beside_the_link_is_not_collected_while_nobody_else_holds_it():
@@ -155,7 +160,10 @@ def test_so_many_failures_of_a_kind_leave_the_cloud_alone(error, calls):
 
 def test_a_call_with_less_time_than_answers_take_does_not_take_the_cloud_from_others():
     cloud = Cloud()
-    cloud.told = [CloudResponse(ANSWER.prediction, (), "far", 200.0), *[CloudUnreachable("late", costly=True)] * 2]
+    cloud.told = [
+        CloudResponse(ANSWER.prediction, (), "far", 200.0),
+        *[CloudUnreachable("late", costly=True)] * 2,
+    ]
     with linked(cloud) as link:
         ask(link)
         ask(link, 0.1)
@@ -197,8 +205,12 @@ def test_a_fault_and_a_refusal_are_told_until_the_cloud_answers_again():
 
 def test_the_status_tells_what_is_counted_each_under_its_own_name(tmp_path):
     cloud, clock = Cloud(), HandClock()
-    limits = Limits(0.5, calls_per_day=10, calls_per_month=20, cost_per_day=30.0, cost_per_month=40.0)
-    with linked(cloud, clock, limits=limits, ledger=Ledger(tmp_path / "budget.json", clock.reading)) as link:
+    limits = Limits(
+        0.5, calls_per_day=10, calls_per_month=20, cost_per_day=30.0, cost_per_month=40.0
+    )
+    with linked(
+        cloud, clock, limits=limits, ledger=Ledger(tmp_path / "budget.json", clock.reading)
+    ) as link:
         ask(link)
         clock.goes(DAY_S)
         ask(link)
@@ -230,7 +242,9 @@ def test_what_the_disk_takes_of_a_calls_time_is_not_given_to_the_cloud(tmp_path)
             clock.goes(0.25)
             super().save(spent)
 
-    with linked(cloud, clock, limits=Limits(calls_per_day=9), ledger=SlowDisk(tmp_path / "budget.json")) as link:
+    with linked(
+        cloud, clock, limits=Limits(calls_per_day=9), ledger=SlowDisk(tmp_path / "budget.json")
+    ) as link:
         assert ask(link, 1.0) is ANSWER
     ((_, seconds),) = cloud.calls
     assert seconds == pytest.approx(0.75)
@@ -273,7 +287,9 @@ def test_a_budget_that_cannot_be_written_still_ends_the_spending(tmp_path):
 def test_a_budget_that_cannot_be_read_lets_nothing_be_spent(tmp_path):
     (tmp_path / "budget.json").write_text("{}")
     cloud = Cloud()
-    with linked(cloud, limits=Limits(calls_per_day=2), ledger=Ledger(tmp_path / "budget.json")) as link:
+    with linked(
+        cloud, limits=Limits(calls_per_day=2), ledger=Ledger(tmp_path / "budget.json")
+    ) as link:
         assert link.blocked_by is BlockedBy.BUDGET_SPENT
         assert isinstance(ask(link), CloudUnreachable)
     assert cloud.calls == []
@@ -332,13 +348,17 @@ def test_the_budgets_file_is_not_written_at_every_look(tmp_path):
             saved.append(clock.now)
             super().save(spent)
 
-    with linked(Cloud(), clock, limits=Limits(calls_per_day=0), ledger=Counting(tmp_path / "budget.json")):
+    with linked(
+        Cloud(), clock, limits=Limits(calls_per_day=0), ledger=Counting(tmp_path / "budget.json")
+    ):
         clock.is_looked_at(15)
         assert len(saved) == 1
 
 
 def test_without_a_cap_nothing_is_written(tmp_path):
-    with linked(Cloud(), limits=Limits(price=1.0, per_second=9), ledger=Ledger(tmp_path / "budget.json")) as link:
+    with linked(
+        Cloud(), limits=Limits(price=1.0, per_second=9), ledger=Ledger(tmp_path / "budget.json")
+    ) as link:
         ask(link)
     assert list(tmp_path.iterdir()) == []
 
@@ -354,5 +374,7 @@ def test_the_log_says_once_that_the_cloud_is_left_alone_and_that_it_answers_agai
         cloud.usual = ANSWER
         ask(link)
     words = [record.getMessage() for record in caplog.records]
-    assert [word for word in words if "left alone" in word] == ["the online model is left alone for a while: gone"]
+    assert [word for word in words if "left alone" in word] == [
+        "the online model is left alone for a while: gone"
+    ]
     assert words.count("the online model answers again") == 1

@@ -7,7 +7,18 @@ import threading
 import time
 
 import pytest
-from builders.cloud import ANSWER, ASKED, BACKOFF_S, Cloud, HandClock, ask, hangs, linked, make_link, tried
+from builders.cloud import (
+    ANSWER,
+    ASKED,
+    BACKOFF_S,
+    Cloud,
+    HandClock,
+    ask,
+    hangs,
+    linked,
+    make_link,
+    tried,
+)
 from builders.waiting import wait
 
 from edge.errors import CloudMisconfigured, CloudUnreachable
@@ -152,7 +163,9 @@ def test_a_budget_that_fails_in_an_unexpected_way_ends_no_link_either(tmp_path, 
             super().save(spent)
 
     started = time.monotonic()
-    with linked(Cloud(), limits=Limits(calls_per_day=9), ledger=Broken(tmp_path / "budget.json")) as link:
+    with linked(
+        Cloud(), limits=Limits(calls_per_day=9), ledger=Broken(tmp_path / "budget.json")
+    ) as link:
         assert isinstance(ask(link), CloudUnreachable)
         assert ask(link) is ANSWER
     assert 1.0 < time.monotonic() - started < 20  # it takes a breath, so that no log is filled
@@ -204,7 +217,9 @@ def test_stopping_waits_a_little_and_no_longer_for_a_connection_that_does_not_cl
 def test_what_is_spent_while_it_stops_is_written(tmp_path):
     file = tmp_path / "budget.json"
     clock = HandClock()
-    with linked(Cloud(), clock, limits=Limits(calls_per_day=9), ledger=Ledger(file, clock.reading)) as link:
+    with linked(
+        Cloud(), clock, limits=Limits(calls_per_day=9), ledger=Ledger(file, clock.reading)
+    ) as link:
         ask(link)
         link.budget.take(0)
     assert Ledger(file).spent.day.calls == 2

@@ -67,7 +67,9 @@ def end(link, cloud, outcome):
 def test_after_many_calls_that_end_so_the_link_is_as_before(name, tmp_path):
     cloud, clock = Cloud(), HandClock()
     ledger = Ledger(tmp_path / "budget.json", clock.reading)
-    with linked(cloud, clock, limits=Limits(calls_per_day=999), ledger=ledger, max_calls=MOST) as link:
+    with linked(
+        cloud, clock, limits=Limits(calls_per_day=999), ledger=ledger, max_calls=MOST
+    ) as link:
         before = tasks(link), threads()
         for _ in range(MOST + 1):
             while link.state is not LinkState.UP:

@@ -83,21 +83,45 @@ SURE, UNSURE = classes(daisy=0.9, tulip=0.05), classes(daisy=0.4, tulip=0.05)
         ("on_error", None, None, Reason.EDGE_FAILED, None),
         ("low_confidence", None, Reason.LOW_SCORE, None, None),
         ("overload", None, None, None, Reason.EDGE_OVERLOADED),
-        ("prefer_cloud", Reason.PREFERRED, Reason.LOW_SCORE, Reason.EDGE_FAILED, Reason.EDGE_OVERLOADED),
+        (
+            "prefer_cloud",
+            Reason.PREFERRED,
+            Reason.LOW_SCORE,
+            Reason.EDGE_FAILED,
+            Reason.EDGE_OVERLOADED,
+        ),
         ("shadow", Reason.SHADOWED, Reason.SHADOWED, None, None),
-        ("on_error, overload,low_confidence", None, Reason.LOW_SCORE, Reason.EDGE_FAILED, Reason.EDGE_OVERLOADED),
+        (
+            "on_error, overload,low_confidence",
+            None,
+            Reason.LOW_SCORE,
+            Reason.EDGE_FAILED,
+            Reason.EDGE_OVERLOADED,
+        ),
     ],
 )
-def test_each_mode_wants_the_cloud_for_its_own_reasons(modes, on_sure, on_unsure, on_failure, on_overload):
+def test_each_mode_wants_the_cloud_for_its_own_reasons(
+    modes, on_sure, on_unsure, on_failure, on_overload
+):
     rules = Rules(parse_modes(modes))
     seen = [escalation_reason(one, SHOW_ALL, rules) for one in (SURE, UNSURE)]
-    failed = [escalation_reason_after(error, rules) for error in (errors.InferenceFailed("x"), errors.Overloaded("x"))]
+    failed = [
+        escalation_reason_after(error, rules)
+        for error in (errors.InferenceFailed("x"), errors.Overloaded("x"))
+    ]
     assert [*seen, *failed] == [on_sure, on_unsure, on_failure, on_overload]
 
 
 @pytest.mark.parametrize("mode", set(Mode))
 @pytest.mark.parametrize(
-    "kind", [errors.BadRequest, errors.CorruptImage, errors.UnsupportedImage, errors.ModelNotFound, errors.ShuttingDown]
+    "kind",
+    [
+        errors.BadRequest,
+        errors.CorruptImage,
+        errors.UnsupportedImage,
+        errors.ModelNotFound,
+        errors.ShuttingDown,
+    ],
 )
 def test_no_mode_asks_the_cloud_about_a_request_that_is_wrong(mode, kind):
     assert escalation_reason_after(kind("x"), Rules(parse_modes(mode))) is None
@@ -140,14 +164,25 @@ FINE = CloudAvailability(UP, None, 1.0, outbox=True)
             True,
             Decision(Action.PROBE, Reason.PREFERRED, BlockedBy.LINK_DOWN),
         ),
-        (Reason.SHADOWED, CloudAvailability(TRIAL, None, 1, outbox=True), True, Decision(Action.SHADOW, Reason.SHADOWED)),
+        (
+            Reason.SHADOWED,
+            CloudAvailability(TRIAL, None, 1, outbox=True),
+            True,
+            Decision(Action.SHADOW, Reason.SHADOWED),
+        ),
         *[
             (reason, means, True, Decision(action, reason, blocked_by, keep=action is Action.DEFER))
             for means, blocked_by in [
                 (CloudAvailability(DOWN, None, 1, outbox=True), BlockedBy.LINK_DOWN),
                 (CloudAvailability(ABSENT, None, 1, outbox=True), BlockedBy.NO_ENDPOINT),
-                (CloudAvailability(UP, BlockedBy.BUDGET_SPENT, 1, outbox=True), BlockedBy.BUDGET_SPENT),
-                (CloudAvailability(UP, BlockedBy.RATE_LIMITED, 1, outbox=True), BlockedBy.RATE_LIMITED),
+                (
+                    CloudAvailability(UP, BlockedBy.BUDGET_SPENT, 1, outbox=True),
+                    BlockedBy.BUDGET_SPENT,
+                ),
+                (
+                    CloudAvailability(UP, BlockedBy.RATE_LIMITED, 1, outbox=True),
+                    BlockedBy.RATE_LIMITED,
+                ),
                 (CloudAvailability(UP, None, 0.001, outbox=True), BlockedBy.NO_TIME),
                 (CloudAvailability(UP, None, -3, outbox=True), BlockedBy.NO_TIME),
             ]
@@ -174,11 +209,17 @@ def test_a_decision_follows_from_the_reason_and_the_means(reason, means, answere
 def test_a_call_that_failed_leaves_the_frame_to_the_outbox_or_the_edge():
     kept = after_failure(Reason.LOW_SCORE, BlockedBy.TIMED_OUT, outbox=True)
     assert kept == Decision(Action.DEFER, Reason.LOW_SCORE, BlockedBy.TIMED_OUT, keep=True)
-    assert after_failure(Reason.LOW_SCORE, BlockedBy.TIMED_OUT, outbox=False).action is Action.ACCEPT
-    assert after_failure(Reason.PREFERRED, BlockedBy.CLOUD_FAILED, outbox=True).action is Action.ACCEPT
+    assert (
+        after_failure(Reason.LOW_SCORE, BlockedBy.TIMED_OUT, outbox=False).action is Action.ACCEPT
+    )
+    assert (
+        after_failure(Reason.PREFERRED, BlockedBy.CLOUD_FAILED, outbox=True).action is Action.ACCEPT
+    )
 
 
-@pytest.mark.parametrize("text", ["", "sometimes", "off,on_error", "shadow,low_confidence", "prefer_cloud,overload"])
+@pytest.mark.parametrize(
+    "text", ["", "sometimes", "off,on_error", "shadow,low_confidence", "prefer_cloud,overload"]
+)
 def test_modes_that_make_no_sense_are_refused(text):
     with pytest.raises(ValueError, match=r"not a mode|cannot be combined"):
         parse_modes(text)
@@ -186,6 +227,8 @@ def test_modes_that_make_no_sense_are_refused(text):
 
 def test_a_models_own_file_goes_before_the_services_settings():
     rules = LOW.with_overrides(RuleOverrides(modes=parse_modes("on_error"), threshold=0.8))
-    assert rules == Rules(frozenset({Mode.ON_ERROR}), threshold=0.8, margin=0.1, bands={"rose": (0.4, 0.9)})
+    assert rules == Rules(
+        frozenset({Mode.ON_ERROR}), threshold=0.8, margin=0.1, bands={"rose": (0.4, 0.9)}
+    )
     assert LOW.with_overrides(RuleOverrides()) == LOW
     assert LOW.with_overrides(RuleOverrides(modes=parse_modes("off"))).modes == frozenset()

@@ -45,7 +45,9 @@ def kinds(parent=errors.EdgeError):
         yield from kinds(kind)
 
 
-KINDS = sorted({kind for kind in kinds() if kind.__module__ == errors.__name__}, key=lambda kind: kind.__name__)
+KINDS = sorted(
+    {kind for kind in kinds() if kind.__module__ == errors.__name__}, key=lambda kind: kind.__name__
+)
 
 
 def made(kind):
@@ -70,13 +72,18 @@ def classes(best):
 def boxes(*scores):
     count = len(scores)
     rows = np.zeros((count, 4), np.float32)
-    return Detections(rows, np.zeros(count, np.intp), np.array(scores, np.float32), ("a",) * count, 9)
+    return Detections(
+        rows, np.zeros(count, np.intp), np.array(scores, np.float32), ("a",) * count, 9
+    )
 
 
 ANSWERS = {
     "sure class": (classes(0.9), None),
     "unsure class": (classes(0.4), Reason.LOW_SCORE),
-    "narrow class": (Classification(("a", "b"), np.array([0.6, 0.55], np.float32), False), Reason.NARROW_MARGIN),
+    "narrow class": (
+        Classification(("a", "b"), np.array([0.6, 0.55], np.float32), False),
+        Reason.NARROW_MARGIN,
+    ),
     "sure box": (boxes(0.9, 0.8), None),
     "unsure box": (boxes(0.9, 0.4), Reason.LOW_SCORE),
     "no box": (boxes(), Reason.NOTHING_FOUND),
@@ -128,8 +135,12 @@ def hindered(link, blocked_by, seconds):
 @pytest.mark.parametrize("reason", list(Reason))
 @pytest.mark.parametrize("link", list(LinkState))
 def test_every_hindrance_is_told_and_without_one_the_cloud_is_asked(link, reason, answered, outbox):
-    for blocked_by, seconds in itertools.product([None, *BlockedBy], [5.0, 0.02, 0.0199, 0.0, -1.0]):
-        decision = decide(reason, CloudAvailability(link, blocked_by, seconds, outbox), answered=answered)
+    for blocked_by, seconds in itertools.product(
+        [None, *BlockedBy], [5.0, 0.02, 0.0199, 0.0, -1.0]
+    ):
+        decision = decide(
+            reason, CloudAvailability(link, blocked_by, seconds, outbox), answered=answered
+        )
         stands_against = hindered(link, blocked_by, seconds)
         if stands_against is not None:
             assert decision == stands(reason, stands_against, outbox)
@@ -145,10 +156,14 @@ def test_every_hindrance_is_told_and_without_one_the_cloud_is_asked(link, reason
 @pytest.mark.parametrize("reason", list(Reason))
 def test_after_every_failure_of_the_cloud_the_frame_is_kept_or_the_edges_answer_stands(reason):
     for blocked_by, outbox in itertools.product(BlockedBy, [True, False]):
-        assert after_failure(reason, blocked_by, outbox=outbox) == stands(reason, blocked_by, outbox)
+        assert after_failure(reason, blocked_by, outbox=outbox) == stands(
+            reason, blocked_by, outbox
+        )
 
 
 def test_without_a_reason_nothing_is_done_whatever_the_means():
     for link, blocked_by, outbox in itertools.product(LinkState, [None, *BlockedBy], [True, False]):
         for answered in (True, False):
-            assert decide(None, CloudAvailability(link, blocked_by, 1.0, outbox), answered=answered) == Decision(Action.ACCEPT)
+            assert decide(
+                None, CloudAvailability(link, blocked_by, 1.0, outbox), answered=answered
+            ) == Decision(Action.ACCEPT)

@@ -52,7 +52,10 @@ def test_a_classification_is_read_in_the_edges_order(value):
             "detection_classes": [2.0, 1.0],
             "detection_classes_as_text": ["daisy", ""],
         },
-        {"task": "detection", "predictions": [{"label": "daisy", "index": 1, "score": 0.75, "box": BOX}]},
+        {
+            "task": "detection",
+            "predictions": [{"label": "daisy", "index": 1, "score": 0.75, "box": BOX}],
+        },
     ],
     ids=["automl", "tf_serving", "edge"],
 )
@@ -85,7 +88,10 @@ def test_nothing_found_is_an_answer():
     ("value", "task"),
     [
         ({"displayNames": [], "confidences": []}, CLASSIFICATION),
-        ({"displayNames": ["rose"], "confidences": [0.5], "bboxes": [[0, 1, 0, 1]]}, CLASSIFICATION),
+        (
+            {"displayNames": ["rose"], "confidences": [0.5], "bboxes": [[0, 1, 0, 1]]},
+            CLASSIFICATION,
+        ),
         ({"displayNames": ["rose"], "confidences": [0.5]}, DETECTION),
         ({"displayNames": ["rose"], "confidences": [0.5], "bboxes": [["NaN", 1, 0, 1]]}, DETECTION),
         ({"displayNames": ["rose"], "confidences": [0.5], "bboxes": [[0, 1, 0]]}, DETECTION),
@@ -98,7 +104,9 @@ def test_an_answer_that_does_not_fit_the_task_is_nonsense(value, task):
 
 
 def test_of_a_class_named_twice_the_better_score_counts():
-    prediction, _ = read({"displayNames": ["rose", "daisy", "rose"], "confidences": [0.5, 0.25, 0.125]})
+    prediction, _ = read(
+        {"displayNames": ["rose", "daisy", "rose"], "confidences": [0.5, 0.25, 0.125]}
+    )
     assert prediction.scores.tolist() == [0.5, 0.25]
 
 
@@ -114,7 +122,8 @@ def test_a_score_that_is_no_number_or_not_within_0_and_1_is_nonsense(score):
 
 
 @pytest.mark.parametrize(
-    "boxes", [[[0.1, 0.2], [0.3, 0.4]], [[0.1] * 8] * 2, [[0.1] * 4, [0.1] * 3], [[], []], [0.1, 0.2]]
+    "boxes",
+    [[[0.1, 0.2], [0.3, 0.4]], [[0.1] * 8] * 2, [[0.1] * 4, [0.1] * 3], [[], []], [0.1, 0.2]],
 )
 def test_boxes_that_have_not_four_corners_are_nonsense(boxes):
     value = {"displayNames": ["rose", "daisy"], "confidences": [0.5, 0.5], "bboxes": boxes}
@@ -123,18 +132,32 @@ def test_boxes_that_have_not_four_corners_are_nonsense(boxes):
 
 
 def test_where_the_edge_has_no_list_of_labels_none_is_called_unknown():
-    value = {"displayNames": ["car", "bus"], "confidences": [0.9, 0.8], "bboxes": [[0, 1, 0, 1]] * 2}
+    value = {
+        "displayNames": ["car", "bus"],
+        "confidences": [0.9, 0.8],
+        "bboxes": [[0, 1, 0, 1]] * 2,
+    }
     prediction, unknown = read_response(value, DETECTION, (), {})
-    assert (prediction.labels, prediction.classes.tolist(), unknown) == (("car", "bus"), [-1, -1], ())
+    assert (prediction.labels, prediction.classes.tolist(), unknown) == (
+        ("car", "bus"),
+        [-1, -1],
+        (),
+    )
 
 
 def test_a_detector_of_tensorflow_that_names_no_class_is_told_by_numbers_from_nothing():
-    value = {"detection_boxes": [[0, 0, 1, 1]] * 2, "detection_scores": [0.9, 0.5], "detection_classes": [1.0, 3.0]}
+    value = {
+        "detection_boxes": [[0, 0, 1, 1]] * 2,
+        "detection_scores": [0.9, 0.5],
+        "detection_classes": [1.0, 3.0],
+    }
     prediction, unknown = read(value, DETECTION)
     assert prediction.labels == unknown == ("class 0", "class 2")
 
 
-@pytest.mark.parametrize(("scores", "multi_label"), [([0.9, 0.8], True), ([0.75, 0.25], False), ([0.5, 0.5005], False)])
+@pytest.mark.parametrize(
+    ("scores", "multi_label"), [([0.9, 0.8], True), ([0.75, 0.25], False), ([0.5, 0.5005], False)]
+)
 def test_scores_that_add_up_to_more_than_one_are_of_several_classes(scores, multi_label):
     prediction, _ = read({"labels": ["rose", "daisy"], "scores": scores})
     assert prediction.multi_label is multi_label

@@ -58,7 +58,10 @@ def test_a_comparison_tells_what_both_sides_said_and_when():
         "model": "flowers",
         "camera": "camera 0",
         "agreed": False,
-        "edge": {"predictions": [{"label": "rose", "index": 0, "score": 0.75}], "latency_ms": 12.346},
+        "edge": {
+            "predictions": [{"label": "rose", "index": 0, "score": 0.75}],
+            "latency_ms": 12.346,
+        },
         "cloud": {
             "predictions": [{"label": "daisy", "index": 1, "score": 0.5}],
             "latency_ms": 250.0,

@@ -22,7 +22,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from PIL import Image
 
-from edge.errors import CloudError, CloudMisconfigured, CloudNonsense, CloudNotAsked, CloudRefused, CloudUnreachable
+from edge.errors import (
+    CloudError,
+    CloudMisconfigured,
+    CloudNonsense,
+    CloudNotAsked,
+    CloudRefused,
+    CloudUnreachable,
+)
 from edge.fallback.cloud import CloudRequest
 from edge.fallback.vertex import MAX_REQUEST_BYTES, VertexClient, VertexOptions
 from edge.model.tasks.classification import CLASSIFICATION
@@ -45,7 +52,9 @@ JPEG = picture()
 
 
 def question(task=CLASSIFICATION, image=JPEG, **how) -> CloudRequest:
-    return CloudRequest(image, task, LABELS, how.pop("renamed", {}), how.pop("model", "flowers"), **how)
+    return CloudRequest(
+        image, task, LABELS, how.pop("renamed", {}), how.pop("model", "flowers"), **how
+    )
 
 
 @asynccontextmanager
@@ -84,7 +93,9 @@ def ask(vertex, asked=None, seconds=5.0, may_retry=always, **how):
 
 @pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
 def test_a_classification_comes_back_in_the_edges_labels(vertex, rest):
-    vertex.behave({"ids": ["7", "8"], "displayNames": ["daisy", "Rose!"], "confidences": [0.75, 0.125]})
+    vertex.behave(
+        {"ids": ["7", "8"], "displayNames": ["daisy", "Rose!"], "confidences": [0.75, 0.125]}
+    )
     answer = ask(vertex, question(renamed={"Rose!": "rose"}), rest=rest)
     assert answer.prediction.labels == LABELS
     assert answer.prediction.scores.tolist() == [0.125, 0.75]
@@ -287,8 +298,16 @@ class Between(BaseHTTPRequestHandler):
     ("status", "body", "kind"),
     [
         *[(status, b"", CloudUnreachable) for status in (407, 408, 418, 511)],
-        (400, b'{"error": {"code": 400, "message": "m", "status": "INVALID_ARGUMENT"}}', CloudRefused),
-        (400, b'{"error": {"code": 400, "message": "m", "status": "FAILED_PRECONDITION"}}', CloudMisconfigured),
+        (
+            400,
+            b'{"error": {"code": 400, "message": "m", "status": "INVALID_ARGUMENT"}}',
+            CloudRefused,
+        ),
+        (
+            400,
+            b'{"error": {"code": 400, "message": "m", "status": "FAILED_PRECONDITION"}}',
+            CloudMisconfigured,
+        ),
         (400, b"<html>", CloudRefused),
         (403, b'{"error": "text"}', CloudNonsense),
         (503, b'{"error": "text"}', CloudNonsense),
@@ -296,10 +315,14 @@ class Between(BaseHTTPRequestHandler):
         (200, b'{"predictions": 3}', CloudNonsense),
     ],
 )
-def test_what_stands_between_is_told_from_what_is_the_frames_fault(vertex, status, body, kind, caplog):
+def test_what_stands_between_is_told_from_what_is_the_frames_fault(
+    vertex, status, body, kind, caplog
+):
     with HTTPServer(("127.0.0.1", 0), Between) as server:
         server.status, server.body = status, body
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
         with pytest.raises(CloudError) as caught:
             ask(vertex, rest=True, address=f"http://127.0.0.1:{server.server_port}")
         server.shutdown()
@@ -313,7 +336,11 @@ class Elsewhere(BaseHTTPRequestHandler):
     def do_POST(self):
         self.server.asked.append(self.command)
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        body = b"" if self.server.location else b'{"predictions": [{"displayNames": ["rose"], "confidences": [1]}]}'
+        body = (
+            b""
+            if self.server.location
+            else b'{"predictions": [{"displayNames": ["rose"], "confidences": [1]}]}'
+        )
         self.send_response(self.server.status if self.server.location else 200)
         if self.server.location:
             self.send_header("Location", self.server.location)
@@ -344,13 +371,18 @@ def elsewhere(status=0, location=None):
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed_and_no_frame_goes_where_the_owner_did_not_say(vertex, status):
-    with elsewhere() as there, elsewhere(status, f"http://127.0.0.1:{there.server_port}/login") as here:
+    with (
+        elsewhere() as there,
+        elsewhere(status, f"http://127.0.0.1:{there.server_port}/login") as here,
+    ):
         address = f"http://127.0.0.1:{here.server_port}"
         with pytest.raises(CloudError):
             ask(vertex, rest=True, address=address)
         assert here.asked == ["POST"]
         assert there.asked == []
-        assert ask(vertex, rest=True, address=f"http://127.0.0.1:{there.server_port}").prediction  # it would answer
+        assert ask(
+            vertex, rest=True, address=f"http://127.0.0.1:{there.server_port}"
+        ).prediction  # it would answer
 
 
 def test_a_picture_with_a_long_comment_is_sent_without_it(vertex):
@@ -377,7 +409,9 @@ def test_a_probe_of_what_speaks_another_protocol_tells_that_nobody_is_there(vert
         threading.Thread(target=speak, daemon=True).start()
 
         async def run():
-            async with client(vertex, rest=rest, address=f"http://127.0.0.1:{listener.getsockname()[1]}") as one:
+            async with client(
+                vertex, rest=rest, address=f"http://127.0.0.1:{listener.getsockname()[1]}"
+            ) as one:
                 await one.probe(0.5)
 
         with pytest.raises(CloudUnreachable):
@@ -480,14 +514,20 @@ except CloudMisconfigured:
     print("misconfigured", addresses)
 """
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "misconfigured []\n"
 
 
 @pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
 def test_a_service_accounts_file_is_read_and_nobody_at_a_tls_address_is_told(tmp_path, rest):
     key = rsa.generate_private_key(65_537, 2048)
-    words = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    words = (
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
     account = {
         "type": "service_account",
         "project_id": "p",

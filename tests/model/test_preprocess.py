@@ -43,17 +43,26 @@ PER_CHANNEL = Normalization((1.0, 2.0, 3.0), (2.0, 4.0, 8.0))
 
 
 @pytest.mark.parametrize("layout", Layout)
-@pytest.mark.parametrize(("order", "pixels"), [(ChannelOrder.RGB, PIXELS), (ChannelOrder.BGR, BLUE_FIRST)])
+@pytest.mark.parametrize(
+    ("order", "pixels"), [(ChannelOrder.RGB, PIXELS), (ChannelOrder.BGR, BLUE_FIRST)]
+)
 @pytest.mark.parametrize(
     ("dtype", "stored"),
     [
         ("uint8", lambda x: x),
         ("int8", lambda x: x.astype(int) - 128),
-        ("float32", lambda x: (x - [1, 2, 3]) / [2, 4, 8]),  # mean and std are in the input's channel order
+        (
+            "float32",
+            lambda x: (x - [1, 2, 3]) / [2, 4, 8],
+        ),  # mean and std are in the input's channel order
     ],
 )
-def test_channels_and_axes_come_in_the_order_that_the_input_takes(dtype, stored, order, pixels, layout):
-    to = spec(dtype, width=2, height=1, normalization=PER_CHANNEL, channel_order=order, layout=layout)
+def test_channels_and_axes_come_in_the_order_that_the_input_takes(
+    dtype, stored, order, pixels, layout
+):
+    to = spec(
+        dtype, width=2, height=1, normalization=PER_CHANNEL, channel_order=order, layout=layout
+    )
     tensor = to_tensor(PIXELS, to)
     expected = stored(pixels)
     if layout is Layout.NCHW:
@@ -89,7 +98,9 @@ def test_a_frame_is_preprocessed_in_the_order_that_the_input_takes():
         (Tuning(kernel=Kernel.TENSORFLOW_V1), None),
     ],
 )
-def test_a_decode_keeps_twice_the_input_of_what_the_model_sees_or_all_where_the_kernel_aliases(tuning, enough):
+def test_a_decode_keeps_twice_the_input_of_what_the_model_sees_or_all_where_the_kernel_aliases(
+    tuning, enough
+):
     assert min_decoded_side(spec(width=320, height=200), tuning) == enough
 
 
@@ -97,7 +108,9 @@ def test_a_decode_keeps_twice_the_input_of_what_the_model_sees_or_all_where_the_
 @pytest.mark.parametrize("resize", Resize)
 def test_the_tensor_has_the_inputs_height_and_width(kernel, resize):
     frame = decode(encode(quadrants(), "PNG"), max_pixels=10_000)
-    tensor, region = preprocess(frame, spec(width=20, height=10), Tuning(resize=resize, kernel=kernel))
+    tensor, region = preprocess(
+        frame, spec(width=20, height=10), Tuning(resize=resize, kernel=kernel)
+    )
     assert tensor.shape == (10, 20, 3)
     assert (region == WHOLE_IMAGE) is (resize is Resize.STRETCH)
 

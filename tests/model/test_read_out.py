@@ -33,7 +33,8 @@ def outputs(rows=4, count=4.0, boxes=None, classes=(0, 1, 2, 0), scores=(0.9, 0.
 
 
 @pytest.mark.parametrize(
-    ("count", "rows"), [(4, 4), (2, 2), (0, 0), (1.6, 2), (99, 4), (-3, 0), (float("nan"), 0), (float("inf"), 4)]
+    ("count", "rows"),
+    [(4, 4), (2, 2), (0, 0), (1.6, 2), (99, 4), (-3, 0), (float("nan"), 0), (float("inf"), 4)],
 )
 def test_only_counted_rows_are_read(count, rows):
     found = read(outputs(count=count), contract(), WHOLE_IMAGE)
@@ -79,7 +80,12 @@ def test_quantised_outputs_are_dequantised():
 @pytest.mark.parametrize(
     ("stored", "dtype", "quantization", "real"),
     [
-        ([0, 64, 255, 32, 128], np.uint8, Quantization(1 / 256, 0), [0, 0.25, 0.99609375, 0.125, 0.5]),
+        (
+            [0, 64, 255, 32, 128],
+            np.uint8,
+            Quantization(1 / 256, 0),
+            [0, 0.25, 0.99609375, 0.125, 0.5],
+        ),
         ([-128, 127, 0], np.int8, Quantization(1 / 256, -128), [0, 0.99609375, 0.5]),
         ([0.25, 0.75], np.float32, None, [0.25, 0.75]),
     ],
@@ -88,7 +94,9 @@ def test_a_classifiers_scores_are_dequantised(stored, dtype, quantization, real)
     scores = TensorOutput("scores", 0, np.dtype(dtype).name, quantization)
     spec = PixelInput("image", 0, "uint8", 4, 4)
     names = tuple(map(str, range(len(real))))
-    of_classifier = Contract(Format.TFLITE, CLASSIFICATION, spec, names, True, {"scores": scores}, Tuning())
+    of_classifier = Contract(
+        Format.TFLITE, CLASSIFICATION, spec, names, True, {"scores": scores}, Tuning()
+    )
     found = read({"scores": np.array([stored], dtype)}, of_classifier)
     np.testing.assert_allclose(found.scores, real)
     assert found.scores.dtype == np.float32
@@ -116,7 +124,9 @@ def test_a_saved_models_classes_count_from_one_and_name_themselves(labels):
 
 
 def test_a_label_file_names_the_classes_where_the_graph_does_not():
-    assert DETECTION.read_signature(signature_outputs(detection_classes_as_text=None), contract().classes).labels == (
+    assert DETECTION.read_signature(
+        signature_outputs(detection_classes_as_text=None), contract().classes
+    ).labels == (
         "cat",
         "cow",
         "dog",
@@ -125,12 +135,17 @@ def test_a_label_file_names_the_classes_where_the_graph_does_not():
 
 @pytest.mark.parametrize(("count", "rows"), [(np.array([1.0]), 1), (None, 3)])
 def test_a_saved_models_count_is_kept_to_where_there_is_one(count, rows):
-    found = DETECTION.read_signature(signature_outputs(num_detections=count), contract(None).classes)
+    found = DETECTION.read_signature(
+        signature_outputs(num_detections=count), contract(None).classes
+    )
     assert (len(found.scores), found.capacity) == (rows, 3)
 
 
 def test_a_saved_models_scores_keep_the_models_order_and_its_labels():
-    raw = {"scores": np.array([[0.1, 0.7, 0.2]]), "labels": np.array([[b"a", "ä".encode(), b"\xff"]], object)}
+    raw = {
+        "scores": np.array([[0.1, 0.7, 0.2]]),
+        "labels": np.array([[b"a", "ä".encode(), b"\xff"]], object),
+    }
     found = CLASSIFICATION.read_signature(raw, contract(None).classes)
     assert found.labels == ("a", "ä", "\ufffd")
     np.testing.assert_allclose(found.scores, [0.1, 0.7, 0.2], rtol=1e-6)

@@ -13,7 +13,9 @@ LABELS = ("a", "b", "c", "d")
 
 def contract(task=CLASSIFICATION, **tuning):
     spec = PixelInput("image", 0, "uint8", 4, 4)
-    return Contract(Format.TFLITE, task, spec, LABELS, multi_label=False, outputs={}, tuning=Tuning(**tuning))
+    return Contract(
+        Format.TFLITE, task, spec, LABELS, multi_label=False, outputs={}, tuning=Tuning(**tuning)
+    )
 
 
 @pytest.mark.parametrize(
@@ -25,8 +27,18 @@ def contract(task=CLASSIFICATION, **tuning):
         (DETECTION, {"score_threshold": 0.5}, {"threshold": 0.0}, Selection(100, 0.0, {})),
         (CLASSIFICATION, {"top_k": 3}, {"top_k": 1}, Selection(1, 0.0, {})),
         (CLASSIFICATION, {"label_thresholds": {"a": 0.9}}, {}, Selection(5, 0.0, {"a": 0.9})),
-        (CLASSIFICATION, {"label_thresholds": {"a": 0.9}}, {"top_k": 2}, Selection(2, 0.0, {"a": 0.9})),
-        (CLASSIFICATION, {"label_thresholds": {"a": 0.9}}, {"threshold": 0.1}, Selection(5, 0.1, {})),
+        (
+            CLASSIFICATION,
+            {"label_thresholds": {"a": 0.9}},
+            {"top_k": 2},
+            Selection(2, 0.0, {"a": 0.9}),
+        ),
+        (
+            CLASSIFICATION,
+            {"label_thresholds": {"a": 0.9}},
+            {"threshold": 0.1},
+            Selection(5, 0.1, {}),
+        ),
         (
             DETECTION,
             {"label_thresholds": {"a": 0.1}, "score_threshold": 0.6},
@@ -35,7 +47,9 @@ def contract(task=CLASSIFICATION, **tuning):
         ),
     ],
 )
-def test_the_request_goes_before_the_file_and_the_file_before_the_tasks_defaults(task, tuning, request_, expected):
+def test_the_request_goes_before_the_file_and_the_file_before_the_tasks_defaults(
+    task, tuning, request_, expected
+):
     assert contract(task, **tuning).selection(**request_) == expected
 
 

@@ -54,7 +54,9 @@ class Mutant:
     def changed(self, source: str) -> str:
         """The file's text with the fault in it; raises ``ValueError`` where it does not apply."""
         if source.count(self.old) != 1:
-            raise ValueError(f"{self.room}.toml, {self.what!r}: `old` occurs {source.count(self.old)} times")
+            raise ValueError(
+                f"{self.room}.toml, {self.what!r}: `old` occurs {source.count(self.old)} times"
+            )
         return source.replace(self.old, self.new)
 
 
@@ -101,13 +103,32 @@ def try_mutant(mutant: Mutant, checkout: Path) -> Result:
     file = checkout / mutant.file
     source = file.read_text()
     started = time.monotonic()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("EDGE_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("EDGE_")
+    }
     environment |= {"EDGE_SHARED": str(ROOT.parent / "shared"), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "", "-p", "no:cacheprovider", *mutant.tests]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-m",
+        "",
+        "-p",
+        "no:cacheprovider",
+        *mutant.tests,
+    ]
     file.write_text(mutant.changed(source))
     try:
         run = subprocess.run(
-            command, cwd=checkout, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+            command,
+            cwd=checkout,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         return Result(mutant, "hung", time.monotonic() - started, str(error))
@@ -116,7 +137,9 @@ def try_mutant(mutant: Mutant, checkout: Path) -> Result:
     outcome = {0: "survived", 1: "caught"}.get(run.returncode, "error")
     if outcome == "error" and "ImportError" in run.stdout:
         outcome = "caught"
-    return Result(mutant, outcome, time.monotonic() - started, run.stdout[-3000:] + run.stderr[-1000:])
+    return Result(
+        mutant, outcome, time.monotonic() - started, run.stdout[-3000:] + run.stderr[-1000:]
+    )
 
 
 def try_all(mutants: list[Mutant], jobs: int) -> list[Result]:
@@ -134,7 +157,10 @@ def try_all(mutants: list[Mutant], jobs: int) -> list[Result]:
                 result = try_mutant(mutant, copy)
             finally:
                 copies.put(copy)
-            print(f"{result.outcome:9}{result.seconds:6.1f} s  {mutant.room}: {mutant.what}", flush=True)
+            print(
+                f"{result.outcome:9}{result.seconds:6.1f} s  {mutant.room}: {mutant.what}",
+                flush=True,
+            )
             if result.outcome == "error":
                 print(result.output, flush=True)
             return result
@@ -154,7 +180,10 @@ def table(results: list[Result]) -> str:
     survivors = [result.mutant for result in results if not result.caught]
     if survivors:
         lines += ["", "Survivors:", ""]
-        lines += [f"* `{one.file}`: {one.what}. {one.survives or 'No reason is known.'}" for one in survivors]
+        lines += [
+            f"* `{one.file}`: {one.what}. {one.survives or 'No reason is known.'}"
+            for one in survivors
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -168,10 +197,18 @@ def write_table(text: str) -> None:
 
 def main() -> int:
     """Exit code 1 where a mutant survived that has no reason to."""
-    parser = argparse.ArgumentParser(description="Break the code in one place at a time and run its tests.")
-    parser.add_argument("rooms", nargs="*", help="names of the .toml files; all of them if none is given")
-    parser.add_argument("--jobs", type=int, default=1, help="mutants that are tried at the same time")
-    parser.add_argument("--only", default="", help="only mutants whose description contains these words")
+    parser = argparse.ArgumentParser(
+        description="Break the code in one place at a time and run its tests."
+    )
+    parser.add_argument(
+        "rooms", nargs="*", help="names of the .toml files; all of them if none is given"
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="mutants that are tried at the same time"
+    )
+    parser.add_argument(
+        "--only", default="", help="only mutants whose description contains these words"
+    )
     parser.add_argument("--write", action="store_true", help="write the table into README.md")
     options = parser.parse_args()
     mutants = [mutant for mutant in read_mutants(options.rooms) if options.only in mutant.what]

@@ -5,7 +5,9 @@ import pytest
 from mutation.run import ROOT, Mutant, read_mutants
 
 
-@pytest.mark.parametrize("mutant", read_mutants([]), ids=lambda mutant: f"{mutant.room}: {mutant.what}")
+@pytest.mark.parametrize(
+    "mutant", read_mutants([]), ids=lambda mutant: f"{mutant.room}: {mutant.what}"
+)
 def test_a_mutant_applies_to_the_code_as_it_is(mutant: Mutant):
     source = (ROOT / mutant.file).read_text()
     assert mutant.changed(source) != source

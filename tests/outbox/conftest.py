@@ -24,7 +24,9 @@ def open_store(tmp_path, clocks):
     opened = []
 
     def open_(quota=None, seal=None, **how):
-        store = Store(tmp_path, quota, seal, clock=how.pop("clock", SteadyClock(read=clocks)), **how)
+        store = Store(
+            tmp_path, quota, seal, clock=how.pop("clock", SteadyClock(read=clocks)), **how
+        )
         opened.append(store)
         return store
 
@@ -79,7 +81,9 @@ def receiver():
 @pytest.fixture
 def timed(tmp_path, clocks):
     """An outbox whose clocks are set by hand."""
-    one = Outbox(partial(Store, tmp_path, Quota(tell=True), clock=SteadyClock(read=clocks)), tmp_path)
+    one = Outbox(
+        partial(Store, tmp_path, Quota(tell=True), clock=SteadyClock(read=clocks)), tmp_path
+    )
     one.start()
     yield one
     one.stop()

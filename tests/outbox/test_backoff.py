@@ -34,8 +34,12 @@ def asked_after(outbox, clocks, forwarder, cloud, shortest, longest):
     clocks.pass_by(longest * 1.01 - shortest * 0.99)
 
 
-@pytest.mark.parametrize("error", [CloudRefused("no"), CloudNotAsked("too large"), ZeroDivisionError()])
-def test_a_frame_at_fault_waits_twice_as_long_each_time_and_is_set_aside_with_the_last(timed, clocks, error):
+@pytest.mark.parametrize(
+    "error", [CloudRefused("no"), CloudNotAsked("too large"), ZeroDivisionError()]
+)
+def test_a_frame_at_fault_waits_twice_as_long_each_time_and_is_set_aside_with_the_last(
+    timed, clocks, error
+):
     (key,) = keep(timed, "a")
     cloud = Cloud(a=error)
     forwarder = Forwarder(timed, cloud)
@@ -57,14 +61,28 @@ def test_a_frame_at_fault_waits_twice_as_long_each_time_and_is_set_aside_with_th
     assert len(cloud.asked) == MOST_ATTEMPTS == 5
 
 
-def test_while_the_link_is_down_an_entry_waits_a_minute_at_most_and_its_attempts_do_not_count(timed, clocks):
+def test_while_the_link_is_down_an_entry_waits_a_minute_at_most_and_its_attempts_do_not_count(
+    timed, clocks
+):
     (key,) = keep(timed, "a")
     cloud = Cloud(a=CloudUnreachable("busy"))
     forwarder = Forwarder(timed, cloud)
-    for shortest, longest in [(1, 2), (2, 4), (4, 8), (8, 16), (16, 32), (32, 60), (60, 60), (60, 60), (60, 60)]:
+    for shortest, longest in [
+        (1, 2),
+        (2, 4),
+        (4, 8),
+        (8, 16),
+        (16, 32),
+        (32, 60),
+        (60, 60),
+        (60, 60),
+        (60, 60),
+    ]:
         asked_after(timed, clocks, forwarder, cloud, shortest, longest)
         assert (entry(timed, key).attempts, entry(timed, key).fault) == (0, "busy")
-    cloud.answers["a"] = CloudRefused("no")  # its own fault now: it need not come back within the minute
+    cloud.answers["a"] = CloudRefused(
+        "no"
+    )  # its own fault now: it need not come back within the minute
     assert step(forwarder)
     clocks.pass_by(511)
     assert not step(forwarder)

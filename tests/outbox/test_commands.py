@@ -73,7 +73,8 @@ def test_list_prints_entries_and_their_sums(edge, store, entries):
     head, *rows, sums = done.stdout.splitlines()
     assert head.split() == ["key", "state", "model", "edge", "cloud", "reason", "camera"]
     assert [row.split()[:2] for row in rows] == [
-        [key[:12], state] for key, state in zip(entries, ["waiting", "settled", "set_aside"], strict=True)
+        [key[:12], state]
+        for key, state in zip(entries, ["waiting", "settled", "set_aside"], strict=True)
     ]
     assert ["daisy 0.50" in row for row in rows] == [True] * 3
     assert ["rose 0.90" in row for row in rows] == [False, True, False]
@@ -82,17 +83,26 @@ def test_list_prints_entries_and_their_sums(edge, store, entries):
 
 def test_list_as_json_is_a_line_an_entry(edge, store, entries):
     done = edge("list", "--json")
-    assert [json.loads(line) for line in done.stdout.splitlines()] == [entry_json(store.get(key)) for key in entries]
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        entry_json(store.get(key)) for key in entries
+    ]
 
 
-@pytest.mark.parametrize(("state", "there"), [("waiting", 0), ("settled", 1), ("set_aside", 2), ("record", None)])
+@pytest.mark.parametrize(
+    ("state", "there"), [("waiting", 0), ("settled", 1), ("set_aside", 2), ("record", None)]
+)
 def test_list_may_be_limited_to_a_state_and_a_number(edge, entries, state, there):
-    keys = [json.loads(line)["key"] for line in edge("list", "--json", "--state", state).stdout.splitlines()]
+    keys = [
+        json.loads(line)["key"]
+        for line in edge("list", "--json", "--state", state).stdout.splitlines()
+    ]
     assert keys == ([] if there is None else [entries[there]])
     assert len(edge("list", "--json", "--limit", 2).stdout.splitlines()) == 2
 
 
-def test_show_prints_an_entry_by_the_beginning_of_its_key_and_writes_its_image(edge, store, entries, tmp_path):
+def test_show_prints_an_entry_by_the_beginning_of_its_key_and_writes_its_image(
+    edge, store, entries, tmp_path
+):
     done = edge("show", entries[1][:10], "--image", tmp_path / "out.png")
     assert (done.exit_code, json.loads(done.stdout)) == (0, entry_json(store.get(entries[1])))
     assert (tmp_path / "out.png").read_bytes() == picture("blue")
@@ -101,7 +111,11 @@ def test_show_prints_an_entry_by_the_beginning_of_its_key_and_writes_its_image(e
 def test_show_refuses_what_is_not_there_and_what_cannot_be_written(edge, entries, tmp_path):
     refused(edge("show", "zz"), "no entry zz")
     refused(edge("show", ""), "more than one")
-    refused(edge("show", entries[0], "--image", tmp_path / "none" / "out.png"), "cannot be written", "out.png")
+    refused(
+        edge("show", entries[0], "--image", tmp_path / "none" / "out.png"),
+        "cannot be written",
+        "out.png",
+    )
 
 
 def test_an_image_opens_with_the_key_alone(box, edge, tmp_path):
@@ -112,24 +126,33 @@ def test_an_image_opens_with_the_key_alone(box, edge, tmp_path):
     assert edge("show", receipt.key, "--image", image, EDGE_OUTBOX_KEY=KEY).exit_code == 0
     assert image.read_bytes() == picture("red")
     refused(edge("show", receipt.key, "--image", image), "outbox_key")
-    refused(edge("show", receipt.key, "--image", image, EDGE_OUTBOX_KEY=OTHER_KEY), "closed with another")
+    refused(
+        edge("show", receipt.key, "--image", image, EDGE_OUTBOX_KEY=OTHER_KEY),
+        "closed with another",
+    )
     refused(edge("list", EDGE_OUTBOX_KEY="short"), "32 bytes")
 
 
 def test_export_writes_images_and_tells_what_it_left_out(edge, entries, tmp_path):
     folder = tmp_path / "export"
-    done = edge("export", folder, "--gcs", "gs://bucket/unsure", "--labels", "edge", "--threshold", "0.5")
+    done = edge(
+        "export", folder, "--gcs", "gs://bucket/unsure", "--labels", "edge", "--threshold", "0.5"
+    )
     assert done.exit_code == 0
     assert done.stdout == f"2 images in {folder}, 2 of them with labels\n"
     assert "1 entries were left out" in done.stderr
-    lines = [json.loads(line) for line in (folder / "classification.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in (folder / "classification.jsonl").read_text().splitlines()
+    ]
     assert [line["classificationAnnotation"]["displayName"] for line in lines] == ["daisy", "rose"]
     assert lines[0]["imageGcsUri"] == f"gs://bucket/unsure/images/{entries[0]}.png"
 
 
 def test_export_takes_one_model_and_a_threshold(edge, entries, store, tmp_path):
     store.put([replace(frame("", model="other"), image=picture("red"))])
-    done = edge("export", tmp_path / "other", "--model", "other", "--labels", "edge", "--threshold", "0.6")
+    done = edge(
+        "export", tmp_path / "other", "--model", "other", "--labels", "edge", "--threshold", "0.6"
+    )
     assert done.stdout.startswith("1 images")
     assert done.stdout.endswith("0 of them with labels\n")
     assert done.stderr == ""
@@ -161,7 +184,9 @@ def test_purge_drops_those_named_and_nothing_without_a_name(edge, store, entries
     assert store.entries() == []
 
 
-@pytest.mark.parametrize("command", [["list"], ["show", "a"], ["export", "out"], ["retry"], ["purge", "a"]])
+@pytest.mark.parametrize(
+    "command", [["list"], ["show", "a"], ["export", "out"], ["retry"], ["purge", "a"]]
+)
 def test_no_command_makes_an_outbox(command, edge, box, tmp_path):
     refused(edge(*command), f"There is no outbox in {box}")
     assert list(tmp_path.iterdir()) == []
@@ -176,7 +201,9 @@ def test_the_outbox_is_as_the_settings_say(box):
     store.close()
     given = {"max_bytes": 1_000, "max_entries": 7, "max_age_days": 0.5, "images": False, "key": KEY}
     settings = {f"outbox_{name}": value for name, value in given.items()}
-    store = open_store(Settings(outbox_dir=box, outbox_webhook="http://localhost/", **settings), create=True)
+    store = open_store(
+        Settings(outbox_dir=box, outbox_webhook="http://localhost/", **settings), create=True
+    )
     assert store.quota == Quota(1_000, 7, 43_200.0, images=False, tell=True)
     assert isinstance(store._seal, AesGcm)
     store.close()
@@ -195,10 +222,19 @@ def test_a_wrong_key_is_told_at_the_start(edge_alone, box):
 
 
 def test_the_webhook_and_the_wait_for_the_disk_are_as_the_settings_say(edge_alone, box):
-    settings = {"outbox_dir": box, "outbox_ack_ms": 250, "outbox_webhook": "http://localhost/results"}
-    assistance = build_serving_service(Settings(**settings, outbox_webhook_secret="s3cret"), edge_alone).assistance
+    settings = {
+        "outbox_dir": box,
+        "outbox_ack_ms": 250,
+        "outbox_webhook": "http://localhost/results",
+    }
+    assistance = build_serving_service(
+        Settings(**settings, outbox_webhook_secret="s3cret"), edge_alone
+    ).assistance
     assert assistance.ack_s == 0.25
-    assert (assistance.webhook._url, assistance.webhook._secret) == ("http://localhost/results", "s3cret")
+    assert (assistance.webhook._url, assistance.webhook._secret) == (
+        "http://localhost/results",
+        "s3cret",
+    )
     assert assistance.outbox.folder == box
     alone = build_serving_service(Settings(outbox_dir=box), edge_alone).assistance
     assert (alone.ack_s, alone.webhook) == (0.0, None)

@@ -9,7 +9,9 @@ def order(*candidates: Candidate) -> list[int]:
     return to_evict(candidates, spare_bytes=0, spare_entries=len(candidates))
 
 
-def one(sequence: int, confidence: float = 0.5, label: str = "", rank: int = 3, size: int = 10) -> Candidate:
+def one(
+    sequence: int, confidence: float = 0.5, label: str = "", rank: int = 3, size: int = 10
+) -> Candidate:
     return Candidate(sequence, rank, confidence, label or f"label {sequence}", size)
 
 
@@ -27,7 +29,9 @@ def test_a_label_that_has_become_rare_is_valued_as_such():
 
 
 def test_what_is_settled_goes_before_what_waits_whatever_its_value():
-    assert order(one(1, 0.99, rank=3), one(2, 0.0, rank=0), one(3, 0.5, rank=1), one(4, 0.9, rank=2)) == [2, 3, 4, 1]
+    assert order(
+        one(1, 0.99, rank=3), one(2, 0.0, rank=0), one(3, 0.5, rank=1), one(4, 0.9, rank=2)
+    ) == [2, 3, 4, 1]
 
 
 def test_of_equal_value_the_older_goes_first():

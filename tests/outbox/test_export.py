@@ -47,7 +47,11 @@ def test_a_classification_carries_the_online_models_label(store, tmp_path):
     assert lines(tmp_path, "classification") == [
         {
             "imageGcsUri": f"gs://bucket/unsure/images/{receipt.key}.jpg",
-            "dataItemResourceLabels": {"edge-reason": "low_score", "edge-model": "m", "edge-camera": "cam-1"},
+            "dataItemResourceLabels": {
+                "edge-reason": "low_score",
+                "edge-model": "m",
+                "edge-camera": "cam-1",
+            },
             "classificationAnnotation": {"displayName": "rose"},
         }
     ]
@@ -88,9 +92,16 @@ def test_what_nobody_trusted_has_labelled_is_exported_without_a_label(store, tmp
 def test_pictures_are_upright_and_of_a_format_that_vertex_takes(store, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
-    store.put([replace(frame("a"), image=picture("WEBP")), replace(frame("b"), image=picture(exif=exif.tobytes()))])
+    store.put(
+        [
+            replace(frame("a"), image=picture("WEBP")),
+            replace(frame("b"), image=picture(exif=exif.tobytes())),
+        ]
+    )
     write(store, tmp_path)
-    sizes = sorted(Image.open(io.BytesIO(file.read_bytes())).size for file in (tmp_path / "images").iterdir())
+    sizes = sorted(
+        Image.open(io.BytesIO(file.read_bytes())).size for file in (tmp_path / "images").iterdir()
+    )
     assert sizes == [(30, 40), (40, 30)]
     assert {file.suffix for file in (tmp_path / "images").iterdir()} == {".png"}
 
@@ -103,7 +114,12 @@ def test_an_image_that_cannot_be_read_is_left_out_and_counted(store, tmp_path):
 
 def test_each_kind_of_data_set_has_a_file_of_its_own_and_old_files_go(store, tmp_path):
     (tmp_path / "detection.jsonl").write_text("of an earlier export")
-    store.put([replace(frame("a"), image=picture()), replace(frame("b"), image=picture("PNG"), multi_label=True)])
+    store.put(
+        [
+            replace(frame("a"), image=picture()),
+            replace(frame("b"), image=picture("PNG"), multi_label=True),
+        ]
+    )
     write(store, tmp_path)
     assert {file.name for file in tmp_path.glob("*.jsonl")} == {
         "classification.jsonl",
@@ -112,7 +128,9 @@ def test_each_kind_of_data_set_has_a_file_of_its_own_and_old_files_go(store, tmp
 
 
 def test_the_frames_of_one_model_alone_may_be_exported(store, tmp_path):
-    store.put([replace(frame("a"), image=picture()), replace(frame("a", model="other"), image=picture())])
+    store.put(
+        [replace(frame("a"), image=picture()), replace(frame("a", model="other"), image=picture())]
+    )
     done = export(store, Plan(tmp_path, None, Labels.NONE, 0.5, 10**7, "other"))
     assert done.images == 1
     assert lines(tmp_path, "classification")[0]["dataItemResourceLabels"]["edge-model"] == "other"
@@ -136,8 +154,12 @@ def test_only_scores_of_at_least_the_threshold_give_labels(store, tmp_path):
     assert "classificationAnnotation" not in second
 
 
-@pytest.mark.parametrize(("labels", "expected"), [("cloud", "tulip"), ("edge", "tulip"), ("none", None)])
-def test_the_online_models_label_is_trusted_before_the_edges_unless_nobodys_is(store, tmp_path, labels, expected):
+@pytest.mark.parametrize(
+    ("labels", "expected"), [("cloud", "tulip"), ("edge", "tulip"), ("none", None)]
+)
+def test_the_online_models_label_is_trusted_before_the_edges_unless_nobodys_is(
+    store, tmp_path, labels, expected
+):
     items = [{"label": "rose", "index": 1, "score": 0.9}]
     (receipt,) = store.put([replace(frame("a"), image=picture(), items=items)])
     store.resolve(receipt.key, {"predictions": [{"label": "tulip", "index": 2, "score": 0.8}]})
@@ -146,11 +168,17 @@ def test_the_online_models_label_is_trusted_before_the_edges_unless_nobodys_is(s
     assert line.get("classificationAnnotation") == (expected and {"displayName": expected})
 
 
-def test_of_several_classes_those_under_a_half_are_no_annotation_whatever_the_threshold(store, tmp_path):
-    items = [{"label": label, "index": 0, "score": score} for label, score in [("a", 0.5), ("b", 0.49)]]
+def test_of_several_classes_those_under_a_half_are_no_annotation_whatever_the_threshold(
+    store, tmp_path
+):
+    items = [
+        {"label": label, "index": 0, "score": score} for label, score in [("a", 0.5), ("b", 0.49)]
+    ]
     store.put([replace(frame("a"), image=picture(), items=items, multi_label=True)])
     export(store, Plan(tmp_path, None, Labels.EDGE, 0.0, 10**7))
-    assert lines(tmp_path, "classification_multi_label")[0]["classificationAnnotations"] == [{"displayName": "a"}]
+    assert lines(tmp_path, "classification_multi_label")[0]["classificationAnnotations"] == [
+        {"displayName": "a"}
+    ]
 
 
 def test_what_was_kept_without_its_image_is_not_exported(store, tmp_path):
@@ -162,9 +190,13 @@ def test_what_was_kept_without_its_image_is_not_exported(store, tmp_path):
 
 
 def test_more_entries_than_are_read_at_once_are_all_exported_in_their_order(store, tmp_path):
-    receipts = store.put([replace(frame("a"), image=picture() + f"{n}".encode()) for n in range(205)])
+    receipts = store.put(
+        [replace(frame("a"), image=picture() + f"{n}".encode()) for n in range(205)]
+    )
     counted = []
-    done = export(store, Plan(tmp_path, None, Labels.CLOUD, 0.5, 10**7), advance=lambda: counted.append(1))
+    done = export(
+        store, Plan(tmp_path, None, Labels.CLOUD, 0.5, 10**7), advance=lambda: counted.append(1)
+    )
     assert done.images == len(counted) == 205
     assert [line["imageGcsUri"] for line in lines(tmp_path, "classification")] == [
         f"images/{receipt.key}.jpg" for receipt in receipts

@@ -40,7 +40,10 @@ def test_a_frame_that_is_refused_goes_to_the_back_and_is_set_aside_at_last(outbo
         forward(outbox, cloud)
         no_wait(outbox)
     assert entry(outbox, good).state is State.SETTLED
-    assert (entry(outbox, bad).state, entry(outbox, bad).fault) == (State.SET_ASIDE, "no such picture")
+    assert (entry(outbox, bad).state, entry(outbox, bad).fault) == (
+        State.SET_ASIDE,
+        "no such picture",
+    )
     assert cloud.asked.count("a") == MOST_ATTEMPTS
 
 
@@ -62,8 +65,12 @@ def test_a_login_page_in_the_clouds_place_sets_nothing_aside(outbox):
 def test_a_frame_on_which_the_cloud_fails_while_it_answers_others_is_set_aside_at_last(outbox):
     (bad,) = keep(outbox, "a")
     forwarder = Forwarder(outbox, Cloud(a=CloudUnreachable("500")))
-    again_and_again(outbox, forwarder, MOST_ATTEMPTS, between=lambda number: keep(outbox, f"b{number}"))
-    assert entry(outbox, bad).state is State.WAITING  # the first time may have been the link's fault
+    again_and_again(
+        outbox, forwarder, MOST_ATTEMPTS, between=lambda number: keep(outbox, f"b{number}")
+    )
+    assert (
+        entry(outbox, bad).state is State.WAITING
+    )  # the first time may have been the link's fault
     again_and_again(outbox, forwarder, 1)
     assert (entry(outbox, bad).state, entry(outbox, bad).fault) == (State.SET_ASIDE, "500")
 
@@ -115,7 +122,9 @@ def test_a_wrong_key_sets_nothing_aside_until_others_are_settled_beside(tmp_path
     again_and_again(second, forwarder, MOST_ATTEMPTS * 2)
     assert (entry(second, sealed).state, entry(second, sealed).attempts) == (State.WAITING, 0)
     assert "outbox_key" in entry(second, sealed).fault
-    again_and_again(second, forwarder, MOST_ATTEMPTS + 1, between=lambda number: keep(second, f"b{number}"))
+    again_and_again(
+        second, forwarder, MOST_ATTEMPTS + 1, between=lambda number: keep(second, f"b{number}")
+    )
     assert entry(second, sealed).state is State.SET_ASIDE
     assert second.call(lambda store: store.counts()).result(10)[State.SETTLED] == MOST_ATTEMPTS + 1
     assert second.fault is None

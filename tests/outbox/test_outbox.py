@@ -49,7 +49,9 @@ def test_a_full_disk_is_told_until_there_is_room_again_though_small_things_can_b
     outbox.stop()
 
 
-def test_a_folder_that_was_cleared_is_made_anew_and_nothing_is_kept_in_a_file_that_is_gone(tmp_path):
+def test_a_folder_that_was_cleared_is_made_anew_and_nothing_is_kept_in_a_file_that_is_gone(
+    tmp_path,
+):
     folder = tmp_path / "box"
     outbox = Outbox(partial(Store, folder), folder)
     outbox.start()
@@ -161,7 +163,9 @@ def moody(folder, quota=None, *, start=True, **how):
     """An outbox and what its store does; refused frames are tried again at once."""
     mood = Mood()
     how.setdefault("pace", Pace(pause_s=0.0))
-    outbox = Outbox(partial(Moody, folder, quota, mood=mood), folder, clock=lambda: mood.seconds, **how)
+    outbox = Outbox(
+        partial(Moody, folder, quota, mood=mood), folder, clock=lambda: mood.seconds, **how
+    )
     if start:
         outbox.start()
     try:
@@ -180,7 +184,12 @@ def outcome(future):
         return error.message
 
 
-FAILURES = [OutboxFull("full"), OutboxError("read-only"), RuntimeError("unforeseen"), sqlite3.OperationalError("sick")]
+FAILURES = [
+    OutboxFull("full"),
+    OutboxError("read-only"),
+    RuntimeError("unforeseen"),
+    sqlite3.OperationalError("sick"),
+]
 
 
 @pytest.mark.parametrize("error", FAILURES, ids=lambda error: type(error).__name__)
@@ -198,7 +207,9 @@ def test_bytes_of_frames_that_a_disk_did_not_take_are_queued_no_more(tmp_path, e
 
 def test_bytes_of_frames_that_were_kept_or_are_not_worth_it_are_queued_no_more(tmp_path):
     with moody(tmp_path, Quota(max_entries=2), max_queued_bytes=250) as (outbox, _):
-        outcomes = {outcome(outbox.put(frame(f"{n}", confidence=n / 20, label=f"{n}"))) for n in range(20)}
+        outcomes = {
+            outcome(outbox.put(frame(f"{n}", confidence=n / 20, label=f"{n}"))) for n in range(20)
+        }
         assert outcomes == {"kept", "full"}
         assert outcome(outbox.put(frame("larger than the quota", size=240))) in {"kept", "full"}
         assert outbox.status().as_json()["queued_bytes"] == 0
@@ -210,7 +221,9 @@ def test_bytes_of_frames_for_which_no_store_could_be_opened_are_queued_no_more(t
 
     outbox = Outbox(none, tmp_path, max_queued_bytes=250, pace=Pace(pause_s=0.0))
     outbox.start()
-    assert {outcome(outbox.put(frame(f"{number}"))) for number in range(10)} == {"the folder is gone"}
+    assert {outcome(outbox.put(frame(f"{number}"))) for number in range(10)} == {
+        "the folder is gone"
+    }
     assert outbox.status().as_json()["queued_bytes"] == 0
     outbox.stop()
 
@@ -222,7 +235,9 @@ def test_bytes_of_frames_that_come_with_the_end_or_after_it_are_queued_no_more(t
         wait(lambda: mood.puts)
         stopping = threading.Thread(target=outbox.stop)
         stopping.start()
-        wait(lambda: outbox._jobs.qsize() == 1)  # the end is in the queue, and the next come behind it
+        wait(
+            lambda: outbox._jobs.qsize() == 1
+        )  # the end is in the queue, and the next come behind it
         late = [outbox.put(frame(name)) for name in "12"]
         assert outbox.status().as_json()["queued_bytes"] == 300
         mood.free.set()
@@ -384,7 +399,9 @@ def test_frames_and_calls_are_done_in_their_order(tmp_path):
             futures.append(outbox.call(count))
         outbox.start()
         assert [future.result(10) for future in futures] == [1, 2, 3]
-        entries = outbox.call(lambda store: [store.image(one.key)[:1] for one in store.entries()]).result(10)
+        entries = outbox.call(
+            lambda store: [store.image(one.key)[:1] for one in store.entries()]
+        ).result(10)
         assert entries == [b"a", b"b", b"c"]
         outbox.stop()
 
@@ -408,7 +425,9 @@ def test_the_end_closes_the_store_and_frees_the_folder(tmp_path):
         assert outcome(outbox.put(frame("a"))) == "kept"
         outbox.stop()
         assert not outbox._thread.is_alive()
-        assert not list(tmp_path.glob("*-wal"))  # SQLite takes its log away with the last who closes
+        assert not list(
+            tmp_path.glob("*-wal")
+        )  # SQLite takes its log away with the last who closes
         second = Outbox(partial(Store, tmp_path), tmp_path)
         second.start()
         assert outcome(second.put(frame("b"))) == "kept"
@@ -435,7 +454,10 @@ def test_a_call_that_fails_for_the_disks_sake_is_told_and_one_for_an_entrys_sake
 def test_a_call_that_was_given_up_is_not_made(tmp_path):
     done = []
     with moody(tmp_path, start=False) as (outbox, _):
-        given_up, made = outbox.call(lambda _: done.append("given up")), outbox.call(lambda _: done.append("made"))
+        given_up, made = (
+            outbox.call(lambda _: done.append("given up")),
+            outbox.call(lambda _: done.append("made")),
+        )
         given_up.cancel()
         outbox.start()
         made.result(10)
@@ -449,7 +471,10 @@ def test_how_long_a_write_took_is_known_and_a_slow_disk_is_told_once(tmp_path, c
             mood.takes_s = takes_s
             assert outcome(outbox.put(frame(f"{len(mood.puts)}"))) == "kept"
             assert outbox.status().as_json()["write_s"] == pytest.approx(takes_s, abs=1e-3)
-        assert [record.args[0] for record in caplog.records if "disk is" in record.message] == ["slow", "fast again"]
+        assert [record.args[0] for record in caplog.records if "disk is" in record.message] == [
+            "slow",
+            "fast again",
+        ]
 
 
 def test_a_fault_and_its_end_are_each_logged_once(tmp_path, caplog):

@@ -50,7 +50,14 @@ async def run_until(work, condition, *more):
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError("unforeseen"), OutboxError("full"), OSError("gone"), AssertionError(), TimeoutError()]
+    "error",
+    [
+        RuntimeError("unforeseen"),
+        OutboxError("full"),
+        OSError("gone"),
+        AssertionError(),
+        TimeoutError(),
+    ],
 )
 def test_a_step_that_fails_is_followed_by_the_next_after_a_pause(error):
     work = Work(error)
@@ -68,7 +75,9 @@ def test_after_work_the_next_step_comes_at_once_and_after_none_there_is_a_pause(
 
 def test_an_unforeseen_failure_is_logged_and_the_outboxs_own_is_not_told_twice(caplog):
     work = Work(RuntimeError("unforeseen"), OutboxError("told already"))
-    asyncio.run(run_until(work_through(work.step, 0.0, "the complaint"), lambda: len(work.times) > 2))
+    asyncio.run(
+        run_until(work_through(work.step, 0.0, "the complaint"), lambda: len(work.times) > 2)
+    )
     assert [record.message for record in caplog.records] == ["the complaint"]
     assert "unforeseen" in caplog.text
 
@@ -186,7 +195,9 @@ def test_one_unforeseen_failure_of_the_store_ends_no_telling(stumbling, receiver
         stumbling.change(lambda store, key=key: store.resolve(key, RESULT)).result(10)
     Stumbling.stumbles = where
     work = Webhook(stumbling, receiver.url, None, idle_s=0.01).run()
-    asyncio.run(run_until(work, lambda: {entry(stumbling, key).telling for key in keys} == {"told"}))
+    asyncio.run(
+        run_until(work, lambda: {entry(stumbling, key).telling for key in keys} == {"told"})
+    )
     assert Stumbling.stumbles is None
 
 
@@ -226,5 +237,7 @@ def test_forwarding_is_cancelled_while_the_cloud_does_not_answer(stumbling):
             await asyncio.Event().wait()
 
     cloud = Silent()
-    asyncio.run(run_until(Forwarder(stumbling, cloud, idle_s=0.01).run(), lambda: cloud.asked == [key]))
+    asyncio.run(
+        run_until(Forwarder(stumbling, cloud, idle_s=0.01).run(), lambda: cloud.asked == [key])
+    )
     assert states(stumbling, [key]) == [State.WAITING]

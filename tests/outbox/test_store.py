@@ -32,7 +32,12 @@ def test_an_entry_comes_back_as_it_was_put(open_store):
     store = open_store()
     (key,) = put(store, "a")
     entry = store.get(key)
-    assert (entry.state, entry.camera, entry.reason, entry.label) == (State.WAITING, "cam-1", "low_score", "daisy")
+    assert (entry.state, entry.camera, entry.reason, entry.label) == (
+        State.WAITING,
+        "cam-1",
+        "low_score",
+        "daisy",
+    )
     assert entry.items == [{"label": "daisy", "index": 0, "score": 0.5}]
     assert store.image(key) == b"a".ljust(100, b".")
 
@@ -148,7 +153,9 @@ def test_the_steady_clock_goes_on_over_a_restart(tmp_path):
     second.close()
 
 
-def test_sealed_images_are_unreadable_on_the_disk_and_open_with_their_key_alone(open_store, tmp_path):
+def test_sealed_images_are_unreadable_on_the_disk_and_open_with_their_key_alone(
+    open_store, tmp_path
+):
     store = open_store(seal=AesGcm(KEY))
     (key,) = put(store, "secret")
     assert store.image(key).startswith(b"secret")
@@ -240,11 +247,15 @@ def test_an_entry_that_is_too_old_goes_though_nothing_new_comes(open_store, cloc
 def tight_disk(monkeypatch):
     """A disk with room for the file to have so many bytes."""
     room = [400_000]
-    monkeypatch.setattr(Disk, "is_tight", lambda _, file_bytes, grown_bytes: file_bytes + grown_bytes > room[0])
+    monkeypatch.setattr(
+        Disk, "is_tight", lambda _, file_bytes, grown_bytes: file_bytes + grown_bytes > room[0]
+    )
     return room
 
 
-def test_a_disk_that_is_nearly_full_takes_nothing_new_and_keeps_what_was_acknowledged(open_store, tight_disk):
+def test_a_disk_that_is_nearly_full_takes_nothing_new_and_keeps_what_was_acknowledged(
+    open_store, tight_disk
+):
     store = open_store()
     keys = fill(store)
     assert len(keys) > 5
@@ -265,7 +276,9 @@ def fill(store):
     raise AssertionError
 
 
-def test_entries_that_are_done_with_make_room_on_a_disk_that_is_nearly_full(open_store, tight_disk, tmp_path):
+def test_entries_that_are_done_with_make_room_on_a_disk_that_is_nearly_full(
+    open_store, tight_disk, tmp_path
+):
     store = open_store()
     keys = fill(store)
     full = store._pragma("page_count")
@@ -280,7 +293,9 @@ def test_entries_that_are_done_with_make_room_on_a_disk_that_is_nearly_full(open
     assert not there >= set(keys[:3])
 
 
-def test_the_reserve_is_a_share_of_a_small_disk_and_no_more_than_needed_of_a_large_one(tmp_path, monkeypatch):
+def test_the_reserve_is_a_share_of_a_small_disk_and_no_more_than_needed_of_a_large_one(
+    tmp_path, monkeypatch
+):
     (tmp_path / "file").write_bytes(bytes(4_096))
     there = os.statvfs(tmp_path)
     monkeypatch.setattr(os, "statvfs", lambda _: there)
@@ -289,7 +304,9 @@ def test_the_reserve_is_a_share_of_a_small_disk_and_no_more_than_needed_of_a_lar
     free = there.f_bavail * there.f_frsize
     assert not disk.is_tight(4_096, free - disk.reserve)
     assert disk.is_tight(4_096, free - disk.reserve + 1)
-    assert disk.is_tight(8_192, free - disk.reserve)  # the log holds what has not come into the file yet
+    assert disk.is_tight(
+        8_192, free - disk.reserve
+    )  # the log holds what has not come into the file yet
 
 
 def test_a_file_that_was_taken_away_is_noticed(open_store, tmp_path):
@@ -368,7 +385,9 @@ def test_a_result_that_could_not_be_told_stays_longer_than_one_that_was(open_sto
 def test_too_many_entries_make_room_for_some_more_at_once(open_store):
     store = open_store(Quota(max_entries=40))
     put(store, *(f"{number}" for number in range(41)))
-    assert store.counts()[State.WAITING] == 38  # else each further frame would have every entry looked at
+    assert (
+        store.counts()[State.WAITING] == 38
+    )  # else each further frame would have every entry looked at
 
 
 def test_an_outbox_of_the_version_before_is_taken_over(open_store, tmp_path):
@@ -398,7 +417,9 @@ def test_a_missing_outbox_is_told_and_not_made(tmp_path):
 
 
 def test_a_file_that_is_no_outbox_is_told(tmp_path):
-    (tmp_path / FILE_NAME).write_bytes(b"this is not a database, but it is long enough to look like one" * 20)
+    (tmp_path / FILE_NAME).write_bytes(
+        b"this is not a database, but it is long enough to look like one" * 20
+    )
     with pytest.raises(OutboxError, match=r"cannot be used.*Move outbox.sqlite3\* away"):
         Store(tmp_path)
 
@@ -423,7 +444,9 @@ def test_a_result_takes_its_bytes_of_the_quota(open_store):
     assert store.counts()["bytes"] == before + len(json.dumps(said)) == store.get(key).size
 
 
-def test_a_postponed_entry_that_is_settled_meanwhile_is_told_at_once_and_its_fault_forgotten(open_store):
+def test_a_postponed_entry_that_is_settled_meanwhile_is_told_at_once_and_its_fault_forgotten(
+    open_store,
+):
     store = open_store(Quota(tell=True))
     (key,) = put(store, "a")
     store.postpone(key, 3_600, "busy", counts=True)
@@ -458,7 +481,12 @@ def test_what_does_not_apply_to_an_entry_as_it_is_changes_nothing(open_store):
     assert not store.told(settled)
     assert not store.postpone_telling(settled, 60, give_up=False)
     entry = store.get(settled)
-    assert (entry.state, entry.attempts, entry.fault, entry.telling_attempts) == (State.SETTLED, 0, None, 0)
+    assert (entry.state, entry.attempts, entry.fault, entry.telling_attempts) == (
+        State.SETTLED,
+        0,
+        None,
+        0,
+    )
     assert (store.get(waiting).state, store.get(waiting).telling) == (State.WAITING, Telling.NONE)
 
 
@@ -490,7 +518,9 @@ def test_entries_come_in_pages(open_store):
     first = store.entries(limit=4)
     assert [entry.key for entry in first] == keys[:4]
     assert [entry.key for entry in store.entries(after=first[-1].sequence)] == keys[4:]
-    assert [entry.key for entry in store.entries(state=State.WAITING, after=first[0].sequence, limit=2)] == keys[2:4]
+    assert [
+        entry.key for entry in store.entries(state=State.WAITING, after=first[0].sequence, limit=2)
+    ] == keys[2:4]
     assert [entry.key for entry in store.due(3)] == [keys[0], *keys[2:4]]
 
 
@@ -536,7 +566,9 @@ def test_an_entry_of_any_state_grows_old(open_store, clocks, state):
 
 def test_what_is_done_with_goes_before_what_waits_whatever_its_value(open_store):
     store = open_store(Quota(max_entries=4, tell=True))
-    told, due, aside, waiting = (put(store, name, confidence=0.1 * n, label=name)[0] for n, name in enumerate("abcd"))
+    told, due, aside, waiting = (
+        put(store, name, confidence=0.1 * n, label=name)[0] for n, name in enumerate("abcd")
+    )
     for key in (told, due):
         store.resolve(key, RESULT)
     store.told(told)
@@ -544,7 +576,9 @@ def test_what_is_done_with_goes_before_what_waits_whatever_its_value(open_store)
     gone = []
     for number in range(3):
         put(store, f"{number}", confidence=0.0, label=f"{number}")
-        gone += [key for key in (told, due, aside, waiting) if store.get(key) is None and key not in gone]
+        gone += [
+            key for key in (told, due, aside, waiting) if store.get(key) is None and key not in gone
+        ]
     assert gone == [told, due, aside]
 
 
@@ -609,7 +643,9 @@ def test_the_log_is_kept_within_half_of_the_reserve(open_store):
     assert store._pragma("wal_autocheckpoint") == min(half // store._pragma("page_size"), 1_000)
 
 
-def test_time_that_passed_while_the_store_was_open_counts_after_it_was_opened_again(open_store, clocks, tmp_path):
+def test_time_that_passed_while_the_store_was_open_counts_after_it_was_opened_again(
+    open_store, clocks, tmp_path
+):
     store = open_store(Quota(max_age_s=1_000))
     put(store, "a")
     clocks.pass_by(600)
@@ -649,6 +685,11 @@ def test_an_entry_as_json_says_all_that_is_known_of_it(open_store):
     assert entry_json(store.get(key)) == waiting
     store.resolve(key, RESULT)
     store._db.execute("UPDATE entry SET settled = 3.25, camera = '', blocked_by = ''")
-    settled = {"state": "settled", "cloud": RESULT, "settled": "1970-01-01T00:00:03.250+00:00", "fault": None}
+    settled = {
+        "state": "settled",
+        "cloud": RESULT,
+        "settled": "1970-01-01T00:00:03.250+00:00",
+        "fault": None,
+    }
     nameless = {"camera": None, "blocked_by": None, "telling": "due"}
     assert entry_json(store.get(key)) == {**waiting, **settled, **nameless}

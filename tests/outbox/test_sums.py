@@ -20,7 +20,9 @@ SIZE = st.integers(1, 300)
 STEP = st.one_of(
     st.tuples(st.just("put"), st.lists(st.tuples(NUMBER, SIZE), min_size=1, max_size=4)),
     st.tuples(st.just("settle"), NUMBER, SIZE),
-    st.tuples(st.sampled_from(["set_aside", "postpone", "told", "give_up", "retry", "purge"]), NUMBER),
+    st.tuples(
+        st.sampled_from(["set_aside", "postpone", "told", "give_up", "retry", "purge"]), NUMBER
+    ),
     st.tuples(st.just("purge_state"), st.sampled_from(list(State))),
     st.tuples(st.just("pass_by"), st.integers(1, 60)),
     st.tuples(st.just("reopen"), st.integers(1, 8), st.integers(200, 1_500)),
@@ -42,10 +44,14 @@ class Desk:
         if self.store is not None:
             self.store.close()
         self.quota = Quota(size, entries, MOST_AGE, images=self.images, tell=self.tell)
-        self.store = Store(self.folder, self.quota, self.seal, clock=SteadyClock(*kept, read=self.clocks))
+        self.store = Store(
+            self.folder, self.quota, self.seal, clock=SteadyClock(*kept, read=self.clocks)
+        )
 
     def put(self, frames):
-        receipts = self.store.put([frame(f"{n}", size=size, confidence=size / 300) for n, size in frames])
+        receipts = self.store.put(
+            [frame(f"{n}", size=size, confidence=size / 300) for n, size in frames]
+        )
         for (number, _), receipt in zip(frames, receipts, strict=True):
             self.keys[number] = receipt.key
             assert receipt.kept == (self.store.get(receipt.key) is not None)
@@ -113,17 +119,23 @@ def test_the_sums_are_those_of_the_entries_whatever_was_done(steps, tell, images
         desk.store.close()
 
 
-def test_the_quota_holds_with_every_frame_of_a_long_run_and_no_more_goes_than_a_little_beyond_it(tmp_path):
+def test_the_quota_holds_with_every_frame_of_a_long_run_and_no_more_goes_than_a_little_beyond_it(
+    tmp_path,
+):
     quota = Quota(max_bytes=20_000, max_entries=50)
     store = Store(tmp_path, quota)
     for number in range(150):
         before = store.counts()
-        (receipt,) = store.put([frame(f"{number}", size=100 + number * 7 % 400, confidence=number % 10 / 10)])
+        (receipt,) = store.put(
+            [frame(f"{number}", size=100 + number * 7 % 400, confidence=number % 10 / 10)]
+        )
         after = store.counts()
         assert after["bytes"] <= quota.max_bytes
         assert after[State.WAITING] <= quota.max_entries
         new = store.get(receipt.key)
         grown = after["bytes"] - before["bytes"] - (0 if new is None else new.size)
-        assert -grown < 500 + 600 + quota.max_bytes // 20  # the need, the last one's size, and the slack
+        assert (
+            -grown < 500 + 600 + quota.max_bytes // 20
+        )  # the need, the last one's size, and the slack
     assert store.counts()[State.WAITING] >= 25
     store.close()

@@ -66,7 +66,9 @@ def test_any_success_means_taken(outbox, receiver, status):
     assert (entry(outbox, key).telling, entry(outbox, key).telling_attempts) == ("told", 0)
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 400, 401, 403, 404, 409, 410, 413, 429, 500, 502, 503])
+@pytest.mark.parametrize(
+    "status", [301, 302, 303, 307, 308, 400, 401, 403, 404, 409, 410, 413, 429, 500, 502, 503]
+)
 def test_any_other_answer_means_not_taken_and_a_redirect_is_not_followed(outbox, receiver, status):
     (key,) = settled(outbox, "a")
     receiver.statuses[:] = [status]
@@ -97,7 +99,9 @@ def test_waits_between_tellings_double(timed, clocks, receiver):
     assert tell(timed, receiver)
 
 
-def test_a_result_that_is_never_taken_is_given_up_after_the_last_attempt_and_retried_when_asked(outbox, receiver):
+def test_a_result_that_is_never_taken_is_given_up_after_the_last_attempt_and_retried_when_asked(
+    outbox, receiver
+):
     (key,) = settled(outbox, "a")
     receiver.statuses[:] = [500] * (MOST_ATTEMPTS + 1)
     for _ in range(MOST_ATTEMPTS - 1):
@@ -163,7 +167,9 @@ def test_a_receiver_has_ten_seconds(outbox, receiver):
     assert entry(outbox, key).telling == "due"
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1/caf\u00e9", "http://\u00df..\u00df/", "http://[::1/"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1/caf\u00e9", "http://\u00df..\u00df/", "http://[::1/"]
+)
 def test_an_address_that_cannot_be_called_is_a_failure_like_any(outbox, url):
     (key,) = settled(outbox, "a")
     asyncio.run(Webhook(outbox, url, None).step())
@@ -180,7 +186,9 @@ def test_a_result_that_cannot_be_written_down_holds_up_no_other(outbox, receiver
     odd, good = settled(outbox, "a", "b")
     beyond_all_calendars = 1e18
     outbox.call(
-        lambda store: store._db.execute("UPDATE entry SET created = ? WHERE key = ?", (beyond_all_calendars, odd))
+        lambda store: store._db.execute(
+            "UPDATE entry SET created = ? WHERE key = ?", (beyond_all_calendars, odd)
+        )
     ).result(10)
     tell(outbox, receiver)
     assert told_keys(receiver) == [good]

@@ -61,7 +61,9 @@ def test_a_redirect_is_not_followed_and_not_taken_for_an_answer(tmp_path, status
             assert (here.asked, there.asked) == (["POST"], [])
             entry = outbox.call(lambda store: store.get(key)).result(10)
             assert (entry.telling, entry.telling_attempts) == ("due", 1)
-            outbox.call(lambda store: store._db.execute("UPDATE entry SET not_before = 0")).result(10)
+            outbox.call(lambda store: store._db.execute("UPDATE entry SET not_before = 0")).result(
+                10
+            )
             asyncio.run(Webhook(outbox, there.url, None).step())
             assert there.asked == ["POST"]  # it would have taken it
     finally:

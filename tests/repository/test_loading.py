@@ -44,7 +44,9 @@ def export(tmp_path):
 
 
 def repository(export, **kinds):
-    return ModelRepository(Path("r"), [kind(name, 3, export) for name, kind in kinds.items()], {}, list(kinds)[-1])
+    return ModelRepository(
+        Path("r"), [kind(name, 3, export) for name, kind in kinds.items()], {}, list(kinds)[-1]
+    )
 
 
 def test_the_default_is_loaded_first_and_every_worker_is_warmed_up_before_a_model_serves(export):
@@ -52,13 +54,17 @@ def test_the_default_is_loaded_first_and_every_worker_is_warmed_up_before_a_mode
     one = repository(export, a=Noted, b=Noted, c=Noted)
     one.load(2, DecodeOptions(10, exact=True))  # whatever limit is set for callers
     assert one.ready
-    assert Noted.seen == [(name, worker, VersionState.LOADING, True) for name in "cab" for worker in (0, 1)]
+    assert Noted.seen == [
+        (name, worker, VersionState.LOADING, True) for name in "cab" for worker in (0, 1)
+    ]
 
 
 @pytest.mark.parametrize(
     ("kind", "words"), [(Strange, "its first frame failed: strange"), (OutOfMemory, "MemoryError")]
 )
-def test_a_model_that_cannot_be_loaded_ends_with_its_fault_and_the_others_serve(export, kind, words):
+def test_a_model_that_cannot_be_loaded_ends_with_its_fault_and_the_others_serve(
+    export, kind, words
+):
     one = repository(export, bad=kind, good=ModelVersion)
     one.load(1, DECODING)
     bad = one.find("bad")
@@ -105,7 +111,9 @@ def test_a_member_that_cannot_be_read_is_refused_with_the_reason(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "dict.txt").write_text("\n".join(LABELS))
     (tmp_path / "good" / "model.tflite").write_bytes(classifier())
-    (tmp_path / "bad" / "model.tflite").symlink_to("/proc/self/mem")  # fails to be read whoever reads it
+    (tmp_path / "bad" / "model.tflite").symlink_to(
+        "/proc/self/mem"
+    )  # fails to be read whoever reads it
     one = open_repository(tmp_path)
     assert [version.name for version in one.versions] == ["good"]
     assert "Input/output error" in str(one.refused["bad"])

@@ -40,7 +40,9 @@ def loaded(repository):
         (["z", "default", "a"], "z", "z"),
     ],
 )
-def test_the_default_is_the_one_named_or_called_default_or_the_first(names, asked, default, tmp_path):
+def test_the_default_is_the_one_named_or_called_default_or_the_first(
+    names, asked, default, tmp_path
+):
     repository = loaded(open_repository(plant(tmp_path / "r", *names), asked))
     assert repository.default == default
     assert repository.get().name == default
@@ -65,13 +67,19 @@ def test_a_model_is_found_by_name_and_version(tmp_path):
 
 
 def test_a_refused_member_is_kept_with_its_reason_and_the_others_serve(tmp_path):
-    root = plant(tmp_path / "r", "good", files={"bad/model.tflite": MODEL[:50], "js/model.json": b"{}"})
+    root = plant(
+        tmp_path / "r", "good", files={"bad/model.tflite": MODEL[:50], "js/model.json": b"{}"}
+    )
     repository = loaded(open_repository(root))
     assert set(repository.refused) == {"bad", "js"}
     assert repository.get("good").state is VersionState.AVAILABLE
     assert repository.ready, "the default model serves"
     told = {status.name: status.fault for status in repository.statuses()}
-    assert (told["good"], "truncated" in told["bad"], "TensorFlow.js" in told["js"]) == (None, True, True)
+    assert (told["good"], "truncated" in told["bad"], "TensorFlow.js" in told["js"]) == (
+        None,
+        True,
+        True,
+    )
     with pytest.raises(ModelUnavailable, match=r"bad is not served.*truncated"):
         repository.get("bad")
 
@@ -97,7 +105,9 @@ def test_an_export_that_is_alone_and_refused_stops_the_start(tmp_path):
 
 
 def test_a_service_that_a_machine_starts_stays_up_over_a_single_refused_export(tmp_path):
-    repository = open_repository(plant(tmp_path, files={"model.tflite": MODEL[:50]}), keep_refused=True)
+    repository = open_repository(
+        plant(tmp_path, files={"model.tflite": MODEL[:50]}), keep_refused=True
+    )
     assert not repository.ready
     (status,) = repository.statuses()
     assert (status.state, status.version) == (VersionState.END, None)
@@ -121,7 +131,9 @@ def test_a_model_that_is_not_loaded_yet_is_unavailable_until_it_is(tmp_path):
 
 
 def test_a_model_whose_runtime_refuses_it_ends_and_the_others_go_on(tmp_path):
-    root = plant(tmp_path / "r", "good", files={"odd/model.tflite": detector(operator="Mystery", classes=3)})
+    root = plant(
+        tmp_path / "r", "good", files={"odd/model.tflite": detector(operator="Mystery", classes=3)}
+    )
     names = {"boxes": "boxes", "classes": "classes", "scores": "scores", "count": "num"}
     (root / "odd/model.tflite").write_bytes(detector(operator="Mystery", names=names))
     (root / "odd/dict.txt").write_text("a\nb")

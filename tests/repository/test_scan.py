@@ -11,25 +11,42 @@ MODEL, GRAPH = classifier(), saved_model({"serving_default": (IMAGE, SCORES)})
 
 TREES = {  # files; then name, version and path of what is found
     "an export": ({"model.tflite": MODEL, "dict.txt": b"a"}, [("root", 1, "")]),
-    "an export with photos beside it": ({"model.tflite": MODEL, "photos/a.jpg": b"x"}, [("root", 1, "")]),
+    "an export with photos beside it": (
+        {"model.tflite": MODEL, "photos/a.jpg": b"x"},
+        [("root", 1, "")],
+    ),
     "a SavedModel": ({"saved_model.pb": GRAPH}, [("root", 1, "")]),
     "versions as Google's container wants them": (
         {"0001/saved_model.pb": GRAPH, "0002/saved_model.pb": GRAPH},
         [("root", 2, "0002")],
     ),
     "versions are numbers": ({"9/m.tflite": MODEL, "10/m.tflite": MODEL}, [("root", 10, "10")]),
-    "a version without a model does not count": ({"1/m.tflite": MODEL, "2/notes.txt": b""}, [("root", 1, "1")]),
+    "a version without a model does not count": (
+        {"1/m.tflite": MODEL, "2/notes.txt": b""},
+        [("root", 1, "1")],
+    ),
     "a repository of several": (
-        {"b/m.tflite": MODEL, "a/saved_model.pb": GRAPH, "c/1/m.tflite": MODEL, "c/3/m.tflite": MODEL},
+        {
+            "b/m.tflite": MODEL,
+            "a/saved_model.pb": GRAPH,
+            "c/1/m.tflite": MODEL,
+            "c/3/m.tflite": MODEL,
+        },
         [("a", 1, "a"), ("b", 1, "b"), ("c", 3, "c/3")],
     ),
     "files in a repository": (
         {"one.tflite": MODEL, "two.lite": MODEL, "three.zip": b"PK", "notes.txt": b""},
         [("one", 1, "one.tflite"), ("three", 1, "three.zip"), ("two", 1, "two.lite")],
     ),
-    "a folder that is no model is none": ({"a/m.tflite": MODEL, "docs/readme.txt": b""}, [("a", 1, "a")]),
+    "a folder that is no model is none": (
+        {"a/m.tflite": MODEL, "docs/readme.txt": b""},
+        [("a", 1, "a")],
+    ),
     "nested as gsutil leaves it": (
-        {"flowers/model-export/icn/tflite-flowers-2020-01-01T00%3A00/model.tflite": MODEL, "b/m.tflite": MODEL},
+        {
+            "flowers/model-export/icn/tflite-flowers-2020-01-01T00%3A00/model.tflite": MODEL,
+            "b/m.tflite": MODEL,
+        },
         [("b", 1, "b"), ("flowers", 1, "flowers")],
     ),
     "hidden and left behind": (
@@ -65,7 +82,11 @@ def test_a_path_is_names_and_newest_versions(tree, tmp_path):
 def test_a_file_is_an_export_by_the_name_of_its_stem(name, tmp_path):
     (tmp_path / name).write_bytes(MODEL)
     (source,) = scan(tmp_path / name)
-    assert (source.name, source.version, source.path) == (name.partition(".")[0], 1, tmp_path / name)
+    assert (source.name, source.version, source.path) == (
+        name.partition(".")[0],
+        1,
+        tmp_path / name,
+    )
 
 
 def test_a_relative_path_has_the_folders_own_name(tmp_path, monkeypatch):

@@ -25,13 +25,31 @@ def tree(root, files):
 
 CASES = {
     "no cgroup at all": ({}, 8),
-    "v2 without a quota": ({"proc/self/cgroup": V2.format(""), "sys/fs/cgroup/cpu.max": "max 100000\n"}, 8),
-    "v2 at the namespace's root": ({"proc/self/cgroup": V2.format(""), "sys/fs/cgroup/cpu.max": "200000 100000\n"}, 2),
-    "v2, a share rounds up": ({"proc/self/cgroup": V2.format(""), "sys/fs/cgroup/cpu.max": "150000 100000\n"}, 2),
-    "v2, less than one is one": ({"proc/self/cgroup": V2.format(""), "sys/fs/cgroup/cpu.max": "10000 100000\n"}, 1),
-    "v2, more than the mask": ({"proc/self/cgroup": V2.format(""), "sys/fs/cgroup/cpu.max": "1600000 100000\n"}, 8),
+    "v2 without a quota": (
+        {"proc/self/cgroup": V2.format(""), "sys/fs/cgroup/cpu.max": "max 100000\n"},
+        8,
+    ),
+    "v2 at the namespace's root": (
+        {"proc/self/cgroup": V2.format(""), "sys/fs/cgroup/cpu.max": "200000 100000\n"},
+        2,
+    ),
+    "v2, a share rounds up": (
+        {"proc/self/cgroup": V2.format(""), "sys/fs/cgroup/cpu.max": "150000 100000\n"},
+        2,
+    ),
+    "v2, less than one is one": (
+        {"proc/self/cgroup": V2.format(""), "sys/fs/cgroup/cpu.max": "10000 100000\n"},
+        1,
+    ),
+    "v2, more than the mask": (
+        {"proc/self/cgroup": V2.format(""), "sys/fs/cgroup/cpu.max": "1600000 100000\n"},
+        8,
+    ),
     "v2 in the process's own group": (
-        {"proc/self/cgroup": V2.format("pod/box"), "sys/fs/cgroup/pod/box/cpu.max": "300000 100000\n"},
+        {
+            "proc/self/cgroup": V2.format("pod/box"),
+            "sys/fs/cgroup/pod/box/cpu.max": "300000 100000\n",
+        },
         3,
     ),
     "v2, the lowest on the way up counts": (
@@ -43,15 +61,24 @@ CASES = {
         2,
     ),
     "v2, a sibling's quota does not count": (
-        {"proc/self/cgroup": V2.format("pod/box"), "sys/fs/cgroup/pod/other/cpu.max": "100000 100000\n"},
+        {
+            "proc/self/cgroup": V2.format("pod/box"),
+            "sys/fs/cgroup/pod/other/cpu.max": "100000 100000\n",
+        },
         8,
     ),
     "v2, a path outside of the namespace": (
         {"proc/self/cgroup": V2.format("../../x"), "sys/fs/cgroup/cpu.max": "500000 100000\n"},
         5,
     ),
-    "v2, a file with nonsense": ({"proc/self/cgroup": V2.format(""), "sys/fs/cgroup/cpu.max": "who knows\n"}, 8),
-    "v2, a period of nought": ({"proc/self/cgroup": V2.format(""), "sys/fs/cgroup/cpu.max": "100000 0\n"}, 8),
+    "v2, a file with nonsense": (
+        {"proc/self/cgroup": V2.format(""), "sys/fs/cgroup/cpu.max": "who knows\n"},
+        8,
+    ),
+    "v2, a period of nought": (
+        {"proc/self/cgroup": V2.format(""), "sys/fs/cgroup/cpu.max": "100000 0\n"},
+        8,
+    ),
     "v1, path not mounted in the container": (
         {
             "proc/self/cgroup": V1,

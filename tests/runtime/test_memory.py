@@ -29,9 +29,13 @@ print(kept, resident_mib())
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to give memory back")
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="only glibc is told to give memory back"
+)
 def test_freed_memory_goes_back_to_the_system():
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True
+    )
     kept, left = map(int, done.stdout.split())
     assert left < kept - 80
 
@@ -46,7 +50,10 @@ def test_the_pages_of_a_mapped_file_are_let_go_and_can_still_be_read(tmp_path):
         start = next(number for number, line in enumerate(lines) if line.endswith(f" {file}"))
         return int(next(line for line in lines[start:] if line.startswith("Rss:")).split()[1])
 
-    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+    with (
+        file.open("rb") as opened,
+        mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+    ):
         assert mapped[:] == content
         assert resident_kib() >= 2048
         release_mapped_file(file)

@@ -19,7 +19,9 @@ LONG = 30.0
 """Seconds that no test waits unless it fails."""
 
 
-def with_pool(workers: int, queue_size: int, story: Callable[[WorkerPool], Awaitable[None]]) -> WorkerPool:
+def with_pool(
+    workers: int, queue_size: int, story: Callable[[WorkerPool], Awaitable[None]]
+) -> WorkerPool:
     """Run the story with a pool and close it."""
 
     async def run() -> WorkerPool:
@@ -114,7 +116,9 @@ def test_jobs_beyond_workers_and_queue_are_refused_and_those_waiting_are_done_in
         gate, order = Gate(), []
         first = asyncio.create_task(pool.run(gate, soon()))
         await gate.started()
-        waiting = [asyncio.create_task(pool.run(lambda _, i=i: order.append(i), soon())) for i in range(2)]
+        waiting = [
+            asyncio.create_task(pool.run(lambda _, i=i: order.append(i), soon())) for i in range(2)
+        ]
         await asyncio.sleep(0)
         assert (pool.busy, pool.waiting) == (1, 2)
         assert repr(pool) == "<WorkerPool 1 workers, 1 busy, 2/2 waiting>"
@@ -220,7 +224,9 @@ def test_an_error_of_the_tree_reaches_its_caller_as_it_is_and_the_worker_lives_o
     with_pool(1, 0, story)
 
 
-def test_any_other_exception_becomes_inference_failed_without_its_words_and_the_worker_lives_on(caplog):
+def test_any_other_exception_becomes_inference_failed_without_its_words_and_the_worker_lives_on(
+    caplog,
+):
     async def story(pool):
         def fail(_):
             raise KeyError("secret")
@@ -241,7 +247,8 @@ def test_one_job_that_fails_leaves_the_answer_of_the_one_beside_it_alone():
             raise CorruptImage("cut off")
 
         answers = await asyncio.gather(
-            *(pool.run(fail if i % 2 else lambda _, i=i: i, soon()) for i in range(20)), return_exceptions=True
+            *(pool.run(fail if i % 2 else lambda _, i=i: i, soon()) for i in range(20)),
+            return_exceptions=True,
         )
         assert [a for a in answers if not isinstance(a, Exception)] == list(range(0, 20, 2))
         assert all(isinstance(a, CorruptImage) for a in answers[1::2])
@@ -300,7 +307,9 @@ def break_on(payload: Payload) -> None:
 
 
 @pytest.mark.parametrize("work", [type, fail_on, break_on])
-def test_a_frame_is_given_back_as_soon_as_it_is_answered_without_waiting_for_the_garbage_collector(work):
+def test_a_frame_is_given_back_as_soon_as_it_is_answered_without_waiting_for_the_garbage_collector(
+    work,
+):
     async def story(pool):
         async def send():
             payload = Payload()

@@ -80,12 +80,21 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
     folder = tmp_path_factory.mktemp("tensorflow")
     (folder / "images").mkdir()
     sent = pictures_sent()
-    upright = {name: data if name in AS_THEY_ARE else seen_by_a_person(data) for name, data in sent.items()}
+    upright = {
+        name: data if name in AS_THEY_ARE else seen_by_a_person(data) for name, data in sent.items()
+    }
     for name in sent:
         (folder / "images" / f"{name}.upright").write_bytes(upright[name])
         (folder / "images" / f"{name}.sent").write_bytes(sent[name])
-    subprocess.run([sys.executable, SCRIPT, folder], env=clean_environment(), check=True, stderr=subprocess.DEVNULL)
-    return Judged(folder / "models", sent, upright, json.loads((folder / "answers.json").read_text()))
+    subprocess.run(
+        [sys.executable, SCRIPT, folder],
+        env=clean_environment(),
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
+    return Judged(
+        folder / "models", sent, upright, json.loads((folder / "answers.json").read_text())
+    )
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,9 @@ def stretch(images: Any) -> Any:
 
 def each(encoded: Any) -> Any:
     """Features of images of any sizes: each is resized before they are stacked."""
-    small = tf.map_fn(lambda one: stretch(pixels(one)[tf.newaxis])[0], encoded, fn_output_signature=tf.float32)
+    small = tf.map_fn(
+        lambda one: stretch(pixels(one)[tf.newaxis])[0], encoded, fn_output_signature=tf.float32
+    )
     return tf.reshape(small, [-1, SIDE * SIDE * 3])
 
 
@@ -68,7 +70,9 @@ def detection(encoded: Any, matrices: tuple[Any, Any], table: Any) -> dict[str, 
     features = stacked(encoded)
     count = tf.shape(features)[0]
     corners = tf.reshape(tf.sigmoid(features @ matrices[0] * 3), [-1, ROWS, 2, 2])
-    boxes = tf.reshape(tf.stack([tf.reduce_min(corners, 2), tf.reduce_max(corners, 2)], 2), [-1, ROWS, 4])
+    boxes = tf.reshape(
+        tf.stack([tf.reduce_min(corners, 2), tf.reduce_max(corners, 2)], 2), [-1, ROWS, 4]
+    )
     multiclass = tf.nn.softmax(tf.reshape(features @ matrices[1] * 3, [-1, ROWS, 1 + len(LABELS)]))
     scores = tf.reduce_max(multiclass[:, :, 1:], 2)
     order = tf.argsort(scores, direction="DESCENDING", stable=True)
@@ -144,7 +148,11 @@ class NewClassifier(tf.Module):
 
 
 def make(models: Path) -> None:
-    matrix, boxes, classes = weights(len(LABELS)), weights(ROWS * 4), weights(ROWS * (1 + len(LABELS)))
+    matrix, boxes, classes = (
+        weights(len(LABELS)),
+        weights(ROWS * 4),
+        weights(ROWS * (1 + len(LABELS))),
+    )
 
     def old_classifier(image: Any, key: Any) -> dict[str, Any]:
         return classification(image, key, tf.constant(matrix), names_table(), tf.nn.softmax)
@@ -152,7 +160,10 @@ def make(models: Path) -> None:
     def old_detector(image: Any, key: Any) -> dict[str, Any]:
         found = detection(image, (tf.constant(boxes), tf.constant(classes)), names_table())
         info = tf.constant([[512, 512, 1, 0, 512, 512]], tf.int32)
-        return found | {"image_info": tf.tile(info, [tf.shape(image)[0], 1]), "key": tf.identity(key)}
+        return found | {
+            "image_info": tf.tile(info, [tf.shape(image)[0], 1]),
+            "key": tf.identity(key),
+        }
 
     def scores_alone(image: Any, _: Any) -> dict[str, Any]:
         return {"scores": tf.nn.softmax(each(image) @ tf.constant(matrix))}
@@ -162,7 +173,9 @@ def make(models: Path) -> None:
     old_style(models / "classifier" / "0001", old_classifier)  # as Google's container mounts it
     old_style(models / "detector", old_detector)
     new_classifier, new_detector = NewClassifier(), NewDetector()
-    tf.saved_model.save(new_classifier, str(models / "new-classifier"), {"serving_default": new_classifier.serve})
+    tf.saved_model.save(
+        new_classifier, str(models / "new-classifier"), {"serving_default": new_classifier.serve}
+    )
     signatures = {
         "serving_default": new_detector.with_key,
         "serving_default_without_key": new_detector.without_key,

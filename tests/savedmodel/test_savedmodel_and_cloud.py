@@ -32,7 +32,10 @@ def test_what_the_cloud_says_goes_out_in_place_of_the_graphs_own_outputs(judged)
                 vertex.behave(SAYS)
                 (row,) = AutoMLClient(server.url, model).predict(photo("coffee"))
                 told = dict(zip(row["labels"], row["scores"], strict=True))
-                assert {label: score for label, score in told.items() if score} == {"tulip": 0.75, "daisy": 0.125}
+                assert {label: score for label, score in told.items() if score} == {
+                    "tulip": 0.75,
+                    "daisy": 0.125,
+                }
                 vertex.behave(status=400)
                 (own,) = AutoMLClient(server.url, model).predict(photo("coffee"))
                 assert own["labels"] == row["labels"]

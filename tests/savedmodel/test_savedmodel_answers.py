@@ -33,7 +33,9 @@ def judgement(judged: Any, model: str, name: str, key: str | None = None) -> dic
 def test_the_judge_itself_cannot_read_what_is_re_encoded_for_it(judged: Any) -> None:
     """Else these tests would show little."""
     for model in MODELS:
-        unreadable = {name for name in judged.images if judged.answers[model][f"{name}.sent"] is None}
+        unreadable = {
+            name for name in judged.images if judged.answers[model][f"{name}.sent"] is None
+        }
         assert unreadable == {
             "webp", "webp lossless", "webp turned", "bmp", "gif animated", "tiff", "tiff jpeg", "tiff turned",
         }  # fmt: skip
@@ -43,7 +45,9 @@ def test_the_judge_itself_cannot_read_what_is_re_encoded_for_it(judged: Any) -> 
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_every_picture_is_answered_as_tensorflow_answers_it_upright(server: Server, judged: Any, model: str) -> None:
+def test_every_picture_is_answered_as_tensorflow_answers_it_upright(
+    server: Server, judged: Any, model: str
+) -> None:
     client = AutoMLClient(server.url, model)
     for name, image in judged.images.items():
         (answered,) = client.predict(image)
@@ -55,7 +59,9 @@ def test_pictures_of_all_sizes_go_in_one_request(server: Server, judged: Any, mo
     """Which a detector's graph itself would refuse: it stacks them before it resizes them."""
     names = list(judged.images)
     answered = AutoMLClient(server.url, model).predict(*judged.images.values())
-    assert answered == [judgement(judged, model, name, key=str(i)) for i, name in enumerate(names, 1)]
+    assert answered == [
+        judgement(judged, model, name, key=str(i)) for i, name in enumerate(names, 1)
+    ]
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -69,7 +75,10 @@ def test_columns_say_the_same_as_rows(server: Server, judged: Any, model: str) -
 
 @pytest.mark.parametrize("model", MODELS)
 def test_without_a_key_none_comes_back(server: Server, judged: Any, model: str) -> None:
-    body = {"signature_name": "serving_default_without_key", "instances": [b64(judged.images["webp"])]}
+    body = {
+        "signature_name": "serving_default_without_key",
+        "instances": [b64(judged.images["webp"])],
+    }
     reply = server.client.post(f"/v1/models/{model}:predict", json=body)
     assert reply.json() == {"predictions": [judgement(judged, model, "webp")]}
 
@@ -89,10 +98,14 @@ def test_the_name_of_a_single_output_is_left_out(server: Server, judged: Any) ->
 @pytest.mark.parametrize("model", CLASSIFIERS)
 def test_the_camera_door_tells_the_same_classes(server: Server, judged: Any, model: str) -> None:
     for name, image in judged.images.items():
-        answer = ANSWER.validate_json(server.client.post(f"/predict/{model}", content=image).content)
+        answer = ANSWER.validate_json(
+            server.client.post(f"/predict/{model}", content=image).content
+        )
         expected = judgement(judged, model, name)
         order = sorted(range(5), key=lambda i, scores=expected["scores"]: -scores[i])
-        assert [found.label for found in answer.predictions] == [expected["labels"][i] for i in order]
+        assert [found.label for found in answer.predictions] == [
+            expected["labels"][i] for i in order
+        ]
         assert [found.index for found in answer.predictions] == order
         assert [found.score for found in answer.predictions] == pytest.approx(
             [expected["scores"][i] for i in order], abs=1e-6
@@ -116,7 +129,11 @@ def test_the_camera_door_tells_the_same_boxes(server: Server, judged: Any, model
 
 
 def test_the_size_told_is_that_of_the_upright_picture(server: Server, judged: Any) -> None:
-    for name, size in (("jpeg", (320, 240)), ("jpeg turned", (240, 320)), ("png turned", (240, 320))):
+    for name, size in (
+        ("jpeg", (320, 240)),
+        ("jpeg turned", (240, 320)),
+        ("png turned", (240, 320)),
+    ):
         image = server.client.post("/predict/detector", content=judged.images[name]).json()["image"]
         assert (image["width"], image["height"]) == size
 
@@ -131,7 +148,9 @@ def test_the_size_told_is_that_of_the_upright_picture(server: Server, judged: An
     ],
     ids=["text", "empty", "truncated", "bomb"],
 )
-def test_a_bad_image_is_the_callers_error(server: Server, image: bytes, status: int, code: str) -> None:
+def test_a_bad_image_is_the_callers_error(
+    server: Server, image: bytes, status: int, code: str
+) -> None:
     for model in MODELS:
         reply = server.client.post(f"/predict/{model}", content=image)
         assert (reply.status_code, reply.headers["x-edge-error"]) == (status, code), reply.text
@@ -175,7 +194,9 @@ def test_labels_are_told_once_the_warm_up_has_shown_them(server: Server) -> None
     assert models["detector"]["labels"] is None
 
 
-@pytest.mark.parametrize(("tflite", "saved_model"), [("imagenet", "classifier"), ("objects", "detector")])
+@pytest.mark.parametrize(
+    ("tflite", "saved_model"), [("imagenet", "classifier"), ("objects", "detector")]
+)
 def test_a_tflite_export_answers_in_the_form_of_the_saved_model_of_its_task(
     server: Server, embedded_server: Server, tflite: str, saved_model: str
 ) -> None:
@@ -184,7 +205,9 @@ def test_a_tflite_export_answers_in_the_form_of_the_saved_model_of_its_task(
     assert set(ours) == set(theirs)
     assert _form(ours) == _form(theirs)
     theirs_of, ours_of = (
-        running.client.get(f"/v1/models/{model}/metadata").json()["metadata"]["signature_def"]["signature_def"]
+        running.client.get(f"/v1/models/{model}/metadata").json()["metadata"]["signature_def"][
+            "signature_def"
+        ]
         for running, model in ((server, saved_model), (embedded_server, tflite))
     )
     for tensors in ("inputs", "outputs"):
@@ -213,7 +236,9 @@ def test_while_tensorflow_loads_it_lives_but_is_not_ready(judged: Any) -> None:
         assert server.client.get("/health/ready").status_code == 503
         for reply in (
             server.client.post("/predict", content=photo("coffee")),
-            server.client.post("/v1/models/default:predict", json={"instances": [b64(photo("coffee"))]}),
+            server.client.post(
+                "/v1/models/default:predict", json={"instances": [b64(photo("coffee"))]}
+            ),
         ):
             assert (reply.status_code, reply.headers["x-edge-error"]) == (503, "model_unavailable")
             assert "loading" in json.dumps(reply.json())
@@ -241,7 +266,9 @@ def test_a_signal_while_tensorflow_loads_ends_it_with_exit_code_0(judged: Any) -
         assert "Traceback" not in server.log
 
 
-def test_a_damaged_saved_model_is_told_and_leaves_the_service_alive(judged: Any, tmp_path: Path) -> None:
+def test_a_damaged_saved_model_is_told_and_leaves_the_service_alive(
+    judged: Any, tmp_path: Path
+) -> None:
     """Its signature can be read, its graph cannot: TensorFlow alone finds out."""
     good = (judged.models / "detector" / "saved_model.pb").read_bytes()
     broken = good.replace(b"DecodeJpeg", b"DecodeJunk")
@@ -249,7 +276,9 @@ def test_a_damaged_saved_model_is_told_and_leaves_the_service_alive(judged: Any,
     (tmp_path / "saved_model.pb").write_bytes(broken)
     with Server("--models", tmp_path, ready=False) as server:
         until = time.monotonic() + 60
-        while (state := server.client.get("/v1/models/default").json()["model_version_status"][0])["state"] != "END":
+        while (state := server.client.get("/v1/models/default").json()["model_version_status"][0])[
+            "state"
+        ] != "END":
             assert time.monotonic() < until
             time.sleep(0.1)
         assert "DecodeJunk" in state["status"]["error_message"]

@@ -19,7 +19,9 @@ class AutoMLClient:
             for number, image in enumerate(images, 1)
         ]
         # No content type, as `requests.post(url, data=json.dumps(...))` leaves it.
-        request = urllib.request.Request(self._url, data=json.dumps({"instances": instances}).encode(), method="POST")
+        request = urllib.request.Request(
+            self._url, data=json.dumps({"instances": instances}).encode(), method="POST"
+        )
         with urllib.request.urlopen(request, timeout=60) as reply:
             return json.load(reply)["predictions"]
 

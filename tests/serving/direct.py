@@ -24,7 +24,9 @@ class _Direct(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         async def ask() -> httpx.Response:
             direct = httpx.ASGITransport(self._app, raise_app_exceptions=False)
-            asked = httpx.Request(request.method, request.url, headers=request.headers, content=request.content)
+            asked = httpx.Request(
+                request.method, request.url, headers=request.headers, content=request.content
+            )
             reply = await direct.handle_async_request(asked)
             content = b"".join([chunk async for chunk in reply.stream])
             return httpx.Response(reply.status_code, headers=reply.headers, content=content)

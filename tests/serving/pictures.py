@@ -38,7 +38,11 @@ def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
 
 def turned(image: Image.Image, orientation: int) -> bytes:
     """A JPEG that looks like the image only when its EXIF orientation 3, 6 or 8 is applied."""
-    stored = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}[orientation]
+    stored = {
+        3: Image.Transpose.ROTATE_180,
+        6: Image.Transpose.ROTATE_90,
+        8: Image.Transpose.ROTATE_270,
+    }[orientation]
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     return encoded(image.transpose(stored), "JPEG", quality=95, exif=exif)
@@ -75,7 +79,9 @@ def png_bomb(width: int = 50_000, height: int = 50_000) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     rows = zlib.compress(bytes((3 * width + 1) * 2000), 9)
     chunks = ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b""))
-    packed = (struct.pack(">I", len(data)) + name + data + _crc(name + data) for name, data in chunks)
+    packed = (
+        struct.pack(">I", len(data)) + name + data + _crc(name + data) for name, data in chunks
+    )
     return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
 
 

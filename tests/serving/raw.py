@@ -27,7 +27,9 @@ class Reply:
 class RawConnection:
     """A connection that sends exactly the bytes it is told to."""
 
-    def __init__(self, address: tuple[str, int], timeout: float = 30, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, address: tuple[str, int], timeout: float = 30, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._socket = socket.create_connection(address, timeout)
         if tls is not None:
             self._socket = tls.wrap_socket(self._socket, server_hostname=address[0])

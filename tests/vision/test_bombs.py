@@ -28,9 +28,26 @@ print(json.dumps({"refused": refused, "grown_kib": peak() - before}))
 def tiff_bomb() -> bytes:
     side = 30_000
     data = zlib.compress(bytes(side * 3))
-    tags = [(256, side), (257, side), (258, 8), (259, 8), (262, 2), (273, 8), (277, 3), (278, side), (279, len(data))]
+    tags = [
+        (256, side),
+        (257, side),
+        (258, 8),
+        (259, 8),
+        (262, 2),
+        (273, 8),
+        (277, 3),
+        (278, side),
+        (279, len(data)),
+    ]
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
-    return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + struct.pack("<H", len(tags)) + entries + bytes(4)
+    return (
+        b"II*\0"
+        + struct.pack("<I", 8 + len(data))
+        + data
+        + struct.pack("<H", len(tags))
+        + entries
+        + bytes(4)
+    )
 
 
 def webp_bomb() -> bytes:
@@ -48,12 +65,23 @@ def webp_bomb() -> bytes:
 
 def gif_bomb() -> bytes:
     side = struct.pack("<H", 60_000)
-    return b"GIF89a" + side * 2 + b"\x80\0\0" + bytes(6) + b"," + bytes(4) + side * 2 + b"\0\x02\x02\x4c\x01\0;"
+    return (
+        b"GIF89a"
+        + side * 2
+        + b"\x80\0\0"
+        + bytes(6)
+        + b","
+        + bytes(4)
+        + side * 2
+        + b"\0\x02\x02\x4c\x01\0;"
+    )
 
 
 def bmp_bomb() -> bytes:
     return (
-        b"BM" + struct.pack("<IHHIIiiHHIIiiII", 60, 0, 0, 54, 40, 20_000, 20_000, 1, 24, 0, 0, 0, 0, 0, 0) + bytes(60)
+        b"BM"
+        + struct.pack("<IHHIIiiHHIIiiII", 60, 0, 0, 54, 40, 20_000, 20_000, 1, 24, 0, 0, 0, 0, 0, 0)
+        + bytes(60)
     )
 
 
@@ -67,8 +95,14 @@ def test_a_bomb_is_refused_from_its_header_without_its_memory(bomb, tmp_path, re
     file.write_bytes(bomb())
     assert file.stat().st_size < 1_000_000
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(file)], cwd=repository_root, capture_output=True, text=True, check=True
+        [sys.executable, "-c", SCRIPT, str(file)],
+        cwd=repository_root,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     told = json.loads(done.stdout)
     assert told["refused"]
-    assert told["grown_kib"] < 8 * 1024, "the file itself has up to 0.7 MB; its pixels would have hundreds"
+    assert told["grown_kib"] < 8 * 1024, (
+        "the file itself has up to 0.7 MB; its pixels would have hundreds"
+    )

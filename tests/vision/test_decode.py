@@ -62,7 +62,10 @@ def test_a_jpeg_decoded_at_a_lower_scale_is_upright_and_tells_its_true_size(orie
     frame = decode(encoded, max_pixels=LIMIT, min_side=200)
     swapped = orientation in {6, 8}
     assert (frame.width, frame.height) == ((1200, 1600) if swapped else (1600, 1200))
-    assert frame.pixels.size == ((300, 400) if swapped else (400, 300)) or min(frame.pixels.size) >= 200
+    assert (
+        frame.pixels.size == ((300, 400) if swapped else (400, 300))
+        or min(frame.pixels.size) >= 200
+    )
     assert (frame.pixels.width > frame.pixels.height) is not swapped
     assert frame.pixels.width < 1200
 
@@ -89,7 +92,8 @@ GREY = quadrants().convert("L")
 
 @pytest.mark.parametrize(
     ("mode", "name"),
-    [("L", name) for name in FORMATS] + [("LA", "PNG"), ("LA", "WEBP"), ("LA", "TIFF"), ("P", "BMP")],
+    [("L", name) for name in FORMATS]
+    + [("LA", "PNG"), ("LA", "WEBP"), ("LA", "TIFF"), ("P", "BMP")],
 )
 def test_grey_shows_grey(mode, name):
     source = GREY.convert(mode)
@@ -158,7 +162,10 @@ def ramp16(width: int = 64) -> np.ndarray:
 
 def is_ramp(picture: Image.Image) -> bool:
     grey = np.asarray(picture).astype(int)
-    return bool((grey[..., 0] == grey[..., 2]).all()) and abs(grey[4, :, 0] - np.linspace(0, 255, 64)).max() <= 1
+    return (
+        bool((grey[..., 0] == grey[..., 2]).all())
+        and abs(grey[4, :, 0] - np.linspace(0, 255, 64)).max() <= 1
+    )
 
 
 def test_sixteen_bit_grey_png_is_scaled_not_clipped():
@@ -179,7 +186,9 @@ def test_sixteen_bit_rgb_png_is_scaled():
 
 
 def test_sixteen_bit_grey_and_alpha_png_is_scaled():
-    rows = b"".join(b"\0" + np.stack([row, row * 0 + 65535], -1).astype(">u2").tobytes() for row in ramp16())
+    rows = b"".join(
+        b"\0" + np.stack([row, row * 0 + 65535], -1).astype(">u2").tobytes() for row in ramp16()
+    )
     assert is_ramp(pixels_of(png(64, 8, 16, 4, rows)))
 
 
@@ -199,11 +208,14 @@ def tiff16(order: str, photometric: int = 1) -> bytes:
         (279, 4, len(data)),
     ]
     fields = b"".join(
-        struct.pack(f"{order}HHI", tag, kind, 1) + struct.pack(f"{order}{'H2x' if kind == 3 else 'I'}", value)
+        struct.pack(f"{order}HHI", tag, kind, 1)
+        + struct.pack(f"{order}{'H2x' if kind == 3 else 'I'}", value)
         for tag, kind, value in entries
     )
     head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8 + len(data))
-    return head + data + struct.pack(f"{order}H", len(entries)) + fields + struct.pack(f"{order}I", 0)
+    return (
+        head + data + struct.pack(f"{order}H", len(entries)) + fields + struct.pack(f"{order}I", 0)
+    )
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -213,7 +225,9 @@ def test_sixteen_bit_grey_tiff_of_both_byte_orders_is_scaled(order):
 
 def test_sixteen_bit_grey_tiff_in_which_nought_is_white_shows_white_there():
     assert is_ramp(pixels_of(tiff16("<", photometric=0)))
-    with pytest.raises(CorruptImage):  # a variant that Pillow does not know: refused, never shown wrong
+    with pytest.raises(
+        CorruptImage
+    ):  # a variant that Pillow does not know: refused, never shown wrong
         pixels_of(tiff16(">", photometric=0))
 
 
@@ -239,7 +253,12 @@ def test_of_an_animation_or_several_pages_the_first_is_shown(name):
 
 
 def test_a_jpeg_with_several_pictures_shows_the_first():
-    encoded = encode(Image.new("RGB", (16, 16), RED), "MPO", save_all=True, append_images=[Image.new("RGB", (16, 16))])
+    encoded = encode(
+        Image.new("RGB", (16, 16), RED),
+        "MPO",
+        save_all=True,
+        append_images=[Image.new("RGB", (16, 16))],
+    )
     assert near(pixels_of(encoded).getpixel((8, 8)), RED)
 
 
@@ -263,7 +282,9 @@ def test_decoding_warns_of_nothing_and_leaves_the_bytes_and_their_digest_in_the_
 # Scaled decoding
 
 
-@pytest.mark.parametrize("size", [(4032, 3024), (640, 480), (449, 1000), (448, 448), (447, 447), (1000, 5)])
+@pytest.mark.parametrize(
+    "size", [(4032, 3024), (640, 480), (449, 1000), (448, 448), (447, 447), (1000, 5)]
+)
 @pytest.mark.parametrize("enough", [448, 640, 20])
 def test_a_jpeg_is_decoded_at_the_smallest_scale_that_keeps_enough_of_each_side(size, enough):
     frame = decode(encode(Image.new("RGB", size), "JPEG"), max_pixels=LIMIT, min_side=enough)
@@ -342,6 +363,15 @@ def test_formats_that_pillow_reads_but_this_service_does_not_are_unsupported():
 
 
 def test_every_fault_is_the_callers_never_the_services():
-    for body in (b"", b"BM", b"GIF89a", b"II*\0", b"MM\0+", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF....WEBP"):
+    for body in (
+        b"",
+        b"BM",
+        b"GIF89a",
+        b"II*\0",
+        b"MM\0+",
+        b"\xff\xd8\xff",
+        b"\x89PNG\r\n\x1a\n",
+        b"RIFF....WEBP",
+    ):
         with pytest.raises(RequestError):
             decode(body, max_pixels=LIMIT)

@@ -26,8 +26,15 @@ def test_the_centred_square_is_a_square_centred_and_inside_the_image(width, heig
     assert (top + bottom) / 2 == pytest.approx(height / 2)
 
 
-@given(sides, sides, fractions, st.lists(st.tuples(*[st.floats(0, 1, width=32)] * 4), min_size=1, max_size=5))
-def test_a_box_seen_in_the_region_lies_on_the_same_pixels_of_the_image(width, height, fraction, boxes):
+@given(
+    sides,
+    sides,
+    fractions,
+    st.lists(st.tuples(*[st.floats(0, 1, width=32)] * 4), min_size=1, max_size=5),
+)
+def test_a_box_seen_in_the_region_lies_on_the_same_pixels_of_the_image(
+    width, height, fraction, boxes
+):
     region = centre_square(width, height, fraction)
     left, top, right, bottom = region.pixels(width, height)
     seen = np.array(boxes, np.float32)
@@ -44,10 +51,14 @@ def test_the_whole_image_leaves_boxes_where_they_are(boxes):
 
 def test_a_box_that_leaves_the_region_is_not_cut_at_the_regions_edge():
     region = Region(0.25, 0.0, 0.75, 1.0)
-    np.testing.assert_allclose(region.to_image(np.array([[-0.5, 0, 1.5, 1]], np.float32)), [[0, 0, 1, 1]])
+    np.testing.assert_allclose(
+        region.to_image(np.array([[-0.5, 0, 1.5, 1]], np.float32)), [[0, 0, 1, 1]]
+    )
 
 
-@given(st.lists(st.tuples(*[coordinates | st.sampled_from([np.nan, np.inf, -np.inf])] * 4), max_size=5))
+@given(
+    st.lists(st.tuples(*[coordinates | st.sampled_from([np.nan, np.inf, -np.inf])] * 4), max_size=5)
+)
 def test_clipped_boxes_lie_in_the_image_and_those_inside_are_unchanged(boxes):
     array = np.array(boxes, np.float32).reshape(-1, 4)
     clipped = clip_boxes(array)

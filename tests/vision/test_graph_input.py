@@ -27,7 +27,11 @@ AS_IT_IS = {
     "static GIF": encode(PICTURE, "GIF"),
 }
 RE_ENCODED = {
-    **{f"{name} turned {orientation}": turned(orientation, name) for name in ("JPEG", "PNG") for orientation in (3, 6)},
+    **{
+        f"{name} turned {orientation}": turned(orientation, name)
+        for name in ("JPEG", "PNG")
+        for orientation in (3, 6)
+    },
     "CMYK JPEG": encode(PICTURE.convert("CMYK"), "JPEG"),
     "PNG with alpha": encode(PICTURE.convert("RGBA"), "PNG"),
     "PNG with grey and alpha": encode(PICTURE.convert("LA"), "PNG"),
@@ -53,7 +57,9 @@ def test_the_original_goes_in_where_tensorflow_reads_it_right(kind):
 
 
 @pytest.mark.parametrize("kind", RE_ENCODED)
-def test_an_upright_png_without_loss_goes_in_where_tensorflow_would_read_it_wrong_or_not_at_all(kind):
+def test_an_upright_png_without_loss_goes_in_where_tensorflow_would_read_it_wrong_or_not_at_all(
+    kind,
+):
     given = for_graph(RE_ENCODED[kind], max_pixels=LIMIT)
     assert (given.width, given.height) == (64, 48)
     with Image.open(io.BytesIO(given.encoded)) as png:

@@ -29,7 +29,9 @@ SEEDS += [
     encode(noise(24, 16), "GIF", save_all=True, append_images=[noise(24, 16, 8)]),
 ]
 
-changes = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=12)
+changes = st.lists(
+    st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=12
+)
 early = st.lists(st.tuples(st.floats(0, 0.1), st.integers(0, 255)), min_size=1, max_size=6)
 
 

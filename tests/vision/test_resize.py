@@ -11,7 +11,14 @@ from edge.vision.frame import Frame
 from edge.vision.geometry import WHOLE_IMAGE, centre_square
 from edge.vision.resize import Kernel, resample
 
-SIZES = [(64, 48, 17, 17), (30, 40, 64, 64), (33, 21, 33, 21), (7, 5, 14, 10), (100, 3, 9, 31), (1, 1, 4, 4)]
+SIZES = [
+    (64, 48, 17, 17),
+    (30, 40, 64, 64),
+    (33, 21, 33, 21),
+    (7, 5, 14, 10),
+    (100, 3, 9, 31),
+    (1, 1, 4, 4),
+]
 
 
 def frame(picture: Image.Image) -> Frame:
@@ -29,7 +36,9 @@ def test_the_size_asked_for_comes_out_with_every_colour_in_its_place(kernel):
 @pytest.mark.parametrize("kernel", Kernel)
 def test_a_picture_of_the_models_own_size_is_unchanged(kernel):
     picture = noise(20, 15)
-    np.testing.assert_array_equal(resample(frame(picture), WHOLE_IMAGE, 20, 15, kernel), np.asarray(picture))
+    np.testing.assert_array_equal(
+        resample(frame(picture), WHOLE_IMAGE, 20, 15, kernel), np.asarray(picture)
+    )
 
 
 @pytest.mark.parametrize("kernel", Kernel)
@@ -50,8 +59,12 @@ def test_no_picture_is_too_small_or_too_narrow_for_a_crop(width, height, fractio
 
 
 def test_bilinear_and_bicubic_average_what_they_reduce_and_tensorflows_do_not():
-    stripes = Image.fromarray(np.tile(np.array([[[0] * 3], [[255] * 3]], np.uint8), (50, 100, 1)))  # 1 pixel each
-    spread = {k: int(np.ptp(resample(frame(stripes), WHOLE_IMAGE, 9, 9, k)[2:-2, 2:-2])) for k in Kernel}
+    stripes = Image.fromarray(
+        np.tile(np.array([[[0] * 3], [[255] * 3]], np.uint8), (50, 100, 1))
+    )  # 1 pixel each
+    spread = {
+        k: int(np.ptp(resample(frame(stripes), WHOLE_IMAGE, 9, 9, k)[2:-2, 2:-2])) for k in Kernel
+    }
     assert spread[Kernel.BILINEAR] < 10
     assert spread[Kernel.BICUBIC] < 10
     assert max(spread[Kernel.TENSORFLOW], spread[Kernel.TENSORFLOW_V1]) > 100
@@ -71,4 +84,6 @@ def test_the_tensorflow_kernels_are_tensorflows(width, height, to_width, to_heig
     }
     for kernel, expected in theirs.items():
         ours = resample(frame(picture), WHOLE_IMAGE, to_width, to_height, kernel)
-        assert np.abs(ours - expected.numpy()[0]).max() <= 0.51, kernel  # the half is our rounding to a byte
+        assert np.abs(ours - expected.numpy()[0]).max() <= 0.51, (
+            kernel
+        )  # the half is our rounding to a byte

@@ -65,6 +65,8 @@ def test_a_truncated_picture_is_not_sent():
         shrunk(picture(320, 240)[:5000])
 
 
-@pytest.mark.parametrize(("orientation", "size"), [(None, (320, 240)), (3, (320, 240)), (6, (240, 320))])
+@pytest.mark.parametrize(
+    ("orientation", "size"), [(None, (320, 240)), (3, (320, 240)), (6, (240, 320))]
+)
 def test_the_upright_size_is_told_from_the_header(orientation, size):
     assert upright_size(picture(320, 240, orientation=orientation), max_pixels=10**6) == size

@@ -22,5 +22,7 @@ def client(server: Server) -> httpx.Client:
 @pytest.fixture(scope="session")
 def small() -> Iterator[Server]:
     """A server with low limits: one frame at work and one waiting, 200 kB, a megapixel."""
-    with Server("--workers", 1, "--queue-size", 1, "--max-body-bytes", 200_000, "--max-pixels", 1_000_000) as running:
+    with Server(
+        "--workers", 1, "--queue-size", 1, "--max-body-bytes", 200_000, "--max-pixels", 1_000_000
+    ) as running:
         yield running

@@ -37,7 +37,14 @@ def assert_refused(reply: httpx.Response, status: int, code: str, *words: str) -
 
 @pytest.mark.parametrize(
     "content_type",
-    ["image/jpeg", "image/*", "application/octet-stream", "application/x-www-form-urlencoded", "image/png", None],
+    [
+        "image/jpeg",
+        "image/*",
+        "application/octet-stream",
+        "application/x-www-form-urlencoded",
+        "image/png",
+        None,
+    ],
 )
 def test_a_raw_body_is_an_image_whatever_its_content_type_calls_it(
     client: httpx.Client, content_type: str | None
@@ -94,12 +101,16 @@ def test_a_bad_image_among_good_ones_leaves_the_others(client: httpx.Client) -> 
 
 
 def test_plain_form_fields_beside_the_image_are_passed_over(client: httpx.Client) -> None:
-    reply = client.post("/predict", files={"image": ("a.jpg", photo("coffee"))}, data={"camera": "line 3"})
+    reply = client.post(
+        "/predict", files={"image": ("a.jpg", photo("coffee"))}, data={"camera": "line 3"}
+    )
     assert best(reply) == "espresso"
 
 
 def test_a_large_multipart_image_arrives_whole(client: httpx.Client) -> None:
-    large = encoded(picture("coffee", (3000, 2000)), "BMP")  # 18 MB, through many reads of the socket
+    large = encoded(
+        picture("coffee", (3000, 2000)), "BMP"
+    )  # 18 MB, through many reads of the socket
     assert best(client.post("/predict", files={"image": ("a.bmp", large)})) == "espresso"
 
 
@@ -109,7 +120,11 @@ def test_a_large_multipart_image_arrives_whole(client: httpx.Client) -> None:
         ("multipart/form-data", b"whatever", "boundary"),
         ("multipart/form-data; boundary=x", b"no such thing", "multipart"),
         ("multipart/form-data; boundary=x", b"", "multipart"),
-        ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\nabc", "broken"),
+        (
+            "multipart/form-data; boundary=x",
+            b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\nabc",
+            "broken",
+        ),
         (
             "multipart/form-data; boundary=x",
             b'--x\r\nContent-Disposition: form-data; name="camera"\r\n\r\nabc\r\n--x--\r\n',
@@ -124,11 +139,18 @@ def test_a_multipart_body_that_is_none_or_holds_no_image_is_a_bad_request(
     assert_refused(reply, 400, "bad_request", words)
 
 
-def test_models_are_chosen_by_query_or_by_path_and_the_default_one_by_its_name(client: httpx.Client) -> None:
+def test_models_are_chosen_by_query_or_by_path_and_the_default_one_by_its_name(
+    client: httpx.Client,
+) -> None:
     for url in ("/predict?model=objects", "/predict/objects"):
         answer = ANSWER.validate_json(client.post(url, content=photo("astronaut")).content)
         assert (answer.model.name, answer.task) == ("objects", "detection")
-    for url in ("/predict", "/predict/default", "/predict?model=default", "/predict?model=imagenet"):
+    for url in (
+        "/predict",
+        "/predict/default",
+        "/predict?model=default",
+        "/predict?model=imagenet",
+    ):
         assert client.post(url, content=photo("coffee")).json()["model"]["name"] == "imagenet"
 
 
@@ -142,7 +164,9 @@ def test_top_k_and_threshold_choose_what_is_shown(client: httpx.Client) -> None:
     assert all_of_them == sorted(all_of_them, reverse=True)
     assert scores("top_k=3") == all_of_them[:3]
     limit = all_of_them[1]
-    assert scores(f"threshold={limit}&top_k=1000") == [score for score in all_of_them if score >= limit]
+    assert scores(f"threshold={limit}&top_k=1000") == [
+        score for score in all_of_them if score >= limit
+    ]
     assert scores("threshold=1") == []
 
 
@@ -151,9 +175,14 @@ def test_top_k_and_threshold_choose_what_is_shown(client: httpx.Client) -> None:
     ["top_k=0", "top_k=-1", "top_k=x", "top_k=1.5", "top_k=", "top_k=" + "9" * 5000, "threshold=1.1", "threshold=nan",
      "threshold=-0.1", "deadline_ms=0", "deadline_ms=1e3", "deadline_ms=99999999999"],
 )  # fmt: skip
-def test_a_parameter_out_of_its_range_is_refused_by_its_name(client: httpx.Client, query: str) -> None:
+def test_a_parameter_out_of_its_range_is_refused_by_its_name(
+    client: httpx.Client, query: str
+) -> None:
     assert_refused(
-        client.post(f"/predict?{query}", content=photo("coffee")), 400, "bad_request", query.split("=", maxsplit=1)[0]
+        client.post(f"/predict?{query}", content=photo("coffee")),
+        400,
+        "bad_request",
+        query.split("=", maxsplit=1)[0],
     )
 
 
@@ -162,14 +191,22 @@ def test_an_unknown_parameter_is_refused_with_the_known_ones(client: httpx.Clien
     assert_refused(reply, 400, "bad_request", "topk", "top_k", "threshold", "deadline_ms", "model")
 
 
-def test_a_model_named_in_the_path_and_differently_in_the_query_is_refused(client: httpx.Client) -> None:
+def test_a_model_named_in_the_path_and_differently_in_the_query_is_refused(
+    client: httpx.Client,
+) -> None:
     reply = client.post("/predict/imagenet?model=objects", content=photo("coffee"))
     assert_refused(reply, 400, "bad_request", "imagenet", "objects")
 
 
-@pytest.mark.parametrize("url", ["/predict?model=nobody", "/predict/nobody", "/predict?model=", "/predict/%00"])
-def test_an_unknown_model_is_not_found_and_the_known_ones_are_named(client: httpx.Client, url: str) -> None:
-    assert_refused(client.post(url, content=photo("coffee")), 404, "model_not_found", "imagenet, objects")
+@pytest.mark.parametrize(
+    "url", ["/predict?model=nobody", "/predict/nobody", "/predict?model=", "/predict/%00"]
+)
+def test_an_unknown_model_is_not_found_and_the_known_ones_are_named(
+    client: httpx.Client, url: str
+) -> None:
+    assert_refused(
+        client.post(url, content=photo("coffee")), 404, "model_not_found", "imagenet, objects"
+    )
 
 
 @pytest.mark.parametrize(
@@ -253,13 +290,19 @@ def test_a_body_that_stops_arriving_is_timed_out(small: Server) -> None:
         connection.send(b"\xff\xd8")
         reply = connection.reply()
         waited = time.monotonic() - began
-    assert (reply.status, reply.code, reply.headers["x-edge-error"]) == (408, "body_timeout", "body_timeout")
+    assert (reply.status, reply.code, reply.headers["x-edge-error"]) == (
+        408,
+        "body_timeout",
+        "body_timeout",
+    )
     assert 0.15 < waited < 4  # asked for 0.2 s, not for the default of 10
     assert "2 bytes" in reply.json()["error"]["message"]
 
 
 def test_a_frame_whose_deadline_passes_is_answered_so(server: Server) -> None:
-    body = encoded(Image.new("RGB", (64, 64)), "PNG")  # with its head in one piece: only the model takes time
+    body = encoded(
+        Image.new("RGB", (64, 64)), "PNG"
+    )  # with its head in one piece: only the model takes time
     with RawConnection(server.address) as connection:
         head = f"POST /predict/objects?deadline_ms=1 HTTP/1.1\r\nHost: edge\r\nContent-Length: {len(body)}\r\n\r\n"
         connection.send(head.encode() + body)
@@ -277,7 +320,9 @@ def test_a_full_server_refuses_at_once_and_answers_those_it_took(small: Server) 
         reply = small.client.post("/predict", content=body)
         assert_refused(reply, 503, "overloaded", "2 requests")
         assert int(reply.headers["retry-after"]) >= 1
-        tf_serving = small.client.post("/v1/models/default:predict", json={"instances": [{"b64": ""}]})
+        tf_serving = small.client.post(
+            "/v1/models/default:predict", json={"instances": [{"b64": ""}]}
+        )
         assert (tf_serving.status_code, tf_serving.headers["x-edge-error"]) == (503, "overloaded")
         assert small.client.get("/health/live").status_code == 200
         assert small.client.get("/health/ready").status_code == 200
@@ -311,7 +356,9 @@ def test_other_methods_are_refused_and_the_right_one_is_named(server: Server, me
         reply = connection.reply(to_head=method == "HEAD")
         assert (reply.status, reply.headers["x-edge-error"]) == (405, "method_not_allowed")
         assert reply.headers["allow"] == "POST"
-        connection.send(b"GET /health/live HTTP/1.1\r\nHost: edge\r\n\r\n")  # the connection is still in step
+        connection.send(
+            b"GET /health/live HTTP/1.1\r\nHost: edge\r\n\r\n"
+        )  # the connection is still in step
         assert connection.reply().json() == {"live": True}
 
 
@@ -322,7 +369,12 @@ def test_a_path_that_is_not_there_is_answered_in_the_same_form(client: httpx.Cli
 
 def test_a_connection_serves_on_after_each_error(server: Server) -> None:
     with RawConnection(server.address) as connection:
-        for body, status in ((b"hello", 415), (photo("coffee"), 200), (b"", 400), (photo("coffee")[:900], 400)):
+        for body, status in (
+            (b"hello", 415),
+            (photo("coffee"), 200),
+            (b"", 400),
+            (photo("coffee")[:900], 400),
+        ):
             connection.post_head("/predict", f"Content-Length: {len(body)}")
             connection.send(body)
             assert connection.reply().status == status
@@ -371,5 +423,12 @@ def test_a_cameras_name_has_at_most_64_characters(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("mode", ["shadow", "on_error", ""])
-def test_a_fallback_that_the_owner_does_not_allow_is_refused(client: httpx.Client, mode: str) -> None:
-    assert_refused(client.post(f"/predict?fallback={mode}", content=photo("coffee")), 400, "bad_request", "fallback")
+def test_a_fallback_that_the_owner_does_not_allow_is_refused(
+    client: httpx.Client, mode: str
+) -> None:
+    assert_refused(
+        client.post(f"/predict?fallback={mode}", content=photo("coffee")),
+        400,
+        "bad_request",
+        "fallback",
+    )

@@ -44,7 +44,9 @@ def test_the_link_and_the_outbox_are_told_number_by_number(tmp_path):
         "held_bytes_limit": 29,
     }  # fmt: skip
     assert {name: seen[(name,)] for name in expected} == expected
-    assert {state: seen["outbox_entries", state] for state in State} == {state: OUTBOX[state] for state in State}
+    assert {state: seen["outbox_entries", state] for state in State} == {
+        state: OUTBOX[state] for state in State
+    }
 
 
 def test_a_link_that_is_down_and_an_outbox_at_fault_are_told(tmp_path):

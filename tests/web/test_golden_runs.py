@@ -10,7 +10,9 @@ from serving.process import Server
 
 
 @pytest.fixture(scope="module")
-def exports_server(shared_exports: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def exports_server(
+    shared_exports: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     """One server for all of them: a repository of links."""
     repository = tmp_path_factory.mktemp("exports")
     for model in sorted(shared_exports.glob("*/*.tflite")):
@@ -33,8 +35,12 @@ def test_a_golden_run_holds_at_the_camera_door_and_at_tensorflow_servings(
         golden = golden_run["scores_uint8"]
         assert served["scores"] == pytest.approx([score / 256 for score in golden], abs=2 / 256)
         by_index = {found["index"]: found["score"] for found in seen}
-        assert [by_index[i] for i in range(len(golden))] == pytest.approx(served["scores"], abs=1e-6)
-        assert [found["label"] for found in sorted(seen, key=lambda one: one["index"])] == served["labels"]
+        assert [by_index[i] for i in range(len(golden))] == pytest.approx(
+            served["scores"], abs=1e-6
+        )
+        assert [found["label"] for found in sorted(seen, key=lambda one: one["index"])] == served[
+            "labels"
+        ]
         return
     for row, score in enumerate(golden_run["scores"]):
         if score < 0.3:

@@ -45,7 +45,16 @@ DOORS = {
     ("GET", "/openapi.json"): {"operator", "owner"},
     ("GET", "/nothing-here"): {"camera", "owner"},
 }
-OPEN = ("/health/live", "/health/ready", "/login", "/session", "/static/style.css", "/pair", "/pair/info", "/phone")
+OPEN = (
+    "/health/live",
+    "/health/ready",
+    "/login",
+    "/session",
+    "/static/style.css",
+    "/pair",
+    "/pair/info",
+    "/phone",
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +65,9 @@ def locked() -> Iterator[Server]:
 
 @pytest.fixture
 def stranger(locked) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"http://127.0.0.1:{locked.url.rpartition(':')[2]}", timeout=30) as client:
+    with httpx.Client(
+        base_url=f"http://127.0.0.1:{locked.url.rpartition(':')[2]}", timeout=30
+    ) as client:
         yield client
 
 
@@ -110,7 +121,10 @@ def test_a_refusal_says_what_to_do_and_never_repeats_a_key(stranger):
     assert missing.headers["WWW-Authenticate"] == "Bearer"
     assert "X-API-Key" in missing.json()["error"]["message"]
     assert wrong not in stranger.post("/predict", headers={"X-API-Key": wrong}).text
-    assert "2020-02-29" in stranger.post("/predict", headers={"X-API-Key": KEYS["old"]}).json()["error"]["message"]
+    assert (
+        "2020-02-29"
+        in stranger.post("/predict", headers={"X-API-Key": KEYS["old"]}).json()["error"]["message"]
+    )
     assert "error" in stranger.get("/v1/models/imagenet").json()  # in the door's own shape
 
 
@@ -131,13 +145,18 @@ def test_a_person_is_led_to_the_sign_in_and_back(stranger):
     assert "samesite=strict" in cookie
     assert stranger.get("/wall", headers=html).status_code == 200
     assert stranger.get("/session").json() == {"keys": True, "name": "operator", "scopes": ["view"]}
-    assert stranger.get("/kiosk", headers=html).headers["location"] == "/login?next=%2Fkiosk&fault=key_forbidden"
+    assert (
+        stranger.get("/kiosk", headers=html).headers["location"]
+        == "/login?next=%2Fkiosk&fault=key_forbidden"
+    )
     stranger.post("/logout")
     assert stranger.get("/wall", headers=html).status_code == 303
     assert stranger.get("/session").json() == {"keys": True, "name": None, "scopes": []}
 
 
-@pytest.mark.parametrize("elsewhere", ["//example.com", "https://example.com", "/\\example.com", "wall", "/a\nb: c"])
+@pytest.mark.parametrize(
+    "elsewhere", ["//example.com", "https://example.com", "/\\example.com", "wall", "/a\nb: c"]
+)
 def test_the_sign_in_leads_nowhere_else(stranger, elsewhere):
     reply = stranger.post("/login", data={"key": KEYS["owner"], "next": elsewhere})
     assert reply.headers["location"] == "/"
@@ -145,7 +164,9 @@ def test_the_sign_in_leads_nowhere_else(stranger, elsewhere):
 
 def test_pages_of_other_sites_cannot_sign_in_or_out(stranger):
     for path in ("/login", "/logout"):
-        reply = stranger.post(path, data={"key": KEYS["owner"]}, headers={"Origin": "https://example.com"})
+        reply = stranger.post(
+            path, data={"key": KEYS["owner"]}, headers={"Origin": "https://example.com"}
+        )
         assert (reply.status_code, reply.headers["X-Edge-Error"]) == (403, "foreign_page")
 
 
@@ -156,7 +177,9 @@ def test_a_phone_sends_with_the_pass_of_the_code_and_opens_nothing_else_with_it(
     assert good.json()["predictions"][0]["label"] == "espresso"
     until, _, signature = shown.partition(".")
     for bad in ("", "x", f"{int(until) + 1}.{signature}", f"{until}.{'0' * 32}", f"{until}."):
-        assert stranger.post(f"/phone/picture?pass={bad}", content=photo("coffee")).status_code == 401
+        assert (
+            stranger.post(f"/phone/picture?pass={bad}", content=photo("coffee")).status_code == 401
+        )
     assert stranger.post(f"/predict?pass={shown}", content=photo("coffee")).status_code == 401
 
 
@@ -175,7 +198,9 @@ def test_the_start_says_who_may_ask(stranger):
     with Server("--host", "0.0.0.0", "--allow-open", ready=False) as opened:
         assert "everyone who reaches this address" in opened.process.stdout.readline()
         opened.process.send_signal(signal.SIGTERM)
-        assert "Phones" not in opened.process.stdout.read()  # there is no pairing page without --tls
+        assert (
+            "Phones" not in opened.process.stdout.read()
+        )  # there is no pairing page without --tls
         assert opened.ended() == 0
 
 
@@ -237,11 +262,15 @@ def test_keys_are_random_and_found_by_what_is_kept_of_them():
 
 
 def test_the_command_prints_a_key_and_settings_that_know_it(tmp_path):
-    made = run_edge("key", "line 1", "--scope", "predict", "--scope", "view", "--expires", "2030-12-31")
+    made = run_edge(
+        "key", "line 1", "--scope", "predict", "--scope", "view", "--expires", "2030-12-31"
+    )
     key = made.stdout.strip()
     told = json.loads(re.search(r"EDGE_API_KEYS='(.*)'", made.stderr)[1])
     assert key not in made.stderr
-    assert told == {"line 1": {"hash": hash_key(key), "scopes": ["predict", "view"], "expires": "2030-12-31"}}
+    assert told == {
+        "line 1": {"hash": hash_key(key), "scopes": ["predict", "view"], "expires": "2030-12-31"}
+    }
     file = tmp_path / "edge.toml"
     file.write_text(made.stderr[made.stderr.index("[api_keys") :])
     by_file, by_flag = load_settings(config=file), load_settings({"api_keys": json.dumps(told)})
@@ -257,7 +286,12 @@ def test_the_command_prints_a_key_and_settings_that_know_it(tmp_path):
         ('{"a": {"hash": "edge_secret", "scopes": ["predict"]}}', "a.hash: must be sha256:"),
         ('{{"a": {{"hash": "{}", "scopes": ["all"]}}}}'.format(hash_key("x")), "a.scopes"),
         ('{{"a": {{"hash": "{}", "scopes": []}}}}'.format(hash_key("x")), "a.scopes"),
-        ('{{"a": {{"hash": "{}", "scopes": ["view"], "expires": "soon"}}}}'.format(hash_key("x")), "a.expires"),
+        (
+            '{{"a": {{"hash": "{}", "scopes": ["view"], "expires": "soon"}}}}'.format(
+                hash_key("x")
+            ),
+            "a.expires",
+        ),
     ],
 )
 def test_a_wrong_setting_is_told_where_it_is_wrong_and_never_repeated(value, fault):

@@ -46,7 +46,10 @@ def test_frames_that_were_accepted_are_answered_after_sigterm_and_new_ones_are_n
             connection.hold_place("/v1/models/default:predict", len(rows))
         server.process.send_signal(signal.SIGTERM)
         while (refused := _post_anew(server.url, body)) is not None:
-            assert refused == (503, "shutting_down")  # until its socket is closed, and then no connection is taken
+            assert refused == (
+                503,
+                "shutting_down",
+            )  # until its socket is closed, and then no connection is taken
         for connection in camera:
             connection.send(body)
         for connection in container:
@@ -77,10 +80,17 @@ def test_under_load_every_reply_is_an_answer_or_a_clear_refusal() -> None:
                 for number in range(10_000):
                     reply = client.post("/predict", content=photo("chelsea"))
                     content = reply.json()
-                    replies[reply.status_code, content["error"]["code"] if "error" in content else ""] += 1
+                    replies[
+                        reply.status_code, content["error"]["code"] if "error" in content else ""
+                    ] += 1
                     if number == 3:
                         started.release()
-            except (httpx.ConnectError, httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+            except (
+                httpx.ConnectError,
+                httpx.RemoteProtocolError,
+                httpx.ReadError,
+                httpx.WriteError,
+            ):
                 pass  # it closed an idle connection, or takes no new one: that frame was never accepted
 
     with Server() as server:
@@ -160,13 +170,18 @@ def test_an_empty_folder_starts_lives_and_says_what_is_missing(tmp_path: Path) -
 def test_a_bad_member_of_a_repository_leaves_the_others_and_is_told(tmp_path: Path) -> None:
     (tmp_path / "good").symlink_to(MODELS / "imagenet")
     (tmp_path / "bad").mkdir()
-    (tmp_path / "bad" / "model.tflite").write_bytes((MODELS / "imagenet" / "model.tflite").read_bytes()[:5000])
+    (tmp_path / "bad" / "model.tflite").write_bytes(
+        (MODELS / "imagenet" / "model.tflite").read_bytes()[:5000]
+    )
     with Server("--models", tmp_path, ready=False) as server:
         until_good = server.client.post("/predict/good", content=photo("coffee"))
         while until_good.status_code == 503:
             until_good = server.client.post("/predict/good", content=photo("coffee"))
         assert until_good.json()["predictions"][0]["label"] == "espresso"
-        assert server.client.post("/predict", content=photo("coffee")).json()["model"]["name"] == "good"
+        assert (
+            server.client.post("/predict", content=photo("coffee")).json()["model"]["name"]
+            == "good"
+        )
         bad = server.client.post("/predict/bad", content=photo("coffee"))
         assert (bad.status_code, bad.headers["x-edge-error"]) == (503, "model_unavailable")
         assert "model.tflite" in bad.json()["error"]["message"]

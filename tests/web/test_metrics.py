@@ -31,7 +31,9 @@ class Service:
         self.log = log
         command = [sys.executable, "-m", "edge", "serve", "--port", "0", "--log-format", "json"]
         with log.open("w") as stream:
-            self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=stream)
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=stream
+            )
         self._port = int(self._wait_for(r"on http://127\.0\.0\.1:(\d+)"))
         self._wait_for("(model objects version 1 is ready)")
 
@@ -58,7 +60,9 @@ class Service:
         }
 
     def lines(self):
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [
+            json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")
+        ]
 
     def line_of(self, identity):
         end = time.monotonic() + 10
@@ -80,19 +84,33 @@ def service(tmp_path_factory):
 
 
 def grown(before, after):
-    return {key: value - before.get(key, 0) for key, value in after.items() if value != before.get(key, 0)}
+    return {
+        key: value - before.get(key, 0)
+        for key, value in after.items()
+        if value != before.get(key, 0)
+    }
 
 
 def test_a_frame_is_counted_by_door_model_and_outcome_and_timed_by_stage(service):
     before = service.samples()
     assert service.ask("POST", "/predict/imagenet", COFFEE).status == 200
     after = grown(before, service.samples())
-    assert after["edge_requests_total", ("door", "camera"), ("model", "imagenet"), ("outcome", "ok")] == 1
+    assert (
+        after["edge_requests_total", ("door", "camera"), ("model", "imagenet"), ("outcome", "ok")]
+        == 1
+    )
     assert after["edge_frames_total", ("model", "imagenet"), ("outcome", "ok")] == 1
     assert after["edge_request_duration_seconds_count", ("door", "camera")] == 1
     for stage in STAGES:
-        assert after["edge_frame_stage_duration_seconds_count", ("model", "imagenet"), ("stage", stage)] == 1
-    infer = after["edge_frame_stage_duration_seconds_sum", ("model", "imagenet"), ("stage", "infer")]
+        assert (
+            after[
+                "edge_frame_stage_duration_seconds_count", ("model", "imagenet"), ("stage", stage)
+            ]
+            == 1
+        )
+    infer = after[
+        "edge_frame_stage_duration_seconds_sum", ("model", "imagenet"), ("stage", "infer")
+    ]
     assert 0.0001 < infer < 10  # seconds, not milliseconds
 
 
@@ -103,7 +121,10 @@ def test_several_frames_of_one_request_are_one_request_and_several_frames(servic
     form = {"Content-Type": "multipart/form-data; boundary=x"}
     assert service.ask("POST", "/predict/imagenet", body, form).status == 200
     after = grown(before, service.samples())
-    assert after["edge_requests_total", ("door", "camera"), ("model", "imagenet"), ("outcome", "ok")] == 1
+    assert (
+        after["edge_requests_total", ("door", "camera"), ("model", "imagenet"), ("outcome", "ok")]
+        == 1
+    )
     assert after["edge_frames_total", ("model", "imagenet"), ("outcome", "ok")] == 1
     assert after["edge_frames_total", ("model", "imagenet"), ("outcome", "unsupported_image")] == 1
 
@@ -115,12 +136,21 @@ def test_several_frames_of_one_request_are_one_request_and_several_frames(servic
         ("POST", "/predict?top_k=0", COFFEE, "camera", "", "bad_request"),
         ("POST", "/predict/objects?top_k=0", COFFEE, "camera", "objects", "bad_request"),
         ("POST", "/predict/nobody", COFFEE, "camera", "unknown", "model_not_found"),
-        ("POST", "/v1/models/nobody:predict", b"{}", "TensorFlow Serving", "unknown", "model_not_found"),
+        (
+            "POST",
+            "/v1/models/nobody:predict",
+            b"{}",
+            "TensorFlow Serving",
+            "unknown",
+            "model_not_found",
+        ),
         ("GET", "/nowhere", None, "none", "", "not_found"),
         ("GET", "/docs", None, "none", "", "ok"),
     ],
 )
-def test_a_request_is_counted_under_the_code_of_its_error(service, method, path, body, door, model, outcome):
+def test_a_request_is_counted_under_the_code_of_its_error(
+    service, method, path, body, door, model, outcome
+):
     before = service.samples()
     service.ask(method, path, body)
     after = grown(before, service.samples())
@@ -162,14 +192,19 @@ def test_the_path_of_tensorflow_serving_says_the_same(service):
 
 
 def test_openmetrics_is_spoken_to_those_who_ask_for_it(service):
-    reply = service.ask("GET", "/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"})
+    reply = service.ask(
+        "GET", "/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"}
+    )
     assert reply.headers["content-type"].startswith("application/openmetrics-text")
     assert reply.text.endswith("# EOF\n")
 
 
 def test_every_metric_is_told_of_in_the_text_on_the_container(service):
     text = (ROOT / "docker/README.md").read_text("utf-8")
-    families = {family.name for family in text_string_to_metric_families(service.ask("GET", "/metrics").text)}
+    families = {
+        family.name
+        for family in text_string_to_metric_families(service.ask("GET", "/metrics").text)
+    }
     own = {name for name in families if name.startswith("edge")}
     assert not [name for name in own if f"`{name}" not in text]
 
@@ -182,10 +217,16 @@ def test_a_waiting_frame_shows_in_the_queue_with_its_age(tmp_path):
 
     async def look():
         deadline = time.monotonic() + 60
-        tasks = [asyncio.create_task(service.pool.run(lambda _: release.wait(30), deadline)) for _ in range(3)]
+        tasks = [
+            asyncio.create_task(service.pool.run(lambda _: release.wait(30), deadline))
+            for _ in range(3)
+        ]
         await asyncio.sleep(0.05)
         value = metrics.registry.get_sample_value
-        seen = {name: value(f"edge_{name}") for name in ("queue_frames", "workers_busy", "queue_oldest_age_seconds")}
+        seen = {
+            name: value(f"edge_{name}")
+            for name in ("queue_frames", "workers_busy", "queue_oldest_age_seconds")
+        }
         release.set()
         await asyncio.gather(*tasks)
         return seen, value("edge_queue_oldest_age_seconds")
@@ -223,12 +264,16 @@ def test_a_request_id_comes_back_and_stands_in_the_one_line_of_the_request(servi
 @pytest.mark.parametrize("given", [None, "", "with space", "x" * 129, 'quo"te', "ümlaut"])
 def test_a_request_without_a_usable_id_gets_one(service, given):
     headers = {} if given is None else {"X-Request-ID": given.encode("latin-1")}
-    replies = [service.ask("GET", "/nowhere", headers=headers).headers["X-Request-ID"] for _ in range(2)]
+    replies = [
+        service.ask("GET", "/nowhere", headers=headers).headers["X-Request-ID"] for _ in range(2)
+    ]
     assert all(re.fullmatch("[0-9a-f]{16}", each) for each in replies)
     assert replies[0] != replies[1]
 
 
-def test_neither_the_image_nor_the_query_gets_into_the_log_and_nobody_writes_a_line_of_his_own(service):
+def test_neither_the_image_nor_the_query_gets_into_the_log_and_nobody_writes_a_line_of_his_own(
+    service,
+):
     forged = '/predict/%0A{"event":"forged"}?secret=1'
     reply = service.ask("POST", forged, COFFEE)
     (line,) = service.line_of(reply.headers["X-Request-ID"])

@@ -22,7 +22,12 @@ TOLD = {
     "viewer": ApiKey(hash=hash_key(KEYS["viewer"]), scopes={Scope.VIEW}),
     "camera": ApiKey(hash=hash_key(KEYS["camera"]), scopes={Scope.PREDICT}),
 }
-FILES = [f"/{page}" for page in PAGES] + ["/static/style.css", "/static/texts.js", "/static/icon.svg", "/favicon.ico"]
+FILES = [f"/{page}" for page in PAGES] + [
+    "/static/style.css",
+    "/static/texts.js",
+    "/static/icon.svg",
+    "/favicon.ico",
+]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +40,9 @@ def service():
 @pytest.fixture(scope="module")
 def client_of(service):
     """Makes a client of a service with these settings, as if reached by that URL."""
-    return lambda url="http://edge:8501", **given: DirectClient(create_app(service, Settings(**given)), url)
+    return lambda url="http://edge:8501", **given: DirectClient(
+        create_app(service, Settings(**given)), url
+    )
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +54,19 @@ def plain(client_of) -> DirectClient:
 @pytest.mark.parametrize("path", FILES)
 def test_each_file_comes_with_the_policy_that_lets_nothing_else_in(plain, path):
     headers = plain.get(path).headers
-    policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
-    assert (policy["default-src"], policy["script-src"], policy["connect-src"]) == ("'none'", "'self'", "'self'")
-    assert (policy["frame-ancestors"], policy["base-uri"], policy["form-action"]) == ("'none'", "'none'", "'self'")
+    policy = dict(
+        part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";")
+    )
+    assert (policy["default-src"], policy["script-src"], policy["connect-src"]) == (
+        "'none'",
+        "'self'",
+        "'self'",
+    )
+    assert (policy["frame-ancestors"], policy["base-uri"], policy["form-action"]) == (
+        "'none'",
+        "'none'",
+        "'self'",
+    )
     assert "unsafe" not in headers["content-security-policy"]
     assert "http" not in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
@@ -62,7 +79,11 @@ def test_a_browser_asks_each_time_and_is_sent_a_file_only_if_its_copy_is_old(pla
     first = plain.get(path)
     assert first.headers["cache-control"] == "no-cache"
     same = plain.get(path, headers={"If-None-Match": first.headers["etag"]})
-    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert (same.status_code, same.content, same.headers["etag"]) == (
+        304,
+        b"",
+        first.headers["etag"],
+    )
     other = plain.get(path, headers={"If-None-Match": '"0123456789abcdef"'})
     assert (other.status_code, other.content) == (200, first.content)
 
@@ -85,7 +106,9 @@ def test_a_file_says_of_which_type_it_is(plain, path, kind):
     assert plain.get(path).headers["content-type"] == kind
 
 
-@pytest.mark.parametrize("name", [f"{page}.html" for page in PAGES] + ["nothing.js", "..%2Fpages.py"])
+@pytest.mark.parametrize(
+    "name", [f"{page}.html" for page in PAGES] + ["nothing.js", "..%2Fpages.py"]
+)
 def test_a_page_is_not_served_past_its_key_nor_anything_else(client_of, plain, name):
     assert client_of(api_keys=TOLD).get(f"/static/{name}").status_code == 404
     assert plain.get(f"/static/{name}").status_code == 404
@@ -99,28 +122,55 @@ def test_the_root_leads_to_the_kiosk(plain):
 def test_the_pairing_port_serves_one_page_and_no_documentation():
     client = DirectClient(pairing_app(Settings()), "http://edge:8502")
     assert client.get("/pair").status_code == 200
-    for page in [page for page in PAGES if page != "pair"] + ["docs", "redoc", "openapi.json", "predict", "session"]:
+    for page in [page for page in PAGES if page != "pair"] + [
+        "docs",
+        "redoc",
+        "openapi.json",
+        "predict",
+        "session",
+    ]:
         assert client.get(f"/{page}").status_code == 404, page
 
 
 @pytest.mark.parametrize(
     ("settings", "url", "expected"),
     [
-        ({"tls": True, "port": 8443}, "http://10.1.2.3:8502", ("https://10.1.2.3:8443/", "http://10.1.2.3:8502/pair")),
-        ({"tls": True, "port": 1}, "https://10.1.2.3:8443", ("https://10.1.2.3:8443/", "http://10.1.2.3:8502/pair")),
-        ({"tls": True, "pairing_port": 0}, "https://h:8443", ("https://h:8443/", "https://h:8443/pair")),
+        (
+            {"tls": True, "port": 8443},
+            "http://10.1.2.3:8502",
+            ("https://10.1.2.3:8443/", "http://10.1.2.3:8502/pair"),
+        ),
+        (
+            {"tls": True, "port": 1},
+            "https://10.1.2.3:8443",
+            ("https://10.1.2.3:8443/", "http://10.1.2.3:8502/pair"),
+        ),
+        (
+            {"tls": True, "pairing_port": 0},
+            "https://h:8443",
+            ("https://h:8443/", "https://h:8443/pair"),
+        ),
         ({}, "http://[fd00::7]:8501", ("http://[fd00::7]:8501/", "http://[fd00::7]:8501/pair")),
-        ({"tls_names": "k.lan, b.lan"}, "http://localhost:8501", ("http://k.lan:8501/", "http://k.lan:8501/pair")),
+        (
+            {"tls_names": "k.lan, b.lan"},
+            "http://localhost:8501",
+            ("http://k.lan:8501/", "http://k.lan:8501/pair"),
+        ),
         ({}, "http://edge", ("http://edge/", "http://edge/pair")),
     ],
 )
-def test_devices_are_sent_where_the_service_and_its_pairing_page_are(tmp_path, client_of, settings, url, expected):
+def test_devices_are_sent_where_the_service_and_its_pairing_page_are(
+    tmp_path, client_of, settings, url, expected
+):
     given = settings | {"data": tmp_path}
     if given.get("tls"):
         from edge.tls.provisioning import certificate
 
         certificate(Settings(**given))
-    for make in (lambda: client_of(url, **given), lambda: DirectClient(pairing_app(Settings(**given)), url)):
+    for make in (
+        lambda: client_of(url, **given),
+        lambda: DirectClient(pairing_app(Settings(**given)), url),
+    ):
         told = make().get("/pair/info").json()
         assert (told["url"], told["pairing_url"]) == expected
         assert told["tls"] is bool(given.get("tls"))
@@ -148,7 +198,9 @@ def test_without_an_authority_there_is_none_to_fetch(client_of, tmp_path):
     assert (reply.status_code, reply.headers["X-Edge-Error"]) == (404, "not_found")
 
 
-def test_beside_an_owner_s_certificate_an_authority_of_earlier_is_not_handed_out(client_of, tmp_path):
+def test_beside_an_owner_s_certificate_an_authority_of_earlier_is_not_handed_out(
+    client_of, tmp_path
+):
     from edge.tls.provisioning import certificate, uses_tls
 
     made = certificate(Settings(data=tmp_path, tls=True))
@@ -175,7 +227,11 @@ def test_a_phone_is_shown_the_way_only_where_one_gets_there(client_of):
     assert (reply.status_code, reply.headers["X-Edge-Error"]) == (404, "no_phone")
     told = client_of("http://10.1.2.3:8501", host="0.0.0.0", wall_size=7).get("/wall/phone").json()
     assert told == {"url": "http://10.1.2.3:8501/phone", "keeps": 7}
-    named = client_of("https://localhost", host="0.0.0.0", tls_names="kiosk.lan").get("/wall/phone").json()
+    named = (
+        client_of("https://localhost", host="0.0.0.0", tls_names="kiosk.lan")
+        .get("/wall/phone")
+        .json()
+    )
     assert named["url"] == "https://kiosk.lan/phone"
 
 
@@ -201,7 +257,10 @@ def test_a_phone_without_a_pass_needs_a_key_that_opens_predict(client_of):
     assert code() == (401, "key_missing")
     assert code(**{"X-API-Key": new_key()}) == (401, "key_missing")
     assert code(**{"X-API-Key": KEYS["viewer"]}) == (403, "key_forbidden")
-    assert code(**{"X-API-Key": KEYS["camera"]}) == (503, "model_unavailable")  # let in; none was loaded here
+    assert code(**{"X-API-Key": KEYS["camera"]}) == (
+        503,
+        "model_unavailable",
+    )  # let in; none was loaded here
 
 
 def test_a_phone_s_picture_is_bounded_in_bytes_and_gives_them_back(client_of, service):
@@ -209,7 +268,10 @@ def test_a_phone_s_picture_is_bounded_in_bytes_and_gives_them_back(client_of, se
     for _ in range(3):
         reply = client.post("/phone/picture", content=bytes(1001))
         assert (reply.status_code, reply.headers["X-Edge-Error"]) == (413, "body_too_large")
-    assert client.post("/phone/picture", content=bytes(1000)).headers["X-Edge-Error"] == "model_unavailable"
+    assert (
+        client.post("/phone/picture", content=bytes(1000)).headers["X-Edge-Error"]
+        == "model_unavailable"
+    )
     assert service.admission.held_bytes == 0
 
 
@@ -220,7 +282,9 @@ def test_a_phone_s_picture_that_does_not_arrive_is_waited_for_until_its_deadline
 
     async def ask() -> httpx.Response:
         app = create_app(service, Settings(deadline_ms=300))
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://edge") as client:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://edge"
+        ) as client:
             return await client.post("/phone/picture", content=never())
 
     began = time.monotonic()
@@ -230,6 +294,8 @@ def test_a_phone_s_picture_that_does_not_arrive_is_waited_for_until_its_deadline
     assert service.admission.held_bytes == 0
 
 
-@pytest.mark.parametrize("shown", ["", ".", "1", "1.", ".x", "-1.x", "²3.x", "1e9.x", "9" * 5000 + ".x", "\xff.\xff"])
+@pytest.mark.parametrize(
+    "shown", ["", ".", "1", "1.", ".x", "-1.x", "²3.x", "1e9.x", "9" * 5000 + ".x", "\xff.\xff"]
+)
 def test_what_is_no_pass_is_no_pass(shown):
     assert not Passes().good(shown, now=1000)

@@ -46,7 +46,9 @@ class Served:
 
     async def live(self, act: Callable[["Served"], Awaitable[None]]) -> None:
         context = server_context(self.made)
-        server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+        server = await asyncio.start_server(
+            lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context
+        )
         self._port = server.sockets[0].getsockname()[1]
         renewing = asyncio.create_task(keep_renewed(context, self._settings, 0.01, self.clock))
         try:
@@ -105,8 +107,12 @@ def copy(made: Certificate, chain: Path, key: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", ["gone", "broken", "the key of another", "a folder"])
-def test_an_owner_s_certificate_that_is_no_good_leaves_the_old_one_until_it_is_mended(tmp_path, fault):
-    one, other = (certificate(Settings(data=tmp_path / name, tls=True)) for name in ("one", "other"))
+def test_an_owner_s_certificate_that_is_no_good_leaves_the_old_one_until_it_is_mended(
+    tmp_path, fault
+):
+    one, other = (
+        certificate(Settings(data=tmp_path / name, tls=True)) for name in ("one", "other")
+    )
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
     copy(one, chain, key)
 
@@ -166,13 +172,20 @@ serve(
 
 
 def test_a_running_service_shows_the_renewed_certificate_without_a_restart(tmp_path):
-    environment = {"EDGE_PORT": "0", "EDGE_TLS": "true", "EDGE_DATA": str(tmp_path), "EDGE_PAIRING_PORT": "0"}
+    environment = {
+        "EDGE_PORT": "0",
+        "EDGE_TLS": "true",
+        "EDGE_DATA": str(tmp_path),
+        "EDGE_PAIRING_PORT": "0",
+    }
     with SecureServer(tmp_path, program=("-c", PROGRAM), env=environment) as server:
         chain = tmp_path / "tls" / "server.pem"
         host, port = server.url.removeprefix("https://").split(":")
 
         def shown() -> str:
-            return ssl.get_server_certificate((host, int(port)), ca_certs=str(server.authority), timeout=CALM_S)
+            return ssl.get_server_certificate(
+                (host, int(port)), ca_certs=str(server.authority), timeout=CALM_S
+            )
 
         first = shown()
         assert first in chain.read_text()

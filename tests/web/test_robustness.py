@@ -35,7 +35,9 @@ def mutated_images(rng: random.Random, number: int) -> Iterator[bytes]:
     """Every format with flipped bytes, cut off, spliced with another's header, stretched by its own header."""
     seeds = list(every_format(picture("coffee", (96, 64))).values())
     for _ in range(number):
-        yield rng.choice([_flipped, _flipped_head, _cut_off, _spliced, _repeated, _resized])(rng, seeds)
+        yield rng.choice([_flipped, _flipped_head, _cut_off, _spliced, _repeated, _resized])(
+            rng, seeds
+        )
 
 
 SOUND_EVERY = 10
@@ -52,7 +54,9 @@ def _flipped(rng: random.Random, seeds: list[bytes]) -> bytes:
 def _flipped_head(rng: random.Random, seeds: list[bytes]) -> bytes:
     image = bytearray(rng.choice(seeds))
     for _ in range(rng.randint(1, 6)):
-        image[rng.randrange(2, min(len(image), 120))] = rng.choice([0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)])
+        image[rng.randrange(2, min(len(image), 120))] = rng.choice(
+            [0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)]
+        )
     return bytes(image)
 
 
@@ -100,7 +104,9 @@ def mutated_bodies(rng: random.Random, number: int) -> Iterator[bytes]:
             yield json.dumps(_with_wrong_value(rng, seed)).encode()
         else:
             text = json.dumps(seed).encode()
-            yield rng.choice([_flipped, _cut_off, _spliced, _repeated])(rng, [text, b'{"instances": ["\\ud800"]}' * 9])
+            yield rng.choice([_flipped, _cut_off, _spliced, _repeated])(
+                rng, [text, b'{"instances": ["\\ud800"]}' * 9]
+            )
 
 
 WRONG: list[Any] = [
@@ -114,7 +120,11 @@ def _with_wrong_value(rng: random.Random, seed: Any) -> Any:
         changed = dict(seed)
         name = rng.choice(list(changed))
         inner = _with_wrong_value(rng, changed.pop(name))
-        changed[name if rng.random() < 0.9 else rng.choice(["", "\ud800", "b64", "key", "inputs", "instances"])] = inner
+        changed[
+            name
+            if rng.random() < 0.9
+            else rng.choice(["", "\ud800", "b64", "key", "inputs", "instances"])
+        ] = inner
         return changed
     if isinstance(seed, list) and seed and rng.random() < 0.85:
         return [_with_wrong_value(rng, one) if rng.random() < 0.6 else one for one in seed]
@@ -140,7 +150,9 @@ def test_mutated_images_are_answered_and_cost_nothing_that_stays(server: Server)
         if number % SOUND_EVERY == 0:
             twin = sound[number // SOUND_EVERY % len(sound)]
             assert server.client.post(f"/predict/{model}", content=twin).status_code == 200, number
-    assert min(statuses[status] for status in (200, 400, 413, 415)) >= 10, statuses  # every way was gone
+    assert min(statuses[status] for status in (200, 400, 413, 415)) >= 10, (
+        statuses
+    )  # every way was gone
     assert server.client.post("/predict", content=photo("coffee")).json()["predictions"] == expected
     assert server.resident_mib() - before < GROWTH_MIB
     assert "Traceback" not in server.log
@@ -153,16 +165,18 @@ def test_mutated_json_bodies_are_answered_and_cost_nothing_that_stays(server: Se
     before = server.resident_mib()
     statuses: Counter[int] = Counter()
     for number, body in enumerate(mutated_bodies(random.Random(4), BODIES)):
-        reply = server.client.post(f"/v1/models/{('default', 'objects')[number % 2]}:predict", content=body)
+        reply = server.client.post(
+            f"/v1/models/{('default', 'objects')[number % 2]}:predict", content=body
+        )
         assert reply.status_code in UNDERSTOOD, (number, body[:300], reply.text)
         content = reply.json()
         assert ("error" in content) == (reply.status_code != 200)
         statuses[reply.status_code] += 1
         if number % SOUND_EVERY == 0:
             twin = {"instances": [{"image_bytes": b64(photo("coffee")), "key": str(number)}]}
-            assert server.client.post("/v1/models/default:predict", json=twin).json()["predictions"][0]["key"] == str(
-                number
-            )
+            assert server.client.post("/v1/models/default:predict", json=twin).json()[
+                "predictions"
+            ][0]["key"] == str(number)
     assert min(statuses[200], statuses[400]) >= 10, statuses
     assert AutoMLClient(server.url, "objects").predict(photo("astronaut")) == expected
     assert server.resident_mib() - before < GROWTH_MIB
@@ -176,7 +190,9 @@ def test_mutated_multipart_bodies_are_answered(server: Server) -> None:
     whole = (part + image + b"\r\n") * 3 + b"--x--\r\n"
     statuses: Counter[int] = Counter()
     for number in range(400):
-        body = rng.choice([_flipped, _flipped_head, _cut_off, _spliced, _repeated])(rng, [whole, part + b"\r\n"])
+        body = rng.choice([_flipped, _flipped_head, _cut_off, _spliced, _repeated])(
+            rng, [whole, part + b"\r\n"]
+        )
         reply = server.client.post(
             "/predict", content=body, headers={"content-type": "multipart/form-data; boundary=x"}
         )
@@ -184,7 +200,9 @@ def test_mutated_multipart_bodies_are_answered(server: Server) -> None:
         statuses[reply.status_code] += 1
         if number % SOUND_EVERY == 0:
             twin = server.client.post(
-                "/predict", content=whole, headers={"content-type": "multipart/form-data; boundary=x"}
+                "/predict",
+                content=whole,
+                headers={"content-type": "multipart/form-data; boundary=x"},
             )
             assert [set(answer) & {"error"} for answer in twin.json()["answers"]] == [set()] * 3
     assert min(statuses[200], statuses[400]) >= 10, statuses

@@ -25,7 +25,9 @@ BROWSERS_LIMIT_S = 400 * DAY_S
 KEYS = {name: new_key() for name in ("lasting", "short", "far", "viewer", "camera")}
 TOLD = {
     "lasting": ApiKey(hash=hash_key(KEYS["lasting"]), scopes={Scope.ADMIN}),
-    "short": ApiKey(hash=hash_key(KEYS["short"]), scopes={Scope.ADMIN}, expires=TODAY + timedelta(days=2)),
+    "short": ApiKey(
+        hash=hash_key(KEYS["short"]), scopes={Scope.ADMIN}, expires=TODAY + timedelta(days=2)
+    ),
     "far": ApiKey(hash=hash_key(KEYS["far"]), scopes={Scope.ADMIN}, expires=date(2999, 12, 31)),
     "viewer": ApiKey(hash=hash_key(KEYS["viewer"]), scopes={Scope.VIEW}),
     "camera": ApiKey(hash=hash_key(KEYS["camera"]), scopes={Scope.PREDICT}),
@@ -50,7 +52,9 @@ def open_client(service, app):
     """Makes a client of a service with these keys, as if reached by that URL."""
 
     def make(url="http://edge:8501", keys=TOLD) -> DirectClient:
-        return DirectClient(app if keys is TOLD else create_app(service, Settings(api_keys=keys)), url)
+        return DirectClient(
+            app if keys is TOLD else create_app(service, Settings(api_keys=keys)), url
+        )
 
     return make
 
@@ -63,7 +67,9 @@ def signed_in(client: DirectClient, name: str):
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_the_cookie_is_for_this_service_s_pages_alone_and_over_https_never_sent_in_the_clear(open_client, scheme):
+def test_the_cookie_is_for_this_service_s_pages_alone_and_over_https_never_sent_in_the_clear(
+    open_client, scheme
+):
     cookie = signed_in(open_client(f"{scheme}://edge"), "lasting")
     assert cookie.value == KEYS["lasting"]
     assert bool(cookie["secure"]) is (scheme == "https")
@@ -82,19 +88,35 @@ def test_the_cookie_ends_with_its_key_and_after_as_long_as_browsers_keep_one(ope
 
 
 def test_a_key_on_its_last_day_still_signs_in(open_client):
-    keys = {"last": ApiKey(hash=hash_key(KEYS["short"]), scopes={Scope.VIEW}, expires=datetime.now(UTC).date())}
+    keys = {
+        "last": ApiKey(
+            hash=hash_key(KEYS["short"]), scopes={Scope.VIEW}, expires=datetime.now(UTC).date()
+        )
+    }
     assert 1 <= int(signed_in(open_client(keys=keys), "short")["max-age"]) <= DAY_S
 
 
 @pytest.mark.parametrize(
-    "neighbours", ["{} a=1", "x{{y}}=2; {}", "{}; a,b=1", "@=1; {}", 'a="1; {}', "a[b]=1; {}", "flag; {}", "n=\xe9; {}"]
+    "neighbours",
+    [
+        "{} a=1",
+        "x{{y}}=2; {}",
+        "{}; a,b=1",
+        "@=1; {}",
+        'a="1; {}',
+        "a[b]=1; {}",
+        "flag; {}",
+        "n=\xe9; {}",
+    ],
 )
 def test_a_cookie_of_another_service_on_this_host_locks_nobody_out(open_client, neighbours):
     cookie = neighbours.format(f"{COOKIE}={KEYS['viewer']};").encode("latin-1")
     assert open_client().get("/session", headers={"Cookie": cookie}).json()["name"] == "viewer"
 
 
-@pytest.mark.parametrize("cookie", [f"{COOKIE}=", f"{COOKIE}=x", f"{COOKIE}=\xe9", COOKIE, "=;;=", "\xff" * 100])
+@pytest.mark.parametrize(
+    "cookie", [f"{COOKIE}=", f"{COOKIE}=x", f"{COOKIE}=\xe9", COOKIE, "=;;=", "\xff" * 100]
+)
 def test_a_cookie_that_is_no_key_opens_nothing(open_client, cookie):
     client = open_client()
     reply = client.get("/wall", headers={"Cookie": cookie.encode("latin-1")})
@@ -106,7 +128,11 @@ def test_a_key_that_was_taken_out_of_the_settings_signs_nobody_in_nor_does_its_c
     assert open_client().get("/wall", headers=cookie).status_code == 200
     without = open_client(keys={name: key for name, key in TOLD.items() if name != "viewer"})
     assert without.get("/wall", headers=cookie).headers["X-Edge-Error"] == "key_missing"
-    assert without.post("/login", data={"key": KEYS["viewer"]}).headers["location"].endswith("fault=key_missing")
+    assert (
+        without.post("/login", data={"key": KEYS["viewer"]})
+        .headers["location"]
+        .endswith("fault=key_missing")
+    )
 
 
 def test_signing_out_takes_the_cookie_away(open_client):
@@ -121,7 +147,10 @@ def test_signing_out_takes_the_cookie_away(open_client):
 @pytest.mark.parametrize("spelling", ["Bearer", "bearer", "BEARER"])
 def test_bearer_is_one_word_in_any_case(open_client, spelling):
     client = open_client()
-    assert client.get("/wall", headers={"Authorization": f"{spelling} {KEYS['viewer']}"}).status_code == 200
+    assert (
+        client.get("/wall", headers={"Authorization": f"{spelling} {KEYS['viewer']}"}).status_code
+        == 200
+    )
 
 
 @pytest.mark.parametrize("authorization", ["Basic {}", "Token {}", "{}", "Bearer", "Bearer  "])
@@ -132,9 +161,17 @@ def test_any_other_authorization_is_no_key(open_client, authorization):
 
 def test_a_program_is_told_what_is_missing_and_is_not_led_to_a_page(open_client):
     client = open_client()
-    for method, accept in (("GET", "*/*"), ("GET", "application/json"), ("POST", "text/html"), ("GET", "")):
+    for method, accept in (
+        ("GET", "*/*"),
+        ("GET", "application/json"),
+        ("POST", "text/html"),
+        ("GET", ""),
+    ):
         reply = client.request(method, "/wall", headers={"Accept": accept})
-        assert (reply.status_code, reply.headers["WWW-Authenticate"]) == (401, "Bearer"), (method, accept)
+        assert (reply.status_code, reply.headers["WWW-Authenticate"]) == (401, "Bearer"), (
+            method,
+            accept,
+        )
     forbidden = client.get("/wall", headers={"X-API-Key": KEYS["camera"]})
     assert forbidden.status_code == 403
     assert "WWW-Authenticate" not in forbidden.headers
@@ -147,11 +184,19 @@ def test_a_key_in_the_header_goes_before_the_cookie(open_client):
 
 def test_the_session_tells_what_this_key_opens_and_without_keys_everything(open_client):
     client = open_client()
-    for name, scopes in (("viewer", ["view"]), ("camera", ["predict"]), ("lasting", ["predict", "view", "admin"])):
+    for name, scopes in (
+        ("viewer", ["view"]),
+        ("camera", ["predict"]),
+        ("lasting", ["predict", "view", "admin"]),
+    ):
         told = client.get("/session", headers={"X-API-Key": KEYS[name]}).json()
         assert told == {"keys": True, "name": name, "scopes": scopes}
     without = open_client(keys={})
-    assert without.get("/session").json() == {"keys": False, "name": None, "scopes": ["predict", "view", "admin"]}
+    assert without.get("/session").json() == {
+        "keys": False,
+        "name": None,
+        "scopes": ["predict", "view", "admin"],
+    }
 
 
 def test_a_form_larger_than_any_key_is_refused_and_gives_its_place_back(open_client, service):
@@ -192,7 +237,9 @@ def test_a_form_that_does_not_arrive_is_waited_for_ten_seconds():
 )
 @pytest.mark.parametrize("path", ["/login", "/logout", "/wall/clear", "/phone/picture"])
 def test_only_this_service_s_own_pages_send_forms(open_client, path, origin, host, good):
-    headers = {"X-API-Key": KEYS["lasting"], "Host": host} | ({} if origin is None else {"Origin": origin})
+    headers = {"X-API-Key": KEYS["lasting"], "Host": host} | (
+        {} if origin is None else {"Origin": origin}
+    )
     reply = open_client().post(path, content=b"x", headers=headers)
     assert (reply.headers.get("X-Edge-Error") == "foreign_page") is not good
     assert (reply.status_code == 403) is not good
@@ -244,7 +291,9 @@ def test_a_key_that_is_not_written_out_in_full_is_refused_at_the_start(fields, w
 
 
 def test_a_key_is_found_by_itself_alone_wherever_it_stands():
-    keys = {str(number): ApiKey(hash=hash_key(str(number)), scopes={Scope.VIEW}) for number in range(5)}
+    keys = {
+        str(number): ApiKey(hash=hash_key(str(number)), scopes={Scope.VIEW}) for number in range(5)
+    }
     assert [find_key(keys, str(number))[0] for number in range(5)] == list(keys)
     assert find_key(keys, "5") is None
     assert find_key(keys, keys["1"].hash) is None

@@ -35,15 +35,33 @@ def test_phones_are_told_where_the_pairing_page_is(capsys):
     assert capsys.readouterr().out == "Phones and other devices: open http://kiosk.lan:1234/pair\n"
     serve._show_pairing(Settings(pairing_port=1234))
     mine = next((str(one) for one in machine_addresses() if one.version == 4), None)
-    assert capsys.readouterr().out == (f"Phones and other devices: open http://{mine}:1234/pair\n" if mine else "")
+    assert capsys.readouterr().out == (
+        f"Phones and other devices: open http://{mine}:1234/pair\n" if mine else ""
+    )
 
 
 def test_with_json_lines_the_start_is_told_in_them_and_in_nothing_else(tmp_path):
     log = tmp_path / "log"
     with log.open("w") as errors:
-        command = [sys.executable, "-m", "edge", "serve", "--port", "0", "--log-format", "json", "--models", tmp_path]
+        command = [
+            sys.executable,
+            "-m",
+            "edge",
+            "serve",
+            "--port",
+            "0",
+            "--log-format",
+            "json",
+            "--models",
+            tmp_path,
+        ]
         process = subprocess.Popen(
-            command, cwd=ROOT, env=clean_environment(), stdout=subprocess.PIPE, stderr=errors, text=True
+            command,
+            cwd=ROOT,
+            env=clean_environment(),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
         )
         wait(lambda: "this machine only" in log.read_text())
         process.terminate()
@@ -60,11 +78,15 @@ def test_no_log_line_tells_a_key_or_a_pass_however_much_is_told():
         for key in (good, wrong):
             bearer = {"Authorization": f"Bearer {key}"}
             server.client.post("/predict", content=b"no picture", headers={"X-API-Key": key})
-            server.client.post("/predict", params={"key": key}, content=photo("coffee"), headers=bearer)
+            server.client.post(
+                "/predict", params={"key": key}, content=photo("coffee"), headers=bearer
+            )
             server.client.post("/login", data={"key": key, "next": "/wall"})
             server.client.get("/wall", headers={"Cookie": f"edge_key={key}"})
         server.client.post("/phone/picture", params={"pass": shown}, content=b"x")
-        with connect(f"ws://127.0.0.1:{server.address[1]}/stream", additional_headers={"X-API-Key": good}) as stream:
+        with connect(
+            f"ws://127.0.0.1:{server.address[1]}/stream", additional_headers={"X-API-Key": good}
+        ) as stream:
             stream.send(photo("coffee"))
             assert "predictions" in stream.recv(timeout=30)
         wait(lambda: server.log.count("path=/phone/picture"))

@@ -38,7 +38,10 @@ def fail_good(service):
     for version in service.repository.versions:
         version.state = VersionState.AVAILABLE
     good = service.repository.find("good")
-    good.state, good.fault = VersionState.END, ExportError("good", "its first frame failed", "Export it again")
+    good.state, good.fault = (
+        VersionState.END,
+        ExportError("good", "its first frame failed", "Export it again"),
+    )
 
 
 def serve_all(service):
@@ -70,7 +73,12 @@ def test_a_model_that_failed_says_why_everywhere_and_nobody_is_told_to_come_back
 
 def test_a_model_that_loads_says_so_and_that_it_is_worth_coming_back(tmp_path):
     ready, state, frame, refused = asked(
-        tmp_path, "/health/ready", "/v1/models/good", "/predict/good", "/predict/refused", prepare=lambda _: None
+        tmp_path,
+        "/health/ready",
+        "/v1/models/good",
+        "/predict/good",
+        "/predict/refused",
+        prepare=lambda _: None,
     )
     assert (ready[0], ready[2]["ready"], ready[2]["models"]["good"]) == (503, False, "START")
     assert state[2]["model_version_status"][0]["state"] == "START"
@@ -90,5 +98,13 @@ def test_a_service_whose_models_serve_is_ready_until_it_stops(tmp_path):
         service.refuse_new()
 
     (stopping, frame) = asked(tmp_path, "/health/ready", "/predict/good", prepare=stop)
-    assert (stopping[0], stopping[2]["ready"], stopping[2]["reason"]) == (503, False, "the service is stopping")
-    assert (frame[0], frame[1]["x-edge-error"], frame[1]["retry-after"]) == (503, "shutting_down", "1")
+    assert (stopping[0], stopping[2]["ready"], stopping[2]["reason"]) == (
+        503,
+        False,
+        "the service is stopping",
+    )
+    assert (frame[0], frame[1]["x-edge-error"], frame[1]["retry-after"]) == (
+        503,
+        "shutting_down",
+        "1",
+    )

@@ -24,20 +24,29 @@ def test_models_tells_the_contract_of_each(client: httpx.Client) -> None:
     assert told["default"] == "imagenet"
     assert told["refused"] == {}
     imagenet, objects = told["models"]
-    assert (imagenet["name"], imagenet["task"], len(imagenet["labels"])) == ("imagenet", "classification", 1000)
+    assert (imagenet["name"], imagenet["task"], len(imagenet["labels"])) == (
+        "imagenet",
+        "classification",
+        1000,
+    )
     assert (objects["name"], objects["task"]) == ("objects", "detection")
     for model in (imagenet, objects):
         assert (model["version"], model["state"], model["fault"]) == (1, "AVAILABLE", None)
         assert (
             model["digest"]
-            == client.post(f"/predict/{model['name']}", content=photo("coffee")).json()["model"]["digest"]
+            == client.post(f"/predict/{model['name']}", content=photo("coffee")).json()["model"][
+                "digest"
+            ]
         )
 
 
 def test_it_lives_and_is_ready_with_every_model_named(client: httpx.Client) -> None:
     assert client.get("/health/live").json() == {"live": True}
     ready = client.get("/health/ready")
-    assert ready.json() == {"ready": True, "models": {"imagenet": "AVAILABLE", "objects": "AVAILABLE"}}
+    assert ready.json() == {
+        "ready": True,
+        "models": {"imagenet": "AVAILABLE", "objects": "AVAILABLE"},
+    }
 
 
 def test_the_documentation_page_loads_nothing_from_outside(client: httpx.Client) -> None:
@@ -60,7 +69,17 @@ def description(server: Server) -> dict[str, Any]:
     return dict(server.client.get("/openapi.json").json())
 
 
-PAGES = {"/", "/favicon.ico", "/static/{name}", "/kiosk", "/wall", "/phone", "/login", "/logout", "/session"}
+PAGES = {
+    "/",
+    "/favicon.ico",
+    "/static/{name}",
+    "/kiosk",
+    "/wall",
+    "/phone",
+    "/login",
+    "/logout",
+    "/session",
+}
 PAGES |= {"/pair", "/pair/info", "/pair/ca.crt", "/pair/qr.svg"}
 STREAM = "/stream"  # a WebSocket, which OpenAPI cannot describe: see edge/web/stream.md
 
@@ -78,7 +97,9 @@ def test_every_route_stands_in_the_description(description: dict[str, Any]) -> N
         STREAM,
         *PAGES,
     }
-    served = {(path, method) for path, method in _routes(app) if path.replace("/V1", "/v1") not in hidden}
+    served = {
+        (path, method) for path, method in _routes(app) if path.replace("/V1", "/v1") not in hidden
+    }
     described = {(path, method) for path, about in description["paths"].items() for method in about}
     assert served == described
     assert ("/predict", "post") in described
@@ -95,19 +116,26 @@ def _routes(app: Any) -> set[tuple[str, str]]:
         elif inner is not None:
             found |= _routes(inner)
         elif hasattr(route, "methods"):
-            found |= {(route.path, method.lower()) for method in route.methods or ()} - {(route.path, "head")}
+            found |= {(route.path, method.lower()) for method in route.methods or ()} - {
+                (route.path, "head")
+            }
         else:
             found.add((route.path, "get"))
     return found
 
 
-def test_every_documented_path_leads_somewhere(client: httpx.Client, description: dict[str, Any]) -> None:
+def test_every_documented_path_leads_somewhere(
+    client: httpx.Client, description: dict[str, Any]
+) -> None:
     for path, about in description["paths"].items():
         for method in about:
             path = path.replace("{model}", "default").replace("{version}", "1")  # noqa: PLW2901
             with client.stream(method, path) as reply:  # the events of the wall never end
                 pass
-            assert reply.headers.get("x-edge-error") not in {"not_found", "method_not_allowed"}, (method, path)
+            assert reply.headers.get("x-edge-error") not in {"not_found", "method_not_allowed"}, (
+                method,
+                path,
+            )
 
 
 def test_the_description_is_sound(description: dict[str, Any]) -> None:
@@ -123,9 +151,13 @@ def test_the_description_is_sound(description: dict[str, Any]) -> None:
             identities.append(operation["operationId"])
             assert operation["summary"]
             assert operation["responses"]
-            in_path = {one["name"] for one in operation.get("parameters", []) if one["in"] == "path"}
+            in_path = {
+                one["name"] for one in operation.get("parameters", []) if one["in"] == "path"
+            }
             assert in_path == set(re.findall(r"{(\w+)}", path))
-            assert all(one["required"] for one in operation.get("parameters", []) if one["in"] == "path")
+            assert all(
+                one["required"] for one in operation.get("parameters", []) if one["in"] == "path"
+            )
     assert len(identities) == len(set(identities))
 
 
@@ -157,7 +189,19 @@ def test_a_tflite_server_imports_nothing_of_tensorflow_or_google_cloud(server: S
 def test_importing_the_web_doors_imports_nothing_heavy() -> None:
     script = "import sys, edge.commands.serve; print(*sys.modules)"
     imported = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, env=clean_environment(), capture_output=True, text=True, check=True
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.split()
     assert "fastapi" in imported
-    assert not {"tensorflow", "keras", "google.cloud.aiplatform", "google.protobuf", "grpc", "pandas"} & set(imported)
+    assert not {
+        "tensorflow",
+        "keras",
+        "google.cloud.aiplatform",
+        "google.protobuf",
+        "grpc",
+        "pandas",
+    } & set(imported)

@@ -26,7 +26,9 @@ def streaming() -> Iterator[Server]:
 
 
 def open_stream(server: Server, query: str = "", **options) -> ClientConnection:
-    return connect(f"ws://{server.url.removeprefix('http://')}/stream{query}", max_size=None, **options)
+    return connect(
+        f"ws://{server.url.removeprefix('http://')}/stream{query}", max_size=None, **options
+    )
 
 
 def hear(stream: ClientConnection) -> dict:
@@ -112,7 +114,9 @@ def test_two_hundred_frames_a_second_over_four_streams_leave_memory_flat(streami
     with ExitStack() as streams:
         opened = [streams.enter_context(open_stream(streaming)) for _ in range(4)]
         threads = [threading.Thread(target=push, args=(one,)) for one in opened]
-        threads += [threading.Thread(target=listen, args=(one, place)) for place, one in enumerate(opened)]
+        threads += [
+            threading.Thread(target=listen, args=(one, place)) for place, one in enumerate(opened)
+        ]
         for thread in threads:
             thread.start()
         time.sleep(3)
@@ -167,7 +171,11 @@ def test_places_are_bounded_in_all_and_for_each_client():
     with places.take("a"):
         with pytest.raises(TooManyStreams, match="a has 1 streams"), places.take("a"):
             pass
-        with places.take("b"), pytest.raises(TooManyStreams, match="2 streams are open"), places.take("c"):
+        with (
+            places.take("b"),
+            pytest.raises(TooManyStreams, match="2 streams are open"),
+            places.take("c"),
+        ):
             pass
     assert repr(places) == "<Places 0/2 streams, at most 1 from one address>"
 
@@ -215,12 +223,16 @@ def test_an_open_stream_does_not_hold_up_the_end():
 
 
 def test_the_documented_python_client_says_what_it_sees(streaming, tmp_path):
-    [program] = re.findall(r"```python\n(.*?)```", (ROOT / "edge/web/stream.md").read_text(), re.DOTALL)
+    [program] = re.findall(
+        r"```python\n(.*?)```", (ROOT / "edge/web/stream.md").read_text(), re.DOTALL
+    )
     assert len([line for line in program.splitlines() if line.strip()]) <= 11
     url = f"ws://{streaming.url.removeprefix('http://')}/stream?camera=line-1"
     photos = [str(MODELS / "photos" / f"{name}.jpg") for name in ("coffee", "chelsea")]
     command = [sys.executable, "-c", program, url, *photos, __file__]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.splitlines()
+    said = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=True
+    ).stdout.splitlines()
     assert said[0].endswith("espresso")
     assert said[1].endswith("tiger cat")
     assert "not an image" in said[2]

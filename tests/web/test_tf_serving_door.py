@@ -58,7 +58,9 @@ def test_a_client_of_googles_container_gets_its_classification(server: Server) -
     assert best(first) == "espresso"
     assert "cat" in best(second)
     assert len(first["labels"]) == len(first["scores"]) == 1000
-    assert first["labels"] == second["labels"] != sorted(first["labels"])  # all of them, in the model's order
+    assert (
+        first["labels"] == second["labels"] != sorted(first["labels"])
+    )  # all of them, in the model's order
     assert all(isinstance(score, float) for score in first["scores"])
 
 
@@ -105,7 +107,9 @@ def test_boxes_tell_y_before_x(server: Server) -> None:
 def test_rows_and_columns_say_the_same(client: httpx.Client, coffee: dict[str, str]) -> None:
     chelsea = b64(photo("chelsea"))
     images, keys = [coffee, chelsea], ["a", "b"]
-    instances = [{"image_bytes": image, "key": key} for image, key in zip(images, keys, strict=True)]
+    instances = [
+        {"image_bytes": image, "key": key} for image, key in zip(images, keys, strict=True)
+    ]
     rows = predict(client, instances=instances)["predictions"]
     columns = predict(client, inputs={"image_bytes": images, "key": keys})["outputs"]
     assert columns == {name: [row[name] for row in rows] for name in rows[0]}
@@ -121,21 +125,33 @@ def test_the_image_goes_by_its_older_and_its_newer_name(
     assert "key" not in found
 
 
-def test_a_single_input_may_go_without_its_name(client: httpx.Client, coffee: dict[str, str]) -> None:
-    named = predict(client, instances=[{"image_bytes": coffee}, {"image_bytes": coffee}])["predictions"]
+def test_a_single_input_may_go_without_its_name(
+    client: httpx.Client, coffee: dict[str, str]
+) -> None:
+    named = predict(client, instances=[{"image_bytes": coffee}, {"image_bytes": coffee}])[
+        "predictions"
+    ]
     assert predict(client, instances=[coffee, coffee])["predictions"] == named
     columns = predict(client, inputs={"image_bytes": coffee})["outputs"]
-    assert predict(client, inputs=coffee)["outputs"] == predict(client, inputs=[coffee])["outputs"] == columns
+    assert (
+        predict(client, inputs=coffee)["outputs"]
+        == predict(client, inputs=[coffee])["outputs"]
+        == columns
+    )
 
 
 @pytest.mark.parametrize("key", ["1", "", "Straße 7 \N{SNOWMAN}", "\ud800", "a\nb"])
-def test_a_key_comes_back_as_it_was_sent(client: httpx.Client, coffee: dict[str, str], key: str) -> None:
+def test_a_key_comes_back_as_it_was_sent(
+    client: httpx.Client, coffee: dict[str, str], key: str
+) -> None:
     body = json.dumps({"instances": [{"image_bytes": coffee, "key": key}]}).encode()
     assert client.post(PREDICT, content=body).json()["predictions"][0]["key"] == key
 
 
 def test_a_key_may_come_as_bytes(client: httpx.Client, coffee: dict[str, str]) -> None:
-    (found,) = predict(client, instances=[{"image_bytes": coffee, "key": b64(b"seven")}])["predictions"]
+    (found,) = predict(client, instances=[{"image_bytes": coffee, "key": b64(b"seven")}])[
+        "predictions"
+    ]
     assert found["key"] == "seven"
 
 
@@ -164,17 +180,23 @@ def test_base64_may_be_wrapped_unpadded_or_url_safe(client: httpx.Client) -> Non
         "/v1/MODELS/imagenet/VERSIONS/1:PREDICT",
     ],
 )
-def test_every_way_to_write_the_path_reaches_the_model(client: httpx.Client, coffee: dict[str, str], url: str) -> None:
+def test_every_way_to_write_the_path_reaches_the_model(
+    client: httpx.Client, coffee: dict[str, str], url: str
+) -> None:
     (found,) = predict(client, url, instances=[{"image_bytes": coffee}])["predictions"]
     assert best(found) == "espresso"
 
 
 @pytest.mark.parametrize("name", ["serving_default", "", "serving_default_without_key"])
-def test_the_signature_may_be_named(client: httpx.Client, coffee: dict[str, str], name: str) -> None:
+def test_the_signature_may_be_named(
+    client: httpx.Client, coffee: dict[str, str], name: str
+) -> None:
     assert "predictions" in predict(client, signature_name=name, instances=[coffee])
 
 
-def test_whitespace_and_other_members_of_the_body_do_not_matter(client: httpx.Client, coffee: dict[str, str]) -> None:
+def test_whitespace_and_other_members_of_the_body_do_not_matter(
+    client: httpx.Client, coffee: dict[str, str]
+) -> None:
     body = json.dumps({"comment": "x", "instances": [coffee]}, indent=4).encode()
     assert client.post(PREDICT, content=b"\n " + body + b"\n").status_code == 200
 
@@ -201,7 +223,10 @@ MALFORMED: dict[str, tuple[Any, str]] = {
     "no image": ({"instances": [{"key": "1"}]}, "one of"),
     "key no text": ({"instances": [{"image_bytes": GOOD, "key": 1}]}, "instances[0].key"),
     "key null": ({"instances": [{"image_bytes": GOOD, "key": None}]}, "instances[0].key"),
-    "some keys null": ({"inputs": {"image_bytes": [GOOD, GOOD], "key": ["1", None]}}, "inputs.key[1]"),
+    "some keys null": (
+        {"inputs": {"image_bytes": [GOOD, GOOD], "key": ["1", None]}},
+        "inputs.key[1]",
+    ),
     "fewer keys": ({"inputs": {"image_bytes": [GOOD, GOOD], "key": ["1"]}}, "as many"),
     "signature no text": ({"signature_name": 1, "instances": [GOOD]}, "signature_name"),
     "unknown signature": ({"signature_name": "other", "instances": [GOOD]}, '"other" not found'),
@@ -210,9 +235,13 @@ MALFORMED: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("case", sorted(MALFORMED))
-def test_a_malformed_request_is_an_invalid_argument_and_its_place_is_told(client: httpx.Client, case: str) -> None:
+def test_a_malformed_request_is_an_invalid_argument_and_its_place_is_told(
+    client: httpx.Client, case: str
+) -> None:
     body, words = MALFORMED[case]
-    assert_refused(client.post(PREDICT, content=json.dumps(body).encode()), 400, "bad_request", words)
+    assert_refused(
+        client.post(PREDICT, content=json.dumps(body).encode()), 400, "bad_request", words
+    )
 
 
 @pytest.mark.parametrize(
@@ -237,7 +266,9 @@ def test_a_body_that_is_no_json_is_an_invalid_argument(client: httpx.Client, bod
 def test_an_image_at_fault_is_an_invalid_argument_of_the_whole_request(
     client: httpx.Client, coffee: dict[str, str], image: bytes, code: str, words: str
 ) -> None:
-    reply = client.post(PREDICT, json={"instances": [{"image_bytes": coffee}, {"image_bytes": b64(image)}]})
+    reply = client.post(
+        PREDICT, json={"instances": [{"image_bytes": coffee}, {"image_bytes": b64(image)}]}
+    )
     assert_refused(reply, 400, code, words, "instances[1]")
 
 
@@ -251,8 +282,20 @@ def test_an_image_at_fault_is_an_invalid_argument_of_the_whole_request(
         ("POST", "/v1/models/default:regress", 501, "not_served", "regress"),
         ("POST", "/v1/models/default", 400, "bad_request", "Malformed request: POST"),
         ("POST", "/v1/models/default:explain", 400, "bad_request", "Malformed request: POST"),
-        ("POST", "/v1/models/default/versions/x:predict", 400, "bad_request", "Malformed request: POST"),
-        ("POST", f"/v1/models/default/versions/{'9' * 5000}:predict", 400, "bad_request", "Malformed"),
+        (
+            "POST",
+            "/v1/models/default/versions/x:predict",
+            400,
+            "bad_request",
+            "Malformed request: POST",
+        ),
+        (
+            "POST",
+            f"/v1/models/default/versions/{'9' * 5000}:predict",
+            400,
+            "bad_request",
+            "Malformed",
+        ),
         ("POST", "/v1/nothing", 400, "bad_request", "Malformed request: POST /v1/nothing"),
         ("GET", "/v1/models/nobody", 404, "model_not_found", "nobody"),
         ("GET", "/v1/models/nobody/metadata", 404, "model_not_found", "nobody"),
@@ -278,8 +321,17 @@ def test_a_body_too_large_is_refused_before_it_is_sent(small: Server) -> None:
 
 
 def test_the_state_of_a_model_is_told_as_tensorflow_serving_does(client: httpx.Client) -> None:
-    state = {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
-    for url in ("/v1/models/default", "/v1/models/objects", "/v1/models/objects/versions/1", "/V1/MODELS/objects"):
+    state = {
+        "version": "1",
+        "state": "AVAILABLE",
+        "status": {"error_code": "OK", "error_message": ""},
+    }
+    for url in (
+        "/v1/models/default",
+        "/v1/models/objects",
+        "/v1/models/objects/versions/1",
+        "/V1/MODELS/objects",
+    ):
         assert client.get(url).json() == {"model_version_status": [state]}
 
 
@@ -287,7 +339,9 @@ def test_the_state_of_a_model_is_told_as_tensorflow_serving_does(client: httpx.C
     ("model", "outputs"),
     [("imagenet", {"labels", "scores", "key"}), ("objects", set(DETECTION_KEYS))],
 )
-def test_the_metadata_is_the_signature_of_the_saved_model(client: httpx.Client, model: str, outputs: set[str]) -> None:
+def test_the_metadata_is_the_signature_of_the_saved_model(
+    client: httpx.Client, model: str, outputs: set[str]
+) -> None:
     metadata = client.get(f"/v1/models/{model}/metadata").json()
     assert metadata == client.get(f"/v1/models/{model}/versions/1/metadata").json()
     assert metadata["model_spec"] == {"name": model, "signature_name": "", "version": "1"}
@@ -295,7 +349,8 @@ def test_the_metadata_is_the_signature_of_the_saved_model(client: httpx.Client, 
     assert signature["method_name"] == "tensorflow/serving/predict"
     one_string = {"dim": [{"size": "-1", "name": ""}], "unknown_rank": False}
     assert signature["inputs"] == {
-        name: {"dtype": "DT_STRING", "tensor_shape": one_string, "name": f"{name}:0"} for name in ("image_bytes", "key")
+        name: {"dtype": "DT_STRING", "tensor_shape": one_string, "name": f"{name}:0"}
+        for name in ("image_bytes", "key")
     }
     assert set(signature["outputs"]) == outputs
 
@@ -303,8 +358,12 @@ def test_the_metadata_is_the_signature_of_the_saved_model(client: httpx.Client, 
 def test_the_metadata_names_the_type_and_rank_of_what_is_answered(client: httpx.Client) -> None:
     answered: dict[str, Any] = {}
     for model in ("imagenet", "objects"):
-        answered = predict(client, f"/v1/models/{model}:predict", inputs={"image_bytes": [GOOD], "key": ["1"]})
-        signature = client.get(f"/v1/models/{model}/metadata").json()["metadata"]["signature_def"]["signature_def"]
+        answered = predict(
+            client, f"/v1/models/{model}:predict", inputs={"image_bytes": [GOOD], "key": ["1"]}
+        )
+        signature = client.get(f"/v1/models/{model}/metadata").json()["metadata"]["signature_def"][
+            "signature_def"
+        ]
         for name, tensor in signature["serving_default"]["outputs"].items():
             value, rank = answered["outputs"][name], 0
             while isinstance(value, list):
@@ -331,4 +390,6 @@ def test_a_name_that_must_be_quoted_in_a_url_is_found(tmp_path: Path) -> None:
             (found,) = AutoMLClient(server.url, quoted).predict(photo("coffee"))
             assert best(found) == "espresso"
             assert server.client.get(f"/v1/models/{quoted}").status_code == 200
-            assert server.client.post(f"/predict/{quoted}", content=photo("coffee")).status_code == 200
+            assert (
+                server.client.post(f"/predict/{quoted}", content=photo("coffee")).status_code == 200
+            )

@@ -16,7 +16,9 @@ from edge.web.dialects.tf_serving.reply import reply
 from edge.web.dialects.tf_serving.request import Instance, PredictRequest
 
 SCORES = Classification(("rose", "daisy"), np.array([0.25, 0.75], np.float32), multi_label=False)
-BOXES = Detections(np.zeros((1, 4), np.float32), np.array([-1]), np.array([0.5], np.float32), ("car",), 1)
+BOXES = Detections(
+    np.zeros((1, 4), np.float32), np.array([-1]), np.array([0.5], np.float32), ("car",), 1
+)
 
 
 def saved_model(*outputs):

@@ -41,7 +41,8 @@ def leaf(made) -> x509.Certificate:
 
 def names(made) -> set[str]:
     return {
-        str(name.value) for name in leaf(made).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        str(name.value)
+        for name in leaf(made).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     }
 
 
@@ -69,7 +70,9 @@ def shake_hands(made, authority, host) -> None:
 
 @pytest.fixture(scope="module")
 def made_once(tmp_path_factory):
-    return certificate(settings(tmp_path_factory.mktemp("data"), tls_names="camera.lan, 192.168.7.7"))
+    return certificate(
+        settings(tmp_path_factory.mktemp("data"), tls_names="camera.lan, 192.168.7.7")
+    )
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1", "camera.lan", "192.168.7.7"])
@@ -92,9 +95,9 @@ def test_keys_are_readable_by_their_owner_alone(made_once):
 
 def test_the_authority_vouches_for_private_names_and_addresses_only(tmp_path):
     first = certificate(settings(tmp_path))
-    constraints = x509.load_pem_x509_certificate(first.authority.read_bytes()).extensions.get_extension_for_class(
-        x509.NameConstraints
-    )
+    constraints = x509.load_pem_x509_certificate(
+        first.authority.read_bytes()
+    ).extensions.get_extension_for_class(x509.NameConstraints)
     assert constraints.critical
     later = certificate(settings(tmp_path, tls_names="bank.example.com,10.1.2.3"))
     assert "10.1.2.3" in names(later)
@@ -117,7 +120,12 @@ def test_a_second_start_changes_nothing(tmp_path):
 def test_a_certificate_is_renewed_before_it_ends_and_the_authority_stays(tmp_path):
     first = certificate(settings(tmp_path), NOW)
     authority, serial = first.authority.read_bytes(), leaf(first).serial_number
-    assert leaf(certificate(settings(tmp_path), NOW + timedelta(days=CERTIFICATE_DAYS - 31))).serial_number == serial
+    assert (
+        leaf(
+            certificate(settings(tmp_path), NOW + timedelta(days=CERTIFICATE_DAYS - 31))
+        ).serial_number
+        == serial
+    )
     renewed = certificate(settings(tmp_path), NOW + timedelta(days=CERTIFICATE_DAYS - 29))
     assert leaf(renewed).serial_number != serial
     assert first.authority.read_bytes() == authority
@@ -162,7 +170,9 @@ def test_a_damaged_file_is_made_anew_and_fits(tmp_path, file, damage):
         path.write_bytes((other.chain.parent / file).read_bytes())
     elif file.endswith(".key"):
         key = load_pem_private_key(path.read_bytes(), None)
-        path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word")))
+        path.write_bytes(
+            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word"))
+        )
     mended = certificate(settings(tmp_path / "one"))
     shake_hands(mended, mended.authority, "localhost")
 
@@ -275,7 +285,10 @@ def test_a_taken_pairing_port_stops_nothing(tmp_path):
 def test_without_tls_the_cryptography_that_makes_certificates_is_not_loaded():
     program = "import sys, edge.commands.serve; print('cryptography' in sys.modules)"
     assert (
-        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
+        subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        ).stdout
+        == "False\n"
     )
 
 
@@ -286,5 +299,8 @@ def test_the_health_check_finds_a_service_that_speaks_https(secure):
         environment = clean_environment() | {"EDGE_PORT": port, "EDGE_TLS": tls}
         for command in (program, [sys.executable, "-m", "edge", "health"]):
             assert (
-                subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False).returncode == code
+                subprocess.run(
+                    command, cwd=ROOT, env=environment, capture_output=True, check=False
+                ).returncode
+                == code
             )

@@ -38,7 +38,9 @@ def answers() -> dict[str, Answer]:
     async def ask() -> dict[str, Answer]:
         service = build_service(Settings(workers=1))
         service.load_models()
-        coffee = await service.infer(photo("coffee"), InferRequest(time.monotonic() + 30, "imagenet"))
+        coffee = await service.infer(
+            photo("coffee"), InferRequest(time.monotonic() + 30, "imagenet")
+        )
         cat = await service.infer(photo("chelsea"), InferRequest(time.monotonic() + 30, "objects"))
         await service.stop()
         return {"coffee": coffee, "cat": cat}
@@ -73,7 +75,9 @@ PICTURES = (
     bytes(BOUND + 1),
 )
 ACTS = strategies.one_of(
-    strategies.tuples(strategies.just("saw"), strategies.integers(0, 5), strategies.sampled_from(PICTURES)),
+    strategies.tuples(
+        strategies.just("saw"), strategies.integers(0, 5), strategies.sampled_from(PICTURES)
+    ),
     strategies.tuples(strategies.just("shown"), strategies.integers(0, 8)),
     strategies.tuples(strategies.just("asked for"), strategies.integers(0, 8)),
     strategies.tuples(strategies.sampled_from(["opened", "closed", "cleared"])),
@@ -148,7 +152,13 @@ def test_a_wall_that_ran_for_long_is_no_larger_than_one_that_ran_for_a_while(ans
                 one.saw(bytes(900), query(f"camera {number % 50}"), answers["coffee"])
                 one.saw(bytes(100), query("always"), answers["cat"])
         kept = one.since(0)
-        return len(kept), len({seen.camera for seen in kept}), counted_bytes(one), len(one._minutes), one.watchers
+        return (
+            len(kept),
+            len({seen.camera for seen in kept}),
+            counted_bytes(one),
+            len(one._minutes),
+            one.watchers,
+        )
 
     assert live(3000) == live(300) == live(300)
     assert len(one._minutes) <= 60
@@ -194,7 +204,9 @@ def test_a_picture_that_several_walls_ask_for_at_once_is_made_small_once(answers
     assert counted_bytes(one) == held_bytes(one) == len(first)
 
 
-@pytest.mark.parametrize("picture", [b"no picture", encode(noise(400, 300), "PNG")], ids=["broken", "too many pixels"])
+@pytest.mark.parametrize(
+    "picture", [b"no picture", encode(noise(400, 300), "PNG")], ids=["broken", "too many pixels"]
+)
 def test_a_picture_that_cannot_be_shown_is_none_and_the_next_one_is_shown(answers, picture):
     one = Wall(4, 1 << 20, 100_000, Clock())
     with one.watch():
@@ -228,13 +240,20 @@ def test_each_box_of_a_detector_counts_and_an_answer_without_items_counts_nothin
     one.saw(b"", query(), replace(cat, items=[box, replace(box, label="Dog"), box]))
     one.saw(b"", query(), replace(cat, items=[]))
     one.saw(b"", query(), replace(answers["coffee"], items=[]))
-    assert {label["label"]: label["sum"] for label in one.last_hour()["labels"]} == {box.label: 2, "Dog": 1}
+    assert {label["label"]: label["sum"] for label in one.last_hour()["labels"]} == {
+        box.label: 2,
+        "Dog": 1,
+    }
 
 
 def test_of_a_classifier_s_labels_the_best_alone_counts(answers):
     one = wall()
     coffee = answers["coffee"]
-    one.saw(b"", query(), replace(coffee, items=[coffee.items[0], replace(coffee.items[0], label="tea")]))
+    one.saw(
+        b"",
+        query(),
+        replace(coffee, items=[coffee.items[0], replace(coffee.items[0], label="tea")]),
+    )
     assert [label["label"] for label in one.last_hour()["labels"]] == ["espresso"]
 
 

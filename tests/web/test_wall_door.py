@@ -48,7 +48,9 @@ class Events:
             return [content for kind, content in self.seen if kind == name and good(content)]
 
         with self._arrived:
-            assert self._arrived.wait_for(found, seconds), f"no {name} within {seconds} s: {self.seen}"
+            assert self._arrived.wait_for(found, seconds), (
+                f"no {name} within {seconds} s: {self.seen}"
+            )
             return found()[0]
 
     def _read(self) -> None:
@@ -72,7 +74,11 @@ def test_an_open_wall_gets_a_posted_frame_with_its_answer_and_picture(walled):
     with Events(walled) as events:
         reply = walled.client.post("/predict?camera=line-7", content=photo("coffee")).json()
         found = events.wait("answers", lambda some: some[-1]["camera"] == "line-7")
-        shown = {key: value for key, value in found[-1].items() if key not in {"number", "at", "camera", "picture"}}
+        shown = {
+            key: value
+            for key, value in found[-1].items()
+            if key not in {"number", "at", "camera", "picture"}
+        }
         assert shown == reply
         picture = walled.client.get(f"/wall/pictures/{found[-1]['number']}.jpg")
         assert picture.headers["content-type"] == "image/jpeg"
@@ -81,7 +87,9 @@ def test_an_open_wall_gets_a_posted_frame_with_its_answer_and_picture(walled):
 
 def test_every_door_ends_on_the_wall(walled):
     with Events(walled) as events:
-        walled.client.post("/v1/models/objects:predict", json={"instances": [{"b64": _b64(photo("chelsea"))}]})
+        walled.client.post(
+            "/v1/models/objects:predict", json={"instances": [{"b64": _b64(photo("chelsea"))}]}
+        )
         found = events.wait("answers", lambda some: some[-1]["model"]["name"] == "objects")
         assert found[-1]["camera"] == ""
 
@@ -107,7 +115,10 @@ def test_a_phone_s_picture_waits_for_the_wall_and_clearing_removes_it(walled):
         found = events.wait("answers", lambda some: any(one["camera"] == PHONE for one in some))
         number = next(one["number"] for one in found if one["camera"] == PHONE)
         assert walled.client.get(f"/wall/pictures/{number}.jpg").status_code == 200
-        assert walled.client.post("/wall/clear", headers={"Origin": "http://example.com"}).status_code == 403
+        assert (
+            walled.client.post("/wall/clear", headers={"Origin": "http://example.com"}).status_code
+            == 403
+        )
         assert walled.client.post("/wall/clear").json() == {"cleared": True}
         events.wait("clear", lambda content: content == {})
         gone = walled.client.get(f"/wall/pictures/{number}.jpg")

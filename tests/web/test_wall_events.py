@@ -194,7 +194,10 @@ def test_a_browser_is_told_to_keep_nothing_and_when_to_come_back(with_door):
     async def live(door: Door) -> None:
         look = await door.open()
         assert look.headers["content-type"].startswith("text/event-stream")
-        assert (look.headers["cache-control"], look.headers["x-accel-buffering"]) == ("no-store", "no")
+        assert (look.headers["cache-control"], look.headers["x-accel-buffering"]) == (
+            "no-store",
+            "no",
+        )
         assert [await look.line() for _ in range(3)][1] == "retry: 1000"  # after the chunk's length
 
     with_routes(live)
@@ -236,7 +239,10 @@ def test_a_clearing_is_told_once_and_only_to_the_walls_that_were_open(with_door)
         await look.event("answers")
         door.wall.clear()
         door.saw()
-        assert [name for name in await look.names_until("answers", 1) if name != "health"] == ["clear", "answers"]
+        assert [name for name in await look.names_until("answers", 1) if name != "health"] == [
+            "clear",
+            "answers",
+        ]
         door.saw()
         assert "clear" not in await look.names_until("answers", 1)
 
@@ -272,7 +278,12 @@ def test_the_health_names_refused_models_and_how_many_workers_are_busy():
     service.repository.refused["lilies"] = SettingsError("no labels")
     told = health_json(service)
     assert (told["workers"], told["queue"]) == ({"all": 2, "busy": 0}, {"size": 5, "waiting": 0})
-    assert told["models"][-1] == {"name": "lilies", "version": None, "state": "END", "fault": "no labels"}
+    assert told["models"][-1] == {
+        "name": "lilies",
+        "version": None,
+        "state": "END",
+        "fault": "no labels",
+    }
     assert told["stopping"] is False
     service.refuse_new()
     assert health_json(service)["stopping"] is True

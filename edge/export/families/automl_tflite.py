@@ -21,7 +21,16 @@ from edge.export.tflite_outputs import (
     find_detection_outputs,
     tensor_outputs,
 )
-from edge.model.contract import UNIT_RANGE, ChannelOrder, Contract, Format, Layout, PixelInput, Resize, Tuning
+from edge.model.contract import (
+    UNIT_RANGE,
+    ChannelOrder,
+    Contract,
+    Format,
+    Layout,
+    PixelInput,
+    Resize,
+    Tuning,
+)
 from edge.model.tasks.classification import CLASSIFICATION
 from edge.model.tasks.detection import DETECTION
 

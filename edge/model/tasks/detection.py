@@ -61,7 +61,12 @@ class Detections:
         kept = np.flatnonzero(selection.reached(self.labels, self.scores))
         order = kept[best_first(self.scores[kept], selection.top_k)]
         return [
-            Item(self.labels[i], int(self.classes[i]), float(self.scores[i]), tuple(self.boxes[i].tolist()))
+            Item(
+                self.labels[i],
+                int(self.classes[i]),
+                float(self.scores[i]),
+                tuple(self.boxes[i].tolist()),
+            )
             for i in order
         ]
 
@@ -121,7 +126,9 @@ class DetectionTask(Task):
             raise WrongCloudAnswer("The online model answered without boxes; it is no detector.")
         boxes = np.asarray(rows.boxes, np.float32).reshape(len(rows.scores), _CORNERS)
         if not np.isfinite(boxes).all():
-            raise WrongCloudAnswer("The online model answered a box whose corners are not finite numbers.")
+            raise WrongCloudAnswer(
+                "The online model answered a box whose corners are not finite numbers."
+            )
         # A detector that names only what it sees has no list of labels to look an index up in.
         classes = rows.indices if rows.edge_labels else [_UNKNOWN_CLASS] * len(rows.labels)
         return Detections(

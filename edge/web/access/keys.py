@@ -81,7 +81,9 @@ def shown_key(connection: HTTPConnection) -> str | None:
     kind, _, key = headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer" and key:
         return key.strip()
-    return connection.cookies.get(COOKIE)  # as browsers do, and unlike `http.cookies`, past odd ones of neighbours
+    return connection.cookies.get(
+        COOKIE
+    )  # as browsers do, and unlike `http.cookies`, past odd ones of neighbours
 
 
 def check_key(keys: Mapping[str, ApiKey], shown: str | None) -> tuple[str, ApiKey]:
@@ -92,13 +94,17 @@ def check_key(keys: Mapping[str, ApiKey], shown: str | None) -> tuple[str, ApiKe
         KeyExpired: its last day has passed.
     """
     if not shown:
-        raise KeyMissing("This needs a key. Send it as X-API-Key or Authorization: Bearer, or sign in at /login.")
+        raise KeyMissing(
+            "This needs a key. Send it as X-API-Key or Authorization: Bearer, or sign in at /login."
+        )
     found = find_key(keys, shown)
     if found is None:
         raise KeyMissing("This key is not known here. Ask the owner of the service for one.")
     name, key = found
     if key.expired(datetime.now(UTC)):
-        raise KeyExpired(f"The key {name} was good until {key.expires}. Ask the owner of the service for a new one.")
+        raise KeyExpired(
+            f"The key {name} was good until {key.expires}. Ask the owner of the service for a new one."
+        )
     return name, key
 
 
@@ -120,7 +126,9 @@ class KeyGuard:
         try:
             name, key = check_key(self._keys, shown_key(connection))
             if not key.opens(needed):
-                raise KeyForbidden(f"The key {name} does not open this; it needs the scope {needed}.")
+                raise KeyForbidden(
+                    f"The key {name} does not open this; it needs the scope {needed}."
+                )
         except EdgeError as error:
             return await _refusal(connection, error)(scope, receive, send)
         return await self._app(scope, receive, send)
@@ -129,7 +137,11 @@ class KeyGuard:
 def _refusal(connection: HTTPConnection, error: EdgeError) -> Response:
     """To the sign-in for a person before a page, an error for a program."""
     scope = connection.scope
-    if scope["type"] == "http" and scope["method"] == "GET" and "text/html" in connection.headers.get("accept", ""):
+    if (
+        scope["type"] == "http"
+        and scope["method"] == "GET"
+        and "text/html" in connection.headers.get("accept", "")
+    ):
         return _to_login(connection.url.path, error.code if shown_key(connection) else None)
     response = error_response(connection, error)
     if error.status == HTTPStatus.UNAUTHORIZED:
@@ -165,7 +177,9 @@ def sign_in_routes(keys: Mapping[str, ApiKey]) -> APIRouter:
             end = datetime.combine(key.expires, datetime.max.time(), UTC).timestamp()
             left = min(left, max(1, int(end - time.time())))
         secure = request.url.scheme == "https"
-        response.set_cookie(COOKIE, shown, max_age=left, httponly=True, samesite="strict", secure=secure)
+        response.set_cookie(
+            COOKIE, shown, max_age=left, httponly=True, samesite="strict", secure=secure
+        )
         return response
 
     @router.post("/logout")
@@ -183,13 +197,20 @@ def sign_in_routes(keys: Mapping[str, ApiKey]) -> APIRouter:
             name, key = check_key(keys, shown_key(request))
         except EdgeError:
             return json_response({"keys": True, "name": None, "scopes": []})
-        return json_response({"keys": True, "name": name, "scopes": [one for one in Scope if key.opens(one)]})
+        return json_response(
+            {"keys": True, "name": name, "scopes": [one for one in Scope if key.opens(one)]}
+        )
 
     return router
 
 
 def _local_path(following: str) -> str:
     """Where to go after the sign-in: a path of this service, whatever the link said."""
-    if not following.startswith("/") or following.startswith("//") or "\\" in following or not following.isprintable():
+    if (
+        not following.startswith("/")
+        or following.startswith("//")
+        or "\\" in following
+        or not following.isprintable()
+    ):
         return "/"
     return following

@@ -26,5 +26,10 @@ def check_origin(connection: HTTPConnection) -> None:
         ForeignPage: the Origin header, which browsers always send with these, names another host.
     """
     origin = connection.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != connection.headers.get("host", "").lower():
-        raise ForeignPage(f"Pages of {origin} may not ask this service. Open its own pages, or ask without a browser.")
+    if (
+        origin is not None
+        and urlsplit(origin).netloc.lower() != connection.headers.get("host", "").lower()
+    ):
+        raise ForeignPage(
+            f"Pages of {origin} may not ask this service. Open its own pages, or ask without a browser."
+        )

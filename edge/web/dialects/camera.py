@@ -36,8 +36,14 @@ _PARAMETERS = {
     "top_k": ("integer", "At most so many predictions, 1 or more."),
     "threshold": ("number", "Leave out predictions under this score, 0..1."),
     "deadline_ms": ("integer", "Milliseconds the answer may take, 1 or more."),
-    "fallback": ("string", "When the online model is wanted, as far as the owner allows: off, shadow, ..."),
-    "camera": ("string", "Name of the camera, for the wall and for frames that are kept; at most 64 characters."),
+    "fallback": (
+        "string",
+        "When the online model is wanted, as far as the owner allows: off, shadow, ...",
+    ),
+    "camera": (
+        "string",
+        "Name of the camera, for the wall and for frames that are kept; at most 64 characters.",
+    ),
 }
 
 _MAX_DEADLINE_MS = 600_000
@@ -57,7 +63,10 @@ _DOCUMENTATION: dict[str, Any] = {
                 "schema": {
                     "type": "object",
                     "properties": {
-                        "image": {"type": "array", "items": {"type": "string", "contentMediaType": "image/jpeg"}}
+                        "image": {
+                            "type": "array",
+                            "items": {"type": "string", "contentMediaType": "image/jpeg"},
+                        }
                     },
                 }
             },
@@ -119,7 +128,9 @@ def _infer_request(
     given = request.query_params
     for name in given:
         if name not in _PARAMETERS:
-            raise BadRequest(f"There is no query parameter {name!r}. Known: {', '.join(_PARAMETERS)}.")
+            raise BadRequest(
+                f"There is no query parameter {name!r}. Known: {', '.join(_PARAMETERS)}."
+            )
     deadline_ms = _number(given, "deadline_ms", int, 1, _MAX_DEADLINE_MS) or settings.deadline_ms
     return InferRequest(
         deadline=arrived + deadline_ms / 1000,
@@ -136,7 +147,9 @@ def camera_name(given: Mapping[str, str]) -> str:
     """The camera a query names, empty if it does not; raises ``BadRequest`` where the name is too long."""
     name = given.get("camera", "")
     if len(name) > _MAX_CAMERA_NAME:
-        raise BadRequest(f"camera has {len(name)} characters; at most {_MAX_CAMERA_NAME} are taken.")
+        raise BadRequest(
+            f"camera has {len(name)} characters; at most {_MAX_CAMERA_NAME} are taken."
+        )
     return name
 
 
@@ -156,11 +169,15 @@ def _modes(text: str | None, allowed: frozenset[frozenset[Mode]]) -> frozenset[M
         raise BadRequest(f"fallback={text}: {error}.") from error
     if modes not in allowed:
         names = sorted(",".join(sorted(one)) or Mode.OFF for one in allowed)
-        raise BadRequest(f"fallback={text} is not allowed here. Allowed: {' '.join(names) or 'none'}.")
+        raise BadRequest(
+            f"fallback={text} is not allowed here. Allowed: {' '.join(names) or 'none'}."
+        )
     return modes
 
 
-def _number(given: Mapping[str, str], name: str, kind: type[N], least: N, most: N | None) -> N | None:
+def _number(
+    given: Mapping[str, str], name: str, kind: type[N], least: N, most: N | None
+) -> N | None:
     text = given.get(name)
     if text is None:
         return None
@@ -170,5 +187,7 @@ def _number(given: Mapping[str, str], name: str, kind: type[N], least: N, most: 
         number = None
     if number is None or not number >= least or (most is not None and number > most):
         bounds = f"{least} or more" if most is None else f"from {least} to {most}"
-        raise BadRequest(f"{name}={text} is not {'a whole number' if kind is int else 'a number'} {bounds}.")
+        raise BadRequest(
+            f"{name}={text} is not {'a whole number' if kind is int else 'a number'} {bounds}."
+        )
     return number

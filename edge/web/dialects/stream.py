@@ -63,9 +63,13 @@ class StreamLimit:
     def take(self, client: str) -> Iterator[None]:
         """Hold a place for one stream; raises ``TooManyStreams``."""
         if self._open.total() >= self.in_all:
-            raise TooManyStreams(f"{self.in_all} streams are open already, as many as this service takes.")
+            raise TooManyStreams(
+                f"{self.in_all} streams are open already, as many as this service takes."
+            )
         if self._open[client] >= self.per_client:
-            raise TooManyStreams(f"{client} has {self.per_client} streams open already, as many as one address may.")
+            raise TooManyStreams(
+                f"{client} has {self.per_client} streams open already, as many as one address may."
+            )
         self._open[client] += 1
         try:
             yield
@@ -102,7 +106,9 @@ def _query(socket: WebSocket) -> InferRequest:
     given = socket.query_params
     for name in given:
         if name not in _PARAMETERS:
-            raise BadRequest(f"There is no query parameter {name!r}. Known: {', '.join(_PARAMETERS)}.")
+            raise BadRequest(
+                f"There is no query parameter {name!r}. Known: {', '.join(_PARAMETERS)}."
+            )
     return InferRequest(deadline=0, model=given.get("model"), camera=camera_name(given))
 
 
@@ -118,7 +124,9 @@ class _Frame:
 class _Stream:
     """One connection: a task that receives, one that answers, and the one frame that waits between them."""
 
-    def __init__(self, socket: WebSocket, service: InferenceService, settings: Settings, query: InferRequest) -> None:
+    def __init__(
+        self, socket: WebSocket, service: InferenceService, settings: Settings, query: InferRequest
+    ) -> None:
         self._socket = socket
         self._service = service
         self._query = query
@@ -182,7 +190,9 @@ class _Stream:
             assert self._waiting is not None
             frame, self._waiting = self._waiting, None
             answer = frame.refusal or await self._answer(frame.image)
-            message = json_bytes({"frame": frame.number, "dropped": frame.number - expected, **answer})
+            message = json_bytes(
+                {"frame": frame.number, "dropped": frame.number - expected, **answer}
+            )
             expected = frame.number + 1
             del frame, answer  # a client that reads slowly keeps no image in memory
             await self._socket.send_text(message.decode())

@@ -45,7 +45,9 @@ def pairing_routes(settings: Settings) -> APIRouter:
     async def authority() -> Response:
         file = authority_file(settings)
         if file is None:
-            raise NotFound("This service made no authority: it has its owner's certificate, or none (--tls).")
+            raise NotFound(
+                "This service made no authority: it has its owner's certificate, or none (--tls)."
+            )
         headers = {"Content-Disposition": 'attachment; filename="edge-ca.crt"'}
         return Response(der(file), media_type="application/x-x509-ca-cert", headers=headers)
 
@@ -70,7 +72,9 @@ def _service_url(request: Request, settings: Settings) -> str:
     """The service as the asking device reaches it; asked on the plain port, with the port that settings name."""
     secure = uses_tls(settings)
     port = settings.port if secure and request.url.scheme == "http" else request.url.port
-    return f"{'https' if secure else 'http'}://{_host(request, settings)}{f':{port}' if port else ''}/"
+    return (
+        f"{'https' if secure else 'http'}://{_host(request, settings)}{f':{port}' if port else ''}/"
+    )
 
 
 def _pairing_url(request: Request, settings: Settings) -> str:

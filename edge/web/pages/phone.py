@@ -59,7 +59,9 @@ class Passes:
         until, _, signature = shown.partition(".")
         if not until.isdecimal() or not until.isascii() or len(until) > len(str(int(now))) + 1:
             return False
-        return hmac.compare_digest(signature.encode(), self._sign(int(until)).encode()) and now < int(until)
+        return hmac.compare_digest(
+            signature.encode(), self._sign(int(until)).encode()
+        ) and now < int(until)
 
     def _sign(self, until: int) -> str:
         return hmac.new(self._secret, str(until).encode(), hashlib.sha256).hexdigest()[:32]
@@ -92,13 +94,17 @@ def phone_routes(service: InferenceService, settings: Settings) -> APIRouter:
 
     @router.get("/wall/phone", summary="Where a phone finds the page that sends a picture")
     async def where(request: Request) -> Response:
-        return json_response({"url": _phone_url(request, settings, passes), "keeps": settings.wall_size})
+        return json_response(
+            {"url": _phone_url(request, settings, passes), "keeps": settings.wall_size}
+        )
 
     @router.get("/wall/phone.svg", summary="The same as a QR code")
     async def code(request: Request) -> Response:
         url = _phone_url(request, settings, passes)
         if url is None:
-            raise NoPhone("No phone reaches this service: it listens on this machine alone. Start it with --host.")
+            raise NoPhone(
+                "No phone reaches this service: it listens on this machine alone. Start it with --host."
+            )
         return qr_svg(url)
 
     return router
@@ -120,7 +126,11 @@ def _check_pass(request: Request, settings: Settings, passes: Passes) -> None:
         return
     shown = shown_key(request)
     if shown is None:
-        raise KeyMissing("The code that led here is not good any more. Scan the one on the wall again.")
+        raise KeyMissing(
+            "The code that led here is not good any more. Scan the one on the wall again."
+        )
     name, key = check_key(settings.api_keys, shown)
     if not key.opens(Scope.PREDICT):
-        raise KeyForbidden(f"The key {name} does not open this; it needs the scope {Scope.PREDICT}.")
+        raise KeyForbidden(
+            f"The key {name} does not open this; it needs the scope {Scope.PREDICT}."
+        )

@@ -15,9 +15,19 @@ def qr_svg(text: str) -> Response:
 
     file = io.BytesIO()
     segno.make(text, error="m", micro=False).save(
-        file, kind="svg", scale=1, border=4, dark="#000", light="#fff", xmldecl=False, omitsize=True, title=text
+        file,
+        kind="svg",
+        scale=1,
+        border=4,
+        dark="#000",
+        light="#fff",
+        xmldecl=False,
+        omitsize=True,
+        title=text,
     )
-    return Response(file.getvalue(), media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
+    return Response(
+        file.getvalue(), media_type="image/svg+xml", headers={"Cache-Control": "no-store"}
+    )
 
 
 def qr_terminal(text: str) -> str:

@@ -77,7 +77,9 @@ class Wall:
         clock: seconds since 1970.
     """
 
-    def __init__(self, size: int, max_bytes: int, max_pixels: int, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, size: int, max_bytes: int, max_pixels: int, clock: Callable[[], float] = time.time
+    ) -> None:
         self._size = size
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
@@ -129,12 +131,17 @@ class Wall:
 
     def since(self, number: int) -> list[Seen]:
         """What came after that number and is still kept, oldest first."""
-        kept = (seen for camera in self._cameras.values() for seen in camera if seen.number > number)
+        kept = (
+            seen for camera in self._cameras.values() for seen in camera if seen.number > number
+        )
         return sorted(kept, key=lambda seen: seen.number)
 
     async def picture(self, number: int) -> bytes | None:
         """The answer's picture as a small JPEG; ``None`` if it is not kept any more, or cannot be shown."""
-        seen = next((one for camera in self._cameras.values() for one in camera if one.number == number), None)
+        seen = next(
+            (one for camera in self._cameras.values() for one in camera if one.number == number),
+            None,
+        )
         if seen is None or seen.picture is None:
             return None
         async with self._drawing:  # one at a time: walls must not take the workers' processors
@@ -142,8 +149,12 @@ class Wall:
                 return seen.picture
             before = seen.size
             try:
-                small = await asyncio.to_thread(thumbnail, seen.picture, _PICTURE_SIDE, max_pixels=self._max_pixels)
-            except EdgeError:  # it was decoded once; only an odd one a graph decoded by itself ends here
+                small = await asyncio.to_thread(
+                    thumbnail, seen.picture, _PICTURE_SIDE, max_pixels=self._max_pixels
+                )
+            except (
+                EdgeError
+            ):  # it was decoded once; only an odd one a graph decoded by itself ends here
                 return None
             seen.picture, seen.is_small = small, True
             if seen in self._cameras.get(seen.camera, ()):
@@ -161,19 +172,26 @@ class Wall:
     def last_hour(self) -> dict[str, Any]:
         """The labels seen most in the last hour, each with its sum and its counts by minute, oldest first."""
         now = int(self._clock() // 60)
-        minutes = [self._minutes.get(minute, Counter()) for minute in range(now - _HOUR_MIN + 1, now + 1)]
+        minutes = [
+            self._minutes.get(minute, Counter()) for minute in range(now - _HOUR_MIN + 1, now + 1)
+        ]
         sums: Counter[str] = Counter()
         for counts in minutes:
             sums.update(counts)
         top = sums.most_common(_TOP_LABELS)
         return {
-            "labels": [{"label": label, "sum": total, "minutes": [m[label] for m in minutes]} for label, total in top],
+            "labels": [
+                {"label": label, "sum": total, "minutes": [m[label] for m in minutes]}
+                for label, total in top
+            ],
             "others": sums.total() - sum(total for _, total in top),
         }
 
     def _new_minute(self, minute: int) -> Counter[str]:
         oldest = minute - _HOUR_MIN
-        self._minutes = {one: counts for one, counts in self._minutes.items() if oldest < one <= minute}
+        self._minutes = {
+            one: counts for one, counts in self._minutes.items() if oldest < one <= minute
+        }
         return self._minutes.setdefault(minute, Counter())
 
     def _keep(self, camera: str, image: bytes, answer: dict[str, Any]) -> None:

@@ -57,7 +57,9 @@ def wall_routes(wall: Wall, service: InferenceService) -> APIRouter:
     """`GET /wall/events`, `GET /wall/pictures/{number}.jpg`, `POST /wall/clear`."""
     router = APIRouter()
 
-    @router.get("/wall/events", summary="Answers, counts and health as they come, as server-sent events")
+    @router.get(
+        "/wall/events", summary="Answers, counts and health as they come, as server-sent events"
+    )
     async def events() -> Response:
         return _OpenWall(wall, service)
 

@@ -42,10 +42,14 @@ def reply(request: PredictRequest, answers: Sequence[Answer], contract: Contract
 def _outputs(answer: Answer, contract: Contract) -> dict[str, Any]:
     """Output name to its value for one image; the key is left to the caller."""
     if answer.outputs is not None:
-        return {name: _as_json(name, value[0]) for name, value in answer.outputs.items() if name != KEY}
+        return {
+            name: _as_json(name, value[0]) for name, value in answer.outputs.items() if name != KEY
+        }
     spec = contract.input
     input_size = (spec.height, spec.width) if isinstance(spec, PixelInput) else (0, 0)
-    found = answer.prediction.task.tf_serving_outputs(answer.prediction, contract.classes, input_size)
+    found = answer.prediction.task.tf_serving_outputs(
+        answer.prediction, contract.classes, input_size
+    )
     if contract.signature is None:
         return found
     # The online model answers for a SavedModel: with that one's outputs, null for what it cannot tell.
@@ -55,7 +59,11 @@ def _outputs(answer: Answer, contract: Contract) -> dict[str, Any]:
 def _as_json(name: str, value: Any) -> Any:
     """An output's value: numbers as they are, strings as text, or as base64 where the name ends in ``_bytes``."""
     if isinstance(value, np.ndarray):
-        return [_as_json(name, element) for element in value] if value.dtype == object else value.tolist()
+        return (
+            [_as_json(name, element) for element in value]
+            if value.dtype == object
+            else value.tolist()
+        )
     if isinstance(value, bytes):
         if name.endswith("_bytes"):
             return {"b64": base64.b64encode(value).decode()}
@@ -65,7 +73,9 @@ def _as_json(name: str, value: Any) -> Any:
 
 def status_reply(version: ModelVersion) -> dict[str, Any]:
     """The state of the version, as `GET /v1/models/{model}` tells it."""
-    error_code, message = ("FAILED_PRECONDITION", str(version.fault)) if version.fault else ("OK", "")
+    error_code, message = (
+        ("FAILED_PRECONDITION", str(version.fault)) if version.fault else ("OK", "")
+    )
     return {
         "model_version_status": [
             {
@@ -81,7 +91,11 @@ def metadata_reply(version: ModelVersion) -> dict[str, Any]:
     """The signature, as `GET /v1/models/{model}/metadata` tells it; a TFLite model shows its SavedModel's."""
     contract = version.contract
     if contract.signature is not None:
-        inputs, outputs, method = contract.signature.inputs, contract.signature.outputs, contract.signature.method
+        inputs, outputs, method = (
+            contract.signature.inputs,
+            contract.signature.outputs,
+            contract.signature.method,
+        )
     else:
         inputs, outputs, method = _INPUTS, _tflite_outputs(contract), _PREDICT
     signature = {"inputs": _tensors(inputs), "outputs": _tensors(outputs), "method_name": method}
@@ -108,7 +122,10 @@ def _tensors(tensors: Mapping[str, tuple[str, tuple[int, ...], str]]) -> dict[st
     return {
         name: {
             "dtype": dtype,
-            "tensor_shape": {"dim": [{"size": str(size), "name": ""} for size in shape], "unknown_rank": False},
+            "tensor_shape": {
+                "dim": [{"size": str(size), "name": ""} for size in shape],
+                "unknown_rank": False,
+            },
             "name": tensor,
         }
         for name, (dtype, shape, tensor) in tensors.items()

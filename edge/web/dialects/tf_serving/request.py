@@ -48,12 +48,16 @@ def parse(body: bytes) -> PredictRequest:
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"JSON Parse error: {error}.") from error
     if not isinstance(content, dict):
-        raise BadRequest('The body must be a JSON object such as {"instances": [{"image_bytes": {"b64": "..."}}]}.')
+        raise BadRequest(
+            'The body must be a JSON object such as {"instances": [{"image_bytes": {"b64": "..."}}]}.'
+        )
     signature = content.get("signature_name")
     if signature is not None and not isinstance(signature, str):
         raise BadRequest("signature_name must be a string.")
     if ("instances" in content) == ("inputs" in content):
-        raise BadRequest('The body must have either "instances" (row format) or "inputs" (column format).')
+        raise BadRequest(
+            'The body must have either "instances" (row format) or "inputs" (column format).'
+        )
     if "instances" in content:
         return PredictRequest(_rows(content["instances"]), by_column=False, signature=signature)
     return PredictRequest(_columns(content["inputs"]), by_column=True, signature=signature)
@@ -67,7 +71,9 @@ def _rows(instances: Any) -> list[Instance]:
 
 def _row(instance: Any, where: str) -> Instance:
     if not isinstance(instance, dict):
-        raise BadRequest(f'{where} must be an object such as {{"image_bytes": {{"b64": "..."}}, "key": "1"}}.')
+        raise BadRequest(
+            f'{where} must be an object such as {{"image_bytes": {{"b64": "..."}}, "key": "1"}}.'
+        )
     if set(instance) == {"b64"}:  # one input alone may go without its name
         return Instance(_bytes(instance, where), None)
     name = _image_name(instance, where)
@@ -87,7 +93,9 @@ def _columns(inputs: Any) -> list[Instance]:
         return [Instance(image, None) for image in decoded]
     keys = [_text(key, f"inputs.{KEY}[{index}]") for index, key in enumerate(_as_list(inputs[KEY]))]
     if len(keys) != len(images):
-        raise BadRequest(f"inputs.{name} has {len(images)} elements, inputs.{KEY} {len(keys)}; they must be as many.")
+        raise BadRequest(
+            f"inputs.{name} has {len(images)} elements, inputs.{KEY} {len(keys)}; they must be as many."
+        )
     return [Instance(image, key) for image, key in zip(decoded, keys, strict=True)]
 
 
@@ -98,7 +106,9 @@ def _as_list(value: Any) -> list[Any]:
 def _image_name(inputs: dict[str, Any], where: str) -> str:
     unknown = sorted(set(inputs) - {*IMAGE_INPUTS, KEY})
     if unknown:
-        raise BadRequest(f"{where} has the unknown input {unknown[0]!r}. Known: {', '.join((*IMAGE_INPUTS, KEY))}.")
+        raise BadRequest(
+            f"{where} has the unknown input {unknown[0]!r}. Known: {', '.join((*IMAGE_INPUTS, KEY))}."
+        )
     named = [name for name in IMAGE_INPUTS if name in inputs]
     if len(named) != 1:
         raise BadRequest(f"{where} must have one of {' and '.join(IMAGE_INPUTS)}.")

@@ -105,10 +105,21 @@ def tf_serving_routes(service: InferenceService, settings: Settings) -> APIRoute
 
 def _document(router: APIRouter, predict: Any, describe: Any) -> None:
     """The paths as people write them, for the documentation; all others of the grammar end in the same functions."""
-    body = {"requestBody": {"required": True, "content": {"application/json": {"schema": _PREDICT_SCHEMA}}}}
-    for path, title in (("/v1/models/{model}", ""), ("/v1/models/{model}/versions/{version}", " of one version")):
+    body = {
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": _PREDICT_SCHEMA}},
+        }
+    }
+    for path, title in (
+        ("/v1/models/{model}", ""),
+        ("/v1/models/{model}/versions/{version}", " of one version"),
+    ):
         names = re.findall(r"{(\w+)}", path)
-        parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+        parameters = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in names
+        ]
         extra = {"parameters": parameters}
         identity = "_".join(names)
         router.add_api_route(
@@ -148,7 +159,9 @@ def _target(request: Request) -> tuple[str, int | None, str | None]:
     if match is None:
         raise BadRequest(f"Malformed request: {request.method} {request.url.path}")
     if match["label"] is not None:
-        raise ModelNotFound(f"No version of {unquote(match['model'])} has the label {unquote(match['label'])}.")
+        raise ModelNotFound(
+            f"No version of {unquote(match['model'])} has the label {unquote(match['label'])}."
+        )
     version = int(match["version"]) if match["version"] else None
     return unquote(match["model"]), version, match["verb"].lower() if match["verb"] else None
 
@@ -162,7 +175,9 @@ def _no_verb(request: Request, verb: str | None) -> EdgeError:
 def _check_signature(name: str | None, version: ModelVersion) -> None:
     serving = signature_name(version.contract)
     if name and name.removesuffix(_TWIN) != serving.removesuffix(_TWIN):
-        raise BadRequest(f'Serving signature name: "{name}" not found in signature def. It has "{serving}".')
+        raise BadRequest(
+            f'Serving signature name: "{name}" not found in signature def. It has "{serving}".'
+        )
 
 
 def _all_good(answers: list[Answer | EdgeError]) -> list[Answer]:
@@ -170,7 +185,9 @@ def _all_good(answers: list[Answer | EdgeError]) -> list[Answer]:
     good = []
     for index, answer in enumerate(answers):
         if isinstance(answer, EdgeError):
-            answer.message = f"instances[{index}]: {answer.message}" if len(answers) > 1 else answer.message
+            answer.message = (
+                f"instances[{index}]: {answer.message}" if len(answers) > 1 else answer.message
+            )
             try:
                 raise answer
             finally:
