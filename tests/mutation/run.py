@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -62,12 +63,19 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a mutant: ``caught``, ``hung`` (caught as well), ``survived`` or ``error``."""
+    """What became of a mutant.
+
+    Attributes:
+        outcome: ``caught``, ``hung`` (caught as well), ``survived`` or ``error``.
+        output: the end of what pytest printed.
+        noticed_by: the first test that failed, if its name could be read.
+    """
 
     mutant: Mutant
     outcome: str
     seconds: float
     output: str
+    noticed_by: str = ""
 
     @property
     def caught(self) -> bool:
@@ -137,9 +145,10 @@ def try_mutant(mutant: Mutant, checkout: Path) -> Result:
     outcome = {0: "survived", 1: "caught"}.get(run.returncode, "error")
     if outcome == "error" and "ImportError" in run.stdout:
         outcome = "caught"
-    return Result(
-        mutant, outcome, time.monotonic() - started, run.stdout[-3000:] + run.stderr[-1000:]
-    )
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", run.stdout, re.MULTILINE)
+    output = run.stdout[-3000:] + run.stderr[-1000:]
+    seconds = time.monotonic() - started
+    return Result(mutant, outcome, seconds, output, failed[1] if failed else "")
 
 
 def try_all(mutants: list[Mutant], jobs: int) -> list[Result]:
@@ -158,7 +167,8 @@ def try_all(mutants: list[Mutant], jobs: int) -> list[Result]:
             finally:
                 copies.put(copy)
             print(
-                f"{result.outcome:9}{result.seconds:6.1f} s  {mutant.room}: {mutant.what}",
+                f"{result.outcome:9}{result.seconds:6.1f} s  {mutant.room}: {mutant.what}"
+                f"  [{result.noticed_by}]",
                 flush=True,
             )
             if result.outcome == "error":
