@@ -1,11 +1,12 @@
-"""Breaks the code in one place at a time and sees whether the tests notice.
+"""Breaks the code in one place at a time and checks that the tests notice.
 
     python tests/mutation/run.py [ROOM ...] [--jobs N] [--only WORDS] [--write]
 
-A room's mutants stand in ``<room>.toml`` beside this file. Each names a file, the text that is there (``old``, which
-must occur exactly once), what stands in its place (``new``), and the tests that ought to fail (``tests``: paths or
-pytest node ids). A mutant is caught if they fail or hang; one that survives is printed, and with ``--write`` the table
-in README.md is written anew. Not part of CI, which only checks that every mutant still applies (`test_mutants.py`).
+The mutants of a room are listed in ``<room>.toml`` in this folder. Each names a file, a text that
+occurs in it exactly once (``old``), its replacement (``new``), and the tests that should fail
+(``tests``: paths or pytest node ids). A mutant is caught if these tests fail or hang. One that
+survives is printed; ``--write`` updates the table in README.md. CI does not run this, it only checks
+that every mutant still applies (`test_mutants.py`).
 """
 
 from __future__ import annotations
