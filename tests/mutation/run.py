@@ -5,8 +5,8 @@
 The mutants of a room are listed in ``<room>.toml`` in this folder. Each names a file, a text that
 occurs in it exactly once (``old``), its replacement (``new``), and the tests that should fail
 (``tests``: paths or pytest node ids). A mutant is caught if these tests fail or hang. One that
-survives is printed; ``--write`` updates the table in README.md. CI does not run this, it only checks
-that every mutant still applies (`test_mutants.py`).
+survives is printed; ``--write`` updates the table in README.md. CI does not run this: it only
+checks that every mutant still applies (`test_mutants.py`).
 """
 
 from __future__ import annotations
