@@ -24,10 +24,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-TIMEOUT_S = 300
+TIMEOUT_S = 600
 RESULTS_BEGIN, RESULTS_END = "<!-- results -->\n", "<!-- /results -->\n"
 
 
@@ -107,58 +111,70 @@ def copy_checkout(to: Path) -> None:
             shutil.copy2(ROOT / name, to / name)
 
 
+def run_tests(tests: Iterable[str], checkout: Path) -> subprocess.CompletedProcess[str]:
+    """pytest on these tests in a copy, the slow ones included; ends at the first failure.
+
+    Raises:
+        TimeoutExpired: they hang.
+    """
+    settings = {"EDGE_SHARED": str(ROOT.parent / "shared"), "PYTHONDONTWRITEBYTECODE": "1"}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("EDGE_")}
+    options = ["-x", "-q", "-m", "", "-p", "no:cacheprovider"]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *tests],
+        cwd=checkout,
+        env=inherited | settings,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
 def try_mutant(mutant: Mutant, checkout: Path) -> Result:
     """Change the copy, run the tests, and change it back."""
     file = checkout / mutant.file
     source = file.read_text()
     started = time.monotonic()
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("EDGE_")
-    }
-    environment |= {"EDGE_SHARED": str(ROOT.parent / "shared"), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-x",
-        "-q",
-        "-m",
-        "",
-        "-p",
-        "no:cacheprovider",
-        *mutant.tests,
-    ]
     file.write_text(mutant.changed(source))
     try:
-        run = subprocess.run(
-            command,
-            cwd=checkout,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        run = run_tests(mutant.tests, checkout)
     except subprocess.TimeoutExpired as error:
         return Result(mutant, "hung", time.monotonic() - started, str(error))
     finally:
         file.write_text(source)
-    outcome = {0: "survived", 1: "caught"}.get(run.returncode, "error")
-    if outcome == "error" and "ImportError" in run.stdout:
-        outcome = "caught"
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", run.stdout, re.MULTILINE)
+    if failed:
+        outcome = "caught"
+    else:
+        outcome = "survived" if run.returncode == 0 else "error"
     output = run.stdout[-3000:] + run.stderr[-1000:]
     seconds = time.monotonic() - started
     return Result(mutant, outcome, seconds, output, failed[1] if failed else "")
 
 
-def try_all(mutants: list[Mutant], jobs: int) -> list[Result]:
+def check_unchanged(mutants: list[Mutant], checkout: Path) -> None:
+    """The tests must pass on the code as it is: else they would "catch" anything.
+
+    Raises:
+        SystemExit: they do not.
+    """
+    tests = sorted({test for mutant in mutants for test in mutant.tests})
+    run = run_tests(tests, checkout)
+    if run.returncode != 0:
+        print(run.stdout[-3000:] + run.stderr[-1000:], flush=True)
+        raise SystemExit("The tests fail without any mutant.")
+
+
+def try_all(mutants: list[Mutant], jobs: int, *, check: bool) -> list[Result]:
     """Each mutant in a copy of the checkout that nobody else uses meanwhile."""
     with tempfile.TemporaryDirectory() as folder:
         copies: Queue[Path] = Queue()
         for number in range(jobs):
             copy = Path(folder) / str(number) / "edge"
             copy_checkout(copy)
+            if number == 0 and check:
+                check_unchanged(mutants, copy)
             copies.put(copy)
 
         def attempt(mutant: Mutant) -> Result:
@@ -221,9 +237,12 @@ def main() -> int:
         "--only", default="", help="only mutants whose description contains these words"
     )
     parser.add_argument("--write", action="store_true", help="write the table into README.md")
+    parser.add_argument(
+        "--unchecked", action="store_true", help="do not first run the tests on the code as it is"
+    )
     options = parser.parse_args()
     mutants = [mutant for mutant in read_mutants(options.rooms) if options.only in mutant.what]
-    results = try_all(mutants, options.jobs)
+    results = try_all(mutants, options.jobs, check=not options.unchecked)
     text = table(results)
     print(text)
     if options.write:
