@@ -144,10 +144,9 @@ def try_mutant(mutant: Mutant, checkout: Path) -> Result:
     finally:
         file.write_text(source)
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", run.stdout, re.MULTILINE)
+    outcome = "survived" if run.returncode == 0 else "error"
     if failed:
         outcome = "caught"
-    else:
-        outcome = "survived" if run.returncode == 0 else "error"
     output = run.stdout[-3000:] + run.stderr[-1000:]
     seconds = time.monotonic() - started
     return Result(mutant, outcome, seconds, output, failed[1] if failed else "")
