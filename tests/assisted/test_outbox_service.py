@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.outbox.store import FILE_NAME
+from edge.outbox.database import FILE_NAME
 
 # The cloud is given too little time for a caller, so that every frame waits for the forwarder.
 UNSURE = {"models": "models/imagenet", "cloud_mode": "low_confidence", "cloud_threshold": 1.0}
@@ -79,13 +79,13 @@ def test_a_frame_is_kept_forwarded_settled_and_told(serve, cloud, vertex, frames
                 "kept",
             )
             key = answer["outbox"]["key"]
-            server.wait(lambda: server.get(f"/outbox/{key}")["telling"] == "told")
+            server.wait(lambda: server.get(f"/outbox/{key}")["webhook"] == "delivered")
             entry = server.get(f"/outbox/{key}")
-            assert entry["state"] == "settled"
+            assert entry["state"] == "resolved"
             assert entry["camera"] == "line-3"
             assert entry["cloud"]["predictions"][0]["label"] == "daisy"
             assert entry["edge"]["predictions"][0]["label"] == answer["predictions"][0]["label"]
-            assert server.get("/outbox?state=settled")["entries"] == [entry]
+            assert server.get("/outbox?state=resolved")["entries"] == [entry]
             assert server.get("/outbox?state=waiting")["entries"] == []
             assert server.get("/outbox/nothing")["error"]["code"] == "entry_not_found"
     assert [told for told, _ in receiver.posts] == [key]
@@ -123,7 +123,7 @@ def test_a_short_outage_with_entries_under_way_ends_no_forwarding(
         )  # so that the link connects anew, and gives those calls up
         vertex.behave()
         server.wait(lambda: server.get("/outbox")["status"]["waiting"] == 0)
-        assert server.get("/outbox")["status"]["settled"] == 9
+        assert server.get("/outbox")["status"]["resolved"] == 9
 
 
 def test_an_answer_does_not_wait_for_the_disk_unless_told_to(serve, cloud, photo, tmp_path):
@@ -197,7 +197,7 @@ def crash_and_recover(serve, settings, vertex, frames, kills, seed):
                 one.exception()
     with serve(**settings) as server:
         server.wait(lambda: server.get("/outbox")["status"].get("waiting") == 0, 60 + 5 * kills)
-        server.wait(lambda: server.get("/outbox")["status"].get("untold") == 0, 60 + 5 * kills)
+        server.wait(lambda: server.get("/outbox")["status"].get("webhook_pending") == 0, 60 + 5 * kills)
     return acknowledged
 
 
@@ -212,7 +212,7 @@ def check_nothing_lost(folder, acknowledged, vertex, receiver, kills):
     entries = dict(database.execute("SELECT key, state FROM entry").fetchall())
     database.close()
     assert acknowledged <= set(entries)
-    assert set(entries.values()) == {"settled"}
+    assert set(entries.values()) == {"resolved"}
     keys_of_images = {}
     calls = vertex.calls()
     for call in calls:
@@ -302,7 +302,7 @@ def test_an_outbox_that_has_filled_its_own_disk_is_still_drained_and_then_takes_
         assert {entry["key"] for entry in server.get("/outbox?limit=1000")["entries"]} == kept
     vertex.behave()
     with serve(**DEFERRING, **cloud, outbox_dir=small_disk, outbox_ack_ms=3000) as server:
-        server.wait(lambda: server.get("/outbox")["status"].get("settled") == len(kept))
+        server.wait(lambda: server.get("/outbox")["status"].get("resolved") == len(kept))
         assert sorted(call["key"] for call in vertex.calls()) == sorted(kept)
         for image in frames(10, start=100):
             assert server.post(image)["outbox"]["state"] == "kept"
@@ -355,7 +355,7 @@ def test_a_frame_that_timed_out_live_is_asked_about_again_under_the_same_key(
         assert (answer["blocked_by"], answer["outbox"]["state"]) == ("timed_out", "kept")
         assert 200 < answer["cloud_wait_ms"] < 1000
         key = answer["outbox"]["key"]
-        server.wait(lambda: server.get(f"/outbox/{key}")["state"] == "settled")
+        server.wait(lambda: server.get(f"/outbox/{key}")["state"] == "resolved")
     calls = [call["key"] for call in vertex.calls()]
     assert len(calls) > 1
     assert set(calls) == {key}
@@ -380,9 +380,9 @@ def test_a_frame_with_which_the_cloud_was_tried_is_settled_by_its_answer(
         server.link_is("half_open")
         vertex.behave()
         answer = server.post(photo)
-        assert (answer["decision"], answer["outbox"]["state"]) == ("try", "kept")
+        assert (answer["decision"], answer["outbox"]["state"]) == ("probe", "kept")
         key = answer["outbox"]["key"]
-        server.wait(lambda: server.get(f"/outbox/{key}")["state"] == "settled")
+        server.wait(lambda: server.get(f"/outbox/{key}")["state"] == "resolved")
     assert [call["key"] for call in vertex.calls()] == [key]
 
 

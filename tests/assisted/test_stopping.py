@@ -14,7 +14,7 @@ from builders.waiting import wait
 
 from edge.dataplane.escalation import EscalatingAnswerer
 from edge.errors import OutboxError, ShuttingDown
-from edge.outbox.store import FILE_NAME
+from edge.outbox.database import FILE_NAME
 from edge.settings import Settings
 from edge.wiring.bootstrap import build_repository, build_serving_service
 from edge.wiring.cloud import open_store

@@ -97,5 +97,18 @@ def entry(outbox, key):
     return outbox.call(lambda store: store.get(key)).result(10)
 
 
+def break_disk(outbox):
+    """Make every write fail, as on a full disk, until `repair_disk`; reading still works."""
+    sql = (
+        "CREATE TRIGGER broken BEFORE INSERT ON clock"
+        " BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+    )
+    outbox.call(lambda store: store._database.execute(sql)).result(10)
+
+
+def repair_disk(outbox):
+    outbox.call(lambda store: store._database.execute("DROP TRIGGER broken")).result(10)
+
+
 def no_wait(outbox):
-    outbox.call(lambda store: store._db.execute("UPDATE entry SET not_before = 0")).result(10)
+    outbox.call(lambda store: store._database.execute("UPDATE entry SET not_before = 0")).result(10)

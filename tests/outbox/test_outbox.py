@@ -14,8 +14,9 @@ from builders.outbox import frame, keep
 from builders.waiting import wait
 
 from edge.errors import EntryUnreadable, OutboxError, OutboxFull
-from edge.outbox.outbox import Outbox, Pace
-from edge.outbox.store import Quota, Store
+from edge.outbox.outbox import Outbox, Timing
+from edge.outbox.space import Quota
+from edge.outbox.store import Store
 
 
 def test_a_second_service_on_the_same_folder_is_refused(outbox, tmp_path):
@@ -36,11 +37,11 @@ def test_a_full_disk_is_told_until_there_is_room_again_though_small_things_can_b
                 raise OutboxFull("full")
             return super().put(entries)
 
-    outbox = Outbox(partial(Full, tmp_path), tmp_path, pace=Pace(look_s=0.05, pause_s=0.0))
+    outbox = Outbox(partial(Full, tmp_path), tmp_path, timing=Timing(check_s=0.05, pause_s=0.0))
     outbox.start()
     with pytest.raises(OutboxFull):
         outbox.put(frame("a")).result(10)
-    outbox.change(lambda store: store.check()).result(10)
+    outbox.change(lambda store: store.check_writable()).result(10)
     time.sleep(0.3)
     assert outbox.fault == "full"
     Full.is_tight = False
@@ -65,8 +66,8 @@ def test_a_folder_that_was_cleared_is_made_anew_and_nothing_is_kept_in_a_file_th
 
 
 def test_old_entries_go_while_the_service_only_waits(tmp_path):
-    pace = Pace(look_s=0.05, tidy_s=0.05)
-    outbox = Outbox(partial(Store, tmp_path, Quota(max_age_s=0.5)), tmp_path, pace=pace)
+    timing = Timing(check_s=0.05, expire_s=0.05)
+    outbox = Outbox(partial(Store, tmp_path, Quota(max_age_s=0.5)), tmp_path, timing=timing)
     outbox.start()
     keep(outbox, "a")
     wait(lambda: outbox.status().as_json()["waiting"] == 0)
@@ -145,9 +146,9 @@ class Moody(Store):
             raise self.mood.error
         return super().put(entries)
 
-    def tidy(self):
+    def drop_expired(self):
         self.mood.tidied += 1
-        return super().tidy()
+        return super().drop_expired()
 
 
 class Mood:
@@ -162,7 +163,7 @@ class Mood:
 def moody(folder, quota=None, *, start=True, **how):
     """An outbox and what its store does; refused frames are tried again at once."""
     mood = Mood()
-    how.setdefault("pace", Pace(pause_s=0.0))
+    how.setdefault("timing", Timing(pause_s=0.0))
     outbox = Outbox(
         partial(Moody, folder, quota, mood=mood), folder, clock=lambda: mood.seconds, **how
     )
@@ -219,7 +220,7 @@ def test_bytes_of_frames_for_which_no_store_could_be_opened_are_queued_no_more(t
     def none():
         raise OutboxError("the folder is gone")
 
-    outbox = Outbox(none, tmp_path, max_queued_bytes=250, pace=Pace(pause_s=0.0))
+    outbox = Outbox(none, tmp_path, max_queued_bytes=250, timing=Timing(pause_s=0.0))
     outbox.start()
     assert {outcome(outbox.put(frame(f"{number}"))) for number in range(10)} == {
         "the folder is gone"
@@ -305,20 +306,20 @@ def test_a_disk_is_called_too_slow_until_half_of_what_may_wait_is_free(tmp_path)
 
 
 def test_after_a_failure_frames_are_refused_without_asking_the_disk_until_it_was_written(tmp_path):
-    with moody(tmp_path, pace=Pace(pause_s=3_600)) as (outbox, mood):
+    with moody(tmp_path, timing=Timing(pause_s=3_600)) as (outbox, mood):
         mood.error = OutboxError("sick")
         assert {outcome(outbox.put(frame(name))) for name in "abcdef"} == {"sick"}
         assert mood.puts == [1]
         mood.error = None
         outbox.call(lambda store: store.counts()).result(10)  # that it can be read says nothing
         assert outcome(outbox.put(frame("g"))) == "sick"
-        outbox.change(lambda store: store.check()).result(10)
+        outbox.change(lambda store: store.check_writable()).result(10)
         assert outbox.fault is None
         assert outcome(outbox.put(frame("h"))) == "kept"
 
 
 def test_a_failed_disk_is_tried_again_after_a_second(tmp_path):
-    with moody(tmp_path, pace=Pace()) as (outbox, mood):
+    with moody(tmp_path, timing=Timing()) as (outbox, mood):
         mood.error = OutboxError("sick")
         assert outcome(outbox.put(frame("a"))) == "sick"
         mood.error = None
@@ -338,7 +339,7 @@ def test_a_store_that_cannot_be_opened_at_first_is_opened_later_though_no_frame_
             raise OutboxError("not mounted yet") if len(tries) < 3 else ValueError("unforeseen")
         return Store(tmp_path)
 
-    outbox = Outbox(open_store, tmp_path, pace=Pace(look_s=0.05))
+    outbox = Outbox(open_store, tmp_path, timing=Timing(check_s=0.05))
     outbox.start()
     wait(lambda: outbox.fault is not None)
     wait(lambda: outbox.fault is None)
@@ -349,7 +350,7 @@ def test_a_store_that_cannot_be_opened_at_first_is_opened_later_though_no_frame_
 
 def test_a_folder_is_taken_over_when_the_service_that_used_it_ends(outbox, tmp_path):
     keep(outbox, "a")
-    second = Outbox(partial(Store, tmp_path), tmp_path, pace=Pace(look_s=0.05, pause_s=0.0))
+    second = Outbox(partial(Store, tmp_path), tmp_path, timing=Timing(check_s=0.05, pause_s=0.0))
     second.start()
     wait(lambda: second.fault)
     assert "another service" in second.fault
@@ -360,7 +361,7 @@ def test_a_folder_is_taken_over_when_the_service_that_used_it_ends(outbox, tmp_p
 
 
 def test_old_entries_are_looked_for_every_ten_minutes(tmp_path):
-    with moody(tmp_path, pace=Pace()) as (outbox, mood):
+    with moody(tmp_path, timing=Timing()) as (outbox, mood):
         for second in range(0, 2_400, 50):
             for _ in range(2):  # it looks between two calls
                 outbox.call(lambda store: store.counts()).result(10)
@@ -407,7 +408,7 @@ def test_frames_and_calls_are_done_in_their_order(tmp_path):
 
 
 def test_the_end_waits_for_a_disk_that_hangs_a_little_and_no_longer(tmp_path):
-    with moody(tmp_path, pace=Pace(stop_s=0.3)) as (outbox, mood):
+    with moody(tmp_path, timing=Timing(stop_s=0.3)) as (outbox, mood):
         mood.free = threading.Event()
         future = outbox.put(frame("a"))
         wait(lambda: mood.puts)
@@ -484,13 +485,16 @@ def test_a_fault_and_its_end_are_each_logged_once(tmp_path, caplog):
             outcome(outbox.put(frame(f"{len(mood.puts)}")))
         wait(lambda: outbox.fault is None)
         words = [record.message for record in caplog.records]
-        assert words == ["frames are not kept: sick", f"frames are kept again in {tmp_path}"]
+        assert words == [
+            "outbox unavailable, dropping frames: sick",
+            f"outbox in {tmp_path} is available again",
+        ]
 
 
 def test_the_status_counts_what_is_there(tmp_path):
     with moody(tmp_path) as (outbox, _):
         keys = keep(outbox, "a", "b", "c")
         outbox.change(lambda store: store.resolve(keys[0], {"predictions": []})).result(10)
-        status = outbox.status()
-        assert (status["waiting"], status["settled"], status["set_aside"]) == (2, 1, 0)
+        status = outbox.status().as_json()
+        assert (status["waiting"], status["resolved"], status["dead_letter"]) == (2, 1, 0)
         assert (status["fault"], status["folder"]) == (None, str(tmp_path))

@@ -6,19 +6,18 @@ import asyncio
 import hashlib
 import hmac
 import json
-import sqlite3
 import threading
 import time
 from functools import partial
 
 import pytest
-from builders.outbox import RESULT, entry, frame, keep, no_wait
+from builders.outbox import RESULT, break_disk, entry, frame, keep, no_wait, repair_disk
 
 from edge.errors import OutboxError
 from edge.outbox.describe import entry_json
 from edge.outbox.outbox import Outbox
-from edge.outbox.store import Quota, Store
-from edge.outbox.webhook import MOST_ATTEMPTS, Webhook, signature
+from edge.outbox.store import Store
+from edge.outbox.webhook import MAX_ATTEMPTS, Webhook, signature
 
 
 def settled(outbox, *names):
@@ -63,7 +62,7 @@ def test_any_success_means_taken(outbox, receiver, status):
     (key,) = settled(outbox, "a")
     receiver.statuses[:] = [status]
     tell(outbox, receiver)
-    assert (entry(outbox, key).telling, entry(outbox, key).telling_attempts) == ("told", 0)
+    assert (entry(outbox, key).webhook, entry(outbox, key).webhook_attempts) == ("delivered", 0)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +72,7 @@ def test_any_other_answer_means_not_taken_and_a_redirect_is_not_followed(outbox,
     (key,) = settled(outbox, "a")
     receiver.statuses[:] = [status]
     tell(outbox, receiver)
-    assert (entry(outbox, key).telling, entry(outbox, key).telling_attempts) == ("due", 1)
+    assert (entry(outbox, key).webhook, entry(outbox, key).webhook_attempts) == ("pending", 1)
     assert len(receiver.posts) == 1
 
 
@@ -84,7 +83,7 @@ def test_a_receiver_that_fails_is_told_again_until_it_takes_the_result(outbox, r
         tell(outbox, receiver)
         no_wait(outbox)
     assert told_keys(receiver) == [key] * 3
-    assert (entry(outbox, key).telling, entry(outbox, key).telling_attempts) == ("told", 2)
+    assert (entry(outbox, key).webhook, entry(outbox, key).webhook_attempts) == ("delivered", 2)
 
 
 def test_waits_between_tellings_double(timed, clocks, receiver):
@@ -92,7 +91,7 @@ def test_waits_between_tellings_double(timed, clocks, receiver):
     receiver.statuses[:] = [500] * 20
     for attempt in range(1, 8):
         assert tell(timed, receiver)
-        assert entry(timed, key).telling_attempts == attempt
+        assert entry(timed, key).webhook_attempts == attempt
         clocks.pass_by(0.98 * 2 ** (attempt - 1))
         assert not tell(timed, receiver), "sooner than half the wait"
         clocks.pass_by(1.04 * 2 ** (attempt - 1))
@@ -103,21 +102,21 @@ def test_a_result_that_is_never_taken_is_given_up_after_the_last_attempt_and_ret
     outbox, receiver
 ):
     (key,) = settled(outbox, "a")
-    receiver.statuses[:] = [500] * (MOST_ATTEMPTS + 1)
-    for _ in range(MOST_ATTEMPTS - 1):
+    receiver.statuses[:] = [500] * (MAX_ATTEMPTS + 1)
+    for _ in range(MAX_ATTEMPTS - 1):
         tell(outbox, receiver)
         no_wait(outbox)
-    assert entry(outbox, key).telling == "due"
+    assert entry(outbox, key).webhook == "pending"
     tell(outbox, receiver)
     no_wait(outbox)
-    assert entry(outbox, key).telling == "given_up"
+    assert entry(outbox, key).webhook == "failed"
     assert not tell(outbox, receiver)
-    assert len(receiver.posts) == MOST_ATTEMPTS == 48
+    assert len(receiver.posts) == MAX_ATTEMPTS == 48
     assert outbox.change(lambda store: store.retry()).result(10) == 1
-    assert (entry(outbox, key).telling, entry(outbox, key).telling_attempts) == ("due", 0)
+    assert (entry(outbox, key).webhook, entry(outbox, key).webhook_attempts) == ("pending", 0)
     receiver.statuses.clear()
     tell(outbox, receiver)
-    assert entry(outbox, key).telling == "told"
+    assert entry(outbox, key).webhook == "delivered"
 
 
 def test_results_are_told_in_the_order_of_their_entries_each_once(outbox, receiver):
@@ -132,7 +131,11 @@ def test_a_result_that_is_not_taken_holds_up_no_other(outbox, receiver):
     receiver.statuses[:] = [500]
     tell(outbox, receiver)
     assert told_keys(receiver) == [first, second, third]
-    assert [entry(outbox, key).telling for key in (first, second, third)] == ["due", "told", "told"]
+    assert [entry(outbox, key).webhook for key in (first, second, third)] == [
+        "pending",
+        "delivered",
+        "delivered",
+    ]
 
 
 def test_only_results_are_told(outbox, receiver):
@@ -150,8 +153,8 @@ def test_a_receiver_that_does_not_answer_is_given_up_in_time_and_told_again_late
     took = time.monotonic() - began
     held.set()
     assert 0.4 <= took < 10
-    assert (entry(outbox, first).telling, entry(outbox, first).telling_attempts) == ("due", 1)
-    assert entry(outbox, second).telling == "told"
+    assert (entry(outbox, first).webhook, entry(outbox, first).webhook_attempts) == ("pending", 1)
+    assert entry(outbox, second).webhook == "delivered"
 
 
 @pytest.mark.slow
@@ -164,7 +167,7 @@ def test_a_receiver_has_ten_seconds(outbox, receiver):
     took = time.monotonic() - began
     held.set()
     assert 9.9 <= took < 25
-    assert entry(outbox, key).telling == "due"
+    assert entry(outbox, key).webhook == "pending"
 
 
 @pytest.mark.parametrize(
@@ -173,7 +176,7 @@ def test_a_receiver_has_ten_seconds(outbox, receiver):
 def test_an_address_that_cannot_be_called_is_a_failure_like_any(outbox, url):
     (key,) = settled(outbox, "a")
     asyncio.run(Webhook(outbox, url, None).step())
-    assert (entry(outbox, key).telling, entry(outbox, key).telling_attempts) == ("due", 1)
+    assert (entry(outbox, key).webhook, entry(outbox, key).webhook_attempts) == ("pending", 1)
 
 
 def test_without_a_secret_nothing_is_signed(outbox, receiver):
@@ -186,45 +189,37 @@ def test_a_result_that_cannot_be_written_down_holds_up_no_other(outbox, receiver
     odd, good = settled(outbox, "a", "b")
     beyond_all_calendars = 1e18
     outbox.call(
-        lambda store: store._db.execute(
+        lambda store: store._database.execute(
             "UPDATE entry SET created = ? WHERE key = ?", (beyond_all_calendars, odd)
         )
     ).result(10)
     tell(outbox, receiver)
     assert told_keys(receiver) == [good]
-    assert (entry(outbox, odd).telling, entry(outbox, odd).telling_attempts) == ("due", 1)
-    assert entry(outbox, good).telling == "told"
+    assert (entry(outbox, odd).webhook, entry(outbox, odd).webhook_attempts) == ("pending", 1)
+    assert entry(outbox, good).webhook == "delivered"
 
 
 def test_nothing_is_told_while_the_disk_could_not_remember_it(tmp_path, receiver):
-    class Sick(Store):
-        sick = False
-
-        def _keep_clock(self):
-            if self.sick:
-                raise sqlite3.OperationalError("database or disk is full")
-            super()._keep_clock()
-
-    outbox = Outbox(partial(Sick, tmp_path, Quota(tell=True)), tmp_path)
+    outbox = Outbox(partial(Store, tmp_path, deliver=True), tmp_path)
     outbox.start()
     (key,) = settled(outbox, "a")
-    Sick.sick = True
+    break_disk(outbox)
     with pytest.raises(OutboxError, match="full"):
         outbox.put(frame("b")).result(10)
     for _ in range(3):
         with pytest.raises(OutboxError, match="full"):
             tell(outbox, receiver)
     assert receiver.posts == []
-    Sick.sick = False
+    repair_disk(outbox)
     tell(outbox, receiver)
     assert told_keys(receiver) == [key]
     outbox.stop()
 
 
 def test_where_nobody_is_to_be_told_nothing_is(tmp_path, receiver):
-    outbox = Outbox(partial(Store, tmp_path, Quota(tell=False)), tmp_path)
+    outbox = Outbox(partial(Store, tmp_path, deliver=False), tmp_path)
     outbox.start()
     (key,) = settled(outbox, "a")
     assert not tell(outbox, receiver)
-    assert entry(outbox, key).telling == "none"
+    assert entry(outbox, key).webhook == "none"
     outbox.stop()
