@@ -93,10 +93,10 @@ def test_a_disk_that_is_busy_holds_up_an_answer_as_long_as_the_owner_allows_and_
 
 @pytest.fixture
 def service(embedded_models, tmp_path):
-    """An assisted service that was not started, with an outbox and no link."""
+    """A service with an outbox and no link that was not started."""
     settings = Settings(models=embedded_models / "imagenet", workers=1, outbox_dir=tmp_path)
     one = build_serving_service(settings, build_repository(settings))
-    assert isinstance(one, EscalatingAnswerer)
+    assert isinstance(one._answerer, EscalatingAnswerer)
     yield one
     one.pool.close()
 
@@ -116,7 +116,7 @@ def test_the_outbox_is_stopped_with_the_service(service, tmp_path):
     with pytest.raises(OutboxError, match="closed"):
         outbox.put(frame("late")).result(10)
     assert len(images(tmp_path)) == 40
-    assert outbox.status()["queued_bytes"] == 0
+    assert outbox.status().queued_bytes == 0
 
 
 class Part:
@@ -162,7 +162,7 @@ def test_a_service_with_one_of_the_two_is_stopped_as_well(service, missing):
 def test_an_outbox_without_a_link_is_opened_with_the_service(embedded_models, tmp_path):
     settings = Settings(models=embedded_models / "imagenet", workers=1, outbox_dir=tmp_path / "box")
     repository = build_repository(settings)
-    service = build_serving_service(settings, build_serving_service(settings, repository))
+    service = build_serving_service(settings, repository)
 
     async def run():
         service.start()

@@ -217,32 +217,30 @@ def test_the_outbox_is_as_the_settings_say(box):
 
 
 @pytest.fixture
-def edge_alone(embedded_models):
-    settings = Settings(models=embedded_models / "imagenet")
-    return build_serving_service(settings, build_repository(settings))
+def repository(embedded_models):
+    return build_repository(Settings(models=embedded_models / "imagenet"))
 
 
-def test_a_wrong_key_is_told_at_the_start(edge_alone, box):
+def test_a_wrong_key_is_told_at_the_start(repository, box):
     with pytest.raises(SettingsError, match="32 bytes"):
-        build_serving_service(Settings(outbox_dir=box, outbox_key="short"), edge_alone)
+        build_serving_service(Settings(outbox_dir=box, outbox_key="short"), repository)
     assert not box.exists()
 
 
-def test_the_webhook_and_the_wait_for_the_disk_are_as_the_settings_say(edge_alone, box):
+def test_the_webhook_and_the_wait_for_the_disk_are_as_the_settings_say(repository, box):
     settings = {
         "outbox_dir": box,
         "outbox_ack_ms": 250,
         "outbox_webhook": "http://localhost/results",
     }
-    assistance = build_serving_service(
-        Settings(**settings, outbox_webhook_secret="s3cret"), edge_alone
-    ).assistance
-    assert assistance.ack_s == 0.25
-    assert (assistance.webhook._url, assistance.webhook._secret) == (
-        "http://localhost/results",
-        "s3cret",
+    service = build_serving_service(
+        Settings(**settings, outbox_webhook_secret="s3cret"), repository
     )
-    assert assistance.outbox.folder == box
-    alone = build_serving_service(Settings(outbox_dir=box), edge_alone).assistance
-    assert (alone.ack_s, alone.webhook) == (0.0, None)
-    edge_alone.pool.close()
+    cloud = service.cloud
+    assert cloud.ack_s == 0.25
+    assert (cloud.webhook._url, cloud.webhook._secret) == ("http://localhost/results", "s3cret")
+    assert cloud.outbox.folder == box
+    service.pool.close()
+    without_webhook = build_serving_service(Settings(outbox_dir=box), repository)
+    assert (without_webhook.cloud.ack_s, without_webhook.cloud.webhook) == (0.0, None)
+    without_webhook.pool.close()

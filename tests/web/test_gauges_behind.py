@@ -13,7 +13,7 @@ from edge.wiring.bootstrap import build_service
 LINK = {"state": "up", "budget": {"calls_today": 2, "cost_today": 3, "calls_this_month": 5}}
 SHADOW = {"compared": 13, "agreed": 11}
 OUTBOX = {"fault": None, "bytes": 17, "queued_bytes": 19, "write_s": 23} | {
-    state.value: 100 + number for number, state in enumerate(State)
+    state.value: 100 + number for number, state in enumerate(EntryState)
 }
 
 
