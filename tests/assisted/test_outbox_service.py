@@ -1,4 +1,4 @@
-"""The outbox behind the service: kept, forwarded, told; through kill -9, a full disk and a read-only one."""
+"""The outbox behind the service, through kill -9, a full disk and a read-only one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def is_sound(folder) -> bool:
 
 
 class Receiver:
-    """The owner's server, which the webhook tells."""
+    """The owner's server, which receives the webhook's requests."""
 
     def __init__(self):
         posts = self.posts = []
@@ -66,7 +66,7 @@ class Receiver:
         self._server.server_close()
 
 
-def test_a_frame_is_kept_forwarded_settled_and_told(serve, cloud, vertex, frames, tmp_path):
+def test_a_frame_is_kept_forwarded_resolved_and_delivered(serve, cloud, vertex, frames, tmp_path):
     vertex.behave()
     (image,) = frames(1)
     with Receiver() as receiver:
@@ -92,9 +92,7 @@ def test_a_frame_is_kept_forwarded_settled_and_told(serve, cloud, vertex, frames
     assert [call["key"] for call in vertex.calls()] == [key]
 
 
-def test_draining_leaves_places_for_frames_whose_callers_wait(
-    serve, cloud, vertex, frames, tmp_path
-):
+def test_forwarding_leaves_slots_for_live_frames(serve, cloud, vertex, frames, tmp_path):
     with serve(**UNSURE, outbox_dir=tmp_path, outbox_ack_ms=3000) as server:
         for frame in frames(24):
             assert server.post(frame)["outbox"]["state"] == "kept"
@@ -126,7 +124,7 @@ def test_a_short_outage_with_entries_under_way_ends_no_forwarding(
         assert server.get("/outbox")["status"]["resolved"] == 9
 
 
-def test_an_answer_does_not_wait_for_the_disk_unless_told_to(serve, cloud, photo, tmp_path):
+def test_an_answer_does_not_wait_for_the_disk_by_default(serve, cloud, photo, tmp_path):
     with serve(**DEFERRING, **cloud, outbox_dir=tmp_path) as server:
         assert server.post(photo)["outbox"]["state"] in {"pending", "kept"}
         server.wait(lambda: len(server.get("/outbox")["entries"]) == 1)
@@ -169,7 +167,7 @@ def test_the_command_line_sees_what_the_service_keeps(serve, photo, tmp_path):
 
 
 def crash_and_recover(serve, settings, vertex, frames, kills, seed):
-    """Kill the service at random moments while frames are kept and forwarded; the keys that were acknowledged."""
+    """Kill the service at random while it stores and forwards; returns acknowledged keys."""
     chance = random.Random(seed)
     numbers = itertools.count()
     acknowledged = set()
@@ -197,7 +195,9 @@ def crash_and_recover(serve, settings, vertex, frames, kills, seed):
                 one.exception()
     with serve(**settings) as server:
         server.wait(lambda: server.get("/outbox")["status"].get("waiting") == 0, 60 + 5 * kills)
-        server.wait(lambda: server.get("/outbox")["status"].get("webhook_pending") == 0, 60 + 5 * kills)
+        server.wait(
+            lambda: server.get("/outbox")["status"].get("webhook_pending") == 0, 60 + 5 * kills
+        )
     return acknowledged
 
 
@@ -219,14 +219,13 @@ def check_nothing_lost(folder, acknowledged, vertex, receiver, kills):
         keys_of_images.setdefault(call["image"], set()).add(call["key"])
     assert all(len(keys) == 1 for keys in keys_of_images.values())
     assert {call["key"] for call in calls} == set(entries)
-    # A repetition happens only to what was under way when the process was killed: a round of the forwarder at most.
+    # Only what was being sent when the process was killed is repeated: at most one round.
     assert len(calls) - len(entries) <= kills * MOST_UNDER_WAY
-    told = [key for key, _ in receiver.posts]
-    assert set(told) == set(entries)
-    assert len(told) - len(entries) <= kills
-    print(
-        f"{len(acknowledged)} acknowledged, {len(entries)} entries, {len(calls)} calls, {len(told)} told"
-    )  # noqa: T201 -- shown by `pytest -s`
+    delivered = [key for key, _ in receiver.posts]
+    assert set(delivered) == set(entries)
+    assert len(delivered) - len(entries) <= kills
+    counts = f"{len(acknowledged)} acknowledged, {len(entries)} entries, {len(calls)} calls"
+    print(f"{counts}, {len(delivered)} delivered")  # noqa: T201 -- shown by `pytest -s`
 
 
 @pytest.mark.parametrize(
@@ -236,7 +235,7 @@ def check_nothing_lost(folder, acknowledged, vertex, receiver, kills):
         pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(3_000)]),
     ],
 )
-def test_kill_9_loses_nothing_that_was_acknowledged_and_settles_nothing_twice(
+def test_kill_9_loses_nothing_that_was_acknowledged_and_resolves_nothing_twice(
     serve, cloud, vertex, frames, tmp_path, kills
 ):
     vertex.behave(delay_s=0.02)  # so that most kills hit a call under way
@@ -361,7 +360,7 @@ def test_a_frame_that_timed_out_live_is_asked_about_again_under_the_same_key(
     assert set(calls) == {key}
 
 
-def test_a_frame_with_which_the_cloud_was_tried_is_settled_by_its_answer(
+def test_the_answer_to_a_probe_resolves_the_probed_frame(
     serve, cloud, vertex, photo, coffee, tmp_path
 ):
     vertex.behave()

@@ -1,4 +1,4 @@
-"""What the outbox was handed is on the disk when the service has stopped, and what is stopped is stopped in order."""
+"""What the outbox accepted is on disk after the service has stopped; its parts stop in order."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNSURE = {"models": "models/imagenet", "cloud_mode": "low_confidence", "cloud_th
 
 
 class BusyDisk:
-    """Keeps everybody else from writing to an outbox while it is entered."""
+    """Locks an outbox's database against other writers while it is entered."""
 
     def __init__(self, folder):
         self._database = sqlite3.connect(folder / FILE_NAME, isolation_level=None)
@@ -63,7 +63,7 @@ def test_frames_that_are_pending_when_the_service_is_stopped_are_there_after_a_r
     assert images(tmp_path) == {first, *pending}
 
 
-def test_kill_9_loses_no_frame_that_was_said_to_be_kept(serve, frames, tmp_path):
+def test_kill_9_loses_no_frame_that_was_acknowledged(serve, frames, tmp_path):
     sent = frames(5)
     with serve(**UNSURE, outbox_dir=tmp_path, outbox_ack_ms=3_000) as server:
         assert {server.post(image)["outbox"]["state"] for image in sent} == {"kept"}

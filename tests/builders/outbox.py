@@ -1,4 +1,4 @@
-"""Frames to be kept, clocks set by hand, and a cloud told what to say."""
+"""Frames to store, clocks set by hand, and a cloud whose answers the test sets."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def frame(name: str, confidence=0.5, label="daisy", model="m", size=100) -> NewE
 
 
 class Cloud:
-    """Answers as it is told, by the first letter of the image."""
+    """Answers by the first letter of the image."""
 
     def __init__(self, **answers):
         self.answers, self.asked, self.most = answers, [], 4

@@ -1,4 +1,4 @@
-"""An open outbox, and the owner's server that is told of results."""
+"""An open outbox, and a webhook receiver."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ def outbox(tmp_path):
 
 @pytest.fixture
 def receiver():
-    """Answers 204, or as `statuses` says in turn; an event there is waited for first. Redirects lead to itself."""
+    """Answers each request with the next of `statuses`, then with 204.
+
+    It waits for an event in `statuses` before it answers. Redirects lead back to itself.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):

@@ -26,7 +26,7 @@ def step(forwarder):
 
 
 def asked_after(outbox, clocks, forwarder, cloud, shortest, longest):
-    """One failure: the entry is not asked about before the shortest wait is over, and is after the longest."""
+    """One failure: the entry is not sent again before the shortest wait, but after the longest."""
     times = len(cloud.asked)
     assert step(forwarder)
     assert len(cloud.asked) == times + 1
@@ -38,7 +38,7 @@ def asked_after(outbox, clocks, forwarder, cloud, shortest, longest):
 @pytest.mark.parametrize(
     "error", [CloudRefused("no"), CloudNotAsked("too large"), ZeroDivisionError()]
 )
-def test_a_frame_at_fault_waits_twice_as_long_each_time_and_is_set_aside_with_the_last(
+def test_a_frame_at_fault_waits_twice_as_long_each_time_and_becomes_a_dead_letter_at_the_last(
     timed, clocks, error
 ):
     (key,) = keep(timed, "a")

@@ -36,7 +36,7 @@ def box(tmp_path):
 
 @pytest.fixture
 def store(box):
-    """Beside the commands, as the service is."""
+    """Open while the commands run, as in a running service."""
     one = Store(box, deliver=True)
     yield one
     one.close()
@@ -68,7 +68,7 @@ def refused(done, *words):
     assert "Traceback" not in done.stderr
 
 
-def test_list_prints_entries_and_their_sums(edge, store, entries):
+def test_list_prints_entries_and_counts(edge, store, entries):
     done = edge("list", COLUMNS="200")
     assert done.exit_code == 0
     head, *rows, sums = done.stdout.splitlines()
@@ -79,13 +79,11 @@ def test_list_prints_entries_and_their_sums(edge, store, entries):
     ]
     assert ["daisy 0.50" in row for row in rows] == [True] * 3
     assert ["rose 0.90" in row for row in rows] == [False, True, False]
-    assert (
-        sums
-        == f"1 waiting, 1 resolved, 1 dead_letter, 0 prediction_only; {store.counts()['bytes']:,} bytes"
-    )
+    by_state = "1 waiting, 1 resolved, 1 dead_letter, 0 prediction_only"
+    assert sums == f"{by_state}; {store.counts()['bytes']:,} bytes"
 
 
-def test_list_as_json_is_a_line_an_entry(edge, store, entries):
+def test_list_as_json_prints_one_line_per_entry(edge, store, entries):
     done = edge("list", "--json")
     assert [json.loads(line) for line in done.stdout.splitlines()] == [
         entry_json(store.get(key)) for key in entries
@@ -138,7 +136,7 @@ def test_an_image_opens_with_the_key_alone(box, edge, tmp_path):
     refused(edge("list", EDGE_OUTBOX_KEY="short"), "32 bytes")
 
 
-def test_export_writes_images_and_tells_what_it_left_out(edge, entries, tmp_path):
+def test_export_writes_images_and_reports_what_it_left_out(edge, entries, tmp_path):
     folder = tmp_path / "export"
     done = edge(
         "export", folder, "--gcs", "gs://bucket/unsure", "--labels", "edge", "--threshold", "0.5"
@@ -221,7 +219,7 @@ def repository(embedded_models):
     return build_repository(Settings(models=embedded_models / "imagenet"))
 
 
-def test_a_wrong_key_is_told_at_the_start(repository, box):
+def test_a_malformed_key_is_refused_at_start(repository, box):
     with pytest.raises(SettingsError, match="32 bytes"):
         build_serving_service(Settings(outbox_dir=box, outbox_key="short"), repository)
     assert not box.exists()

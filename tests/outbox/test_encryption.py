@@ -1,4 +1,4 @@
-"""Images at rest: no two are encrypted alike, and each opens with its own key and for its own entry alone."""
+"""Encryption at rest: nonces never repeat; an image needs its own key and its own entry."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAGIC = b"edge encrypted 1\n"
 NONCE = slice(len(MAGIC), len(MAGIC) + 12)
 
 
-def test_no_two_closings_of_the_same_bytes_share_a_nonce_or_a_ciphertext():
+def test_encrypting_the_same_bytes_again_shares_neither_nonce_nor_ciphertext():
     ciphers = [AesGcmEncryption(KEY), AesGcmEncryption(KEY)]  # as after a restart, too
     encrypted = [
         cipher.encrypt(b"the same frame", "entry") for cipher in ciphers for _ in range(500)
@@ -46,7 +46,7 @@ def test_stored_images_share_no_nonce_over_many_entries_and_a_reopened_store(ope
     assert len({one[NONCE] for one in stored}) == 120
 
 
-def test_an_image_opens_for_the_entry_alone_for_which_it_was_closed():
+def test_an_image_is_decrypted_only_for_the_entry_it_was_encrypted_for():
     cipher = AesGcmEncryption(KEY)
     encrypted = cipher.encrypt(b"frame", "one")
     assert cipher.decrypt(encrypted, "one") == b"frame"
@@ -56,12 +56,12 @@ def test_an_image_opens_for_the_entry_alone_for_which_it_was_closed():
         cipher.decrypt(encrypted, "")
 
 
-def test_another_key_opens_nothing():
+def test_another_key_decrypts_nothing():
     with pytest.raises(EntryUnreadable, match="encrypted with another"):
         AesGcmEncryption(OTHER_KEY).decrypt(AesGcmEncryption(KEY).encrypt(b"frame", "one"), "one")
 
 
-def test_an_image_that_was_changed_or_cut_short_on_the_disk_does_not_open():
+def test_an_image_that_was_changed_or_truncated_on_disk_is_not_decrypted():
     cipher = AesGcmEncryption(KEY)
     encrypted = cipher.encrypt(b"frame", "one")
     for place in range(len(MAGIC), len(encrypted)):
@@ -76,14 +76,14 @@ def test_an_image_that_was_changed_or_cut_short_on_the_disk_does_not_open():
 
 @settings(max_examples=40, deadline=None)
 @given(st.binary(max_size=300), st.text(max_size=40))
-def test_whatever_is_closed_opens_again_and_cannot_be_read_meanwhile(image, key):
+def test_an_encrypted_image_is_unreadable_and_decrypts_to_the_original(image, key):
     encrypted = AesGcmEncryption(KEY).encrypt(image, key)
     assert encrypted.startswith(MAGIC)
     assert len(image) < 8 or image not in encrypted[NONCE.stop :]
     assert AesGcmEncryption(KEY).decrypt(encrypted, key) == image
 
 
-def test_without_a_key_images_are_stored_as_they_are_and_sealed_ones_are_refused():
+def test_without_a_key_images_are_stored_as_they_are_and_encrypted_ones_are_refused():
     assert (
         NoEncryption().encrypt(b"frame", "one")
         == NoEncryption().decrypt(b"frame", "one")

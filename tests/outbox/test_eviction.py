@@ -28,7 +28,7 @@ def test_a_label_that_has_become_rare_is_valued_as_such():
     assert order(one(1, 0.5, "daisy"), one(2, 0.5, "daisy"), one(3, 0.7, "rose")) == [1, 3, 2]
 
 
-def test_what_is_settled_goes_before_what_waits_whatever_its_value():
+def test_a_resolved_entry_goes_before_a_waiting_one_whatever_its_value():
     assert order(
         one(1, 0.99, rank=3), one(2, 0.0, rank=0), one(3, 0.5, rank=1), one(4, 0.9, rank=2)
     ) == [2, 3, 4, 1]

@@ -1,4 +1,4 @@
-"""The forwarder, with a cloud told what to say."""
+"""The forwarder, with a cloud whose answers the test sets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from edge.outbox.outbox import Outbox
 from edge.outbox.store import Store
 
 
-def test_waiting_entries_are_settled_in_their_order(outbox):
+def test_waiting_entries_are_resolved_in_their_order(outbox):
     keys = keep(outbox, "a", "b", "c")
     cloud = Cloud()
     forward(outbox, cloud)
@@ -43,7 +43,7 @@ def test_waiting_entries_are_settled_in_their_order(outbox):
     assert [entry(outbox, key).result for key in keys] == [RESULT] * 3
 
 
-def test_a_frame_that_is_refused_goes_to_the_back_and_is_set_aside_at_last(outbox):
+def test_a_refused_frame_goes_to_the_back_and_finally_becomes_a_dead_letter(outbox):
     bad, good = keep(outbox, "a", "b")
     cloud = Cloud(a=CloudRefused("no such picture"))
     for _ in range(MAX_ATTEMPTS + 1):
@@ -57,7 +57,7 @@ def test_a_frame_that_is_refused_goes_to_the_back_and_is_set_aside_at_last(outbo
     assert cloud.asked.count("a") == MAX_ATTEMPTS
 
 
-def test_a_link_that_is_down_sets_nothing_aside(outbox):
+def test_a_link_that_is_down_makes_no_dead_letters(outbox):
     one, two = keep(outbox, "a", "b")
     cloud = Cloud(a=CloudUnreachable("busy"), b=CloudUnreachable("busy"))
     again_and_again(outbox, Forwarder(outbox, cloud), MAX_ATTEMPTS * 2)
@@ -65,14 +65,14 @@ def test_a_link_that_is_down_sets_nothing_aside(outbox):
         assert (entry(outbox, key).state, entry(outbox, key).attempts) == (EntryState.WAITING, 0)
 
 
-def test_a_login_page_in_the_clouds_place_sets_nothing_aside(outbox):
+def test_a_captive_portal_in_the_clouds_place_makes_no_dead_letters(outbox):
     keys = keep(outbox, "a", "b")
     page = CloudNonsense("What answered is no online model")
     again_and_again(outbox, Forwarder(outbox, Cloud(a=page, b=page)), MAX_ATTEMPTS * 2)
     assert {entry(outbox, key).state for key in keys} == {EntryState.WAITING}
 
 
-def test_a_frame_on_which_the_cloud_fails_while_it_answers_others_is_set_aside_at_last(outbox):
+def test_a_frame_on_which_only_the_cloud_fails_finally_becomes_a_dead_letter(outbox):
     (bad,) = keep(outbox, "a")
     forwarder = Forwarder(outbox, Cloud(a=CloudUnreachable("500")))
     again_and_again(
@@ -93,7 +93,7 @@ def test_nothing_is_sent_while_the_link_is_not_free(outbox):
     assert cloud.asked == []
 
 
-def test_as_many_entries_are_under_way_at_once_as_there_are_places(outbox):
+def test_as_many_entries_are_sent_at_once_as_there_are_free_slots(outbox):
     keys = keep(outbox, *"abcdefg")
     cloud = Cloud()
     cloud.most = 3
@@ -103,7 +103,7 @@ def test_as_many_entries_are_under_way_at_once_as_there_are_places(outbox):
     assert {entry(outbox, key).state for key in keys} == {EntryState.RESOLVED}
 
 
-def test_an_entry_whose_place_was_taken_meanwhile_stays_as_it_is(outbox):
+def test_an_entry_whose_slot_was_taken_in_the_meantime_stays_unchanged(outbox):
     one, two = keep(outbox, "a", "b")
     cloud = Cloud()
     cloud.free_slots = lambda: 2 - len(cloud.asked) * 2
@@ -113,7 +113,7 @@ def test_an_entry_whose_place_was_taken_meanwhile_stays_as_it_is(outbox):
     assert (entry(outbox, two).state, entry(outbox, two).fault) == (EntryState.WAITING, None)
 
 
-def test_a_fault_of_ours_with_one_entry_does_not_give_up_the_rounds_others(outbox):
+def test_a_bug_with_one_entry_does_not_cancel_the_others_of_its_round(outbox):
     bad, good = keep(outbox, "a", "b")
     with pytest.raises(ZeroDivisionError):
         forward(outbox, Cloud(a=ZeroDivisionError()))
@@ -121,7 +121,7 @@ def test_a_fault_of_ours_with_one_entry_does_not_give_up_the_rounds_others(outbo
     assert entry(outbox, good).state is EntryState.RESOLVED
 
 
-def test_a_wrong_key_sets_nothing_aside_until_others_are_settled_beside(tmp_path):
+def test_a_wrong_key_makes_no_dead_letters_until_other_entries_are_resolved(tmp_path):
     first = Outbox(partial(Store, tmp_path, encryption=AesGcmEncryption(KEY)), tmp_path)
     first.start()
     (sealed,) = keep(first, "a")
@@ -145,13 +145,13 @@ def test_a_wrong_key_sets_nothing_aside_until_others_are_settled_beside(tmp_path
 
 
 @pytest.mark.parametrize("error", [ModelNotFound("gone"), ModelUnavailable("refused")])
-def test_a_model_that_is_not_served_sets_nothing_aside(outbox, error):
+def test_a_model_that_is_not_served_makes_no_dead_letters(outbox, error):
     keys = keep(outbox, "a", "b")
     again_and_again(outbox, Forwarder(outbox, Cloud(a=error, b=error)), MAX_ATTEMPTS * 2)
     assert {entry(outbox, key).state for key in keys} == {EntryState.WAITING}
 
 
-def test_what_is_known_of_an_entrys_failures_goes_with_it(outbox):
+def test_the_failures_of_an_entry_are_forgotten_once_it_is_resolved(outbox):
     keep(outbox, "a", "b")
     cloud = Cloud(a=CloudUnreachable("busy"), b=CloudUnreachable("busy"))
     forwarder = Forwarder(outbox, cloud)
@@ -162,7 +162,7 @@ def test_what_is_known_of_an_entrys_failures_goes_with_it(outbox):
     assert forwarder._failures == {}
 
 
-def test_nothing_is_asked_while_the_disk_could_not_keep_the_answer(tmp_path):
+def test_nothing_is_sent_while_the_disk_cannot_store_the_answer(tmp_path):
     outbox = Outbox(partial(Store, tmp_path), tmp_path)
     outbox.start()
     (key,) = keep(outbox, "a")
@@ -180,7 +180,7 @@ def test_nothing_is_asked_while_the_disk_could_not_keep_the_answer(tmp_path):
     outbox.stop()
 
 
-def test_an_answer_the_disk_does_not_take_is_held_and_not_asked_for_again(tmp_path):
+def test_an_answer_that_the_disk_does_not_take_is_held_and_not_requested_again(tmp_path):
     class Sick(Store):
         sick = False
 
@@ -206,8 +206,8 @@ def test_an_answer_the_disk_does_not_take_is_held_and_not_asked_for_again(tmp_pa
     outbox.stop()
 
 
-def test_a_round_ends_when_all_of_it_are_through_though_one_has_failed_at_once(outbox):
-    """Else an entry would be under way twice."""
+def test_a_round_ends_when_all_its_entries_are_through_even_if_one_fails_at_once(outbox):
+    """Otherwise an entry would be sent twice at once."""
     _, slow = keep(outbox, "a", "b")
 
     class Uneven(Cloud):

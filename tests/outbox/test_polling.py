@@ -1,4 +1,4 @@
-"""What ends forwarding and telling, and what does not: any failure is overcome, a cancellation obeyed at once."""
+"""Forwarding and delivering survive any failure, and end at once when they are cancelled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edge.outbox.webhook import Webhook
 
 
 class Work:
-    """A step that does as the list says, then has nothing to do; an exception in it is raised."""
+    """A step that returns or raises the next of `results`; without any it has no work."""
 
     def __init__(self, *results):
         self.results, self.times = list(results), []
@@ -35,7 +35,7 @@ class Work:
 
 
 async def run_until(work, condition, *more):
-    """Run the work until the condition holds, then cancel it: it must end by that, and have lived until then."""
+    """Run the work until the condition holds, then cancel it: it must not end earlier or later."""
     task = asyncio.ensure_future(work)
     try:
         async with asyncio.timeout(30):
@@ -65,7 +65,7 @@ def test_a_step_that_fails_is_followed_by_the_next_after_a_pause(error):
     assert 0.19 <= work.times[1] - work.times[0] < 10
 
 
-def test_after_work_the_next_step_comes_at_once_and_after_none_there_is_a_pause():
+def test_the_next_step_follows_at_once_after_work_and_after_a_pause_without_work():
     work = Work(True, True, True, False)
     asyncio.run(run_until(poll_forever(work.step, 1.0, "failed"), lambda: len(work.times) >= 5))
     first, _, _, fourth, fifth, *_ = work.times
@@ -73,7 +73,7 @@ def test_after_work_the_next_step_comes_at_once_and_after_none_there_is_a_pause(
     assert 0.99 <= fifth - fourth < 10
 
 
-def test_an_unforeseen_failure_is_logged_and_the_outboxs_own_is_not_told_twice(caplog):
+def test_an_unexpected_failure_is_logged_and_one_of_the_outbox_is_not_logged_twice(caplog):
     work = Work(RuntimeError("unforeseen"), OutboxError("told already"))
     asyncio.run(
         run_until(poll_forever(work.step, 0.0, "the complaint"), lambda: len(work.times) > 2)
@@ -99,7 +99,7 @@ def test_a_cancellation_ends_the_work(busy):
 
 
 class Unforeseen(Cloud):
-    """Fails in a way that nobody thought of, once: where it is asked for places, or for an answer."""
+    """Raises an unexpected error once, when asked for free slots or for an answer."""
 
     def __init__(self, where):
         super().__init__()
@@ -123,7 +123,7 @@ class Unforeseen(Cloud):
 
 
 class Stumbling(Store):
-    """Fails in a way that nobody thought of, once, in the method named."""
+    """Raises an unexpected error once, in the method named."""
 
     stumbles: str | None = None
 
@@ -173,14 +173,14 @@ def stumbling(tmp_path, clocks):
 
 
 @pytest.mark.parametrize("where", ["places", "ask", "no JSON"])
-def test_one_unforeseen_failure_of_the_cloud_ends_no_forwarding(stumbling, where):
+def test_an_unexpected_failure_of_the_cloud_does_not_end_forwarding(stumbling, where):
     keys = keep(stumbling, *"abcde")
     work = Forwarder(stumbling, Unforeseen(where), idle_s=0.01).run()
     asyncio.run(run_until(work, lambda: set(states(stumbling, keys)) == {EntryState.RESOLVED}))
 
 
 @pytest.mark.parametrize("where", ["due", "image", "resolve"])
-def test_one_unforeseen_failure_of_the_store_ends_no_forwarding(stumbling, where):
+def test_an_unexpected_failure_of_the_store_does_not_end_forwarding(stumbling, where):
     keys = keep(stumbling, *"abcde")
     Stumbling.stumbles = where
     work = Forwarder(stumbling, Cloud(), idle_s=0.01).run()
@@ -189,7 +189,7 @@ def test_one_unforeseen_failure_of_the_store_ends_no_forwarding(stumbling, where
 
 
 @pytest.mark.parametrize("where", ["pending_deliveries", "mark_delivered"])
-def test_one_unforeseen_failure_of_the_store_ends_no_telling(stumbling, receiver, where):
+def test_an_unexpected_failure_of_the_store_does_not_end_deliveries(stumbling, receiver, where):
     keys = keep(stumbling, *"abc")
     for key in keys:
         stumbling.change(lambda store, key=key: store.resolve(key, RESULT)).result(10)
@@ -201,7 +201,7 @@ def test_one_unforeseen_failure_of_the_store_ends_no_telling(stumbling, receiver
     assert Stumbling.stumbles is None
 
 
-def test_an_answer_that_can_never_be_stored_is_set_aside_and_holds_up_no_other(stumbling):
+def test_an_answer_that_cannot_be_stored_makes_a_dead_letter_and_delays_no_other(stumbling):
     odd, *good = keep(stumbling, *"abcdefg")
     work = Forwarder(stumbling, Cloud(a={"predictions": object()}), idle_s=0.01).run()
     asyncio.run(run_until(work, lambda: states(stumbling, [odd]) == [EntryState.DEAD_LETTER]))
@@ -209,7 +209,7 @@ def test_an_answer_that_can_never_be_stored_is_set_aside_and_holds_up_no_other(s
     assert "TypeError" in entry(stumbling, odd).fault
 
 
-def test_frames_that_come_later_are_forwarded_without_a_restart(stumbling):
+def test_frames_that_arrive_later_are_forwarded_without_a_restart(stumbling):
     cloud = Cloud()
     keys = []
 

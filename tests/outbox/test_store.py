@@ -1,4 +1,4 @@
-"""The store: durable, deduplicated, bounded, and indifferent to the wall clock."""
+"""The store: durable, deduplicated, bounded, and independent of the wall clock."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_the_same_image_twice_is_one_entry(open_store):
     assert [entry.times_seen for entry in store.entries()] == [2]
 
 
-def test_the_same_image_for_another_model_is_another_question(open_store):
+def test_the_same_image_for_another_model_is_another_entry(open_store):
     store = open_store()
     store.put([frame("a", model="m"), frame("a", model="n")])
     assert len(store.entries()) == 2
@@ -77,7 +77,7 @@ def test_entries_are_due_in_the_order_in_which_they_came(open_store, clocks):
     assert [entry.key for entry in store.due(10)] == keys
 
 
-def test_a_settled_entry_is_not_due_and_not_settled_again(open_store):
+def test_a_resolved_entry_is_not_due_and_not_resolved_again(open_store):
     store = open_store()
     (key,) = put(store, "a")
     assert store.resolve(key, {"predictions": []})
@@ -109,7 +109,7 @@ def test_too_many_bytes_drop_the_surest_and_keep_the_rest(open_store):
     assert store.counts()["bytes"] <= 1_600
 
 
-def test_a_frame_worth_less_than_all_that_is_there_is_told_so(open_store):
+def test_the_receipt_says_when_a_frame_is_less_valuable_than_all_others(open_store):
     store = open_store(Quota(max_entries=2))
     put(store, "a", confidence=0.1, label="x")
     put(store, "b", confidence=0.2, label="y")
@@ -118,7 +118,7 @@ def test_a_frame_worth_less_than_all_that_is_there_is_told_so(open_store):
     assert {entry.confidence for entry in store.entries()} == {0.1, 0.2}
 
 
-def test_an_entry_goes_when_it_is_too_old_by_days_of_service(open_store, clocks):
+def test_an_entry_expires_by_time_of_service(open_store, clocks):
     store = open_store(Quota(max_age_s=1_000))
     put(store, "a")
     clocks.pass_by(999)
@@ -156,9 +156,7 @@ def test_the_steady_clock_goes_on_over_a_restart(tmp_path):
     second.close()
 
 
-def test_sealed_images_are_unreadable_on_the_disk_and_open_with_their_key_alone(
-    open_store, tmp_path
-):
+def test_encrypted_images_are_unreadable_on_disk_and_need_their_key(open_store, tmp_path):
     store = open_store(encryption=AesGcmEncryption(KEY))
     (key,) = put(store, "secret")
     assert store.image(key).startswith(b"secret")
@@ -171,12 +169,12 @@ def test_sealed_images_are_unreadable_on_the_disk_and_open_with_their_key_alone(
 
 
 @pytest.mark.parametrize("text", ["", "short", "QUFB", "not base64 at all!"])
-def test_a_key_that_is_none_is_refused(text):
+def test_a_malformed_key_is_refused(text):
     with pytest.raises(SettingsError, match="32 bytes"):
         AesGcmEncryption(text)
 
 
-def test_without_images_only_what_the_edge_said_is_kept(open_store):
+def test_without_images_only_the_edges_prediction_is_stored(open_store):
     store = open_store(keep_images=False)
     (key,) = put(store, "a")
     assert store.get(key).state is EntryState.PREDICTION_ONLY
@@ -185,7 +183,7 @@ def test_without_images_only_what_the_edge_said_is_kept(open_store):
         store.image(key)
 
 
-def test_what_was_set_aside_waits_again_when_asked(open_store):
+def test_a_retried_dead_letter_waits_again(open_store):
     store = open_store()
     first, second = put(store, "a", "b")
     store.dead_letter(first, "nonsense")
@@ -203,7 +201,7 @@ def test_purging_drops_images_too(open_store):
     assert store._database.execute("SELECT COUNT(*) FROM image").fetchone()[0] == 0
 
 
-def test_results_are_due_to_be_told_where_there_is_a_webhook(open_store):
+def test_results_are_due_for_delivery_if_there_is_a_webhook(open_store):
     store = open_store(deliver=True)
     (key,) = put(store, "a")
     store.resolve(key, {"predictions": []})
@@ -222,7 +220,7 @@ def test_a_key_may_be_shortened_while_it_is_unambiguous(open_store):
     assert store.get("zz") is None
 
 
-def test_what_is_purged_goes_back_to_the_disk(open_store, tmp_path):
+def test_purging_gives_space_back_to_the_disk(open_store, tmp_path):
     store = open_store()
     put(store, *(f"{number}" for number in range(20)), size=100_000)
     assert size_on_disk(tmp_path) > 2_000_000
@@ -234,7 +232,7 @@ def size_on_disk(folder):
     return sum(file.stat().st_size for file in folder.glob(f"{FILE_NAME}*"))
 
 
-def test_an_entry_that_is_too_old_goes_though_nothing_new_comes(open_store, clocks, tmp_path):
+def test_an_expired_entry_is_dropped_even_if_nothing_new_comes(open_store, clocks, tmp_path):
     store = open_store(Quota(max_age_s=1_000))
     put(store, *(f"{number}" for number in range(20)), size=100_000)
     clocks.pass_by(500)
@@ -256,7 +254,7 @@ def tight_disk(monkeypatch):
     return room
 
 
-def test_a_disk_that_is_nearly_full_takes_nothing_new_and_keeps_what_was_acknowledged(
+def test_a_nearly_full_disk_takes_nothing_new_and_keeps_what_was_acknowledged(
     open_store, tight_disk
 ):
     store = open_store()
@@ -279,9 +277,7 @@ def fill(store):
     raise AssertionError
 
 
-def test_entries_that_are_done_with_make_room_on_a_disk_that_is_nearly_full(
-    open_store, tight_disk, tmp_path
-):
+def test_resolved_entries_make_room_on_a_nearly_full_disk(open_store, tight_disk, tmp_path):
     store = open_store()
     keys = fill(store)
     full = store._database.pragma("page_count")
@@ -312,7 +308,7 @@ def test_the_reserve_is_a_share_of_a_small_disk_and_no_more_than_needed_of_a_lar
     )  # the log holds what has not come into the file yet
 
 
-def test_a_file_that_was_taken_away_is_noticed(open_store, tmp_path):
+def test_a_file_that_was_moved_away_is_noticed(open_store, tmp_path):
     store = open_store()
     assert not store.moved
     (tmp_path / FILE_NAME).rename(tmp_path / "elsewhere")
@@ -330,7 +326,7 @@ def test_a_frame_larger_than_the_quota_drops_nothing_for_itself(open_store):
 
 
 @pytest.mark.parametrize("there", [False, True])
-def test_the_files_are_their_owners_alone_also_in_a_folder_that_is_not(tmp_path, there):
+def test_only_their_owner_may_read_the_files_even_in_a_readable_folder(tmp_path, there):
     tmp_path.chmod(0o755)
     if there:
         (tmp_path / FILE_NAME).touch(0o644)
@@ -341,7 +337,7 @@ def test_the_files_are_their_owners_alone_also_in_a_folder_that_is_not(tmp_path,
     store.close()
 
 
-def test_a_disk_with_room_for_less_than_what_it_refused_is_still_tight(open_store, tight_disk):
+def test_a_disk_stays_tight_until_it_has_room_for_what_it_refused(open_store, tight_disk):
     store = open_store()
     fill(store)
     assert store.is_tight
@@ -349,7 +345,7 @@ def test_a_disk_with_room_for_less_than_what_it_refused_is_still_tight(open_stor
     assert not store.is_tight
 
 
-def test_images_of_before_the_key_was_set_open_and_sealed_ones_ask_for_it(open_store):
+def test_images_stored_before_the_key_was_set_stay_readable_and_encrypted_ones_need_it(open_store):
     plain = open_store()
     (before,) = put(plain, "before")
     plain.close()
@@ -362,7 +358,7 @@ def test_images_of_before_the_key_was_set_open_and_sealed_ones_ask_for_it(open_s
         open_store().image(after)
 
 
-def test_what_was_kept_without_its_image_is_kept_with_it_when_it_comes_again(open_store):
+def test_an_entry_without_its_image_is_replaced_by_one_with_it(open_store):
     without = open_store(keep_images=False)
     (key,) = put(without, "a")
     without.close()
@@ -373,7 +369,7 @@ def test_what_was_kept_without_its_image_is_kept_with_it_when_it_comes_again(ope
     assert [entry.key for entry in store.entries()] == [key]
 
 
-def test_a_result_that_could_not_be_told_stays_longer_than_one_that_was(open_store):
+def test_a_failed_delivery_is_evicted_after_a_successful_one(open_store):
     store = open_store(Quota(max_entries=2), deliver=True)
     given_up, told = put(store, "a", "b")
     for key in (given_up, told):
@@ -385,7 +381,7 @@ def test_a_result_that_could_not_be_told_stays_longer_than_one_that_was(open_sto
     assert store.get(given_up) is not None
 
 
-def test_too_many_entries_make_room_for_some_more_at_once(open_store):
+def test_an_eviction_frees_more_than_it_needs(open_store):
     store = open_store(Quota(max_entries=40))
     put(store, *(f"{number}" for number in range(41)))
     assert (
@@ -393,13 +389,13 @@ def test_too_many_entries_make_room_for_some_more_at_once(open_store):
     )  # else each further frame would have every entry looked at
 
 
-def test_a_missing_outbox_is_told_and_not_made(tmp_path):
+def test_a_missing_outbox_is_refused_and_not_created(tmp_path):
     with pytest.raises(OutboxError, match="no outbox"):
         Store(tmp_path / "none", create=False)
     assert not (tmp_path / "none").exists()
 
 
-def test_a_file_that_is_no_outbox_is_told(tmp_path):
+def test_a_file_that_is_not_a_database_is_refused_with_the_remedy(tmp_path):
     (tmp_path / FILE_NAME).write_bytes(
         b"this is not a database, but it is long enough to look like one" * 20
     )
@@ -427,7 +423,7 @@ def test_a_result_takes_its_bytes_of_the_quota(open_store):
     assert store.counts()["bytes"] == before + len(json.dumps(said)) == store.get(key).size
 
 
-def test_a_postponed_entry_that_is_settled_meanwhile_is_told_at_once_and_its_fault_forgotten(
+def test_a_postponed_entry_that_is_resolved_is_due_for_delivery_at_once_without_its_fault(
     open_store,
 ):
     store = open_store(deliver=True)
@@ -439,7 +435,7 @@ def test_a_postponed_entry_that_is_settled_meanwhile_is_told_at_once_and_its_fau
     assert store.get(key).fault is None
 
 
-def test_a_telling_that_was_postponed_waits_its_time(open_store, clocks):
+def test_a_postponed_delivery_waits_its_time(open_store, clocks):
     store = open_store(deliver=True)
     (key,) = put(store, "a")
     store.resolve(key, RESULT)
@@ -451,7 +447,7 @@ def test_a_telling_that_was_postponed_waits_its_time(open_store, clocks):
     assert [entry.key for entry in store.pending_deliveries(10)] == [key]
 
 
-def test_what_does_not_apply_to_an_entry_as_it_is_changes_nothing(open_store):
+def test_a_change_that_does_not_apply_to_an_entrys_state_changes_nothing(open_store):
     store = open_store(deliver=True)
     settled, waiting = put(store, "a", "b")
     store.resolve(settled, RESULT)
@@ -476,7 +472,7 @@ def test_what_does_not_apply_to_an_entry_as_it_is_changes_nothing(open_store):
     )
 
 
-def test_each_change_is_of_the_entry_alone_that_is_named(open_store):
+def test_a_change_touches_only_the_entry_it_names(open_store):
     store = open_store(deliver=True)
     one, two, three, four = put(store, *"abcd")
     store.dead_letter(one, "refused")
@@ -514,7 +510,7 @@ def test_entries_come_in_pages(open_store):
     assert [entry.key for entry in store.due(3)] == [keys[0], *keys[2:4]]
 
 
-def test_the_beginning_of_two_keys_names_neither(open_store):
+def test_a_prefix_of_two_keys_names_neither(open_store):
     store = open_store()
     keys = put(store, *map(str, range(17)))  # of 17 keys two begin with the same hex digit
     first = next(key[0] for key in keys if sum(other[0] == key[0] for other in keys) > 1)
@@ -534,7 +530,7 @@ def test_sequences_grow_also_over_what_was_purged_and_a_restart(open_store):
     assert store.entries()[0].sequence > last
 
 
-def test_an_entry_goes_at_its_age_and_not_before(open_store, clocks):
+def test_an_entry_expires_at_its_maximum_age_and_not_before(open_store, clocks):
     store = open_store(Quota(max_age_s=1_000))
     put(store, "a")
     clocks.pass_by(1_000)
@@ -545,7 +541,7 @@ def test_an_entry_goes_at_its_age_and_not_before(open_store, clocks):
 
 
 @pytest.mark.parametrize("state", [EntryState.RESOLVED, EntryState.DEAD_LETTER])
-def test_an_entry_of_any_state_grows_old(open_store, clocks, state):
+def test_an_entry_expires_in_any_state(open_store, clocks, state):
     store = open_store(Quota(max_age_s=1_000), deliver=True)
     (key,) = put(store, "a")
     store.resolve(key, RESULT) if state is EntryState.RESOLVED else store.dead_letter(
@@ -556,7 +552,9 @@ def test_an_entry_of_any_state_grows_old(open_store, clocks, state):
     assert store.counts()["bytes"] == 0
 
 
-def test_what_is_done_with_goes_before_what_waits_whatever_its_value(open_store):
+def test_delivered_resolved_and_dead_entries_go_before_waiting_ones_whatever_their_value(
+    open_store,
+):
     store = open_store(Quota(max_entries=4), deliver=True)
     told, due, aside, waiting = (
         put(store, name, confidence=0.1 * n, label=name)[0] for n, name in enumerate("abcd")
@@ -574,7 +572,7 @@ def test_what_is_done_with_goes_before_what_waits_whatever_its_value(open_store)
     assert gone == [told, due, aside]
 
 
-def test_a_batch_beyond_the_quota_is_told_of_each_frame_what_became_of_it(open_store):
+def test_each_frame_of_a_batch_beyond_the_quota_gets_its_own_receipt(open_store):
     store = open_store(Quota(max_entries=3))
     receipts = store.put([frame(f"{n}", confidence=n / 10, label=f"{n}") for n in range(6)])
     there = {entry.key for entry in store.entries()}
@@ -607,7 +605,7 @@ def test_a_database_of_another_version_is_refused_and_left_unchanged(open_store,
     database.close()
 
 
-def test_a_database_that_another_holds_is_told_and_used_again_afterwards(open_store, tmp_path):
+def test_a_locked_database_is_an_error_and_is_used_again_afterwards(open_store, tmp_path):
     store = open_store()
     store._database.execute("PRAGMA busy_timeout = 50")
     other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
@@ -619,7 +617,7 @@ def test_a_database_that_another_holds_is_told_and_used_again_afterwards(open_st
     assert len(put(store, "a")) == 1
 
 
-def test_a_store_waits_for_who_writes_beside_it(open_store, tmp_path):
+def test_a_store_waits_for_another_process_that_writes(open_store, tmp_path):
     store = open_store()
     other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
@@ -630,7 +628,7 @@ def test_a_store_waits_for_who_writes_beside_it(open_store, tmp_path):
     other.close()
 
 
-def test_the_log_is_kept_within_half_of_the_reserve(open_store):
+def test_the_write_ahead_log_is_limited_to_half_of_the_reserve(open_store):
     store = open_store()
     half = store._space._disk.reserve // 2
     assert store._database.pragma("journal_size_limit") == half
@@ -639,7 +637,7 @@ def test_the_log_is_kept_within_half_of_the_reserve(open_store):
     )
 
 
-def test_time_that_passed_while_the_store_was_open_counts_after_it_was_opened_again(
+def test_time_that_passed_while_the_store_was_open_counts_after_reopening(
     open_store, clocks, tmp_path
 ):
     store = open_store(Quota(max_age_s=1_000))
@@ -653,7 +651,7 @@ def test_time_that_passed_while_the_store_was_open_counts_after_it_was_opened_ag
     assert store._database.execute("SELECT steady FROM clock").fetchone()[0] == pytest.approx(1_200)
 
 
-def test_an_entry_as_json_says_all_that_is_known_of_it(open_store):
+def test_the_json_of_an_entry_is_complete(open_store):
     store = open_store(deliver=True)
     (key,) = put(store, "a")
     store.put([frame("a")])

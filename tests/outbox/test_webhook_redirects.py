@@ -1,4 +1,4 @@
-"""A receiver that sends the webhook elsewhere: nobody is told there."""
+"""A receiver that redirects the webhook: nothing is delivered to the other address."""
 
 from __future__ import annotations
 
