@@ -11,7 +11,7 @@ from edge.errors import EntryUnreadable, SettingsError
 
 _MAGIC = b"edge encrypted 1\n"
 """First bytes of every encrypted image. No image format starts like this, so images stored before
-the key was set can be told from encrypted ones."""
+the key was set are recognised as such."""
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
 

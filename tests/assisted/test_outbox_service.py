@@ -88,7 +88,7 @@ def test_a_frame_is_kept_forwarded_resolved_and_delivered(serve, cloud, vertex, 
             assert server.get("/outbox?state=resolved")["entries"] == [entry]
             assert server.get("/outbox?state=waiting")["entries"] == []
             assert server.get("/outbox/nothing")["error"]["code"] == "entry_not_found"
-    assert [told for told, _ in receiver.posts] == [key]
+    assert [delivered for delivered, _ in receiver.posts] == [key]
     assert [call["key"] for call in vertex.calls()] == [key]
 
 
@@ -118,7 +118,7 @@ def test_a_short_outage_with_entries_under_way_ends_no_forwarding(
         (live,) = frames(1, start=100)
         assert (
             server.post(live)["blocked_by"] == "timed_out"
-        )  # so that the link connects anew, and gives those calls up
+        )  # so that the link reconnects and drops those calls
         vertex.behave()
         server.wait(lambda: server.get("/outbox")["status"]["waiting"] == 0)
         assert server.get("/outbox")["status"]["resolved"] == 9

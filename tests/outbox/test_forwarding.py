@@ -124,18 +124,21 @@ def test_a_bug_with_one_entry_does_not_cancel_the_others_of_its_round(outbox):
 def test_a_wrong_key_makes_no_dead_letters_until_other_entries_are_resolved(tmp_path):
     first = Outbox(partial(Store, tmp_path, encryption=AesGcmEncryption(KEY)), tmp_path)
     first.start()
-    (sealed,) = keep(first, "a")
+    (encrypted,) = keep(first, "a")
     first.stop()
     second = Outbox(partial(Store, tmp_path), tmp_path)
     second.start()
     forwarder = Forwarder(second, Cloud())
     again_and_again(second, forwarder, MAX_ATTEMPTS * 2)
-    assert (entry(second, sealed).state, entry(second, sealed).attempts) == (EntryState.WAITING, 0)
-    assert "outbox_key" in entry(second, sealed).fault
+    assert (entry(second, encrypted).state, entry(second, encrypted).attempts) == (
+        EntryState.WAITING,
+        0,
+    )
+    assert "outbox_key" in entry(second, encrypted).fault
     again_and_again(
         second, forwarder, MAX_ATTEMPTS + 1, between=lambda number: keep(second, f"b{number}")
     )
-    assert entry(second, sealed).state is EntryState.DEAD_LETTER
+    assert entry(second, encrypted).state is EntryState.DEAD_LETTER
     assert (
         second.call(lambda store: store.counts()).result(10)[EntryState.RESOLVED]
         == MAX_ATTEMPTS + 1

@@ -147,7 +147,7 @@ class Moody(Store):
         return super().put(entries)
 
     def drop_expired(self):
-        self.mood.tidied += 1
+        self.mood.expired += 1
         return super().drop_expired()
 
 
@@ -155,7 +155,7 @@ class Mood:
     """What the store does, and a clock that it moves."""
 
     def __init__(self):
-        self.error, self.free, self.puts, self.tidied = None, None, [], 0
+        self.error, self.free, self.puts, self.expired = None, None, [], 0
         self.takes_s, self.seconds = 0.0, 1_000.0
 
 
@@ -365,7 +365,7 @@ def test_expired_entries_are_searched_for_every_ten_minutes(tmp_path):
         for second in range(0, 2_400, 50):
             for _ in range(2):  # it looks between two calls
                 outbox.call(lambda store: store.counts()).result(10)
-            assert mood.tidied == 1 + second // 600
+            assert mood.expired == 1 + second // 600
             mood.seconds += 50
 
 
@@ -443,7 +443,7 @@ def test_a_disk_error_in_a_call_is_a_fault_and_an_entrys_error_is_not(tmp_path):
         return work
 
     with moody(tmp_path) as (outbox, _):
-        for error in (EntryUnreadable("sealed"), LookupError("of the asker's")):
+        for error in (EntryUnreadable("sealed"), LookupError("of the caller")):
             with pytest.raises(type(error)):
                 outbox.call(fail(error)).result(10)
             assert outbox.fault is None

@@ -74,7 +74,7 @@ def test_the_next_step_follows_at_once_after_work_and_after_a_pause_without_work
 
 
 def test_an_unexpected_failure_is_logged_and_one_of_the_outbox_is_not_logged_twice(caplog):
-    work = Work(RuntimeError("unforeseen"), OutboxError("told already"))
+    work = Work(RuntimeError("unforeseen"), OutboxError("logged already"))
     asyncio.run(
         run_until(poll_forever(work.step, 0.0, "the complaint"), lambda: len(work.times) > 2)
     )
@@ -216,7 +216,7 @@ def test_frames_that_arrive_later_are_forwarded_without_a_restart(stumbling):
     names = iter("abc")
 
     def each_is_settled():
-        """Put the next as soon as those before are settled."""
+        """Put the next as soon as those before are resolved."""
         if set(states(stumbling, keys)) <= {EntryState.RESOLVED}:
             name = next(names, None)
             if name is None:

@@ -349,11 +349,11 @@ def test_images_stored_before_the_key_was_set_stay_readable_and_encrypted_ones_n
     plain = open_store()
     (before,) = put(plain, "before")
     plain.close()
-    sealed = open_store(encryption=AesGcmEncryption(KEY))
-    (after,) = put(sealed, "after")
-    assert sealed.image(before).startswith(b"before")
-    assert sealed.image(after).startswith(b"after")
-    sealed.close()
+    encrypted = open_store(encryption=AesGcmEncryption(KEY))
+    (after,) = put(encrypted, "after")
+    assert encrypted.image(before).startswith(b"before")
+    assert encrypted.image(after).startswith(b"after")
+    encrypted.close()
     with pytest.raises(EntryUnreadable, match="outbox_key"):
         open_store().image(after)
 
@@ -371,14 +371,14 @@ def test_an_entry_without_its_image_is_replaced_by_one_with_it(open_store):
 
 def test_a_failed_delivery_is_evicted_after_a_successful_one(open_store):
     store = open_store(Quota(max_entries=2), deliver=True)
-    given_up, told = put(store, "a", "b")
-    for key in (given_up, told):
+    failed, delivered = put(store, "a", "b")
+    for key in (failed, delivered):
         store.resolve(key, RESULT)
-    store.postpone_delivery(given_up, 0, give_up=True)
-    store.mark_delivered(told)
+    store.postpone_delivery(failed, 0, give_up=True)
+    store.mark_delivered(delivered)
     put(store, "c")
-    assert store.get(told) is None
-    assert store.get(given_up) is not None
+    assert store.get(delivered) is None
+    assert store.get(failed) is not None
 
 
 def test_an_eviction_frees_more_than_it_needs(open_store):
@@ -449,17 +449,17 @@ def test_a_postponed_delivery_waits_its_time(open_store, clocks):
 
 def test_a_change_that_does_not_apply_to_an_entrys_state_changes_nothing(open_store):
     store = open_store(deliver=True)
-    settled, waiting = put(store, "a", "b")
-    store.resolve(settled, RESULT)
-    assert not store.postpone(settled, 60, "late", counts=True)
-    assert not store.dead_letter(settled, "late")
+    resolved, waiting = put(store, "a", "b")
+    store.resolve(resolved, RESULT)
+    assert not store.postpone(resolved, 60, "late", counts=True)
+    assert not store.dead_letter(resolved, "late")
     assert not store.mark_delivered(waiting)
     assert not store.postpone_delivery(waiting, 60, give_up=True)
     assert not store.resolve("none", RESULT)
-    assert store.mark_delivered(settled)
-    assert not store.mark_delivered(settled)
-    assert not store.postpone_delivery(settled, 60, give_up=False)
-    entry = store.get(settled)
+    assert store.mark_delivered(resolved)
+    assert not store.mark_delivered(resolved)
+    assert not store.postpone_delivery(resolved, 60, give_up=False)
+    entry = store.get(resolved)
     assert (entry.state, entry.attempts, entry.fault, entry.webhook_attempts) == (
         EntryState.RESOLVED,
         0,
@@ -556,20 +556,22 @@ def test_delivered_resolved_and_dead_entries_go_before_waiting_ones_whatever_the
     open_store,
 ):
     store = open_store(Quota(max_entries=4), deliver=True)
-    told, due, aside, waiting = (
+    delivered, pending, dead, waiting = (
         put(store, name, confidence=0.1 * n, label=name)[0] for n, name in enumerate("abcd")
     )
-    for key in (told, due):
+    for key in (delivered, pending):
         store.resolve(key, RESULT)
-    store.mark_delivered(told)
-    store.dead_letter(aside, "refused")
+    store.mark_delivered(delivered)
+    store.dead_letter(dead, "refused")
     gone = []
     for number in range(3):
         put(store, f"{number}", confidence=0.0, label=f"{number}")
         gone += [
-            key for key in (told, due, aside, waiting) if store.get(key) is None and key not in gone
+            key
+            for key in (delivered, pending, dead, waiting)
+            if store.get(key) is None and key not in gone
         ]
-    assert gone == [told, due, aside]
+    assert gone == [delivered, pending, dead]
 
 
 def test_each_frame_of_a_batch_beyond_the_quota_gets_its_own_receipt(open_store):
@@ -680,11 +682,11 @@ def test_the_json_of_an_entry_is_complete(open_store):
     assert entry_json(store.get(key)) == waiting
     store.resolve(key, RESULT)
     store._database.execute("UPDATE entry SET resolved = 3.25, camera = '', blocked_by = ''")
-    settled = {
+    resolved = {
         "state": "resolved",
         "cloud": RESULT,
         "resolved": "1970-01-01T00:00:03.250+00:00",
         "fault": None,
     }
     nameless = {"camera": None, "blocked_by": None, "webhook": "pending"}
-    assert entry_json(store.get(key)) == {**waiting, **settled, **nameless}
+    assert entry_json(store.get(key)) == {**waiting, **resolved, **nameless}
