@@ -1,18 +1,22 @@
-"""Exponential backoff with jitter. Pure: the random number is an argument."""
+"""Exponential backoff: seconds until the next attempt. Pure: randomness is an argument."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+_MAX_DOUBLINGS = 30
+"""Keeps ``2 ** times`` small; every backoff has reached its maximum long before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Waits that double with each failure, shortened at random by up to ``jitter`` of their length.
+    """A wait that doubles with each failure, shortened at random by up to a share of it.
 
     Attributes:
         first_s: seconds after the first failure.
-        max_s: maximum, in seconds.
-        jitter: share, 0..1, so that a factory's devices do not all come back at once.
+        max_s: longest wait, in seconds.
+        jitter: share of the wait, 0..1, that chance may cut off, so that all devices of a factory
+            do not come back at the same moment.
     """
 
     first_s: float = 1.0
@@ -22,7 +26,10 @@ class Backoff:
     def seconds(self, times: int, chance: float) -> float:
         """Seconds to wait after failure number ``times`` (1, 2, ...).
 
-        ``chance`` is random in [0, 1).
+        Args:
+            times: failures in a row, 1 or more.
+            chance: random number in [0, 1).
         """
-        full = min(self.first_s * 2.0 ** min(times - 1, 30), self.max_s)
-        return full * (1 - self.jitter * chance)
+        doublings = min(times - 1, _MAX_DOUBLINGS)
+        full_s = min(self.first_s * 2.0**doublings, self.max_s)
+        return full_s * (1 - self.jitter * chance)

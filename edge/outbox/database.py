@@ -38,7 +38,11 @@ class Database:
     def __init__(
         self, folder: Path, *, create: bool = True, clock: SteadyClock | None = None
     ) -> None:
-        """Open the database in ``folder``; see `edge.outbox.store.Store`."""
+        """Open the database in ``folder``, or create it unless ``create`` is ``False``.
+
+        Raises:
+            OutboxError: it is missing, cannot be opened, or has another version.
+        """
         self.folder = folder
         self.file = folder / FILE_NAME
         if not create and not self.file.is_file():

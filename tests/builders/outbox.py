@@ -72,6 +72,11 @@ class Cloud:
         return answer
 
 
+def put(store, *names, **how):
+    """Store a frame for each name; returns their keys."""
+    return [receipt.key for receipt in store.put([frame(name, **how) for name in names])]
+
+
 def keep(outbox, *names):
     return [outbox.put(frame(name)).result(10).key for name in names]
 
