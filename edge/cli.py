@@ -176,7 +176,7 @@ def outbox() -> None:
 
 
 _OUTBOX_SETTINGS = ("outbox_dir", "outbox_key")
-_STATES = click.Choice(["waiting", "settled", "set_aside", "record"])
+_STATES = click.Choice(["waiting", "resolved", "dead_letter", "prediction_only"])
 
 
 @outbox.command(name="list")
@@ -237,7 +237,7 @@ def outbox_export(folder: Path, config: Path | None, **given: Any) -> None:
 @click.argument("keys", nargs=-1, metavar="[KEY]...")
 @_settings(*_OUTBOX_SETTINGS)
 def outbox_retry(keys: tuple[str, ...], config: Path | None, **flags: Any) -> None:
-    """Try entries again that were set aside; all of them where none is named."""
+    """Retry dead letters and failed deliveries: those with KEY, or all of them."""
     from edge.commands.outbox import retry
 
     retry(load_settings(flags, config), keys)

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from edge import __version__
 from edge.errors import EdgeError, ModelNotFound, ModelUnavailable
-from edge.outbox.entry import State as EntryState
+from edge.outbox.entry import EntryState
 from edge.repository.version import VersionState
 
 if TYPE_CHECKING:

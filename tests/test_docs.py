@@ -24,7 +24,7 @@ TEXTS = [
     "CHANGELOG.md",
     "models/README.md",
     "docker/README.md",
-    "edge/outbox/outbox.md",
+    "docs/outbox.md",
 ]
 
 
@@ -93,7 +93,7 @@ def test_every_setting_that_a_text_names_is_one(name):
 
 def test_a_receiver_that_does_as_the_text_says_knows_what_is_genuine():
     (snippet,) = re.findall(
-        r"```python\n(.*?)```", (ROOT / "edge/outbox/outbox.md").read_text("utf-8"), re.DOTALL
+        r"```python\n(.*?)```", (ROOT / "docs/outbox.md").read_text("utf-8"), re.DOTALL
     )
     there = {}
     exec(snippet, there)

@@ -1,4 +1,4 @@
-"""`edge outbox`: look at kept frames, export them, try them again, drop them. The service may run beside."""
+"""`edge outbox`: list, show, export, retry and purge stored frames, also while the service runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from edge.errors import OutputError, UsageError
 from edge.outbox.describe import entry_json
-from edge.outbox.entry import State
+from edge.outbox.entry import EntryState
 from edge.outbox.export import Labels, Plan, export
 from edge.wiring.cloud import open_store
 
@@ -21,57 +21,44 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from edge.outbox.entry import Entry
     from edge.outbox.store import Store
     from edge.settings import Settings
 
-_KEY_LETTERS = 12
+_SHOWN_KEY_LENGTH = 12
+_COLUMNS = ("key", "state", "model", "edge", "cloud", "reason", "camera")
 
 
 def show_all(settings: Settings, *, state: str | None, limit: int, as_json: bool) -> None:
-    """Print the entries in their order."""
+    """Print the entries, oldest first, as a table or as one JSON object per line."""
+    wanted_state = None if state is None else EntryState(state)
     with _store(settings) as store:
-        entries = store.entries(state=None if state is None else State(state), limit=limit)
+        entries = store.entries(state=wanted_state, limit=limit)
         counts = store.counts()
     if as_json:
         for entry in entries:
             click.echo(json.dumps(entry_json(entry), ensure_ascii=False))
         return
-    table = Table(
-        "key", "state", "model", "edge", "cloud", "reason", "camera", box=None, header_style="bold"
-    )
+    table = Table(*_COLUMNS, box=None, header_style="bold")
     for entry in entries:
-        edge = f"{entry.label} {entry.confidence:.2f}" if entry.label else ""
-        found = entry.result["predictions"] if entry.result else ()
-        cloud = f"{found[0]['label']} {found[0]['score']:.2f}" if found else ""
-        row = (
-            entry.key[:_KEY_LETTERS],
-            entry.state,
-            entry.model,
-            edge,
-            cloud,
-            entry.reason,
-            entry.camera,
-        )
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(cell) for cell in _cells(entry)))
     Console().print(table)
-    states = ", ".join(f"{counts[one]} {one}" for one in State)
-    click.echo(f"{states}; {counts['bytes']:,} bytes")
+    by_state = ", ".join(f"{counts[one]} {one}" for one in EntryState)
+    click.echo(f"{by_state}; {counts['bytes']:,} bytes")
 
 
 def show(settings: Settings, key: str, image: Path | None) -> None:
-    """Print one entry as JSON, and write its image where asked.
+    """Print one entry as JSON, and write its image to ``image`` if that is given.
 
     Raises:
         UsageError: there is no such entry.
         OutputError: the image cannot be written.
-        OutboxError: its image was not kept, or does not open.
+        OutboxError: the image was not stored, or cannot be decrypted.
     """
     with _store(settings) as store:
-        key = _key(store, key)
-        entry = store.get(key)
-        assert entry is not None
+        entry = _entry(store, key)
         if image is not None:
-            content = store.image(key)
+            content = store.image(entry.key)
             try:
                 image.write_bytes(content)
             except OSError as error:
@@ -100,19 +87,19 @@ def export_all(
 
 
 def retry(settings: Settings, keys: Sequence[str]) -> None:
-    """Let entries that were set aside wait again; all of them where none is named."""
+    """Retry dead letters and failed deliveries: those of ``keys``, or all if it is empty."""
     with _store(settings) as store:
-        count = store.retry([_key(store, key) for key in keys] if keys else None)
-    click.echo(f"{count} entries are tried again")
+        count = store.retry(_full_keys(store, keys) if keys else None)
+    click.echo(f"{count} entries will be tried again")
 
 
 def purge(settings: Settings, keys: Sequence[str], states: Sequence[str]) -> None:
-    """Drop the entries named, or those of the states."""
+    """Drop the entries with these keys and those in these states."""
     if not keys and not states:
-        raise UsageError("Name entries, or --state; nothing is dropped without being named.")
+        raise UsageError("Nothing to drop: name entries by their keys, or pass --state.")
     with _store(settings) as store:
         count = store.purge(
-            states=[State(state) for state in states], keys=[_key(store, key) for key in keys]
+            states=[EntryState(state) for state in states], keys=_full_keys(store, keys)
         )
     click.echo(f"{count} entries dropped")
 
@@ -126,8 +113,24 @@ def _store(settings: Settings) -> Iterator[Store]:
         store.close()
 
 
-def _key(store: Store, start: str) -> str:
-    entry = store.get(start)
+def _full_keys(store: Store, keys: Sequence[str]) -> list[str]:
+    return [_entry(store, key).key for key in keys]
+
+
+def _entry(store: Store, key: str) -> Entry:
+    """The entry whose key is ``key`` or starts with it."""
+    entry = store.get(key)
     if entry is None:
-        raise UsageError(f"The outbox holds no entry {start}, or more than one that begins so.")
-    return entry.key
+        raise UsageError(f"The outbox holds no entry {key}, or more than one that starts with it.")
+    return entry
+
+
+def _cells(entry: Entry) -> tuple[str, ...]:
+    """The entry's row of the table."""
+    edge = f"{entry.label} {entry.confidence:.2f}" if entry.label else ""
+    cloud = ""
+    if entry.result and entry.result["predictions"]:
+        best = entry.result["predictions"][0]
+        cloud = f"{best['label']} {best['score']:.2f}"
+    key = entry.key[:_SHOWN_KEY_LENGTH]
+    return key, entry.state, entry.model, edge, cloud, entry.reason, entry.camera

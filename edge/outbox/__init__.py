@@ -1,1 +1,1 @@
-"""Store and forward: frames that wait for the cloud, and what became of them. The one room that knows sqlite3."""
+"""Store and forward: frames that wait for the online model. Only this room knows sqlite3."""

@@ -1,4 +1,4 @@
-"""An entry as JSON: for `GET /outbox`, the webhook and the command line. Without the image."""
+"""An entry as JSON, without its image: for `GET /outbox`, the webhook and the command line."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ if TYPE_CHECKING:
 
 
 def entry_json(entry: Entry) -> dict[str, Any]:
-    """All that is known of the entry; times are the device's own."""
+    """Everything known about the entry; times are the device's own, in UTC."""
     return {
         "key": entry.key,
         "sequence": entry.sequence,
         "state": entry.state,
         "digest": entry.digest,
         "camera": entry.camera or None,
-        "seen": entry.seen,
+        "times_seen": entry.times_seen,
         "created": _time(entry.created),
         "reason": entry.reason,
         "blocked_by": entry.blocked_by or None,
         "task": entry.task,
         "model": {"name": entry.model, "version": entry.version, "digest": entry.model_digest},
         "edge": {"predictions": list(entry.items)},
+        "confidence": entry.confidence,
         "cloud": entry.result,
-        "settled": None if entry.settled is None else _time(entry.settled),
+        "resolved": None if entry.resolved is None else _time(entry.resolved),
         "attempts": entry.attempts,
         "fault": entry.fault,
-        "telling": entry.telling,
+        "webhook": entry.webhook,
     }
 
 

@@ -1,4 +1,4 @@
-"""An entry of the outbox: a frame that waits, what the edge said of it, and what became of it."""
+"""An entry of the outbox: a frame that waits for the online model, and what became of it."""
 
 from __future__ import annotations
 
@@ -12,42 +12,47 @@ if TYPE_CHECKING:
     Item = Mapping[str, Any]
 
 
-class State(StrEnum):
-    """The life of an entry: WAITING > SETTLED, or SET_ASIDE where its frame is refused; RECORD never leaves."""
+class EntryState(StrEnum):
+    """The life of an entry: WAITING, then RESOLVED or DEAD_LETTER. A retry revives dead letters."""
 
     WAITING = "waiting"
-    SETTLED = "settled"
-    SET_ASIDE = "set_aside"
-    RECORD = "record"
-    """Only the prediction was kept, by the owner's setting: there is no image to send."""
+    RESOLVED = "resolved"
+    """The online model has answered."""
+    DEAD_LETTER = "dead_letter"
+    """Given up after repeated failures of its own."""
+    PREDICTION_ONLY = "prediction_only"
+    """Stored without its image, by the owner's setting: it can never be sent."""
 
 
-class Telling(StrEnum):
-    """Whether the webhook was told of an entry's result."""
+class Delivery(StrEnum):
+    """Whether an entry's result has reached the webhook."""
 
     NONE = "none"
-    DUE = "due"
-    TOLD = "told"
-    GIVEN_UP = "given_up"
+    """Nothing to deliver: no result yet, or no webhook."""
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    """Given up after too many attempts."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """A frame to be kept.
+    """A frame to store.
 
     Attributes:
         image: the bytes as the caller sent them.
-        task: classification or detection.
+        task: name of the task, as in `edge.model.tasks.registry`.
         model: name of the edge's model.
-        version: of it.
-        model_digest: of its file.
-        camera: who sent the frame, as the caller says; empty where it does not.
-        reason: why the cloud was wanted.
+        version: of the model.
+        model_digest: SHA-256 of the model's file.
+        camera: the sender's name for itself; empty if it gave none.
+        reason: why the online model was wanted.
         blocked_by: why it did not answer.
-        items: what the edge said, in the form of the answer's ``predictions``, best first; empty where it failed.
-        confidence: its best score, 0..1; 0 where there is none.
-        label: its best label; empty where there is none.
-        multi_label: a picture may be of several classes.
+        items: the edge's items in the form of an answer's ``predictions``, best first; empty if
+            the edge failed.
+        confidence: the edge's best score, 0..1; 0 without items.
+        label: the edge's best label; empty without items.
+        multi_label: one image may belong to several classes.
     """
 
     image: bytes
@@ -66,12 +71,12 @@ class NewEntry:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the outbox says of a frame it was given. It is on disk when this is said.
+    """Acknowledges a frame. Whatever it reports is already on disk.
 
     Attributes:
         key: of the entry.
-        kept: ``False`` where the outbox is full of more valuable entries.
-        known: the same frame was there already.
+        kept: ``False`` if the outbox is full of more valuable entries.
+        known: the same frame was stored before.
     """
 
     key: str
@@ -81,21 +86,21 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry as it is stored; see `NewEntry` for what is not explained here.
+    """A stored entry. Fields that are not listed here are those of `NewEntry`.
 
     Attributes:
         sequence: grows with every entry, whatever the clocks do.
-        key: see `edge.frame_key`; the far side tells repetitions by it.
+        key: the frame's key, see `edge.frame_key`; receivers recognise repetitions by it.
         digest: SHA-256 of the image.
-        size: bytes that it takes of the quota: the image as it is stored, and what the edge said.
-        seen: how often the frame came.
-        created: wall clock, seconds since 1970, as the device believed it.
-        attempts: that failed for the frame's own sake.
-        fault: what went wrong last.
-        result: what the online model said.
-        settled: wall clock of the result.
-        telling: whether the webhook knows.
-        telling_attempts: how often it was tried.
+        size: bytes counted against the quota: the stored image, the edge's items and the result.
+        times_seen: how often the same frame came.
+        created: wall clock of the device, seconds since 1970.
+        attempts: failed attempts that were the frame's own fault.
+        fault: the last failure, in words.
+        result: the online model's answer.
+        resolved: wall clock of the result, seconds since 1970.
+        webhook: whether the result was delivered.
+        webhook_attempts: failed deliveries.
     """
 
     sequence: int
@@ -113,12 +118,12 @@ class Entry:
     label: str
     multi_label: bool
     size: int
-    seen: int
+    times_seen: int
     created: float
-    state: State
+    state: EntryState
     attempts: int
     fault: str | None
     result: Mapping[str, Any] | None
-    settled: float | None
-    telling: Telling
-    telling_attempts: int
+    resolved: float | None
+    webhook: Delivery
+    webhook_attempts: int

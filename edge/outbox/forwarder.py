@@ -1,20 +1,21 @@
-"""Drains the outbox while there is a link: asks the online model about the waiting entries and stores what it says.
+"""Sends waiting entries to the online model while the link is up, and stores its answers.
 
-In rounds: as many entries at once, the oldest first, as there are places for them; the next round begins when all of
-this one have their answer, so that no entry is ever under way twice. At least once: an entry is asked about again where
-the process ended between the answer and its storing, under the same key, by which the far side can tell. An answer that
-the disk does not take is held until it does, and nothing is asked meanwhile.
+It works in rounds. A round takes as many entries, the oldest first, as the caller has free slots;
+the next begins when every entry of this one is through, so that no entry is ever sent twice at
+once. Delivery is at least once: an entry is sent again if the process ends between the answer and
+storing it, under the same key, by which the receiver can recognise it. An answer that the disk does
+not take is held until it does, and nothing else is sent meanwhile.
 
-An entry that fails waits, longer each time, and lets the others go before. After `MOST_ATTEMPTS` it is set aside, where
-the fault is its own: the far side refused it, or it failed in any other way again though others were settled since. A
-link that is down, a hotel's login page in the cloud's place, a missing model or a wrong key set nothing aside.
+An entry that fails waits, longer each time, and lets the others go first. After `MAX_ATTEMPTS` it
+becomes a dead letter if the fault is its own: the online model refused it, or it failed in any
+other way again although others were resolved in the meantime. A link that is down, a captive portal
+in the cloud's place, a missing model or a wrong key makes no dead letters.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edge.errors import (
@@ -26,7 +27,8 @@ from edge.errors import (
     ModelUnavailable,
     OutboxError,
 )
-from edge.outbox.rounds import work_through
+from edge.outbox.polling import poll_forever
+from edge.outbox.retry import retry_delay_s
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,83 +38,78 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-MOST_ATTEMPTS = 5
-"""Failures by its own fault with which an entry is set aside."""
+MAX_ATTEMPTS = 5
+"""Failures of its own after which an entry becomes a dead letter."""
 
 _IDLE_S = 1.0
-_FIRST_WAIT_S = 2.0
-_MOST_WAIT_S = 3_600.0
-_MOST_LINK_WAIT_S = 60.0
-"""After a failure that was not the entry's own: once the link is back it should not lie for an hour."""
+_MAX_LINK_DELAY_S = 60.0
+"""After a failure that was not the entry's own, so that it is sent soon after the link is back."""
 
 
 class CloudCaller(Protocol):
-    """The way to the online model."""
+    """Sends entries to the online model."""
 
     def free_slots(self) -> int:
         """How many entries may be sent now."""
         ...
 
     async def call(self, entry: Entry, image: bytes) -> Mapping[str, Any]:
-        """What the online model says, as JSON; raises ``CloudError``."""
+        """The online model's answer as JSON; raises ``CloudError``."""
         ...
 
 
 class Forwarder:
-    """See the module."""
+    """Forwards the entries of one outbox through one caller."""
 
     def __init__(self, outbox: Outbox, caller: CloudCaller, *, idle_s: float = _IDLE_S) -> None:
         self._outbox = outbox
         self._caller = caller
         self._idle_s = idle_s
-        self._settled = 0
+        self._resolved = 0
         self._unstored: dict[str, Mapping[str, Any]] = {}
         self._failures: dict[str, tuple[int, int]] = {}
-        """Of entries that failed: how often, and how many had been settled at the last time."""
+        """By key of an entry that failed: its failures, and `_resolved` at the last of them."""
 
     async def run(self) -> None:
         """Forward until cancelled."""
-        await work_through(self.step, self._idle_s, "the outbox could not be forwarded")
+        await poll_forever(self.step, self._idle_s, "forwarding outbox entries failed")
 
     async def step(self) -> bool:
-        """Forward a round of entries; whether there were any.
+        """Forward a round of entries; returns whether there were any.
 
         Raises:
-            OutboxError: the disk does not take what the last round brought, or nothing at all.
+            OutboxError: the disk does not take an answer, or nothing at all.
         """
         for key in list(self._unstored):
             await self._store(key)
-        places = self._caller.free_slots()
-        if not places:
+        slots = self._caller.free_slots()
+        if not slots:
             return False
-        await self._outbox.well()
-        entries = await asyncio.wrap_future(self._outbox.call(lambda store: store.due(places)))
-        for fault in await asyncio.gather(*map(self._forward, entries), return_exceptions=True):
-            if fault is not None:  # told when all are through: none is given up for another's sake
-                raise fault
+        await self._outbox.ensure_writable()
+        entries = await asyncio.wrap_future(self._outbox.call(lambda store: store.due(slots)))
+        # Failures are raised when all are through: no entry is cancelled because of another.
+        outcomes = await asyncio.gather(*map(self._forward, entries), return_exceptions=True)
+        for error in outcomes:
+            if error is not None:
+                raise error
         return bool(entries)
 
     async def _forward(self, entry: Entry) -> None:
         key = entry.key
         try:
             image = await asyncio.wrap_future(self._outbox.call(lambda store: store.image(key)))
-            if (
-                not self._caller.free_slots()
-            ):  # the round's others, or live frames, have taken them: it stays where it is
+            if not self._caller.free_slots():  # taken by others of this round, or by live frames
                 return
             self._unstored[key] = await self._caller.call(entry, image)
-            self._settled += 1
+            self._resolved += 1
             await self._store(key)
         except (CloudError, EntryUnreadable, ModelNotFound, ModelUnavailable) as error:
-            await self._postpone(
-                entry, error.message, own=isinstance(error, CloudRefused | CloudNotAsked)
-            )
-        except OutboxError:  # the disk's: the outbox has told it
+            own_fault = isinstance(error, CloudRefused | CloudNotAsked)
+            await self._postpone(entry, error.message, own_fault=own_fault)
+        except OutboxError:  # the disk's fault; the outbox has logged it
             raise
-        except (
-            Exception
-        ) as error:  # a fault of ours with this one: not asked again at once, for a call may cost
-            await self._postpone(entry, f"{type(error).__name__}: {error}", own=True)
+        except Exception as error:  # a bug: do not retry at once, since a call may cost money
+            await self._postpone(entry, f"{type(error).__name__}: {error}", own_fault=True)
             raise
 
     async def _store(self, key: str) -> None:
@@ -124,28 +121,30 @@ class Forwarder:
             raise
         self._failures.pop(key, None)
 
-    async def _postpone(self, entry: Entry, fault: str, *, own: bool) -> None:
-        """Let the entry wait, or set it aside; ``own`` where the fault is its own beyond doubt."""
+    async def _postpone(self, entry: Entry, fault: str, *, own_fault: bool) -> None:
+        """Let the entry wait, or make it a dead letter.
+
+        Args:
+            entry: that failed.
+            fault: why, in words.
+            own_fault: the failure is certainly the entry's own.
+        """
         key = entry.key
-        failures, settled = self._failures.get(key, (0, self._settled))
-        counts = own or self._settled > settled
-        if counts and entry.attempts + 1 >= MOST_ATTEMPTS:
-            _log.warning("outbox entry %s is set aside: %s", key, fault)
+        failures, resolved_before = self._failures.get(key, (0, self._resolved))
+        failures += 1
+        counts = own_fault or self._resolved > resolved_before
+        if counts and entry.attempts + 1 >= MAX_ATTEMPTS:
+            _log.warning("outbox entry %s became a dead letter: %s", key, fault)
             self._failures.pop(key, None)
-            await asyncio.wrap_future(
-                self._outbox.change(lambda store: store.set_aside(key, fault))
-            )
+            dead = self._outbox.change(lambda store: store.dead_letter(key, fault))
+            await asyncio.wrap_future(dead)
             return
-        self._failures[key] = failures + 1, self._settled
-        seconds = wait_s(failures + 1) if counts else min(wait_s(failures + 1), _MOST_LINK_WAIT_S)
-        waits = await asyncio.wrap_future(
+        self._failures[key] = failures, self._resolved
+        seconds = retry_delay_s(failures)
+        if not counts:
+            seconds = min(seconds, _MAX_LINK_DELAY_S)
+        still_waiting = await asyncio.wrap_future(
             self._outbox.change(lambda store: store.postpone(key, seconds, fault, counts=counts))
         )
-        if not waits:  # somebody has dropped or settled it
+        if not still_waiting:  # dropped or resolved in the meantime
             self._failures.pop(key, None)
-
-
-def wait_s(attempt: int) -> float:
-    """Seconds before the next attempt: doubled each time, up to an hour, half of it at random."""
-    full = min(_FIRST_WAIT_S * 2.0 ** min(attempt - 1, 30), _MOST_WAIT_S)
-    return full * random.uniform(0.5, 1.0)  # noqa: S311 -- jitter

@@ -1,9 +1,10 @@
-"""The outbox as the service uses it: a thread that owns the store, and a bounded queue before it.
+"""The outbox as the service uses it: a thread that owns the store, behind a bounded queue.
 
-Nobody waits for the disk who does not want to: `put` and `call` hand work over and return a future. Frames that come
-together are committed together, with one wait for the disk. A disk that is full, read-only or gone makes futures fail,
-at once for a while after a failure, and is tried again; inference never notices. Between jobs the thread looks whether
-a disk that failed is well again, and drops what has become too old.
+Callers never block on the disk: `put` and `call` hand work over and return a future. Frames that
+arrive together are committed together, with one wait for the disk. A full, read-only or missing
+disk makes futures fail, at once for a while after a failure, and is tried again; inference never
+notices. Between jobs the thread checks whether a failed disk has recovered, and drops expired
+entries.
 """
 
 from __future__ import annotations
@@ -34,27 +35,27 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _BATCH = 32
-_BATCH_BYTES = 8 << 20  # a transaction needs that much room on the disk twice
-_ENDED = "The outbox is closed: the service is stopping."
-_TOO_SLOW = "The outbox's disk is too slow: too many frames wait for it."
+_BATCH_BYTES = 8 << 20  # a transaction needs twice that on the disk
+_STOPPED = "The outbox is closed: the service is stopping."
+_TOO_SLOW = "The outbox's disk is too slow: too many frames are waiting to be written."
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How long things take, in seconds.
+class Timing:
+    """Intervals and limits, in seconds.
 
     Attributes:
-        pause_s: after a failure, in which frames are refused at once.
-        slow_s: a write that takes so long is told.
-        look_s: between two looks at a failed disk.
-        tidy_s: between two looks for what has become too old.
-        stop_s: that the end waits for what is still to be written.
+        pause_s: after a failure, during which frames are refused at once.
+        slow_s: a write that takes this long is logged.
+        check_s: between two checks of a failed disk.
+        expire_s: between two searches for expired entries.
+        stop_s: that `Outbox.stop` waits for what is still to be written.
     """
 
     pause_s: float = 1.0
     slow_s: float = 1.0
-    look_s: float = 5.0
-    tidy_s: float = 600.0
+    check_s: float = 5.0
+    expire_s: float = 600.0
     stop_s: float = 5.0
 
 
@@ -77,10 +78,10 @@ class OutboxStatus:
 
     Attributes:
         folder: where its files are.
-        fault: why it cannot be used, in words; ``None`` where all is well.
+        fault: why it cannot be used, in words; ``None`` if it can.
         queued_bytes: bytes of images that wait for the disk.
         write_s: seconds that the last write took.
-        counts: entries by state, and sums, as `Store.counts` gives them; empty until it was opened.
+        counts: as `Store.counts` returns them; empty until the store was opened.
     """
 
     folder: str
@@ -101,10 +102,11 @@ class OutboxStatus:
 
 
 class Outbox:
-    """See the module.
+    """Stores frames and runs work on the store, all on one thread.
 
     Attributes:
-        fault: why it cannot be used, in words for the owner; ``None`` where all is well.
+        folder: where its files are.
+        fault: why it cannot be used, in words for the owner; ``None`` if it can.
     """
 
     def __init__(
@@ -113,227 +115,230 @@ class Outbox:
         folder: Path,
         *,
         max_queued_bytes: int = 64 << 20,
-        pace: Pace | None = None,
+        timing: Timing | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Nothing is opened yet.
+        """Nothing is opened before `start`.
 
         Args:
             open_store: opens the store in ``folder``; may raise ``OutboxError``.
             folder: one service at a time may use it.
-            max_queued_bytes: of images that wait for the disk; beyond them frames are not kept.
-            pace: for tests; else as `Pace` says.
-            clock: for tests; else the machine's.
+            max_queued_bytes: of images that wait for the disk; frames beyond it are refused.
+            timing: for tests.
+            clock: for tests; seconds that never go back.
         """
         self.folder = folder
         self.fault: str | None = None
         self._open_store = open_store
-        self._max_queued = max_queued_bytes
-        self._pace = pace or Pace()
+        self._max_queued_bytes = max_queued_bytes
+        self._timing = timing or Timing()
         self._clock = clock
-        self._queued = 0
+        self._queued_bytes = 0
         self._paused_until = 0.0
-        self._full = self._ended = False
+        self._disk_full = False
+        self._stopped = False
         self._write_s = 0.0
-        self._look_at = self._tidy_at = 0.0
+        self._next_check = 0.0
+        self._next_expiry = 0.0
         self._counts: dict[str, int] = {}
         self._store: Store | None = None
         self._lock_file: int | None = None
         self._lock = threading.Lock()
-        self._taken: list[_Put | _Call | None] = []
+        self._lookahead: list[_Put | _Call | None] = []
         self._jobs: queue.SimpleQueue[_Put | _Call | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="edge-outbox", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="edge-outbox", daemon=True)
 
     def __repr__(self) -> str:
-        return f"<Outbox {self.folder}, {self._queued} bytes queued, fault {self.fault}>"
+        return f"<Outbox {self.folder}, {self._queued_bytes} bytes queued, fault {self.fault}>"
 
     def start(self) -> None:
         """Start the thread, which opens the store; returns at once."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Write what was accepted and close, waiting for it a little."""
+        """Write what was accepted and close, waiting at most `Timing.stop_s`."""
         self._jobs.put(None)
-        self._thread.join(self._pace.stop_s)
+        self._thread.join(self._timing.stop_s)
 
     def put(self, entry: NewEntry) -> Future[Receipt]:
-        """Keep a frame. The future's receipt is the acknowledgement: the entry is on the disk."""
+        """Store a frame. The future's receipt is the acknowledgement: the entry is on disk."""
         future: Future[Receipt] = Future()
         if self._clock() < self._paused_until:
             future.set_exception(OutboxError(self.fault or "The outbox cannot be used."))
             return future
+        size = len(entry.image)
         with self._lock:
-            too_slow = self._queued > 0 and self._queued + len(entry.image) > self._max_queued
+            too_slow = self._queued_bytes > 0 and self._queued_bytes + size > self._max_queued_bytes
             if not too_slow:
-                self._queued += len(entry.image)
+                self._queued_bytes += size
         if too_slow:
-            self._tell(_TOO_SLOW)
+            self._set_fault(_TOO_SLOW)
             future.set_exception(OutboxError(_TOO_SLOW))
             return future
-        self._hand(_Put(entry, future))
+        self._enqueue(_Put(entry, future))
         return future
 
     def call(self, work: Callable[[Store], T]) -> Future[T]:
-        """Read something from the store, on its thread."""
-        return self._hand_over(work, writes=False)
+        """Read from the store, on its thread."""
+        return self._submit(work, writes=False)
 
     def change(self, work: Callable[[Store], T]) -> Future[T]:
-        """Write something to the store, on its thread; that it could be written shows that the disk is well."""
-        return self._hand_over(work, writes=True)
+        """Write to the store, on its thread. Success shows that the disk works."""
+        return self._submit(work, writes=True)
 
-    async def well(self) -> None:
-        """Find out whether a failed disk takes writes again, before something is done whose result it could not keep.
+    async def ensure_writable(self) -> None:
+        """After a fault, test the disk before doing work whose result it might not store.
 
         Raises:
-            OutboxError: it does not.
+            OutboxError: it cannot be written.
         """
         if self.fault is not None:
-            await asyncio.wrap_future(self.change(lambda store: store.check()))
+            await asyncio.wrap_future(self.change(lambda store: store.check_writable()))
 
     def status(self) -> OutboxStatus:
-        """The state of the outbox as the thread last knew it."""
-        return OutboxStatus(str(self.folder), self.fault, self._queued, self._write_s, self._counts)
+        """The state of the outbox as its thread last knew it."""
+        return OutboxStatus(
+            folder=str(self.folder),
+            fault=self.fault,
+            queued_bytes=self._queued_bytes,
+            write_s=self._write_s,
+            counts=self._counts,
+        )
 
-    def _hand_over(self, work: Callable[[Store], T], *, writes: bool) -> Future[T]:
+    def _submit(self, work: Callable[[Store], T], *, writes: bool) -> Future[T]:
         future: Future[T] = Future()
-        self._hand(_Call(work, future, writes))
+        self._enqueue(_Call(work, future, writes))
         return future
 
-    def _hand(self, job: _Put | _Call) -> None:
+    def _enqueue(self, job: _Put | _Call) -> None:
         with self._lock:
-            if not self._ended:
+            if not self._stopped:
                 self._jobs.put(job)
                 return
-        self._refuse(job)
+        self._reject(job)
 
-    def _work(self) -> None:
-        while (job := self._next()) is not None:
+    def _run(self) -> None:
+        while (job := self._next_job()) is not None:
             if isinstance(job, _Call):
-                self._do(job)
+                self._run_call(job)
             else:
-                self._put(self._batch(job))
+                self._write_batch(self._collect_batch(job))
         self._close()
         with self._lock:
-            self._ended = True
+            self._stopped = True
         while not self._jobs.empty():
             left = self._jobs.get()
             if left is not None:
-                self._refuse(left)
+                self._reject(left)
 
-    def _refuse(self, job: _Put | _Call) -> None:
-        """Say that the end came before it."""
+    def _reject(self, job: _Put | _Call) -> None:
+        """Fail a job that came after the end."""
         if isinstance(job, _Put):
-            self._forget([job])
+            self._release_bytes([job])
         if job.future.set_running_or_notify_cancel():
-            job.future.set_exception(OutboxError(_ENDED))
+            job.future.set_exception(OutboxError(_STOPPED))
 
-    def _next(self) -> _Put | _Call | None:
-        """The next job; ``None`` ends the thread. Looks after the store now and then."""
-        while not self._taken:
+    def _next_job(self) -> _Put | _Call | None:
+        """Wait for the next job, and maintain the store meanwhile; ``None`` ends the thread."""
+        while not self._lookahead:
             now = self._clock()
-            if now >= self._look_at:
-                self._look_at = now + self._pace.look_s
-                self._look_after(now)
+            if now >= self._next_check:
+                self._next_check = now + self._timing.check_s
+                self._maintain(now)
             with suppress(queue.Empty):
-                self._taken.append(self._jobs.get(timeout=self._pace.look_s))
-        return self._taken.pop()
+                self._lookahead.append(self._jobs.get(timeout=self._timing.check_s))
+        return self._lookahead.pop()
 
-    def _batch(self, first: _Put) -> list[_Put]:
-        """The frames that wait already; the job behind them is the next."""
+    def _collect_batch(self, first: _Put) -> list[_Put]:
+        """The frames that are already queued; the job behind them is the next."""
         batch, size = [first], len(first.entry.image)
         while len(batch) < _BATCH and size < _BATCH_BYTES and not self._jobs.empty():
             job = self._jobs.get()
             if not isinstance(job, _Put):
-                self._taken.append(job)
+                self._lookahead.append(job)
                 break
             batch.append(job)
             size += len(job.entry.image)
         return batch
 
-    def _look_after(self, now: float) -> None:
-        """A disk that failed may be well again, and entries grow old, though no frame comes."""
-        if self.fault is None and now < self._tidy_at:
+    def _maintain(self, now: float) -> None:
+        """Check a failed disk, and drop expired entries, even if no frame comes."""
+        if self.fault is None and now < self._next_expiry:
             return
         try:
-            store = self._opened()
-            store.tidy()
+            store = self._ensure_open()
+            store.drop_expired()
             self._counts = store.counts()
-            self._full = self._full and store.is_tight
-        except Exception as error:  # the thread must not end: the next frame may find the disk well
-            self._failed(error)
+            self._disk_full = self._disk_full and store.is_tight
+        except Exception as error:  # the thread must not end: the disk may work for the next frame
+            self._on_failure(error)
         else:
-            self._tidy_at = now + self._pace.tidy_s
-            self._well()
+            self._next_expiry = now + self._timing.expire_s
+            self._on_success()
 
-    def _put(self, batch: list[_Put]) -> None:
+    def _write_batch(self, batch: list[_Put]) -> None:
         try:
-            store = self._opened()
+            store = self._ensure_open()
             began = self._clock()
             receipts = store.put([job.entry for job in batch])
-            self._took(self._clock() - began)
+            self._record_write(self._clock() - began)
             self._counts = store.counts()
         except Exception as error:  # as above
-            self._forget(batch)
-            self._full = isinstance(error, OutboxFull)
-            self._failed(error)
+            self._release_bytes(batch)
+            self._disk_full = isinstance(error, OutboxFull)
+            self._on_failure(error)
             for job in batch:
                 if job.future.set_running_or_notify_cancel():
                     job.future.set_exception(_as_outbox_error(error))
         else:
-            self._forget(batch)
-            self._full = False
-            self._well()
+            self._release_bytes(batch)
+            self._disk_full = False
+            self._on_success()
             for job, receipt in zip(batch, receipts, strict=True):
-                if (
-                    job.future.set_running_or_notify_cancel()
-                ):  # kept all the same, if nobody wants to know
+                wanted = job.future.set_running_or_notify_cancel()
+                if wanted:  # a frame whose caller cancelled is stored all the same
                     job.future.set_result(receipt)
 
-    def _took(self, seconds: float) -> None:
-        slow = seconds >= self._pace.slow_s
-        if slow != (self._write_s >= self._pace.slow_s):
-            _log.warning(
-                "the outbox's disk is %s: %.1f s for a write",
-                "slow" if slow else "fast again",
-                seconds,
-            )
+    def _record_write(self, seconds: float) -> None:
+        is_slow = seconds >= self._timing.slow_s
+        was_slow = self._write_s >= self._timing.slow_s
+        if is_slow != was_slow:
+            speed = "slow" if is_slow else "fast again"
+            _log.warning("outbox disk is %s: the last write took %.1f s", speed, seconds)
         self._write_s = seconds
 
-    def _forget(self, batch: list[_Put]) -> None:
+    def _release_bytes(self, batch: list[_Put]) -> None:
         with self._lock:
-            self._queued -= sum(len(job.entry.image) for job in batch)
+            self._queued_bytes -= sum(len(job.entry.image) for job in batch)
 
-    def _do(self, job: _Call) -> None:
+    def _run_call(self, job: _Call) -> None:
         if not job.future.set_running_or_notify_cancel():
             return
         try:
-            store = self._opened()
+            store = self._ensure_open()
             result = job.work(store)
             self._counts = store.counts()
         except OutboxError as error:
             if not isinstance(error, EntryUnreadable):
-                self._failed(error)
+                self._on_failure(error)
             job.future.set_exception(error)
-        except Exception as error:  # a fault of the work's, not of the disk's
+        except Exception as error:  # the caller's fault, not the disk's
             job.future.set_exception(error)
         else:
             if job.writes:
-                self._well()
+                self._on_success()
             job.future.set_result(result)
 
-    def _opened(self) -> Store:
+    def _ensure_open(self) -> Store:
         if self._store is not None and self._store.moved:
-            _log.error(
-                "the outbox was taken away from %s, with all that was in it: a new one is made",
-                self.folder,
-            )
+            _log.error("outbox database in %s disappeared; creating a new one", self.folder)
             self._close()
         if self._store is None:
-            self._take_folder()
+            self._lock_folder()
             self._store = self._open_store()
         return self._store
 
-    def _take_folder(self) -> None:
+    def _lock_folder(self) -> None:
         if self._lock_file is not None:
             return
         try:
@@ -353,30 +358,35 @@ class Outbox:
             self._store.close()
         if self._lock_file is not None:
             os.close(self._lock_file)
-        self._store = self._lock_file = None
+        self._store = None
+        self._lock_file = None
 
-    def _failed(self, error: Exception) -> None:
-        self._tell(
-            _as_outbox_error(error).message, None if isinstance(error, OutboxError) else error
-        )
-        self._paused_until = self._clock() + self._pace.pause_s
+    def _on_failure(self, error: Exception) -> None:
+        unexpected = None if isinstance(error, OutboxError) else error
+        self._set_fault(_as_outbox_error(error).message, unexpected)
+        self._paused_until = self._clock() + self._timing.pause_s
 
-    def _tell(self, words: str, error: Exception | None = None) -> None:
-        if words != self.fault:
-            _log.error("frames are not kept: %s", words, exc_info=error)
-        self.fault = words
+    def _set_fault(self, fault: str, error: Exception | None = None) -> None:
+        if fault != self.fault:
+            _log.error("outbox unavailable, dropping frames: %s", fault, exc_info=error)
+        self.fault = fault
 
-    def _well(self) -> None:
-        if self._full or (self.fault == _TOO_SLOW and self._queued > self._max_queued // 2):
-            return  # something small fits, or one frame more, and the next does not
+    def _on_success(self) -> None:
+        """Clear the fault, unless the next frame would run into it again.
+
+        On a full disk something small may still fit, and a slow disk may take one frame more.
+        """
+        if self._disk_full:
+            return
+        if self.fault == _TOO_SLOW and self._queued_bytes > self._max_queued_bytes // 2:
+            return
         if self.fault is not None:
-            _log.warning("frames are kept again in %s", self.folder)
-        self.fault, self._paused_until = None, 0.0
+            _log.warning("outbox in %s is available again", self.folder)
+        self.fault = None
+        self._paused_until = 0.0
 
 
 def _as_outbox_error(error: Exception) -> OutboxError:
-    return (
-        error
-        if isinstance(error, OutboxError)
-        else OutboxError(f"The outbox failed ({type(error).__name__}).")
-    )
+    if isinstance(error, OutboxError):
+        return error
+    return OutboxError(f"The outbox failed ({type(error).__name__}).")

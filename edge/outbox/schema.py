@@ -1,10 +1,11 @@
-"""The outbox's tables, and how a database of an earlier version gets what it lacks."""
+"""The outbox's tables."""
 
 from __future__ import annotations
 
-VERSION = 2
+VERSION = 3
+"""SQLite's ``user_version`` of a database with these tables. A new database has version 0."""
 
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE entry (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     key TEXT NOT NULL UNIQUE,
@@ -21,47 +22,48 @@ CREATE TABLE entry (
     label TEXT NOT NULL,
     multi_label INTEGER NOT NULL,
     size INTEGER NOT NULL,
-    seen INTEGER NOT NULL DEFAULT 1,
+    times_seen INTEGER NOT NULL DEFAULT 1,
     created REAL NOT NULL,
+    created_steady_s REAL NOT NULL,
     state TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
     fault TEXT,
     result TEXT,
-    settled REAL,
-    telling TEXT NOT NULL DEFAULT 'none',
-    telling_attempts INTEGER NOT NULL DEFAULT 0,
-    born REAL NOT NULL,
+    resolved REAL,
+    webhook TEXT NOT NULL DEFAULT 'none',
+    webhook_attempts INTEGER NOT NULL DEFAULT 0,
     not_before REAL NOT NULL DEFAULT 0
 );
-CREATE INDEX entry_by_state ON entry (state, not_before, sequence);
-CREATE INDEX entry_by_telling ON entry (telling, not_before);
-CREATE TABLE image (key TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE clock (one INTEGER PRIMARY KEY CHECK (one = 1), steady REAL, boot TEXT, since_boot REAL, wall REAL);
-"""
-
-_TALLY = """
-DROP INDEX entry_by_state;
 CREATE INDEX entry_by_order ON entry (state, sequence, not_before);
-CREATE INDEX entry_by_birth ON entry (born);
+CREATE INDEX entry_by_webhook ON entry (webhook, not_before);
+CREATE INDEX entry_by_age ON entry (created_steady_s);
+CREATE TABLE image (key TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE clock (
+    one INTEGER PRIMARY KEY CHECK (one = 1), steady REAL, boot TEXT, since_boot REAL, wall REAL
+);
 CREATE TABLE tally (
-    state TEXT NOT NULL, telling TEXT NOT NULL, entries INTEGER NOT NULL, bytes INTEGER NOT NULL,
-    PRIMARY KEY (state, telling)
+    state TEXT NOT NULL, webhook TEXT NOT NULL, entries INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    PRIMARY KEY (state, webhook)
 ) WITHOUT ROWID;
-INSERT INTO tally SELECT state, telling, COUNT(*), SUM(size) FROM entry GROUP BY state, telling;
-CREATE TRIGGER tally_comes AFTER INSERT ON entry BEGIN
-    INSERT INTO tally VALUES (NEW.state, NEW.telling, 1, NEW.size)
-    ON CONFLICT (state, telling) DO UPDATE SET entries = entries + 1, bytes = bytes + NEW.size;
+CREATE TRIGGER tally_on_insert AFTER INSERT ON entry BEGIN
+    INSERT INTO tally VALUES (NEW.state, NEW.webhook, 1, NEW.size)
+    ON CONFLICT (state, webhook)
+    DO UPDATE SET entries = entries + 1, bytes = bytes + NEW.size;
 END;
-CREATE TRIGGER tally_goes AFTER DELETE ON entry BEGIN
-    UPDATE tally SET entries = entries - 1, bytes = bytes - OLD.size WHERE state = OLD.state AND telling = OLD.telling;
+CREATE TRIGGER tally_on_delete AFTER DELETE ON entry BEGIN
+    UPDATE tally SET entries = entries - 1, bytes = bytes - OLD.size
+    WHERE state = OLD.state AND webhook = OLD.webhook;
 END;
-CREATE TRIGGER tally_changes AFTER UPDATE OF state, telling ON entry BEGIN
-    UPDATE tally SET entries = entries - 1, bytes = bytes - OLD.size WHERE state = OLD.state AND telling = OLD.telling;
-    INSERT INTO tally VALUES (NEW.state, NEW.telling, 1, NEW.size)
-    ON CONFLICT (state, telling) DO UPDATE SET entries = entries + 1, bytes = bytes + NEW.size;
+CREATE TRIGGER tally_on_update AFTER UPDATE OF state, webhook ON entry BEGIN
+    UPDATE tally SET entries = entries - 1, bytes = bytes - OLD.size
+    WHERE state = OLD.state AND webhook = OLD.webhook;
+    INSERT INTO tally VALUES (NEW.state, NEW.webhook, 1, NEW.size)
+    ON CONFLICT (state, webhook)
+    DO UPDATE SET entries = entries + 1, bytes = bytes + NEW.size;
 END;
 """
-"""What version 2 adds. The sums are asked for with every frame; counting entries each time takes milliseconds."""
+"""Times without ``steady`` in their name are wall clock, except ``not_before`` (steady seconds).
 
-LACKS = {0: _SCHEMA + _TALLY, 1: _TALLY}
-"""What a database of another version lacks; a new one has version 0."""
+``tally`` holds the sums, kept up to date by triggers: they are needed with every frame, and
+counting the entries each time takes milliseconds.
+"""

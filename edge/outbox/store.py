@@ -1,124 +1,77 @@
-"""The outbox on disk: one SQLite database. Every method is one transaction, durable when it returns.
+"""The outbox's entries on disk. Every method is one transaction, durable when it returns.
 
-WAL with ``synchronous=FULL``: a commit is on the disk before it is acknowledged. Ages and waits are counted in steady
-seconds (`edge.clock`), kept in the database, so that no jump of the wall clock makes an entry old. Used from one
-thread; other processes (`edge outbox`) may open the same file beside it.
-
-What is beyond the quota goes, the least valuable first (`edge.outbox.eviction`). Where the disk is nearly full
-(`edge.outbox.disk`) entries that are done with make room, and where there are none nothing new is taken: what was
-acknowledged goes for the quota alone.
+The entries share one connection (`edge.outbox.database`) with what bounds them
+(`edge.outbox.space`). Ages and waits are counted in steady seconds (`edge.clock`), so that no jump
+of the wall clock makes an entry old. Used from one thread.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
 import time
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from edge.clock import Reading, SteadyClock
-from edge.errors import EntryUnreadable, OutboxError, OutboxFull
+from edge.errors import EntryUnreadable, OutboxError
 from edge.frame_key import digest_of, frame_key
-from edge.outbox.disk import Disk
-from edge.outbox.entry import Entry, Receipt, State, Telling
-from edge.outbox.eviction import Candidate, to_evict
-from edge.outbox.schema import LACKS, VERSION
-from edge.outbox.seal import NoSeal, Seal
+from edge.outbox.database import Database
+from edge.outbox.encryption import NoEncryption
+from edge.outbox.entry import Delivery, Entry, EntryState, NewEntry, Receipt
+from edge.outbox.space import Quota, Space
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    import sqlite3
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from edge.outbox.entry import NewEntry
-
-FILE_NAME = "outbox.sqlite3"
-_BUSY_MS = 5_000
-_FOLDER_MODE, _FILE_MODE = 0o700, 0o600  # frames may show people
-_SLACK = 0.05
-"""Share of the quota that an eviction frees beyond the need: it looks at every entry, 40 ms at 10,000 of them, and must
-not be done anew for every frame."""
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_LOG_PAGES = 1_000
-_VACUUM_PAGES = 4_096
+    from edge.clock import SteadyClock
+    from edge.outbox.encryption import Encryption
 
 _COLUMNS = ", ".join(Entry.__slots__)
-_RANK = (
-    f"CASE WHEN state = '{State.SETTLED}' AND telling NOT IN ('{Telling.DUE}', '{Telling.GIVEN_UP}') THEN 0"
-    f" WHEN state = '{State.SETTLED}' THEN 1"
-    f" WHEN state = '{State.SET_ASIDE}' THEN 2 ELSE 3 END"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """How much the outbox may hold.
-
-    Attributes:
-        max_bytes: of images and of what is said about them.
-        max_entries: of any state.
-        max_age_s: steady seconds after which an entry goes, whatever its state.
-        images: keep the images; else only the predictions.
-        tell: results are to be told to a webhook.
-    """
-
-    max_bytes: int = 1 << 30
-    max_entries: int = 10_000
-    max_age_s: float = 30 * 86_400.0
-    images: bool = True
-    tell: bool = False
+_COPIED = tuple(name for name in NewEntry.__slots__ if name not in {"image", "items"})
+"""Columns that take a new entry's field as it is."""
 
 
 class Store:
-    """See the module."""
+    """The entries of one outbox.
+
+    Attributes:
+        folder: that holds the database.
+    """
 
     def __init__(
         self,
         folder: Path,
         quota: Quota | None = None,
-        seal: Seal | None = None,
+        encryption: Encryption | None = None,
         *,
+        keep_images: bool = True,
+        deliver: bool = False,
         create: bool = True,
         clock: SteadyClock | None = None,
     ) -> None:
-        """Open the database in ``folder``, made where it is not there.
+        """Open the database in ``folder``, or create it.
 
         Args:
-            create: ``False`` refuses where there is none.
-            clock: for tests; else the machine's, going on from the database's.
+            folder: created if it is missing.
+            quota: how much the outbox may hold.
+            encryption: of the images; none by default.
+            keep_images: store the images, not only the predictions.
+            deliver: results are to be delivered to a webhook.
+            create: ``False`` refuses a folder without a database.
+            clock: for tests; by default the machine's, continuing from the one in the database.
 
         Raises:
-            OutboxError: it is not there, cannot be opened, or is not an outbox of this version.
+            OutboxError: the database is missing, cannot be opened, or has another version.
         """
         self.folder = folder
-        self.quota = quota or Quota()
-        self._seal = seal or NoSeal()
-        self._refused_bytes = 0
-        file = folder / FILE_NAME
-        if not create and not file.is_file():
-            raise OutboxError(f"There is no outbox in {folder}.")
+        self._encryption = encryption or NoEncryption()
+        self._keep_images = keep_images
+        self._deliver = deliver
+        self._database = Database(folder, create=create, clock=clock)
         try:
-            folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-            if create:  # SQLite gives its log the database's mode
-                os.close(os.open(file, os.O_CREAT | os.O_RDWR, _FILE_MODE))
-                with suppress(PermissionError):  # another user's, who lets us write it
-                    file.chmod(_FILE_MODE)
-            self._db = sqlite3.connect(
-                file, isolation_level=None, timeout=_BUSY_MS / 1000, check_same_thread=False
-            )
-        except (OSError, sqlite3.Error) as error:
-            raise OutboxError(f"The outbox in {folder} cannot be opened: {error}.") from error
-        self._db.row_factory = sqlite3.Row
-        try:
-            with _translated(folder):
-                self._prepare()
-                self._disk = Disk(file)
-                self._bound_the_log()
-                self._clock = clock or self._kept_clock()
+            self._space = Space(self._database, quota or Quota())
         except OutboxError:
-            self._db.close()
+            self._database.close()
             raise
 
     def __repr__(self) -> str:
@@ -126,336 +79,245 @@ class Store:
 
     def close(self) -> None:
         """Close the database."""
-        with suppress(sqlite3.Error):
-            self._db.close()
+        self._database.close()
 
     @property
     def moved(self) -> bool:
-        """Whether somebody has taken the file away: what is kept in it now would be lost."""
-        return self._disk.moved
+        """Whether the database's file was taken away: what is written to it now would be lost."""
+        return self._space.moved
 
     @property
     def is_tight(self) -> bool:
-        """Whether the disk has no room for what it refused last."""
-        file_bytes = self._pragma("page_count") * self._pragma("page_size")
-        return self._disk.is_tight(file_bytes + self._refused_bytes, self._refused_bytes)
+        """Whether the disk has no room for what it last refused."""
+        return self._space.is_tight
 
     def put(self, entries: Sequence[NewEntry]) -> list[Receipt]:
-        """Keep frames; on disk when this returns. What is beyond the quota goes, the new ones not excepted.
+        """Store frames; they are on disk when this returns.
+
+        Entries beyond the quota go, possibly some of the new ones.
 
         Raises:
             OutboxFull: the disk has no room for them.
             OutboxError: it cannot be written.
         """
-        with self._transaction():
-            now, pages = self._clock(), self._pragma("page_count")
-            known = [self._put(entry, now) for entry in entries]
-            self._drop_old(now)
-            self._keep_the_quota()
-            self._spare_the_disk(pages)
-            return [Receipt(key, self._holds(key), was_known) for key, was_known in known]
+        with self._database.transaction():
+            now = self._database.clock()
+            pages_before = self._space.page_count
+            inserted = [self._insert(entry, now) for entry in entries]
+            self._space.drop_expired(now)
+            self._space.enforce_quota()
+            self._space.protect_reserve(pages_before)
+            return [Receipt(key, kept=self._holds(key), known=known) for key, known in inserted]
 
-    def check(self) -> None:
-        """Write a little; raises ``OutboxError`` where the disk takes nothing."""
-        with self._transaction():
-            pass  # each transaction writes the clock
+    def check_writable(self) -> None:
+        """Write a little; raises ``OutboxError`` if the disk takes nothing."""
+        with self._database.transaction():
+            pass  # every transaction stores the clock
 
-    def tidy(self) -> int:
-        """Drop what is too old, though nothing new comes; returns how many went."""
-        with self._transaction():
-            gone = self._drop_old(self._clock())
-        if gone:
-            self._give_back()
-        return gone
+    def drop_expired(self) -> int:
+        """Drop entries that are too old; returns their number."""
+        with self._database.transaction():
+            dropped = self._space.drop_expired(self._database.clock())
+        if dropped:
+            self._space.shrink_file()
+        return dropped
 
     def due(self, limit: int) -> list[Entry]:
-        """Waiting entries whose backoff is over, in their order."""
-        return self._entries("state = ? AND not_before <= ?", (State.WAITING, self._clock()), limit)
+        """Waiting entries whose backoff is over, oldest first."""
+        now = self._database.clock()
+        return self._select("state = ? AND not_before <= ?", (EntryState.WAITING, now), limit)
 
-    def untold(self, limit: int) -> list[Entry]:
-        """Entries of which the webhook is to be told."""
-        return self._entries("telling = ? AND not_before <= ?", (Telling.DUE, self._clock()), limit)
+    def pending_deliveries(self, limit: int) -> list[Entry]:
+        """Entries whose result is due for the webhook, oldest first."""
+        now = self._database.clock()
+        return self._select("webhook = ? AND not_before <= ?", (Delivery.PENDING, now), limit)
 
     def image(self, key: str) -> bytes:
-        """The image of an entry; raises ``EntryUnreadable`` where it was not kept or does not open."""
-        with _translated(self.folder):
-            row = self._db.execute("SELECT bytes FROM image WHERE key = ?", (key,)).fetchone()
-        if row is None:
+        """The image of an entry.
+
+        Raises:
+            EntryUnreadable: it was not stored or cannot be decrypted.
+            OutboxError: the database cannot be read.
+        """
+        rows = self._database.fetch_all("SELECT bytes FROM image WHERE key = ?", (key,))
+        if not rows:
             raise EntryUnreadable(f"The outbox holds no image of {key}.")
-        return self._seal.open(row["bytes"], key)
+        return self._encryption.decrypt(rows[0]["bytes"], key)
 
     def resolve(self, key: str, result: Mapping[str, Any]) -> bool:
-        """Store the online model's answer; ``False`` where the entry does not wait any more."""
-        telling = Telling.DUE if self.quota.tell else Telling.NONE
-        said = json.dumps(result)
-        return self._change(
-            "state = ?, result = ?, settled = ?, fault = NULL, telling = ?, not_before = 0, size = size + ?",
-            (State.SETTLED, said, time.time(), telling, len(said)),
+        """Store the online model's answer; ``False`` if the entry is not waiting any more."""
+        webhook = Delivery.PENDING if self._deliver else Delivery.NONE
+        result_json = json.dumps(result)
+        return self._update(
+            "state = ?, result = ?, resolved = ?, fault = NULL, webhook = ?, not_before = 0,"
+            " size = size + ?",
+            (EntryState.RESOLVED, result_json, time.time(), webhook, len(result_json)),
             "key = ? AND state = ?",
-            (key, State.WAITING),
+            (key, EntryState.WAITING),
         )
 
     def postpone(self, key: str, seconds: float, fault: str, *, counts: bool) -> bool:
-        """Try again later; ``counts`` where the frame itself is at fault."""
-        return self._change(
+        """Let a waiting entry rest; ``counts`` if the failure was the frame's own fault."""
+        return self._update(
             "not_before = ?, fault = ?, attempts = attempts + ?",
-            (self._clock() + seconds, fault, int(counts)),
+            (self._database.clock() + seconds, fault, int(counts)),
             "key = ? AND state = ?",
-            (key, State.WAITING),
+            (key, EntryState.WAITING),
         )
 
-    def set_aside(self, key: str, fault: str) -> bool:
-        """Stop trying: the frame is refused."""
-        return self._change(
+    def dead_letter(self, key: str, fault: str) -> bool:
+        """Stop trying a waiting entry: its frame is refused."""
+        return self._update(
             "state = ?, fault = ?, attempts = attempts + 1",
-            (State.SET_ASIDE, fault),
+            (EntryState.DEAD_LETTER, fault),
             "key = ? AND state = ?",
-            (key, State.WAITING),
+            (key, EntryState.WAITING),
         )
 
-    def told(self, key: str) -> bool:
-        """The webhook knows."""
-        return self._change(
-            "telling = ?", (Telling.TOLD,), "key = ? AND telling = ?", (key, Telling.DUE)
+    def mark_delivered(self, key: str) -> bool:
+        """The webhook has taken the result."""
+        return self._update(
+            "webhook = ?",
+            (Delivery.DELIVERED,),
+            "key = ? AND webhook = ?",
+            (key, Delivery.PENDING),
         )
 
-    def postpone_telling(self, key: str, seconds: float, *, give_up: bool) -> bool:
-        """The webhook did not take it: try later, or no more."""
-        return self._change(
-            "telling = ?, telling_attempts = telling_attempts + 1, not_before = ?",
-            (Telling.GIVEN_UP if give_up else Telling.DUE, self._clock() + seconds),
-            "key = ? AND telling = ?",
-            (key, Telling.DUE),
+    def postpone_delivery(self, key: str, seconds: float, *, give_up: bool) -> bool:
+        """The webhook did not take the result: try again later, or never."""
+        webhook = Delivery.FAILED if give_up else Delivery.PENDING
+        return self._update(
+            "webhook = ?, webhook_attempts = webhook_attempts + 1, not_before = ?",
+            (webhook, self._database.clock() + seconds),
+            "key = ? AND webhook = ?",
+            (key, Delivery.PENDING),
         )
 
     def entries(
-        self, *, state: State | None = None, after: int = 0, limit: int = 100
+        self, *, state: EntryState | None = None, after: int = 0, limit: int = 100
     ) -> list[Entry]:
-        """Entries in their order, those with a sequence above ``after``."""
+        """Entries whose sequence is above ``after``, in order; of one state if it is given."""
         if state is None:
-            return self._entries("sequence > ?", (after,), limit)
-        return self._entries("sequence > ? AND state = ?", (after, state), limit)
+            return self._select("sequence > ?", (after,), limit)
+        return self._select("sequence > ? AND state = ?", (after, state), limit)
 
     def get(self, key: str) -> Entry | None:
-        """The entry whose key is or begins so; ``None`` where there is none or more than one."""
-        found = self._entries("substr(key, 1, ?) = ?", (len(key), key), 2)
+        """The one entry whose key starts with ``key``; ``None`` if there is none or several."""
+        found = self._select("substr(key, 1, ?) = ?", (len(key), key), 2)
         return found[0] if len(found) == 1 else None
 
     def retry(self, keys: Sequence[str] | None = None) -> int:
-        """Let what was set aside wait again, and tell the webhook again where it was given up; returns how many."""
-        some = "" if keys is None else f" AND key IN ({', '.join('?' * len(keys))})"
-        with self._transaction():
-            aside = self._db.execute(
-                "UPDATE entry SET state = ?, attempts = 0, not_before = 0 WHERE state = ?" + some,  # noqa: S608 -- ours
-                (State.WAITING, State.SET_ASIDE, *(keys or ())),
-            )
-            untold = self._db.execute(
-                "UPDATE entry SET telling = ?, telling_attempts = 0, not_before = 0 WHERE telling = ?"
-                + some,  # noqa: S608 -- ours
-                (Telling.DUE, Telling.GIVEN_UP, *(keys or ())),
-            )
-        return aside.rowcount + untold.rowcount
+        """Let dead letters wait again and failed deliveries be tried again; returns their number.
 
-    def purge(self, *, states: Sequence[State] = (), keys: Sequence[str] = ()) -> int:
-        """Drop the entries of these states, or with these keys; returns how many."""
-        with self._transaction():
-            rows = self._db.execute(
-                f"SELECT sequence FROM entry WHERE state IN ({', '.join('?' * len(states))})"  # noqa: S608 -- ours
-                f" OR key IN ({', '.join('?' * len(keys))})",
+        Args:
+            keys: only these entries; ``None`` means all.
+        """
+        only = "" if keys is None else f" AND key IN ({_placeholders(keys)})"
+        with self._database.transaction():
+            dead_letters = self._database.execute(
+                f"UPDATE entry SET state = ?, attempts = 0, not_before = 0 WHERE state = ?{only}",  # noqa: S608 -- question marks
+                (EntryState.WAITING, EntryState.DEAD_LETTER, *(keys or ())),
+            )
+            deliveries = self._database.execute(
+                "UPDATE entry SET webhook = ?, webhook_attempts = 0, not_before = 0"  # noqa: S608 -- question marks
+                f" WHERE webhook = ?{only}",
+                (Delivery.PENDING, Delivery.FAILED, *(keys or ())),
+            )
+        return dead_letters.rowcount + deliveries.rowcount
+
+    def purge(self, *, states: Sequence[EntryState] = (), keys: Sequence[str] = ()) -> int:
+        """Drop the entries in these states or with these keys; returns their number."""
+        with self._database.transaction():
+            rows = self._database.execute(
+                f"SELECT sequence FROM entry WHERE state IN ({_placeholders(states)})"  # noqa: S608 -- only question marks
+                f" OR key IN ({_placeholders(keys)})",
                 (*states, *keys),
             ).fetchall()
-            self._drop([row["sequence"] for row in rows])
-        self._give_back()
+            self._space.drop([row["sequence"] for row in rows])
+        self._space.shrink_file()
         return len(rows)
 
     def counts(self) -> dict[str, int]:
-        """Entries by state, ``bytes`` in all, ``untold`` results, and entries whose telling was ``given_up``."""
-        with _translated(self.folder):
-            tally = self._db.execute("SELECT state, telling, entries, bytes FROM tally").fetchall()
-        return {
-            **{
-                state: sum(row["entries"] for row in tally if row["state"] == state)
-                for state in State
-            },
-            "bytes": sum(row["bytes"] for row in tally),
-            "untold": sum(row["entries"] for row in tally if row["telling"] == Telling.DUE),
-            "given_up": sum(row["entries"] for row in tally if row["telling"] == Telling.GIVEN_UP),
-        }
+        """Number of entries by state, by pending and failed delivery, and ``bytes`` in all."""
+        rows = self._database.fetch_all("SELECT state, webhook, entries, bytes FROM tally")
+        counts = {str(state): 0 for state in EntryState}
+        counts |= {"bytes": 0, "webhook_pending": 0, "webhook_failed": 0}
+        for row in rows:
+            counts[row["state"]] += row["entries"]
+            counts["bytes"] += row["bytes"]
+            if row["webhook"] == Delivery.PENDING:
+                counts["webhook_pending"] += row["entries"]
+            elif row["webhook"] == Delivery.FAILED:
+                counts["webhook_failed"] += row["entries"]
+        return counts
 
-    def _prepare(self) -> None:
-        self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version in LACKS:
-            done = f"PRAGMA user_version = {VERSION}"
-            self._db.executescript(f"BEGIN IMMEDIATE; {LACKS[version]} {done}; COMMIT;")
-        elif version != VERSION:
-            raise OutboxError(
-                f"The outbox in {self.folder} was written by another version of edge."
-            )
-
-    def _bound_the_log(self) -> None:
-        """On a small disk SQLite's log, which takes up to 4 MiB by default, is kept within half of the reserve."""
-        page, half = self._pragma("page_size"), self._disk.reserve // 2
-        self._db.execute(f"PRAGMA wal_autocheckpoint = {max(min(half // page, _LOG_PAGES), 1)}")
-        self._db.execute(f"PRAGMA journal_size_limit = {half}")
-
-    def _pragma(self, name: str) -> int:
-        return int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
-
-    def _kept_clock(self) -> SteadyClock:
-        row = self._db.execute("SELECT steady, boot, since_boot, wall FROM clock").fetchone()
-        if row is None:
-            return SteadyClock()
-        return SteadyClock(row["steady"], Reading(row["boot"], row["since_boot"], row["wall"]))
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with _translated(self.folder):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._keep_clock()
-                self._db.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):  # SQLite has rolled back by itself, on a full disk
-                    self._db.execute("ROLLBACK")
-                raise
-
-    def _keep_clock(self) -> None:
-        steady, reading = self._clock.mark()
-        self._db.execute(
-            "INSERT OR REPLACE INTO clock VALUES (1, ?, ?, ?, ?)",
-            (steady, *asdict(reading).values()),
-        )
-
-    def _put(self, entry: NewEntry, now: float) -> tuple[str, bool]:
+    def _insert(self, entry: NewEntry, now: float) -> tuple[str, bool]:
+        """Store a frame that fits the quota; its key, and whether it was stored before."""
         digest = digest_of(entry.image)
         key = frame_key(digest, entry.model)
-        if self.quota.images:  # what was kept without its image begins anew with it
-            self._db.execute("DELETE FROM entry WHERE key = ? AND state = ?", (key, State.RECORD))
-        if self._db.execute("UPDATE entry SET seen = seen + 1 WHERE key = ?", (key,)).rowcount:
+        if self._keep_images:  # an entry without its image is replaced by one with it
+            self._database.execute(
+                "DELETE FROM entry WHERE key = ? AND state = ?", (key, EntryState.PREDICTION_ONLY)
+            )
+        seen = self._database.execute(
+            "UPDATE entry SET times_seen = times_seen + 1 WHERE key = ?", (key,)
+        )
+        if seen.rowcount:
             return key, True
+
         items = json.dumps(list(entry.items))
-        stored = self._seal.close(entry.image, key) if self.quota.images else b""
+        stored = self._encryption.encrypt(entry.image, key) if self._keep_images else b""
         size = len(stored) + len(items)
-        if size > self.quota.max_bytes:  # all others would have to go, and then it
+        if size > self._space.quota.max_bytes:  # all others would go, and then this one
             return key, False
-        values = {
+
+        values = {name: getattr(entry, name) for name in _COPIED}
+        values |= {
             "key": key,
             "digest": digest,
-            **{
-                name: getattr(entry, name)
-                for name in type(entry).__slots__
-                if name not in {"image", "items"}
-            },
             "items": items,
             "size": size,
             "created": time.time(),
-            "born": now,
-            "state": State.WAITING if self.quota.images else State.RECORD,
+            "created_steady_s": now,
+            "state": EntryState.WAITING if self._keep_images else EntryState.PREDICTION_ONLY,
         }
-        self._db.execute(
-            f"INSERT INTO entry ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})",  # noqa: S608 -- ours
+        columns = ", ".join(values)
+        self._database.execute(
+            f"INSERT INTO entry ({columns}) VALUES ({_placeholders(values)})",  # noqa: S608 -- our own column names
             tuple(values.values()),
         )
-        if self.quota.images:
-            self._db.execute("INSERT INTO image VALUES (?, ?)", (key, stored))
+        if self._keep_images:
+            self._database.execute("INSERT INTO image VALUES (?, ?)", (key, stored))
         return key, False
 
     def _holds(self, key: str) -> bool:
-        return self._db.execute("SELECT 1 FROM entry WHERE key = ?", (key,)).fetchone() is not None
+        row = self._database.execute("SELECT 1 FROM entry WHERE key = ?", (key,)).fetchone()
+        return row is not None
 
-    def _drop_old(self, now: float) -> int:
-        old = self._db.execute(
-            "SELECT sequence FROM entry WHERE born < ?", (now - self.quota.max_age_s,)
-        ).fetchall()
-        self._drop([row["sequence"] for row in old])
-        return len(old)
-
-    def _keep_the_quota(self) -> None:
-        used, entries = self._sums()
-        quota = self.quota
-        if used > quota.max_bytes or entries > quota.max_entries:
-            self._evict(_spare(used, quota.max_bytes), _spare(entries, quota.max_entries))
-
-    def _spare_the_disk(self, pages: int) -> None:
-        """Where the disk is nearly full, see to it that the file, which had so many pages, has not grown.
-
-        Raises:
-            OutboxFull: there is nothing in it that may go.
-        """
-        page, grown = self._pragma("page_size"), self._pragma("page_count") - pages
-        if grown <= 0 or not self._disk.is_tight(self._pragma("page_count") * page, grown * page):
-            return
-        self._evict(grown * page + int(self._sums()[0] * _SLACK), 0, "rank = 0")
-        self._vacuum(grown)
-        if self._pragma("page_count") > pages:
-            self._refused_bytes = grown * page
-            raise OutboxFull(
-                f"The disk of the outbox in {self.folder} is full. Its last {self._disk.reserve:,} bytes stay free, so "
-                "that entries can still be settled and dropped."
-            )
-
-    def _sums(self) -> tuple[int, int]:
-        """Bytes and entries in all."""
-        sums = "SELECT COALESCE(SUM(bytes), 0), COALESCE(SUM(entries), 0) FROM tally"
-        used, entries = self._db.execute(sums).fetchone()
-        return used, entries
-
-    def _evict(self, spare_bytes: int, spare_entries: int, which: str = "TRUE") -> None:
-        rows = self._db.execute(
-            f"SELECT sequence, {_RANK} AS rank, confidence, label, size FROM entry WHERE {which}"
-        )  # noqa: S608 -- ours
-        candidates = (Candidate(**dict(row)) for row in rows)
-        self._drop(to_evict(candidates, spare_bytes=spare_bytes, spare_entries=spare_entries))
-
-    def _drop(self, sequences: Sequence[int]) -> None:
-        if not sequences:
-            return
-        rows = [(sequence,) for sequence in sequences]
-        self._db.executemany(
-            "DELETE FROM image WHERE key = (SELECT key FROM entry WHERE sequence = ?)", rows
-        )
-        self._db.executemany("DELETE FROM entry WHERE sequence = ?", rows)
-
-    def _vacuum(self, pages: int) -> None:
-        for _ in range(
-            pages
-        ):  # Python takes but one step of it, whatever number it is given: a page
-            self._db.execute("PRAGMA incremental_vacuum(1)")
-
-    def _give_back(self) -> None:
-        """What is free inside the file goes back to the disk, in parts: others may write between them."""
-        with (
-            suppress(OutboxError),
-            _translated(self.folder),
-        ):  # it has room inside the file all the same
-            part = max(min(self._disk.reserve // 4 // self._pragma("page_size"), _VACUUM_PAGES), 1)
-            while free := self._pragma("freelist_count"):
-                with self._transaction():
-                    self._vacuum(min(free, part))
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-    def _change(
-        self, what: str, values: tuple[Any, ...], which: str, keys: tuple[Any, ...]
+    def _update(
+        self,
+        assignments: str,
+        values: tuple[Any, ...],
+        condition: str,
+        condition_values: tuple[Any, ...],
     ) -> bool:
-        with self._transaction():
-            done = self._db.execute(f"UPDATE entry SET {what} WHERE {which}", (*values, *keys))  # noqa: S608 -- ours
-        return done.rowcount > 0
+        with self._database.transaction():
+            updated = self._database.execute(
+                f"UPDATE entry SET {assignments} WHERE {condition}",  # noqa: S608 -- constants above
+                (*values, *condition_values),
+            )
+        return updated.rowcount > 0
 
-    def _entries(self, which: str, values: tuple[Any, ...], limit: int) -> list[Entry]:
-        with _translated(self.folder):
-            rows = self._db.execute(
-                f"SELECT {_COLUMNS} FROM entry WHERE {which} ORDER BY sequence LIMIT ?",  # noqa: S608 -- ours
-                (*values, limit),
-            ).fetchall()
+    def _select(self, condition: str, values: tuple[Any, ...], limit: int) -> list[Entry]:
+        rows = self._database.fetch_all(
+            f"SELECT {_COLUMNS} FROM entry WHERE {condition} ORDER BY sequence LIMIT ?",  # noqa: S608 -- constants above
+            (*values, limit),
+        )
         return [_entry(row) for row in rows]
 
 
-def _spare(there: int, most: int) -> int:
-    return there - most + int(most * _SLACK) if there > most else 0
+def _placeholders(values: Mapping[str, Any] | Sequence[str]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def _entry(row: sqlite3.Row) -> Entry:
@@ -463,18 +325,6 @@ def _entry(row: sqlite3.Row) -> Entry:
     values["items"] = json.loads(values["items"])
     values["result"] = json.loads(values["result"]) if values["result"] else None
     values["multi_label"] = bool(values["multi_label"])
-    values["state"], values["telling"] = State(values["state"]), Telling(values["telling"])
+    values["state"] = EntryState(values["state"])
+    values["webhook"] = Delivery(values["webhook"])
     return Entry(**values)
-
-
-@contextmanager
-def _translated(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of it tells details
-        kind = OutboxFull if code == sqlite3.SQLITE_FULL else OutboxError
-        remedy = f" Move {FILE_NAME}* away, and a new one is made." if code in _DAMAGED else ""
-        raise kind(f"The outbox in {folder} cannot be used: {error}.{remedy}") from error
-    except OSError as error:
-        raise OutboxError(f"The outbox in {folder} cannot be used: {error}.") from error

@@ -1,8 +1,8 @@
-"""Tells the owner's server of each result: a signed POST, repeated until it is taken.
+"""Delivers each result to the owner's server: a signed POST, repeated until it is taken.
 
-The body is the entry as `GET /outbox/{key}` shows it. ``Idempotency-Key`` is the entry's key; ``X-Edge-Signature`` is
-``t=<seconds since 1970>,v1=<hex>``, HMAC-SHA256 with the owner's secret over ``<t>.<body>``, so that a receiver can
-refuse what is forged or replayed.
+The body is the entry as `GET /outbox/{key}` shows it. ``Idempotency-Key`` is the entry's key.
+``X-Edge-Signature`` is ``t=<seconds since 1970>,v1=<hex>``: HMAC-SHA256 with the owner's secret
+over ``<t>.<body>``, so that a receiver can refuse forged and replayed requests.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from edge.outbox.describe import entry_json
-from edge.outbox.forwarder import wait_s
-from edge.outbox.rounds import work_through
+from edge.outbox.polling import poll_forever
+from edge.outbox.retry import retry_delay_s
 from edge.threads import in_background
 
 if TYPE_CHECKING:
@@ -30,29 +30,30 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-MOST_ATTEMPTS = 48
-"""Then the result is no more offered until `edge outbox retry`: with the backoff, after about a day."""
+MAX_ATTEMPTS = 48
+"""About a day with the backoff. After that a delivery is failed until `edge outbox retry`."""
 
+_IDLE_S = 1.0
 _TIMEOUT_S = 10.0
-_AT_ONCE = 8
+_PAGE = 8
 
 
 def signature(secret: str, body: bytes, now: float) -> str:
-    """The header's value."""
+    """The value of ``X-Edge-Signature``."""
     stamp = str(int(now))
     digest = hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
     return f"t={stamp},v1={digest}"
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect would turn the POST into a GET, and lose the result: it counts as not taken."""
+    """Makes a redirect a failure: following it would turn the POST into a GET without a body."""
 
     def redirect_request(self, *_: Any) -> None:
         """Follow none."""
 
 
 class Webhook:
-    """See the module."""
+    """Delivers the results of one outbox to one URL."""
 
     def __init__(
         self,
@@ -60,9 +61,18 @@ class Webhook:
         url: str,
         secret: str | None,
         *,
-        idle_s: float = 1.0,
+        idle_s: float = _IDLE_S,
         timeout_s: float = _TIMEOUT_S,
     ) -> None:
+        """Nothing is sent before `run`.
+
+        Args:
+            outbox: whose results are delivered.
+            url: that takes them.
+            secret: signs the requests; ``None`` leaves them unsigned.
+            idle_s: seconds between two looks at an outbox without results.
+            timeout_s: seconds that a receiver has to answer.
+        """
         self._outbox = outbox
         self._url = url
         self._secret = secret
@@ -71,39 +81,43 @@ class Webhook:
         self._opener = urllib.request.build_opener(_NoRedirect)
 
     async def run(self) -> None:
-        """Tell until cancelled."""
-        await work_through(self.step, self._idle_s, "the webhook could not be told")
+        """Deliver until cancelled."""
+        await poll_forever(self.step, self._idle_s, "delivering results to the webhook failed")
 
     async def step(self) -> bool:
-        """Tell of some results; whether there were any."""
-        await self._outbox.well()
-        entries = await asyncio.wrap_future(self._outbox.call(lambda store: store.untold(_AT_ONCE)))
+        """Deliver some results; returns whether there were any."""
+        await self._outbox.ensure_writable()
+        entries = await asyncio.wrap_future(
+            self._outbox.call(lambda store: store.pending_deliveries(_PAGE))
+        )
         for entry in entries:
-            await self._tell(entry)
+            await self._deliver(entry)
         return bool(entries)
 
-    async def _tell(self, entry: Entry) -> None:
+    async def _deliver(self, entry: Entry) -> None:
         key = entry.key
         try:
             fault = await in_background(partial(self._post, entry))
-        except (
-            Exception
-        ) as error:  # a fault of ours with this one: the others are told all the same
-            _log.exception("the webhook could not be told the result of %s", key)
+        except Exception as error:  # a bug with this entry: the others are delivered all the same
+            _log.exception("delivering the result of %s to the webhook failed", key)
             fault = f"{type(error).__name__}: {error}"
         if fault is None:
-            await asyncio.wrap_future(self._outbox.change(lambda store: store.told(key)))
+            await asyncio.wrap_future(self._outbox.change(lambda store: store.mark_delivered(key)))
             return
-        give_up = entry.telling_attempts + 1 >= MOST_ATTEMPTS
-        log = _log.error if give_up else _log.info
-        log("the webhook did not take the result of %s: %s", key, fault)
-        seconds = wait_s(entry.telling_attempts + 1)
-        await asyncio.wrap_future(
-            self._outbox.change(lambda store: store.postpone_telling(key, seconds, give_up=give_up))
+        attempts = entry.webhook_attempts + 1
+        give_up = attempts >= MAX_ATTEMPTS
+        if give_up:
+            _log.error("gave up delivering the result of %s to the webhook: %s", key, fault)
+        else:
+            _log.info("the webhook did not take the result of %s: %s", key, fault)
+        seconds = retry_delay_s(attempts)
+        postponed = self._outbox.change(
+            lambda store: store.postpone_delivery(key, seconds, give_up=give_up)
         )
+        await asyncio.wrap_future(postponed)
 
     def _post(self, entry: Entry) -> str | None:
-        """Post; what went wrong, if anything did."""
+        """Post the result; returns what went wrong, or ``None``."""
         body = json.dumps(entry_json(entry), ensure_ascii=False).encode()
         headers = {"Content-Type": "application/json", "Idempotency-Key": entry.key}
         if self._secret is not None:
@@ -114,10 +128,7 @@ class Webhook:
         except urllib.error.HTTPError as error:
             error.close()
             return f"it answered {error.code}"
-        except (
-            OSError,
-            http.client.HTTPException,
-            ValueError,
-        ) as error:  # the last of a URL that cannot be written
+        # ValueError comes from a URL that cannot be encoded.
+        except (OSError, http.client.HTTPException, ValueError) as error:
             return str(error)
         return None

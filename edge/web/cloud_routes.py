@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Response
 from edge.api_key import Scope
 from edge.errors import RequestError
 from edge.outbox.describe import entry_json
-from edge.outbox.entry import State  # noqa: TC001 -- FastAPI reads it
+from edge.outbox.entry import EntryState  # noqa: TC001 -- FastAPI reads it
 from edge.web.dialects.dialect import Dialect
 from edge.web.error_mapping import json_response
 
@@ -52,7 +52,7 @@ def cloud_routes(cloud: CloudParts) -> APIRouter:
 
     @router.get("/outbox", summary="Frames that wait for the online model, and its results")
     async def entries(
-        state: State | None = None,
+        state: EntryState | None = None,
         after: Annotated[
             int, Query(ge=0, le=_MOST_SEQUENCE, description="Only entries with a higher sequence.")
         ] = 0,

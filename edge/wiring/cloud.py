@@ -16,9 +16,10 @@ from edge.fallback.cloud import VertexOptions
 from edge.fallback.ledger import Ledger
 from edge.fallback.link import Link
 from edge.model.rules import Rules, parse_modes
+from edge.outbox.encryption import AesGcmEncryption, NoEncryption
 from edge.outbox.outbox import Outbox
-from edge.outbox.seal import AesGcm, NoSeal
-from edge.outbox.store import Quota, Store
+from edge.outbox.space import Quota
+from edge.outbox.store import Store
 from edge.outbox.webhook import Webhook
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from edge.fallback.cloud import CloudClient
     from edge.model.rules import Mode
-    from edge.outbox.seal import Seal
+    from edge.outbox.encryption import Encryption
     from edge.repository.repository import ModelRepository
     from edge.settings import Settings
 
@@ -65,7 +66,14 @@ def open_store(settings: Settings, *, create: bool) -> Store:
     """
     if settings.outbox_dir is None:
         raise SettingsError("There is no outbox: set outbox_dir (--outbox-dir or EDGE_OUTBOX_DIR).")
-    return Store(settings.outbox_dir, _quota(settings), _seal(settings), create=create)
+    return Store(
+        settings.outbox_dir,
+        _quota(settings),
+        _encryption(settings),
+        keep_images=settings.outbox_images,
+        deliver=settings.outbox_webhook is not None,
+        create=create,
+    )
 
 
 def _modes(name: str, text: str) -> frozenset[Mode]:
@@ -140,7 +148,7 @@ def _beside_frames() -> Iterator[None]:
 def _outbox(settings: Settings) -> Outbox | None:
     if settings.outbox_dir is None:
         return None
-    _seal(settings)  # a key that is none is told at start
+    _encryption(settings)  # refuse a malformed key at start
     return Outbox(partial(open_store, settings, create=True), settings.outbox_dir)
 
 
@@ -149,15 +157,13 @@ def _quota(settings: Settings) -> Quota:
         max_bytes=settings.outbox_max_bytes,
         max_entries=settings.outbox_max_entries,
         max_age_s=settings.outbox_max_age_days * _DAY_S,
-        images=settings.outbox_images,
-        tell=settings.outbox_webhook is not None,
     )
 
 
-def _seal(settings: Settings) -> Seal:
-    return (
-        NoSeal() if settings.outbox_key is None else AesGcm(settings.outbox_key.get_secret_value())
-    )
+def _encryption(settings: Settings) -> Encryption:
+    if settings.outbox_key is None:
+        return NoEncryption()
+    return AesGcmEncryption(settings.outbox_key.get_secret_value())
 
 
 def _webhook(settings: Settings, outbox: Outbox | None) -> Webhook | None:

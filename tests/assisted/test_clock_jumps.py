@@ -73,4 +73,4 @@ def test_a_clock_set_back_ten_years_and_forward_one_loses_nothing_and_renews_no_
             server.link_is("up")
             assert server.post(photo)["blocked_by"] == "budget_spent"
             assert kept(server) >= before
-            assert server.get("/fallback")["outbox"]["settled"] == 0
+            assert server.get("/fallback")["outbox"]["resolved"] == 0

@@ -89,7 +89,7 @@ def test_entries_are_listed_by_their_state(keeping):
     waiting, settled, wrong = asked(
         keeping,
         "/outbox?state=waiting",
-        "/outbox?state=settled",
+        "/outbox?state=resolved",
         "/outbox?state=nonsense",
         frames=2,
     )

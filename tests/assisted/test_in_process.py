@@ -40,7 +40,7 @@ from edge.fallback.ledger import Ledger
 from edge.fallback.policy import LinkState
 from edge.model.contract import ModelFallback
 from edge.outbox.outbox import Outbox
-from edge.outbox.store import Quota, Store
+from edge.outbox.store import Store
 from edge.outbox.webhook import Webhook
 
 GONE = CloudUnreachable("gone", costly=True)
@@ -362,7 +362,7 @@ def test_what_the_trial_brings_settles_the_kept_frame_and_what_fails_leaves_it(
                 key = answer.escalation.outbox.key
                 await until(lambda: link.status()["calls_under_way"] == 0)
             await until(
-                lambda: outbox.call(lambda store: store.get(key)).result(5).state == "settled"
+                lambda: outbox.call(lambda store: store.get(key)).result(5).state == "resolved"
             )
             state = outbox.call(lambda store: store.get(key)).result(5)
         return load, state
@@ -439,7 +439,7 @@ def test_forwarding_and_its_answers_end_with_the_service(repository, cloud, tmp_
             answer = await service.infer(PHOTO, query())
             key = answer.escalation.outbox.key
             await until(
-                lambda: outbox.call(lambda store: store.get(key)).result(5).state == "settled"
+                lambda: outbox.call(lambda store: store.get(key)).result(5).state == "resolved"
             )
         assert not service.cloud.link._thread.is_alive()
         assert not outbox._thread.is_alive()
@@ -616,7 +616,7 @@ def test_what_was_forwarded_is_told_to_the_webhook_which_ends_with_the_service(
     repository, cloud, tmp_path
 ):
     async def run(url):
-        outbox = Outbox(lambda: Store(tmp_path / "box", Quota(tell=True)), tmp_path / "box")
+        outbox = Outbox(lambda: Store(tmp_path / "box", deliver=True), tmp_path / "box")
         service = build(
             repository, cloud, outbox=outbox, ack_s=5.0, webhook=Webhook(outbox, url, None)
         )
@@ -625,7 +625,7 @@ def test_what_was_forwarded_is_told_to_the_webhook_which_ends_with_the_service(
             answer = await service.infer(PHOTO, query())
             key = answer.escalation.outbox.key
             await until(
-                lambda: outbox.call(lambda store: store.get(key)).result(5).telling == "told"
+                lambda: outbox.call(lambda store: store.get(key)).result(5).webhook == "delivered"
             )
         return key
 

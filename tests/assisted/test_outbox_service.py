@@ -1,4 +1,4 @@
-"""The outbox behind the service: kept, forwarded, told; through kill -9, a full disk and a read-only one."""
+"""The outbox behind the service, through kill -9, a full disk and a read-only one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.outbox.store import FILE_NAME
+from edge.outbox.database import FILE_NAME
 
 # The cloud is given too little time for a caller, so that every frame waits for the forwarder.
 UNSURE = {"models": "models/imagenet", "cloud_mode": "low_confidence", "cloud_threshold": 1.0}
@@ -35,7 +35,7 @@ def is_sound(folder) -> bool:
 
 
 class Receiver:
-    """The owner's server, which the webhook tells."""
+    """The owner's server, which receives the webhook's requests."""
 
     def __init__(self):
         posts = self.posts = []
@@ -66,7 +66,7 @@ class Receiver:
         self._server.server_close()
 
 
-def test_a_frame_is_kept_forwarded_settled_and_told(serve, cloud, vertex, frames, tmp_path):
+def test_a_frame_is_kept_forwarded_resolved_and_delivered(serve, cloud, vertex, frames, tmp_path):
     vertex.behave()
     (image,) = frames(1)
     with Receiver() as receiver:
@@ -79,22 +79,20 @@ def test_a_frame_is_kept_forwarded_settled_and_told(serve, cloud, vertex, frames
                 "kept",
             )
             key = answer["outbox"]["key"]
-            server.wait(lambda: server.get(f"/outbox/{key}")["telling"] == "told")
+            server.wait(lambda: server.get(f"/outbox/{key}")["webhook"] == "delivered")
             entry = server.get(f"/outbox/{key}")
-            assert entry["state"] == "settled"
+            assert entry["state"] == "resolved"
             assert entry["camera"] == "line-3"
             assert entry["cloud"]["predictions"][0]["label"] == "daisy"
             assert entry["edge"]["predictions"][0]["label"] == answer["predictions"][0]["label"]
-            assert server.get("/outbox?state=settled")["entries"] == [entry]
+            assert server.get("/outbox?state=resolved")["entries"] == [entry]
             assert server.get("/outbox?state=waiting")["entries"] == []
             assert server.get("/outbox/nothing")["error"]["code"] == "entry_not_found"
-    assert [told for told, _ in receiver.posts] == [key]
+    assert [delivered for delivered, _ in receiver.posts] == [key]
     assert [call["key"] for call in vertex.calls()] == [key]
 
 
-def test_draining_leaves_places_for_frames_whose_callers_wait(
-    serve, cloud, vertex, frames, tmp_path
-):
+def test_forwarding_leaves_slots_for_live_frames(serve, cloud, vertex, frames, tmp_path):
     with serve(**UNSURE, outbox_dir=tmp_path, outbox_ack_ms=3000) as server:
         for frame in frames(24):
             assert server.post(frame)["outbox"]["state"] == "kept"
@@ -120,13 +118,13 @@ def test_a_short_outage_with_entries_under_way_ends_no_forwarding(
         (live,) = frames(1, start=100)
         assert (
             server.post(live)["blocked_by"] == "timed_out"
-        )  # so that the link connects anew, and gives those calls up
+        )  # so that the link reconnects and drops those calls
         vertex.behave()
         server.wait(lambda: server.get("/outbox")["status"]["waiting"] == 0)
-        assert server.get("/outbox")["status"]["settled"] == 9
+        assert server.get("/outbox")["status"]["resolved"] == 9
 
 
-def test_an_answer_does_not_wait_for_the_disk_unless_told_to(serve, cloud, photo, tmp_path):
+def test_an_answer_does_not_wait_for_the_disk_by_default(serve, cloud, photo, tmp_path):
     with serve(**DEFERRING, **cloud, outbox_dir=tmp_path) as server:
         assert server.post(photo)["outbox"]["state"] in {"pending", "kept"}
         server.wait(lambda: len(server.get("/outbox")["entries"]) == 1)
@@ -169,7 +167,7 @@ def test_the_command_line_sees_what_the_service_keeps(serve, photo, tmp_path):
 
 
 def crash_and_recover(serve, settings, vertex, frames, kills, seed):
-    """Kill the service at random moments while frames are kept and forwarded; the keys that were acknowledged."""
+    """Kill the service at random while it stores and forwards; returns acknowledged keys."""
     chance = random.Random(seed)
     numbers = itertools.count()
     acknowledged = set()
@@ -197,7 +195,9 @@ def crash_and_recover(serve, settings, vertex, frames, kills, seed):
                 one.exception()
     with serve(**settings) as server:
         server.wait(lambda: server.get("/outbox")["status"].get("waiting") == 0, 60 + 5 * kills)
-        server.wait(lambda: server.get("/outbox")["status"].get("untold") == 0, 60 + 5 * kills)
+        server.wait(
+            lambda: server.get("/outbox")["status"].get("webhook_pending") == 0, 60 + 5 * kills
+        )
     return acknowledged
 
 
@@ -212,21 +212,20 @@ def check_nothing_lost(folder, acknowledged, vertex, receiver, kills):
     entries = dict(database.execute("SELECT key, state FROM entry").fetchall())
     database.close()
     assert acknowledged <= set(entries)
-    assert set(entries.values()) == {"settled"}
+    assert set(entries.values()) == {"resolved"}
     keys_of_images = {}
     calls = vertex.calls()
     for call in calls:
         keys_of_images.setdefault(call["image"], set()).add(call["key"])
     assert all(len(keys) == 1 for keys in keys_of_images.values())
     assert {call["key"] for call in calls} == set(entries)
-    # A repetition happens only to what was under way when the process was killed: a round of the forwarder at most.
+    # Only what was being sent when the process was killed is repeated: at most one round.
     assert len(calls) - len(entries) <= kills * MOST_UNDER_WAY
-    told = [key for key, _ in receiver.posts]
-    assert set(told) == set(entries)
-    assert len(told) - len(entries) <= kills
-    print(
-        f"{len(acknowledged)} acknowledged, {len(entries)} entries, {len(calls)} calls, {len(told)} told"
-    )  # noqa: T201 -- shown by `pytest -s`
+    delivered = [key for key, _ in receiver.posts]
+    assert set(delivered) == set(entries)
+    assert len(delivered) - len(entries) <= kills
+    counts = f"{len(acknowledged)} acknowledged, {len(entries)} entries, {len(calls)} calls"
+    print(f"{counts}, {len(delivered)} delivered")  # noqa: T201 -- shown by `pytest -s`
 
 
 @pytest.mark.parametrize(
@@ -236,7 +235,7 @@ def check_nothing_lost(folder, acknowledged, vertex, receiver, kills):
         pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(3_000)]),
     ],
 )
-def test_kill_9_loses_nothing_that_was_acknowledged_and_settles_nothing_twice(
+def test_kill_9_loses_nothing_that_was_acknowledged_and_resolves_nothing_twice(
     serve, cloud, vertex, frames, tmp_path, kills
 ):
     vertex.behave(delay_s=0.02)  # so that most kills hit a call under way
@@ -302,7 +301,7 @@ def test_an_outbox_that_has_filled_its_own_disk_is_still_drained_and_then_takes_
         assert {entry["key"] for entry in server.get("/outbox?limit=1000")["entries"]} == kept
     vertex.behave()
     with serve(**DEFERRING, **cloud, outbox_dir=small_disk, outbox_ack_ms=3000) as server:
-        server.wait(lambda: server.get("/outbox")["status"].get("settled") == len(kept))
+        server.wait(lambda: server.get("/outbox")["status"].get("resolved") == len(kept))
         assert sorted(call["key"] for call in vertex.calls()) == sorted(kept)
         for image in frames(10, start=100):
             assert server.post(image)["outbox"]["state"] == "kept"
@@ -355,13 +354,13 @@ def test_a_frame_that_timed_out_live_is_asked_about_again_under_the_same_key(
         assert (answer["blocked_by"], answer["outbox"]["state"]) == ("timed_out", "kept")
         assert 200 < answer["cloud_wait_ms"] < 1000
         key = answer["outbox"]["key"]
-        server.wait(lambda: server.get(f"/outbox/{key}")["state"] == "settled")
+        server.wait(lambda: server.get(f"/outbox/{key}")["state"] == "resolved")
     calls = [call["key"] for call in vertex.calls()]
     assert len(calls) > 1
     assert set(calls) == {key}
 
 
-def test_a_frame_with_which_the_cloud_was_tried_is_settled_by_its_answer(
+def test_the_answer_to_a_probe_resolves_the_probed_frame(
     serve, cloud, vertex, photo, coffee, tmp_path
 ):
     vertex.behave()
@@ -380,9 +379,9 @@ def test_a_frame_with_which_the_cloud_was_tried_is_settled_by_its_answer(
         server.link_is("half_open")
         vertex.behave()
         answer = server.post(photo)
-        assert (answer["decision"], answer["outbox"]["state"]) == ("try", "kept")
+        assert (answer["decision"], answer["outbox"]["state"]) == ("probe", "kept")
         key = answer["outbox"]["key"]
-        server.wait(lambda: server.get(f"/outbox/{key}")["state"] == "settled")
+        server.wait(lambda: server.get(f"/outbox/{key}")["state"] == "resolved")
     assert [call["key"] for call in vertex.calls()] == [key]
 
 

@@ -54,6 +54,6 @@ def test_without_a_link_they_wait_in_the_outbox_and_are_settled_later(
     assert [entry["reason"] for entry in kept] == ["edge_overloaded"] * len(refused)
     with serve(**OVERLOAD, **cloud, outbox_dir=tmp_path) as server:
         server.wait(lambda: server.get("/outbox?state=waiting")["entries"] == [])
-        settled = server.get("/outbox?state=settled")["entries"]
+        settled = server.get("/outbox?state=resolved")["entries"]
     assert {entry["key"] for entry in settled} == {entry["key"] for entry in kept}
     assert {entry["cloud"]["predictions"][0]["label"] for entry in settled} == {"daisy"}

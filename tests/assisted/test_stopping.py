@@ -1,4 +1,4 @@
-"""What the outbox was handed is on the disk when the service has stopped, and what is stopped is stopped in order."""
+"""What the outbox accepted is on disk after the service has stopped; its parts stop in order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from builders.waiting import wait
 
 from edge.dataplane.escalation import EscalatingAnswerer
 from edge.errors import OutboxError, ShuttingDown
-from edge.outbox.store import FILE_NAME
+from edge.outbox.database import FILE_NAME
 from edge.settings import Settings
 from edge.wiring.bootstrap import build_repository, build_serving_service
 from edge.wiring.cloud import open_store
@@ -23,7 +23,7 @@ UNSURE = {"models": "models/imagenet", "cloud_mode": "low_confidence", "cloud_th
 
 
 class BusyDisk:
-    """Keeps everybody else from writing to an outbox while it is entered."""
+    """Locks an outbox's database against other writers while it is entered."""
 
     def __init__(self, folder):
         self._database = sqlite3.connect(folder / FILE_NAME, isolation_level=None)
@@ -63,7 +63,7 @@ def test_frames_that_are_pending_when_the_service_is_stopped_are_there_after_a_r
     assert images(tmp_path) == {first, *pending}
 
 
-def test_kill_9_loses_no_frame_that_was_said_to_be_kept(serve, frames, tmp_path):
+def test_kill_9_loses_no_frame_that_was_acknowledged(serve, frames, tmp_path):
     sent = frames(5)
     with serve(**UNSURE, outbox_dir=tmp_path, outbox_ack_ms=3_000) as server:
         assert {server.post(image)["outbox"]["state"] for image in sent} == {"kept"}
@@ -93,10 +93,10 @@ def test_a_disk_that_is_busy_holds_up_an_answer_as_long_as_the_owner_allows_and_
 
 @pytest.fixture
 def service(embedded_models, tmp_path):
-    """An assisted service that was not started, with an outbox and no link."""
+    """A service with an outbox and no link that was not started."""
     settings = Settings(models=embedded_models / "imagenet", workers=1, outbox_dir=tmp_path)
     one = build_serving_service(settings, build_repository(settings))
-    assert isinstance(one, EscalatingAnswerer)
+    assert isinstance(one._answerer, EscalatingAnswerer)
     yield one
     one.pool.close()
 
@@ -116,7 +116,7 @@ def test_the_outbox_is_stopped_with_the_service(service, tmp_path):
     with pytest.raises(OutboxError, match="closed"):
         outbox.put(frame("late")).result(10)
     assert len(images(tmp_path)) == 40
-    assert outbox.status()["queued_bytes"] == 0
+    assert outbox.status().queued_bytes == 0
 
 
 class Part:
@@ -162,7 +162,7 @@ def test_a_service_with_one_of_the_two_is_stopped_as_well(service, missing):
 def test_an_outbox_without_a_link_is_opened_with_the_service(embedded_models, tmp_path):
     settings = Settings(models=embedded_models / "imagenet", workers=1, outbox_dir=tmp_path / "box")
     repository = build_repository(settings)
-    service = build_serving_service(settings, build_serving_service(settings, repository))
+    service = build_serving_service(settings, repository)
 
     async def run():
         service.start()

@@ -15,8 +15,8 @@ from edge.fallback.budget import Limits, Spent, Window
 from edge.fallback.cloud import VertexOptions
 from edge.fallback.ledger import Ledger
 from edge.model.rules import Mode, Rules
-from edge.outbox.seal import AesGcm, NoSeal
-from edge.outbox.store import Quota
+from edge.outbox.encryption import AesGcmEncryption, NoEncryption
+from edge.outbox.space import Quota
 from edge.settings import Settings
 from edge.testing.vertex import ENDPOINT
 from edge.wiring.bootstrap import build_service, build_serving_service
@@ -148,8 +148,9 @@ def test_every_setting_of_the_outbox_comes_to_its_place(wired, tmp_path):
     assert assistance.webhook._outbox is assistance.outbox
     store = open_store(Settings(**settings), create=True)
     try:
-        assert store.quota == Quota(21_000_000, 22, 2 * 86_400.0, images=False, tell=True)
-        assert isinstance(store._seal, AesGcm)
+        assert store._space.quota == Quota(21_000_000, 22, 2 * 86_400.0)
+        assert (store._keep_images, store._deliver) == (False, True)
+        assert isinstance(store._encryption, AesGcmEncryption)
     finally:
         store.close()
 
@@ -162,7 +163,7 @@ def test_where_little_is_set_the_outbox_is_open_and_tells_nobody(wired, tmp_path
     )
     store = open_store(Settings(outbox_dir=tmp_path / "box"), create=True)
     try:
-        assert isinstance(store._seal, NoSeal)
+        assert isinstance(store._encryption, NoEncryption)
         assert (store.quota.tell, store.quota.images) == (False, True)
     finally:
         store.close()

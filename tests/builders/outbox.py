@@ -1,4 +1,4 @@
-"""Frames to be kept, clocks set by hand, and a cloud told what to say."""
+"""Frames to store, clocks set by hand, and a cloud whose answers the test sets."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def frame(name: str, confidence=0.5, label="daisy", model="m", size=100) -> NewE
 
 
 class Cloud:
-    """Answers as it is told, by the first letter of the image."""
+    """Answers by the first letter of the image."""
 
     def __init__(self, **answers):
         self.answers, self.asked, self.most = answers, [], 4
@@ -70,6 +70,11 @@ class Cloud:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+def put(store, *names, **how):
+    """Store a frame for each name; returns their keys."""
+    return [receipt.key for receipt in store.put([frame(name, **how) for name in names])]
 
 
 def keep(outbox, *names):
@@ -97,5 +102,18 @@ def entry(outbox, key):
     return outbox.call(lambda store: store.get(key)).result(10)
 
 
+def break_disk(outbox):
+    """Make every write fail, as on a full disk, until `repair_disk`; reading still works."""
+    sql = (
+        "CREATE TRIGGER broken BEFORE INSERT ON clock"
+        " BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+    )
+    outbox.call(lambda store: store._database.execute(sql)).result(10)
+
+
+def repair_disk(outbox):
+    outbox.call(lambda store: store._database.execute("DROP TRIGGER broken")).result(10)
+
+
 def no_wait(outbox):
-    outbox.call(lambda store: store._db.execute("UPDATE entry SET not_before = 0")).result(10)
+    outbox.call(lambda store: store._database.execute("UPDATE entry SET not_before = 0")).result(10)

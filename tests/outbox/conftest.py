@@ -1,4 +1,4 @@
-"""An open outbox, and the owner's server that is told of results."""
+"""An open outbox, and a webhook receiver."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from builders.outbox import Clocks
 
 from edge.clock import SteadyClock
 from edge.outbox.outbox import Outbox
-from edge.outbox.store import Quota, Store
+from edge.outbox.store import Store
 
 
 @pytest.fixture
@@ -23,9 +23,9 @@ def clocks():
 def open_store(tmp_path, clocks):
     opened = []
 
-    def open_(quota=None, seal=None, **how):
+    def open_(quota=None, encryption=None, **how):
         store = Store(
-            tmp_path, quota, seal, clock=how.pop("clock", SteadyClock(read=clocks)), **how
+            tmp_path, quota, encryption, clock=how.pop("clock", SteadyClock(read=clocks)), **how
         )
         opened.append(store)
         return store
@@ -37,7 +37,7 @@ def open_store(tmp_path, clocks):
 
 @pytest.fixture
 def outbox(tmp_path):
-    one = Outbox(partial(Store, tmp_path, Quota(tell=True)), tmp_path)
+    one = Outbox(partial(Store, tmp_path, deliver=True), tmp_path)
     one.start()
     yield one
     one.stop()
@@ -45,7 +45,10 @@ def outbox(tmp_path):
 
 @pytest.fixture
 def receiver():
-    """Answers 204, or as `statuses` says in turn; an event there is waited for first. Redirects lead to itself."""
+    """Answers each request with the next of `statuses`, then with 204.
+
+    It waits for an event in `statuses` before it answers. Redirects lead back to itself.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
@@ -81,9 +84,7 @@ def receiver():
 @pytest.fixture
 def timed(tmp_path, clocks):
     """An outbox whose clocks are set by hand."""
-    one = Outbox(
-        partial(Store, tmp_path, Quota(tell=True), clock=SteadyClock(read=clocks)), tmp_path
-    )
+    one = Outbox(partial(Store, tmp_path, deliver=True, clock=SteadyClock(read=clocks)), tmp_path)
     one.start()
     yield one
     one.stop()

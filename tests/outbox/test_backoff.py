@@ -8,14 +8,15 @@ import pytest
 from builders.outbox import Cloud, entry, keep
 
 from edge.errors import CloudNotAsked, CloudRefused, CloudUnreachable
-from edge.outbox.entry import State
-from edge.outbox.forwarder import MOST_ATTEMPTS, Forwarder, wait_s
+from edge.outbox.entry import EntryState
+from edge.outbox.forwarder import MAX_ATTEMPTS, Forwarder
+from edge.outbox.retry import retry_delay_s
 
 
 @pytest.mark.parametrize("attempt", [1, 2, 3, 4, 5, 8, 11, 12, 13, 40, 5_000])
 def test_waits_double_up_to_an_hour_and_differ(attempt):
     full = min(2.0**attempt, 3_600) if attempt < 50 else 3_600
-    waits = [wait_s(attempt) for _ in range(200)]
+    waits = [retry_delay_s(attempt) for _ in range(200)]
     assert full / 2 <= min(waits) < full * 0.6
     assert full * 0.9 < max(waits) <= full
 
@@ -25,7 +26,7 @@ def step(forwarder):
 
 
 def asked_after(outbox, clocks, forwarder, cloud, shortest, longest):
-    """One failure: the entry is not asked about before the shortest wait is over, and is after the longest."""
+    """One failure: the entry is not sent again before the shortest wait, but after the longest."""
     times = len(cloud.asked)
     assert step(forwarder)
     assert len(cloud.asked) == times + 1
@@ -37,14 +38,17 @@ def asked_after(outbox, clocks, forwarder, cloud, shortest, longest):
 @pytest.mark.parametrize(
     "error", [CloudRefused("no"), CloudNotAsked("too large"), ZeroDivisionError()]
 )
-def test_a_frame_at_fault_waits_twice_as_long_each_time_and_is_set_aside_with_the_last(
+def test_a_frame_at_fault_waits_twice_as_long_each_time_and_becomes_a_dead_letter_at_the_last(
     timed, clocks, error
 ):
     (key,) = keep(timed, "a")
     cloud = Cloud(a=error)
     forwarder = Forwarder(timed, cloud)
-    for attempt in range(1, MOST_ATTEMPTS + 1):
-        assert (entry(timed, key).state, entry(timed, key).attempts) == (State.WAITING, attempt - 1)
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        assert (entry(timed, key).state, entry(timed, key).attempts) == (
+            EntryState.WAITING,
+            attempt - 1,
+        )
         try:
             step(forwarder)
         except ZeroDivisionError:
@@ -55,10 +59,10 @@ def test_a_frame_at_fault_waits_twice_as_long_each_time_and_is_set_aside_with_th
         step(forwarder)
         assert len(cloud.asked) == attempt, "sooner than half the wait"
         clocks.pass_by(1.02 * 2**attempt)
-    assert entry(timed, key).state is State.SET_ASIDE
+    assert entry(timed, key).state is EntryState.DEAD_LETTER
     clocks.pass_by(86_400)
     assert not step(forwarder)
-    assert len(cloud.asked) == MOST_ATTEMPTS == 5
+    assert len(cloud.asked) == MAX_ATTEMPTS == 5
 
 
 def test_while_the_link_is_down_an_entry_waits_a_minute_at_most_and_its_attempts_do_not_count(
@@ -95,18 +99,18 @@ def test_an_entry_that_is_retried_has_all_its_attempts_and_its_first_wait_again(
     (key,) = keep(timed, "a")
     cloud = Cloud(a=CloudRefused("no"))
     forwarder = Forwarder(timed, cloud)
-    for _ in range(MOST_ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         step(forwarder)
         clocks.pass_by(3_600)
-    assert entry(timed, key).state is State.SET_ASIDE
+    assert entry(timed, key).state is EntryState.DEAD_LETTER
     assert timed.change(lambda store: store.retry()).result(10) == 1
-    assert (entry(timed, key).state, entry(timed, key).attempts) == (State.WAITING, 0)
+    assert (entry(timed, key).state, entry(timed, key).attempts) == (EntryState.WAITING, 0)
     asked_after(timed, clocks, forwarder, cloud, 1, 2)
-    for _ in range(MOST_ATTEMPTS - 1):
+    for _ in range(MAX_ATTEMPTS - 1):
         assert step(forwarder)
         clocks.pass_by(3_600)
-    assert entry(timed, key).state is State.SET_ASIDE
-    assert len(cloud.asked) == 2 * MOST_ATTEMPTS
+    assert entry(timed, key).state is EntryState.DEAD_LETTER
+    assert len(cloud.asked) == 2 * MAX_ATTEMPTS
 
 
 def test_an_entry_that_was_dropped_while_it_was_asked_about_is_forgotten(timed):
@@ -131,12 +135,12 @@ def test_what_fails_lets_the_others_go_before_it(timed, clocks):
     for _ in range(3):
         step(forwarder)
     assert cloud.asked == ["a", "b", "c"]
-    assert {entry(timed, key).state for key in good} == {State.SETTLED}
-    assert entry(timed, bad).state is State.WAITING
+    assert {entry(timed, key).state for key in good} == {EntryState.RESOLVED}
+    assert entry(timed, bad).state is EntryState.WAITING
     clocks.pass_by(2.01)
     cloud.answers.clear()
     step(forwarder)
-    assert (entry(timed, bad).state, entry(timed, bad).fault) == (State.SETTLED, None)
+    assert (entry(timed, bad).state, entry(timed, bad).fault) == (EntryState.RESOLVED, None)
 
 
 def test_a_step_says_whether_there_was_anything(timed):

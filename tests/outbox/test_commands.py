@@ -14,9 +14,10 @@ from PIL import Image
 from edge.cli import main
 from edge.errors import SettingsError
 from edge.outbox.describe import entry_json
-from edge.outbox.entry import State, Telling
-from edge.outbox.seal import AesGcm, NoSeal
-from edge.outbox.store import Quota, Store
+from edge.outbox.encryption import AesGcmEncryption, NoEncryption
+from edge.outbox.entry import Delivery, EntryState
+from edge.outbox.space import Quota
+from edge.outbox.store import Store
 from edge.settings import Settings
 from edge.wiring.bootstrap import build_repository, build_serving_service
 from edge.wiring.cloud import open_store
@@ -35,19 +36,19 @@ def box(tmp_path):
 
 @pytest.fixture
 def store(box):
-    """Beside the commands, as the service is."""
-    one = Store(box, Quota(tell=True))
+    """Open while the commands run, as in a running service."""
+    one = Store(box, deliver=True)
     yield one
     one.close()
 
 
 @pytest.fixture
 def entries(store):
-    """Of each state one: waiting, settled, set aside; the last is no picture."""
+    """One of each state: waiting, resolved, dead letter; the last is not an image."""
     frames = [replace(frame(""), image=picture(colour)) for colour in ("red", "blue")]
     keys = [receipt.key for receipt in store.put([*frames, frame("no picture")])]
     store.resolve(keys[1], RESULT)
-    store.set_aside(keys[2], "refused")
+    store.dead_letter(keys[2], "refused")
     return keys
 
 
@@ -67,21 +68,22 @@ def refused(done, *words):
     assert "Traceback" not in done.stderr
 
 
-def test_list_prints_entries_and_their_sums(edge, store, entries):
+def test_list_prints_entries_and_counts(edge, store, entries):
     done = edge("list", COLUMNS="200")
     assert done.exit_code == 0
     head, *rows, sums = done.stdout.splitlines()
     assert head.split() == ["key", "state", "model", "edge", "cloud", "reason", "camera"]
     assert [row.split()[:2] for row in rows] == [
         [key[:12], state]
-        for key, state in zip(entries, ["waiting", "settled", "set_aside"], strict=True)
+        for key, state in zip(entries, ["waiting", "resolved", "dead_letter"], strict=True)
     ]
     assert ["daisy 0.50" in row for row in rows] == [True] * 3
     assert ["rose 0.90" in row for row in rows] == [False, True, False]
-    assert sums == f"1 waiting, 1 settled, 1 set_aside, 0 record; {store.counts()['bytes']:,} bytes"
+    by_state = "1 waiting, 1 resolved, 1 dead_letter, 0 prediction_only"
+    assert sums == f"{by_state}; {store.counts()['bytes']:,} bytes"
 
 
-def test_list_as_json_is_a_line_an_entry(edge, store, entries):
+def test_list_as_json_prints_one_line_per_entry(edge, store, entries):
     done = edge("list", "--json")
     assert [json.loads(line) for line in done.stdout.splitlines()] == [
         entry_json(store.get(key)) for key in entries
@@ -89,7 +91,8 @@ def test_list_as_json_is_a_line_an_entry(edge, store, entries):
 
 
 @pytest.mark.parametrize(
-    ("state", "there"), [("waiting", 0), ("settled", 1), ("set_aside", 2), ("record", None)]
+    ("state", "there"),
+    [("waiting", 0), ("resolved", 1), ("dead_letter", 2), ("prediction_only", None)],
 )
 def test_list_may_be_limited_to_a_state_and_a_number(edge, entries, state, there):
     keys = [
@@ -119,21 +122,21 @@ def test_show_refuses_what_is_not_there_and_what_cannot_be_written(edge, entries
 
 
 def test_an_image_opens_with_the_key_alone(box, edge, tmp_path):
-    sealed = Store(box, seal=AesGcm(KEY))
-    (receipt,) = sealed.put([replace(frame(""), image=picture("red"))])
-    sealed.close()
+    encrypted = Store(box, encryption=AesGcmEncryption(KEY))
+    (receipt,) = encrypted.put([replace(frame(""), image=picture("red"))])
+    encrypted.close()
     image = tmp_path / "out.png"
     assert edge("show", receipt.key, "--image", image, EDGE_OUTBOX_KEY=KEY).exit_code == 0
     assert image.read_bytes() == picture("red")
     refused(edge("show", receipt.key, "--image", image), "outbox_key")
     refused(
         edge("show", receipt.key, "--image", image, EDGE_OUTBOX_KEY=OTHER_KEY),
-        "closed with another",
+        "encrypted with another",
     )
     refused(edge("list", EDGE_OUTBOX_KEY="short"), "32 bytes")
 
 
-def test_export_writes_images_and_tells_what_it_left_out(edge, entries, tmp_path):
+def test_export_writes_images_and_reports_what_it_left_out(edge, entries, tmp_path):
     folder = tmp_path / "export"
     done = edge(
         "export", folder, "--gcs", "gs://bucket/unsure", "--labels", "edge", "--threshold", "0.5"
@@ -164,23 +167,23 @@ def test_export_refuses_a_folder_that_cannot_be_written(edge, entries, tmp_path)
 
 
 def test_retry_lets_all_wait_again_or_those_named(edge, store, entries):
-    store.postpone_telling(entries[1], 60, give_up=True)
-    assert edge("retry", entries[0]).stdout == "0 entries are tried again\n"
-    assert edge("retry", entries[2][:12]).stdout == "1 entries are tried again\n"
-    assert store.get(entries[2]).state is State.WAITING
-    assert store.get(entries[1]).telling is Telling.GIVEN_UP
-    assert edge("retry").stdout == "1 entries are tried again\n"
-    assert store.get(entries[1]).telling is Telling.DUE
+    store.postpone_delivery(entries[1], 60, give_up=True)
+    assert edge("retry", entries[0]).stdout == "0 entries will be tried again\n"
+    assert edge("retry", entries[2][:12]).stdout == "1 entries will be tried again\n"
+    assert store.get(entries[2]).state is EntryState.WAITING
+    assert store.get(entries[1]).webhook is Delivery.FAILED
+    assert edge("retry").stdout == "1 entries will be tried again\n"
+    assert store.get(entries[1]).webhook is Delivery.PENDING
     refused(edge("retry", "zz"), "no entry zz")
 
 
 def test_purge_drops_those_named_and_nothing_without_a_name(edge, store, entries):
-    refused(edge("purge"), "nothing is dropped")
+    refused(edge("purge"), "Nothing to drop")
     refused(edge("purge", entries[0], "zz"), "no entry zz")
     assert len(store.entries()) == 3
-    assert edge("purge", "--state", "settled").stdout == "1 entries dropped\n"
+    assert edge("purge", "--state", "resolved").stdout == "1 entries dropped\n"
     assert [entry.key for entry in store.entries()] == [entries[0], entries[2]]
-    assert edge("purge", entries[0], "--state", "set_aside").stdout == "2 entries dropped\n"
+    assert edge("purge", entries[0], "--state", "dead_letter").stdout == "2 entries dropped\n"
     assert store.entries() == []
 
 
@@ -196,46 +199,46 @@ def test_no_command_makes_an_outbox(command, edge, box, tmp_path):
 
 def test_the_outbox_is_as_the_settings_say(box):
     store = open_store(Settings(outbox_dir=box), create=True)
-    assert store.quota == Quota(1 << 30, 10_000, 30 * 86_400.0, images=True, tell=False)
-    assert isinstance(store._seal, NoSeal)
+    assert store._space.quota == Quota(1 << 30, 10_000, 30 * 86_400.0)
+    assert (store._keep_images, store._deliver) == (True, False)
+    assert isinstance(store._encryption, NoEncryption)
     store.close()
     given = {"max_bytes": 1_000, "max_entries": 7, "max_age_days": 0.5, "images": False, "key": KEY}
     settings = {f"outbox_{name}": value for name, value in given.items()}
     store = open_store(
         Settings(outbox_dir=box, outbox_webhook="http://localhost/", **settings), create=True
     )
-    assert store.quota == Quota(1_000, 7, 43_200.0, images=False, tell=True)
-    assert isinstance(store._seal, AesGcm)
+    assert store._space.quota == Quota(1_000, 7, 43_200.0)
+    assert (store._keep_images, store._deliver) == (False, True)
+    assert isinstance(store._encryption, AesGcmEncryption)
     store.close()
 
 
 @pytest.fixture
-def edge_alone(embedded_models):
-    settings = Settings(models=embedded_models / "imagenet")
-    return build_serving_service(settings, build_repository(settings))
+def repository(embedded_models):
+    return build_repository(Settings(models=embedded_models / "imagenet"))
 
 
-def test_a_wrong_key_is_told_at_the_start(edge_alone, box):
+def test_a_malformed_key_is_refused_at_start(repository, box):
     with pytest.raises(SettingsError, match="32 bytes"):
-        build_serving_service(Settings(outbox_dir=box, outbox_key="short"), edge_alone)
+        build_serving_service(Settings(outbox_dir=box, outbox_key="short"), repository)
     assert not box.exists()
 
 
-def test_the_webhook_and_the_wait_for_the_disk_are_as_the_settings_say(edge_alone, box):
+def test_the_webhook_and_the_wait_for_the_disk_are_as_the_settings_say(repository, box):
     settings = {
         "outbox_dir": box,
         "outbox_ack_ms": 250,
         "outbox_webhook": "http://localhost/results",
     }
-    assistance = build_serving_service(
-        Settings(**settings, outbox_webhook_secret="s3cret"), edge_alone
-    ).assistance
-    assert assistance.ack_s == 0.25
-    assert (assistance.webhook._url, assistance.webhook._secret) == (
-        "http://localhost/results",
-        "s3cret",
+    service = build_serving_service(
+        Settings(**settings, outbox_webhook_secret="s3cret"), repository
     )
-    assert assistance.outbox.folder == box
-    alone = build_serving_service(Settings(outbox_dir=box), edge_alone).assistance
-    assert (alone.ack_s, alone.webhook) == (0.0, None)
-    edge_alone.pool.close()
+    cloud = service.cloud
+    assert cloud.ack_s == 0.25
+    assert (cloud.webhook._url, cloud.webhook._secret) == ("http://localhost/results", "s3cret")
+    assert cloud.outbox.folder == box
+    service.pool.close()
+    without_webhook = build_serving_service(Settings(outbox_dir=box), repository)
+    assert (without_webhook.cloud.ack_s, without_webhook.cloud.webhook) == (0.0, None)
+    without_webhook.pool.close()

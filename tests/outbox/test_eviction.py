@@ -6,7 +6,7 @@ from edge.outbox.eviction import Candidate, to_evict
 
 
 def order(*candidates: Candidate) -> list[int]:
-    return to_evict(candidates, spare_bytes=0, spare_entries=len(candidates))
+    return to_evict(candidates, excess_bytes=0, excess_entries=len(candidates))
 
 
 def one(
@@ -28,7 +28,7 @@ def test_a_label_that_has_become_rare_is_valued_as_such():
     assert order(one(1, 0.5, "daisy"), one(2, 0.5, "daisy"), one(3, 0.7, "rose")) == [1, 3, 2]
 
 
-def test_what_is_settled_goes_before_what_waits_whatever_its_value():
+def test_a_resolved_entry_goes_before_a_waiting_one_whatever_its_value():
     assert order(
         one(1, 0.99, rank=3), one(2, 0.0, rank=0), one(3, 0.5, rank=1), one(4, 0.9, rank=2)
     ) == [2, 3, 4, 1]
@@ -40,6 +40,6 @@ def test_of_equal_value_the_older_goes_first():
 
 def test_no_more_goes_than_makes_room():
     candidates = [one(1, 0.9, size=40), one(2, 0.8, size=40), one(3, 0.1, size=40)]
-    assert to_evict(candidates, spare_bytes=50, spare_entries=0) == [1, 2]
-    assert to_evict(candidates, spare_bytes=0, spare_entries=1) == [1]
-    assert to_evict(candidates, spare_bytes=0, spare_entries=0) == []
+    assert to_evict(candidates, excess_bytes=50, excess_entries=0) == [1, 2]
+    assert to_evict(candidates, excess_bytes=0, excess_entries=1) == [1]
+    assert to_evict(candidates, excess_bytes=0, excess_entries=0) == []

@@ -10,9 +10,9 @@ import pytest
 from builders.outbox import frame
 from PIL import Image
 
-from edge.errors import BadRequest, OutboxError
+from edge.errors import OutboxError, OutputError
 from edge.outbox.export import Labels, Plan, export
-from edge.outbox.store import Quota, Store
+from edge.outbox.store import Store
 
 BOX = {"x_min": 0.1, "y_min": 0.2, "x_max": 0.6, "y_max": 0.8}
 
@@ -82,7 +82,7 @@ def test_several_labels_are_several_annotations(store, tmp_path):
     ]
 
 
-def test_what_nobody_trusted_has_labelled_is_exported_without_a_label(store, tmp_path):
+def test_an_image_without_a_trusted_label_is_exported_unlabelled(store, tmp_path):
     store.put([replace(frame("a", confidence=0.9), image=picture())])
     done = write(store, tmp_path)
     assert (done.images, done.labelled) == (1, 0)
@@ -127,7 +127,7 @@ def test_each_kind_of_data_set_has_a_file_of_its_own_and_old_files_go(store, tmp
     }
 
 
-def test_the_frames_of_one_model_alone_may_be_exported(store, tmp_path):
+def test_the_export_can_be_limited_to_one_model(store, tmp_path):
     store.put(
         [replace(frame("a"), image=picture()), replace(frame("a", model="other"), image=picture())]
     )
@@ -136,9 +136,9 @@ def test_the_frames_of_one_model_alone_may_be_exported(store, tmp_path):
     assert lines(tmp_path, "classification")[0]["dataItemResourceLabels"]["edge-model"] == "other"
 
 
-def test_an_outbox_that_cannot_be_read_is_no_image_that_is_left_out(store, tmp_path):
+def test_a_database_error_ends_the_export_instead_of_leaving_an_image_out(store, tmp_path):
     store.put([replace(frame("a"), image=picture())])
-    store._db.execute("ALTER TABLE image RENAME TO gone")
+    store._database.execute("ALTER TABLE image RENAME TO gone")
     with pytest.raises(OutboxError):
         write(store, tmp_path)
 
@@ -182,7 +182,7 @@ def test_of_several_classes_those_under_a_half_are_no_annotation_whatever_the_th
 
 
 def test_what_was_kept_without_its_image_is_not_exported(store, tmp_path):
-    without = Store(store.folder, Quota(images=False))
+    without = Store(store.folder, keep_images=False)
     without.put([replace(frame("a"), image=picture())])
     without.close()
     done = write(store, tmp_path)
@@ -217,8 +217,8 @@ def test_a_picture_larger_than_what_is_decoded_is_left_out(store, tmp_path):
     assert export(store, Plan(tmp_path, None, Labels.CLOUD, 0.5, 40 * 30)).images == 1
 
 
-def test_a_folder_that_cannot_be_written_is_told(store, tmp_path):
+def test_a_folder_that_cannot_be_written_is_an_output_error(store, tmp_path):
     store.put([replace(frame("a"), image=picture())])
     (tmp_path / "file").touch()
-    with pytest.raises(BadRequest, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write(store, tmp_path / "file")

@@ -1,13 +1,23 @@
-"""The forwarder, with a cloud told what to say."""
+"""The forwarder, with a cloud whose answers the test sets."""
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from functools import partial
 
 import pytest
-from builders.outbox import KEY, RESULT, Cloud, again_and_again, entry, forward, keep, no_wait
+from builders.outbox import (
+    KEY,
+    RESULT,
+    Cloud,
+    again_and_again,
+    break_disk,
+    entry,
+    forward,
+    keep,
+    no_wait,
+    repair_disk,
+)
 
 from edge.errors import (
     CloudNonsense,
@@ -18,14 +28,14 @@ from edge.errors import (
     OutboxError,
     OutboxFull,
 )
-from edge.outbox.entry import State
-from edge.outbox.forwarder import MOST_ATTEMPTS, Forwarder
+from edge.outbox.encryption import AesGcmEncryption
+from edge.outbox.entry import EntryState
+from edge.outbox.forwarder import MAX_ATTEMPTS, Forwarder
 from edge.outbox.outbox import Outbox
-from edge.outbox.seal import AesGcm
 from edge.outbox.store import Store
 
 
-def test_waiting_entries_are_settled_in_their_order(outbox):
+def test_waiting_entries_are_resolved_in_their_order(outbox):
     keys = keep(outbox, "a", "b", "c")
     cloud = Cloud()
     forward(outbox, cloud)
@@ -33,46 +43,46 @@ def test_waiting_entries_are_settled_in_their_order(outbox):
     assert [entry(outbox, key).result for key in keys] == [RESULT] * 3
 
 
-def test_a_frame_that_is_refused_goes_to_the_back_and_is_set_aside_at_last(outbox):
+def test_a_refused_frame_goes_to_the_back_and_finally_becomes_a_dead_letter(outbox):
     bad, good = keep(outbox, "a", "b")
     cloud = Cloud(a=CloudRefused("no such picture"))
-    for _ in range(MOST_ATTEMPTS + 1):
+    for _ in range(MAX_ATTEMPTS + 1):
         forward(outbox, cloud)
         no_wait(outbox)
-    assert entry(outbox, good).state is State.SETTLED
+    assert entry(outbox, good).state is EntryState.RESOLVED
     assert (entry(outbox, bad).state, entry(outbox, bad).fault) == (
-        State.SET_ASIDE,
+        EntryState.DEAD_LETTER,
         "no such picture",
     )
-    assert cloud.asked.count("a") == MOST_ATTEMPTS
+    assert cloud.asked.count("a") == MAX_ATTEMPTS
 
 
-def test_a_link_that_is_down_sets_nothing_aside(outbox):
+def test_a_link_that_is_down_makes_no_dead_letters(outbox):
     one, two = keep(outbox, "a", "b")
     cloud = Cloud(a=CloudUnreachable("busy"), b=CloudUnreachable("busy"))
-    again_and_again(outbox, Forwarder(outbox, cloud), MOST_ATTEMPTS * 2)
+    again_and_again(outbox, Forwarder(outbox, cloud), MAX_ATTEMPTS * 2)
     for key in (one, two):
-        assert (entry(outbox, key).state, entry(outbox, key).attempts) == (State.WAITING, 0)
+        assert (entry(outbox, key).state, entry(outbox, key).attempts) == (EntryState.WAITING, 0)
 
 
-def test_a_login_page_in_the_clouds_place_sets_nothing_aside(outbox):
+def test_a_captive_portal_in_the_clouds_place_makes_no_dead_letters(outbox):
     keys = keep(outbox, "a", "b")
     page = CloudNonsense("What answered is no online model")
-    again_and_again(outbox, Forwarder(outbox, Cloud(a=page, b=page)), MOST_ATTEMPTS * 2)
-    assert {entry(outbox, key).state for key in keys} == {State.WAITING}
+    again_and_again(outbox, Forwarder(outbox, Cloud(a=page, b=page)), MAX_ATTEMPTS * 2)
+    assert {entry(outbox, key).state for key in keys} == {EntryState.WAITING}
 
 
-def test_a_frame_on_which_the_cloud_fails_while_it_answers_others_is_set_aside_at_last(outbox):
+def test_a_frame_on_which_only_the_cloud_fails_finally_becomes_a_dead_letter(outbox):
     (bad,) = keep(outbox, "a")
     forwarder = Forwarder(outbox, Cloud(a=CloudUnreachable("500")))
     again_and_again(
-        outbox, forwarder, MOST_ATTEMPTS, between=lambda number: keep(outbox, f"b{number}")
+        outbox, forwarder, MAX_ATTEMPTS, between=lambda number: keep(outbox, f"b{number}")
     )
     assert (
-        entry(outbox, bad).state is State.WAITING
+        entry(outbox, bad).state is EntryState.WAITING
     )  # the first time may have been the link's fault
     again_and_again(outbox, forwarder, 1)
-    assert (entry(outbox, bad).state, entry(outbox, bad).fault) == (State.SET_ASIDE, "500")
+    assert (entry(outbox, bad).state, entry(outbox, bad).fault) == (EntryState.DEAD_LETTER, "500")
 
 
 def test_nothing_is_sent_while_the_link_is_not_free(outbox):
@@ -83,62 +93,68 @@ def test_nothing_is_sent_while_the_link_is_not_free(outbox):
     assert cloud.asked == []
 
 
-def test_as_many_entries_are_under_way_at_once_as_there_are_places(outbox):
+def test_as_many_entries_are_sent_at_once_as_there_are_free_slots(outbox):
     keys = keep(outbox, *"abcdefg")
     cloud = Cloud()
     cloud.most = 3
     forward(outbox, cloud, steps=3)
     assert cloud.most_under_way == 3
     assert "".join(cloud.asked) == "abcdefg"
-    assert {entry(outbox, key).state for key in keys} == {State.SETTLED}
+    assert {entry(outbox, key).state for key in keys} == {EntryState.RESOLVED}
 
 
-def test_an_entry_whose_place_was_taken_meanwhile_stays_as_it_is(outbox):
+def test_an_entry_whose_slot_was_taken_in_the_meantime_stays_unchanged(outbox):
     one, two = keep(outbox, "a", "b")
     cloud = Cloud()
-    cloud.places = lambda: 2 - len(cloud.asked) * 2
+    cloud.free_slots = lambda: 2 - len(cloud.asked) * 2
     forward(outbox, cloud)
     assert cloud.asked == ["a"]
-    assert entry(outbox, one).state is State.SETTLED
-    assert (entry(outbox, two).state, entry(outbox, two).fault) == (State.WAITING, None)
+    assert entry(outbox, one).state is EntryState.RESOLVED
+    assert (entry(outbox, two).state, entry(outbox, two).fault) == (EntryState.WAITING, None)
 
 
-def test_a_fault_of_ours_with_one_entry_does_not_give_up_the_rounds_others(outbox):
+def test_a_bug_with_one_entry_does_not_cancel_the_others_of_its_round(outbox):
     bad, good = keep(outbox, "a", "b")
     with pytest.raises(ZeroDivisionError):
         forward(outbox, Cloud(a=ZeroDivisionError()))
-    assert (entry(outbox, bad).state, entry(outbox, bad).attempts) == (State.WAITING, 1)
-    assert entry(outbox, good).state is State.SETTLED
+    assert (entry(outbox, bad).state, entry(outbox, bad).attempts) == (EntryState.WAITING, 1)
+    assert entry(outbox, good).state is EntryState.RESOLVED
 
 
-def test_a_wrong_key_sets_nothing_aside_until_others_are_settled_beside(tmp_path):
-    first = Outbox(partial(Store, tmp_path, seal=AesGcm(KEY)), tmp_path)
+def test_a_wrong_key_makes_no_dead_letters_until_other_entries_are_resolved(tmp_path):
+    first = Outbox(partial(Store, tmp_path, encryption=AesGcmEncryption(KEY)), tmp_path)
     first.start()
-    (sealed,) = keep(first, "a")
+    (encrypted,) = keep(first, "a")
     first.stop()
     second = Outbox(partial(Store, tmp_path), tmp_path)
     second.start()
     forwarder = Forwarder(second, Cloud())
-    again_and_again(second, forwarder, MOST_ATTEMPTS * 2)
-    assert (entry(second, sealed).state, entry(second, sealed).attempts) == (State.WAITING, 0)
-    assert "outbox_key" in entry(second, sealed).fault
-    again_and_again(
-        second, forwarder, MOST_ATTEMPTS + 1, between=lambda number: keep(second, f"b{number}")
+    again_and_again(second, forwarder, MAX_ATTEMPTS * 2)
+    assert (entry(second, encrypted).state, entry(second, encrypted).attempts) == (
+        EntryState.WAITING,
+        0,
     )
-    assert entry(second, sealed).state is State.SET_ASIDE
-    assert second.call(lambda store: store.counts()).result(10)[State.SETTLED] == MOST_ATTEMPTS + 1
+    assert "outbox_key" in entry(second, encrypted).fault
+    again_and_again(
+        second, forwarder, MAX_ATTEMPTS + 1, between=lambda number: keep(second, f"b{number}")
+    )
+    assert entry(second, encrypted).state is EntryState.DEAD_LETTER
+    assert (
+        second.call(lambda store: store.counts()).result(10)[EntryState.RESOLVED]
+        == MAX_ATTEMPTS + 1
+    )
     assert second.fault is None
     second.stop()
 
 
 @pytest.mark.parametrize("error", [ModelNotFound("gone"), ModelUnavailable("refused")])
-def test_a_model_that_is_not_served_sets_nothing_aside(outbox, error):
+def test_a_model_that_is_not_served_makes_no_dead_letters(outbox, error):
     keys = keep(outbox, "a", "b")
-    again_and_again(outbox, Forwarder(outbox, Cloud(a=error, b=error)), MOST_ATTEMPTS * 2)
-    assert {entry(outbox, key).state for key in keys} == {State.WAITING}
+    again_and_again(outbox, Forwarder(outbox, Cloud(a=error, b=error)), MAX_ATTEMPTS * 2)
+    assert {entry(outbox, key).state for key in keys} == {EntryState.WAITING}
 
 
-def test_what_is_known_of_an_entrys_failures_goes_with_it(outbox):
+def test_the_failures_of_an_entry_are_forgotten_once_it_is_resolved(outbox):
     keep(outbox, "a", "b")
     cloud = Cloud(a=CloudUnreachable("busy"), b=CloudUnreachable("busy"))
     forwarder = Forwarder(outbox, cloud)
@@ -149,33 +165,25 @@ def test_what_is_known_of_an_entrys_failures_goes_with_it(outbox):
     assert forwarder._failures == {}
 
 
-def test_nothing_is_asked_while_the_disk_could_not_keep_the_answer(tmp_path):
-    class Sick(Store):
-        sick = False
-
-        def _keep_clock(self):
-            if self.sick:
-                raise sqlite3.OperationalError("database or disk is full")
-            super()._keep_clock()
-
-    outbox = Outbox(partial(Sick, tmp_path), tmp_path)
+def test_nothing_is_sent_while_the_disk_cannot_store_the_answer(tmp_path):
+    outbox = Outbox(partial(Store, tmp_path), tmp_path)
     outbox.start()
     (key,) = keep(outbox, "a")
-    Sick.sick = True
+    break_disk(outbox)
     cloud = Cloud()
     for _ in range(3):
         with pytest.raises(OutboxError, match="full"):
             forward(outbox, cloud)
     assert cloud.asked == ["a"]
     assert "full" in outbox.fault
-    Sick.sick = False
+    repair_disk(outbox)
     forward(outbox, cloud)
-    assert entry(outbox, key).state is State.SETTLED
+    assert entry(outbox, key).state is EntryState.RESOLVED
     assert outbox.fault is None
     outbox.stop()
 
 
-def test_an_answer_the_disk_does_not_take_is_held_and_not_asked_for_again(tmp_path):
+def test_an_answer_that_the_disk_does_not_take_is_held_and_not_requested_again(tmp_path):
     class Sick(Store):
         sick = False
 
@@ -196,13 +204,13 @@ def test_an_answer_the_disk_does_not_take_is_held_and_not_asked_for_again(tmp_pa
     assert cloud.asked == ["a", "b", "c", "d"]
     Sick.sick = False
     asyncio.run(forwarder.step())
-    assert {entry(outbox, key).state for key in keys} == {State.SETTLED}
+    assert {entry(outbox, key).state for key in keys} == {EntryState.RESOLVED}
     assert cloud.asked == ["a", "b", "c", "d", "e"]
     outbox.stop()
 
 
-def test_a_round_ends_when_all_of_it_are_through_though_one_has_failed_at_once(outbox):
-    """Else an entry would be under way twice."""
+def test_a_round_ends_when_all_its_entries_are_through_even_if_one_fails_at_once(outbox):
+    """Otherwise an entry would be sent twice at once."""
     _, slow = keep(outbox, "a", "b")
 
     class Uneven(Cloud):
@@ -218,6 +226,6 @@ def test_a_round_ends_when_all_of_it_are_through_though_one_has_failed_at_once(o
         with pytest.raises(RuntimeError):
             await Forwarder(outbox, cloud).step()
         assert (cloud.asked, cloud.under_way) == (["b"], 0)
-        assert entry(outbox, slow).state is State.SETTLED
+        assert entry(outbox, slow).state is EntryState.RESOLVED
 
     asyncio.run(run())

@@ -1,4 +1,4 @@
-"""The outbox as the service uses it: its thread, its queue, and what becomes of a disk that fails."""
+"""The outbox as the service uses it: its thread, its queue, and how it handles a failing disk."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from builders.outbox import frame, keep
 from builders.waiting import wait
 
 from edge.errors import EntryUnreadable, OutboxError, OutboxFull
-from edge.outbox.outbox import Outbox, Pace
-from edge.outbox.store import Quota, Store
+from edge.outbox.outbox import Outbox, Timing
+from edge.outbox.space import Quota
+from edge.outbox.store import Store
 
 
 def test_a_second_service_on_the_same_folder_is_refused(outbox, tmp_path):
@@ -27,7 +28,7 @@ def test_a_second_service_on_the_same_folder_is_refused(outbox, tmp_path):
     second.stop()
 
 
-def test_a_full_disk_is_told_until_there_is_room_again_though_small_things_can_be_written(tmp_path):
+def test_a_full_disk_stays_a_fault_until_there_is_room_even_if_small_writes_succeed(tmp_path):
     class Full(Store):
         is_tight = True
 
@@ -36,11 +37,11 @@ def test_a_full_disk_is_told_until_there_is_room_again_though_small_things_can_b
                 raise OutboxFull("full")
             return super().put(entries)
 
-    outbox = Outbox(partial(Full, tmp_path), tmp_path, pace=Pace(look_s=0.05, pause_s=0.0))
+    outbox = Outbox(partial(Full, tmp_path), tmp_path, timing=Timing(check_s=0.05, pause_s=0.0))
     outbox.start()
     with pytest.raises(OutboxFull):
         outbox.put(frame("a")).result(10)
-    outbox.change(lambda store: store.check()).result(10)
+    outbox.change(lambda store: store.check_writable()).result(10)
     time.sleep(0.3)
     assert outbox.fault == "full"
     Full.is_tight = False
@@ -49,7 +50,7 @@ def test_a_full_disk_is_told_until_there_is_room_again_though_small_things_can_b
     outbox.stop()
 
 
-def test_a_folder_that_was_cleared_is_made_anew_and_nothing_is_kept_in_a_file_that_is_gone(
+def test_a_cleared_folder_gets_a_new_database_and_nothing_is_written_to_the_deleted_one(
     tmp_path,
 ):
     folder = tmp_path / "box"
@@ -65,8 +66,8 @@ def test_a_folder_that_was_cleared_is_made_anew_and_nothing_is_kept_in_a_file_th
 
 
 def test_old_entries_go_while_the_service_only_waits(tmp_path):
-    pace = Pace(look_s=0.05, tidy_s=0.05)
-    outbox = Outbox(partial(Store, tmp_path, Quota(max_age_s=0.5)), tmp_path, pace=pace)
+    timing = Timing(check_s=0.05, expire_s=0.05)
+    outbox = Outbox(partial(Store, tmp_path, Quota(max_age_s=0.5)), tmp_path, timing=timing)
     outbox.start()
     keep(outbox, "a")
     wait(lambda: outbox.status().as_json()["waiting"] == 0)
@@ -100,14 +101,14 @@ def test_stopping_writes_what_was_accepted(tmp_path):
     store.close()
 
 
-def test_a_fault_of_who_asks_is_no_fault_of_the_disk(outbox):
+def test_a_callers_error_is_not_reported_as_a_fault_of_the_disk(outbox):
     with pytest.raises(OverflowError):
         outbox.call(lambda store: store.entries(after=10**20)).result(10)
     assert outbox.fault is None
     assert outbox.put(frame("a")).result(10).kept
 
 
-def test_what_comes_after_the_end_is_told_so(tmp_path):
+def test_work_after_the_end_fails_at_once(tmp_path):
     outbox = Outbox(partial(Store, tmp_path), tmp_path)
     outbox.start()
     outbox.stop()
@@ -130,7 +131,7 @@ def test_a_disk_that_is_too_slow_refuses_frames_instead_of_filling_the_memory(tm
 
 
 class Moody(Store):
-    """Fails or waits as it is told."""
+    """Fails or waits as its mood says."""
 
     def __init__(self, folder, quota=None, *, mood):
         self.mood = mood
@@ -145,16 +146,16 @@ class Moody(Store):
             raise self.mood.error
         return super().put(entries)
 
-    def tidy(self):
-        self.mood.tidied += 1
-        return super().tidy()
+    def drop_expired(self):
+        self.mood.expired += 1
+        return super().drop_expired()
 
 
 class Mood:
     """What the store does, and a clock that it moves."""
 
     def __init__(self):
-        self.error, self.free, self.puts, self.tidied = None, None, [], 0
+        self.error, self.free, self.puts, self.expired = None, None, [], 0
         self.takes_s, self.seconds = 0.0, 1_000.0
 
 
@@ -162,7 +163,7 @@ class Mood:
 def moody(folder, quota=None, *, start=True, **how):
     """An outbox and what its store does; refused frames are tried again at once."""
     mood = Mood()
-    how.setdefault("pace", Pace(pause_s=0.0))
+    how.setdefault("timing", Timing(pause_s=0.0))
     outbox = Outbox(
         partial(Moody, folder, quota, mood=mood), folder, clock=lambda: mood.seconds, **how
     )
@@ -193,7 +194,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize("error", FAILURES, ids=lambda error: type(error).__name__)
-def test_bytes_of_frames_that_a_disk_did_not_take_are_queued_no_more(tmp_path, error):
+def test_bytes_of_frames_that_the_disk_refused_are_released(tmp_path, error):
     with moody(tmp_path, max_queued_bytes=250) as (outbox, mood):
         mood.error = error
         for number in range(20):
@@ -205,7 +206,7 @@ def test_bytes_of_frames_that_a_disk_did_not_take_are_queued_no_more(tmp_path, e
         assert outbox.fault is None
 
 
-def test_bytes_of_frames_that_were_kept_or_are_not_worth_it_are_queued_no_more(tmp_path):
+def test_bytes_of_frames_that_were_stored_or_evicted_are_released(tmp_path):
     with moody(tmp_path, Quota(max_entries=2), max_queued_bytes=250) as (outbox, _):
         outcomes = {
             outcome(outbox.put(frame(f"{n}", confidence=n / 20, label=f"{n}"))) for n in range(20)
@@ -215,11 +216,11 @@ def test_bytes_of_frames_that_were_kept_or_are_not_worth_it_are_queued_no_more(t
         assert outbox.status().as_json()["queued_bytes"] == 0
 
 
-def test_bytes_of_frames_for_which_no_store_could_be_opened_are_queued_no_more(tmp_path):
+def test_bytes_of_frames_are_released_when_no_store_can_be_opened(tmp_path):
     def none():
         raise OutboxError("the folder is gone")
 
-    outbox = Outbox(none, tmp_path, max_queued_bytes=250, pace=Pace(pause_s=0.0))
+    outbox = Outbox(none, tmp_path, max_queued_bytes=250, timing=Timing(pause_s=0.0))
     outbox.start()
     assert {outcome(outbox.put(frame(f"{number}"))) for number in range(10)} == {
         "the folder is gone"
@@ -228,7 +229,7 @@ def test_bytes_of_frames_for_which_no_store_could_be_opened_are_queued_no_more(t
     outbox.stop()
 
 
-def test_bytes_of_frames_that_come_with_the_end_or_after_it_are_queued_no_more(tmp_path):
+def test_bytes_of_frames_that_come_during_or_after_the_end_are_released(tmp_path):
     with moody(tmp_path, max_queued_bytes=450) as (outbox, mood):
         mood.free = threading.Event()
         first = outbox.put(frame("0"))
@@ -247,7 +248,7 @@ def test_bytes_of_frames_that_come_with_the_end_or_after_it_are_queued_no_more(t
         assert outbox.status().as_json()["queued_bytes"] == 0
 
 
-def test_the_place_of_frames_whose_askers_gave_up_is_free_again_and_the_thread_goes_on(tmp_path):
+def test_bytes_of_cancelled_frames_are_released_and_the_thread_goes_on(tmp_path):
     with moody(tmp_path, max_queued_bytes=450) as (outbox, mood):
         mood.free = threading.Event()
         futures = [outbox.put(frame(name)) for name in "abc"]
@@ -268,7 +269,7 @@ def test_the_place_of_frames_whose_askers_gave_up_is_free_again_and_the_thread_g
         assert outbox.status().as_json()["queued_bytes"] == 0
 
 
-def test_as_many_bytes_may_wait_as_allowed_and_not_one_more(tmp_path):
+def test_the_queue_takes_its_maximum_of_bytes_and_not_one_more(tmp_path):
     with moody(tmp_path, start=False, max_queued_bytes=300) as (outbox, _):
         waiting = [outbox.put(frame("a", size=200)), outbox.put(frame("b", size=100))]
         assert outbox.status().as_json()["queued_bytes"] == 300
@@ -277,7 +278,7 @@ def test_as_many_bytes_may_wait_as_allowed_and_not_one_more(tmp_path):
         assert not any(future.done() for future in waiting)
 
 
-def test_a_frame_larger_than_what_may_wait_is_taken_where_none_waits(tmp_path):
+def test_a_frame_larger_than_the_queue_is_taken_when_the_queue_is_empty(tmp_path):
     with moody(tmp_path, start=False, max_queued_bytes=300) as (outbox, _):
         large = outbox.put(frame("a", size=5_000))
         assert not large.done()
@@ -287,7 +288,7 @@ def test_a_frame_larger_than_what_may_wait_is_taken_where_none_waits(tmp_path):
         outbox.stop()
 
 
-def test_a_disk_is_called_too_slow_until_half_of_what_may_wait_is_free(tmp_path):
+def test_a_disk_is_reported_as_too_slow_until_half_of_the_queue_is_free(tmp_path):
     with moody(tmp_path, max_queued_bytes=300) as (outbox, mood):
         mood.free, reading = threading.Event(), threading.Event()
         first = outbox.put(frame("a"))
@@ -305,20 +306,20 @@ def test_a_disk_is_called_too_slow_until_half_of_what_may_wait_is_free(tmp_path)
 
 
 def test_after_a_failure_frames_are_refused_without_asking_the_disk_until_it_was_written(tmp_path):
-    with moody(tmp_path, pace=Pace(pause_s=3_600)) as (outbox, mood):
+    with moody(tmp_path, timing=Timing(pause_s=3_600)) as (outbox, mood):
         mood.error = OutboxError("sick")
         assert {outcome(outbox.put(frame(name))) for name in "abcdef"} == {"sick"}
         assert mood.puts == [1]
         mood.error = None
         outbox.call(lambda store: store.counts()).result(10)  # that it can be read says nothing
         assert outcome(outbox.put(frame("g"))) == "sick"
-        outbox.change(lambda store: store.check()).result(10)
+        outbox.change(lambda store: store.check_writable()).result(10)
         assert outbox.fault is None
         assert outcome(outbox.put(frame("h"))) == "kept"
 
 
 def test_a_failed_disk_is_tried_again_after_a_second(tmp_path):
-    with moody(tmp_path, pace=Pace()) as (outbox, mood):
+    with moody(tmp_path, timing=Timing()) as (outbox, mood):
         mood.error = OutboxError("sick")
         assert outcome(outbox.put(frame("a"))) == "sick"
         mood.error = None
@@ -329,7 +330,7 @@ def test_a_failed_disk_is_tried_again_after_a_second(tmp_path):
         assert outbox.fault is None
 
 
-def test_a_store_that_cannot_be_opened_at_first_is_opened_later_though_no_frame_comes(tmp_path):
+def test_a_store_that_cannot_be_opened_at_first_is_opened_later_without_a_frame(tmp_path):
     tries = []
 
     def open_store():
@@ -338,7 +339,7 @@ def test_a_store_that_cannot_be_opened_at_first_is_opened_later_though_no_frame_
             raise OutboxError("not mounted yet") if len(tries) < 3 else ValueError("unforeseen")
         return Store(tmp_path)
 
-    outbox = Outbox(open_store, tmp_path, pace=Pace(look_s=0.05))
+    outbox = Outbox(open_store, tmp_path, timing=Timing(check_s=0.05))
     outbox.start()
     wait(lambda: outbox.fault is not None)
     wait(lambda: outbox.fault is None)
@@ -349,7 +350,7 @@ def test_a_store_that_cannot_be_opened_at_first_is_opened_later_though_no_frame_
 
 def test_a_folder_is_taken_over_when_the_service_that_used_it_ends(outbox, tmp_path):
     keep(outbox, "a")
-    second = Outbox(partial(Store, tmp_path), tmp_path, pace=Pace(look_s=0.05, pause_s=0.0))
+    second = Outbox(partial(Store, tmp_path), tmp_path, timing=Timing(check_s=0.05, pause_s=0.0))
     second.start()
     wait(lambda: second.fault)
     assert "another service" in second.fault
@@ -359,12 +360,12 @@ def test_a_folder_is_taken_over_when_the_service_that_used_it_ends(outbox, tmp_p
     second.stop()
 
 
-def test_old_entries_are_looked_for_every_ten_minutes(tmp_path):
-    with moody(tmp_path, pace=Pace()) as (outbox, mood):
+def test_expired_entries_are_searched_for_every_ten_minutes(tmp_path):
+    with moody(tmp_path, timing=Timing()) as (outbox, mood):
         for second in range(0, 2_400, 50):
             for _ in range(2):  # it looks between two calls
                 outbox.call(lambda store: store.counts()).result(10)
-            assert mood.tidied == 1 + second // 600
+            assert mood.expired == 1 + second // 600
             mood.seconds += 50
 
 
@@ -406,8 +407,8 @@ def test_frames_and_calls_are_done_in_their_order(tmp_path):
         outbox.stop()
 
 
-def test_the_end_waits_for_a_disk_that_hangs_a_little_and_no_longer(tmp_path):
-    with moody(tmp_path, pace=Pace(stop_s=0.3)) as (outbox, mood):
+def test_stopping_waits_for_a_hanging_disk_for_a_bounded_time(tmp_path):
+    with moody(tmp_path, timing=Timing(stop_s=0.3)) as (outbox, mood):
         mood.free = threading.Event()
         future = outbox.put(frame("a"))
         wait(lambda: mood.puts)
@@ -419,7 +420,7 @@ def test_the_end_waits_for_a_disk_that_hangs_a_little_and_no_longer(tmp_path):
         assert outcome(future) == "kept"
 
 
-def test_the_end_closes_the_store_and_frees_the_folder(tmp_path):
+def test_stopping_closes_the_store_and_unlocks_the_folder(tmp_path):
     with moody(tmp_path, start=False) as (outbox, _):
         outbox.start()
         assert outcome(outbox.put(frame("a"))) == "kept"
@@ -434,7 +435,7 @@ def test_the_end_closes_the_store_and_frees_the_folder(tmp_path):
         second.stop()
 
 
-def test_a_call_that_fails_for_the_disks_sake_is_told_and_one_for_an_entrys_sake_is_not(tmp_path):
+def test_a_disk_error_in_a_call_is_a_fault_and_an_entrys_error_is_not(tmp_path):
     def fail(error):
         def work(_):
             raise error
@@ -442,7 +443,7 @@ def test_a_call_that_fails_for_the_disks_sake_is_told_and_one_for_an_entrys_sake
         return work
 
     with moody(tmp_path) as (outbox, _):
-        for error in (EntryUnreadable("sealed"), LookupError("of the asker's")):
+        for error in (EntryUnreadable("sealed"), LookupError("of the caller")):
             with pytest.raises(type(error)):
                 outbox.call(fail(error)).result(10)
             assert outbox.fault is None
@@ -451,7 +452,7 @@ def test_a_call_that_fails_for_the_disks_sake_is_told_and_one_for_an_entrys_sake
         assert outbox.fault == "gone"
 
 
-def test_a_call_that_was_given_up_is_not_made(tmp_path):
+def test_a_cancelled_call_is_not_made(tmp_path):
     done = []
     with moody(tmp_path, start=False) as (outbox, _):
         given_up, made = (
@@ -465,7 +466,7 @@ def test_a_call_that_was_given_up_is_not_made(tmp_path):
         outbox.stop()
 
 
-def test_how_long_a_write_took_is_known_and_a_slow_disk_is_told_once(tmp_path, caplog):
+def test_the_time_of_a_write_is_reported_and_a_slow_disk_is_logged_once(tmp_path, caplog):
     with moody(tmp_path) as (outbox, mood):
         for takes_s in (0.9, 1.0, 2.5, 0.9, 0.0):
             mood.takes_s = takes_s
@@ -484,13 +485,16 @@ def test_a_fault_and_its_end_are_each_logged_once(tmp_path, caplog):
             outcome(outbox.put(frame(f"{len(mood.puts)}")))
         wait(lambda: outbox.fault is None)
         words = [record.message for record in caplog.records]
-        assert words == ["frames are not kept: sick", f"frames are kept again in {tmp_path}"]
+        assert words == [
+            "outbox unavailable, dropping frames: sick",
+            f"outbox in {tmp_path} is available again",
+        ]
 
 
 def test_the_status_counts_what_is_there(tmp_path):
     with moody(tmp_path) as (outbox, _):
         keys = keep(outbox, "a", "b", "c")
         outbox.change(lambda store: store.resolve(keys[0], {"predictions": []})).result(10)
-        status = outbox.status()
-        assert (status["waiting"], status["settled"], status["set_aside"]) == (2, 1, 0)
+        status = outbox.status().as_json()
+        assert (status["waiting"], status["resolved"], status["dead_letter"]) == (2, 1, 0)
         assert (status["fault"], status["folder"]) == (None, str(tmp_path))

@@ -1,31 +1,28 @@
-"""The store: durable, deduplicated, bounded, and indifferent to the wall clock."""
+"""The store: durable, deduplicated, bounded, and independent of the wall clock."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sqlite3
 import threading
 import time
 from dataclasses import replace
 
 import pytest
-from builders.outbox import KEY, OTHER_KEY, YEAR, frame
+from builders.outbox import KEY, OTHER_KEY, YEAR, frame, put
 
 from edge.clock import SteadyClock
-from edge.errors import EntryUnreadable, OutboxError, OutboxFull, SettingsError
+from edge.errors import EntryUnreadable, OutboxError, SettingsError
+from edge.outbox.database import FILE_NAME
 from edge.outbox.describe import entry_json
-from edge.outbox.disk import Disk
-from edge.outbox.entry import State, Telling
-from edge.outbox.seal import AesGcm
-from edge.outbox.store import FILE_NAME, Quota, Store
+from edge.outbox.encryption import AesGcmEncryption
+from edge.outbox.entry import Delivery, EntryState
+from edge.outbox.schema import VERSION
+from edge.outbox.space import Quota
+from edge.outbox.store import Store
 
 RESULT = {"predictions": []}
-
-
-def put(store, *names, **how):
-    return [receipt.key for receipt in store.put([frame(name, **how) for name in names])]
 
 
 def test_an_entry_comes_back_as_it_was_put(open_store):
@@ -33,7 +30,7 @@ def test_an_entry_comes_back_as_it_was_put(open_store):
     (key,) = put(store, "a")
     entry = store.get(key)
     assert (entry.state, entry.camera, entry.reason, entry.label) == (
-        State.WAITING,
+        EntryState.WAITING,
         "cam-1",
         "low_score",
         "daisy",
@@ -47,8 +44,8 @@ def test_entries_are_on_the_disk_when_they_are_acknowledged(open_store, tmp_path
     put(store, "a", "b")
     other = sqlite3.connect(tmp_path / FILE_NAME)
     assert other.execute("SELECT COUNT(*) FROM entry").fetchone()[0] == 2
-    assert store._db.execute("PRAGMA synchronous").fetchone()[0] == 2
-    assert store._db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    assert store._database.execute("PRAGMA synchronous").fetchone()[0] == 2
+    assert store._database.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
     other.close()
 
 
@@ -57,10 +54,10 @@ def test_the_same_image_twice_is_one_entry(open_store):
     first, again = store.put([frame("a"), frame("a")])
     assert first.key == again.key
     assert (first.known, again.known) == (False, True)
-    assert [entry.seen for entry in store.entries()] == [2]
+    assert [entry.times_seen for entry in store.entries()] == [2]
 
 
-def test_the_same_image_for_another_model_is_another_question(open_store):
+def test_the_same_image_for_another_model_is_another_entry(open_store):
     store = open_store()
     store.put([frame("a", model="m"), frame("a", model="n")])
     assert len(store.entries()) == 2
@@ -74,7 +71,7 @@ def test_entries_are_due_in_the_order_in_which_they_came(open_store, clocks):
     assert [entry.key for entry in store.due(10)] == keys
 
 
-def test_a_settled_entry_is_not_due_and_not_settled_again(open_store):
+def test_a_resolved_entry_is_not_due_and_not_resolved_again(open_store):
     store = open_store()
     (key,) = put(store, "a")
     assert store.resolve(key, {"predictions": []})
@@ -96,42 +93,12 @@ def test_a_postponed_entry_waits_its_time_whatever_the_wall_clock_does(open_stor
     assert len(store.due(10)) == 2
 
 
-def test_too_many_bytes_drop_the_surest_and_keep_the_rest(open_store):
-    store = open_store(Quota(max_bytes=1_600))
-    for confidence in (0.9, 0.2, 0.6, 0.3, 0.95, 0.1):
-        put(store, f"{confidence}", confidence=confidence, label=f"label {confidence}", size=300)
-    kept = {entry.confidence for entry in store.entries()}
-    assert 0.9 not in kept
-    assert {0.1, 0.2, 0.3} <= kept
-    assert store.counts()["bytes"] <= 1_600
-
-
-def test_a_frame_worth_less_than_all_that_is_there_is_told_so(open_store):
-    store = open_store(Quota(max_entries=2))
-    put(store, "a", confidence=0.1, label="x")
-    put(store, "b", confidence=0.2, label="y")
-    (receipt,) = store.put([frame("c", confidence=0.99, label="z")])
-    assert not receipt.kept
-    assert {entry.confidence for entry in store.entries()} == {0.1, 0.2}
-
-
-def test_an_entry_goes_when_it_is_too_old_by_days_of_service(open_store, clocks):
-    store = open_store(Quota(max_age_s=1_000))
-    put(store, "a")
-    clocks.pass_by(999)
-    put(store, "b")
-    assert len(store.entries()) == 2
-    clocks.pass_by(2)
-    put(store, "c")
-    assert [store.image(entry.key)[:1] for entry in store.entries()] == [b"b", b"c"]
-
-
 @pytest.mark.parametrize("jump", [-10 * YEAR, YEAR])
 @pytest.mark.parametrize("reboot", [False, True])
 def test_a_clock_that_jumps_loses_no_entry(open_store, clocks, jump, reboot):
     store = open_store(Quota(max_age_s=30 * 86_400))
     put(store, "a")
-    kept = store._clock.mark()
+    kept = store._database.clock.mark()
     store.close()
     clocks.wall += jump
     if reboot:
@@ -145,47 +112,45 @@ def test_a_clock_that_jumps_loses_no_entry(open_store, clocks, jump, reboot):
 def test_the_steady_clock_goes_on_over_a_restart(tmp_path):
     first = Store(tmp_path)
     put(first, "a")
-    steady, reading = first._clock.mark()
+    steady, reading = first._database.clock.mark()
     first.close()
     second = Store(tmp_path)
-    again, later = second._clock.mark()
+    again, later = second._database.clock.mark()
     assert again - steady == pytest.approx(later.since_boot - reading.since_boot, abs=1e-3)
     second.close()
 
 
-def test_sealed_images_are_unreadable_on_the_disk_and_open_with_their_key_alone(
-    open_store, tmp_path
-):
-    store = open_store(seal=AesGcm(KEY))
+def test_encrypted_images_are_unreadable_on_disk_and_need_their_key(open_store, tmp_path):
+    store = open_store(encryption=AesGcmEncryption(KEY))
     (key,) = put(store, "secret")
     assert store.image(key).startswith(b"secret")
     store.close()
     content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     assert b"secret" not in content
-    other = open_store(seal=AesGcm(OTHER_KEY))
+    other = open_store(encryption=AesGcmEncryption(OTHER_KEY))
     with pytest.raises(OutboxError, match="outbox_key"):
         other.image(key)
 
 
 @pytest.mark.parametrize("text", ["", "short", "QUFB", "not base64 at all!"])
-def test_a_key_that_is_none_is_refused(text):
+def test_a_malformed_key_is_refused(text):
     with pytest.raises(SettingsError, match="32 bytes"):
-        AesGcm(text)
+        AesGcmEncryption(text)
 
 
-def test_without_images_only_what_the_edge_said_is_kept(open_store):
-    store = open_store(Quota(images=False))
+def test_without_images_only_the_edges_prediction_is_stored(open_store):
+    store = open_store(keep_images=False)
     (key,) = put(store, "a")
-    assert store.get(key).state is State.RECORD
+    assert store.get(key).state is EntryState.PREDICTION_ONLY
     assert store.due(10) == []
     with pytest.raises(OutboxError, match="no image"):
         store.image(key)
 
 
-def test_what_was_set_aside_waits_again_when_asked(open_store):
+def test_a_retried_dead_letter_waits_again(open_store):
     store = open_store()
     first, second = put(store, "a", "b")
-    store.set_aside(first, "nonsense")
+    store.dead_letter(first, "nonsense")
     assert [entry.key for entry in store.due(10)] == [second]
     assert store.retry() == 1
     assert [entry.key for entry in store.due(10)] == [first, second]
@@ -195,21 +160,21 @@ def test_purging_drops_images_too(open_store):
     store = open_store()
     first, second = put(store, "a", "b")
     store.resolve(first, {"predictions": []})
-    assert store.purge(states=[State.SETTLED]) == 1
+    assert store.purge(states=[EntryState.RESOLVED]) == 1
     assert store.purge(keys=[second]) == 1
-    assert store._db.execute("SELECT COUNT(*) FROM image").fetchone()[0] == 0
+    assert store._database.execute("SELECT COUNT(*) FROM image").fetchone()[0] == 0
 
 
-def test_results_are_due_to_be_told_where_there_is_a_webhook(open_store):
-    store = open_store(Quota(tell=True))
+def test_results_are_due_for_delivery_if_there_is_a_webhook(open_store):
+    store = open_store(deliver=True)
     (key,) = put(store, "a")
     store.resolve(key, {"predictions": []})
-    assert [entry.key for entry in store.untold(10)] == [key]
-    store.postpone_telling(key, 0, give_up=True)
-    assert store.get(key).telling is Telling.GIVEN_UP
+    assert [entry.key for entry in store.pending_deliveries(10)] == [key]
+    store.postpone_delivery(key, 0, give_up=True)
+    assert store.get(key).webhook is Delivery.FAILED
     assert store.retry() == 1
-    store.told(key)
-    assert store.untold(10) == []
+    store.mark_delivered(key)
+    assert store.pending_deliveries(10) == []
 
 
 def test_a_key_may_be_shortened_while_it_is_unambiguous(open_store):
@@ -219,115 +184,8 @@ def test_a_key_may_be_shortened_while_it_is_unambiguous(open_store):
     assert store.get("zz") is None
 
 
-def test_what_is_purged_goes_back_to_the_disk(open_store, tmp_path):
-    store = open_store()
-    put(store, *(f"{number}" for number in range(20)), size=100_000)
-    assert size_on_disk(tmp_path) > 2_000_000
-    store.purge(states=[State.WAITING])
-    assert size_on_disk(tmp_path) < 200_000
-
-
-def size_on_disk(folder):
-    return sum(file.stat().st_size for file in folder.glob(f"{FILE_NAME}*"))
-
-
-def test_an_entry_that_is_too_old_goes_though_nothing_new_comes(open_store, clocks, tmp_path):
-    store = open_store(Quota(max_age_s=1_000))
-    put(store, *(f"{number}" for number in range(20)), size=100_000)
-    clocks.pass_by(500)
-    put(store, "young")
-    assert store.tidy() == 0
-    clocks.pass_by(501)
-    assert store.tidy() == 20
-    assert [store.image(entry.key)[:5] for entry in store.entries()] == [b"young"]
-    assert size_on_disk(tmp_path) < 200_000
-
-
-@pytest.fixture
-def tight_disk(monkeypatch):
-    """A disk with room for the file to have so many bytes."""
-    room = [400_000]
-    monkeypatch.setattr(
-        Disk, "is_tight", lambda _, file_bytes, grown_bytes: file_bytes + grown_bytes > room[0]
-    )
-    return room
-
-
-def test_a_disk_that_is_nearly_full_takes_nothing_new_and_keeps_what_was_acknowledged(
-    open_store, tight_disk
-):
-    store = open_store()
-    keys = fill(store)
-    assert len(keys) > 5
-    with pytest.raises(OutboxFull, match="full"):
-        put(store, "more", size=30_000, confidence=0.0)
-    assert [entry.key for entry in store.entries()] == keys
-    assert store.resolve(keys[0], RESULT)
-
-
-def fill(store):
-    """Put frames until there is no more room; the keys of those that were taken."""
-    keys = []
-    while len(keys) < 100:
-        try:
-            keys += put(store, f"{len(keys)}", size=30_000)
-        except OutboxFull:
-            return keys
-    raise AssertionError
-
-
-def test_entries_that_are_done_with_make_room_on_a_disk_that_is_nearly_full(
-    open_store, tight_disk, tmp_path
-):
-    store = open_store()
-    keys = fill(store)
-    full = store._pragma("page_count")
-    for key in keys[:3]:
-        store.resolve(key, RESULT)
-    new = put(store, "x", size=30_000) + put(store, "y", size=30_000)
-    with pytest.raises(OutboxFull):
-        put(store, *"abcdef", size=30_000)
-    assert store._pragma("page_count") <= full
-    there = {entry.key for entry in store.entries()}
-    assert there >= {*keys[3:], *new}
-    assert not there >= set(keys[:3])
-
-
-def test_the_reserve_is_a_share_of_a_small_disk_and_no_more_than_needed_of_a_large_one(
-    tmp_path, monkeypatch
-):
-    (tmp_path / "file").write_bytes(bytes(4_096))
-    there = os.statvfs(tmp_path)
-    monkeypatch.setattr(os, "statvfs", lambda _: there)
-    disk = Disk(tmp_path / "file")
-    assert disk.reserve == min(there.f_blocks * there.f_frsize // 8, 16 << 20)
-    free = there.f_bavail * there.f_frsize
-    assert not disk.is_tight(4_096, free - disk.reserve)
-    assert disk.is_tight(4_096, free - disk.reserve + 1)
-    assert disk.is_tight(
-        8_192, free - disk.reserve
-    )  # the log holds what has not come into the file yet
-
-
-def test_a_file_that_was_taken_away_is_noticed(open_store, tmp_path):
-    store = open_store()
-    assert not store.moved
-    (tmp_path / FILE_NAME).rename(tmp_path / "elsewhere")
-    assert store.moved
-    (tmp_path / FILE_NAME).write_bytes(b"another")
-    assert store.moved
-
-
-def test_a_frame_larger_than_the_quota_drops_nothing_for_itself(open_store):
-    store = open_store(Quota(max_bytes=5_000))
-    keys = put(store, "a", "b", "c", size=1_000)
-    (receipt,) = store.put([frame("large", size=6_000, confidence=0.0, label="rare")])
-    assert not receipt.kept
-    assert [entry.key for entry in store.entries()] == keys
-
-
 @pytest.mark.parametrize("there", [False, True])
-def test_the_files_are_their_owners_alone_also_in_a_folder_that_is_not(tmp_path, there):
+def test_only_their_owner_may_read_the_files_even_in_a_readable_folder(tmp_path, there):
     tmp_path.chmod(0o755)
     if there:
         (tmp_path / FILE_NAME).touch(0o644)
@@ -338,85 +196,37 @@ def test_the_files_are_their_owners_alone_also_in_a_folder_that_is_not(tmp_path,
     store.close()
 
 
-def test_a_disk_with_room_for_less_than_what_it_refused_is_still_tight(open_store, tight_disk):
-    store = open_store()
-    fill(store)
-    assert store.is_tight
-    tight_disk[0] += 200_000
-    assert not store.is_tight
-
-
-def test_images_of_before_the_key_was_set_open_and_sealed_ones_ask_for_it(open_store):
+def test_images_stored_before_the_key_was_set_stay_readable_and_encrypted_ones_need_it(open_store):
     plain = open_store()
     (before,) = put(plain, "before")
     plain.close()
-    sealed = open_store(seal=AesGcm(KEY))
-    (after,) = put(sealed, "after")
-    assert sealed.image(before).startswith(b"before")
-    assert sealed.image(after).startswith(b"after")
-    sealed.close()
+    encrypted = open_store(encryption=AesGcmEncryption(KEY))
+    (after,) = put(encrypted, "after")
+    assert encrypted.image(before).startswith(b"before")
+    assert encrypted.image(after).startswith(b"after")
+    encrypted.close()
     with pytest.raises(EntryUnreadable, match="outbox_key"):
         open_store().image(after)
 
 
-def test_what_was_kept_without_its_image_is_kept_with_it_when_it_comes_again(open_store):
-    without = open_store(Quota(images=False))
+def test_an_entry_without_its_image_is_replaced_by_one_with_it(open_store):
+    without = open_store(keep_images=False)
     (key,) = put(without, "a")
     without.close()
     store = open_store()
     assert put(store, "a") == [key]
-    assert store.get(key).state is State.WAITING
+    assert store.get(key).state is EntryState.WAITING
     assert store.image(key).startswith(b"a")
     assert [entry.key for entry in store.entries()] == [key]
 
 
-def test_a_result_that_could_not_be_told_stays_longer_than_one_that_was(open_store):
-    store = open_store(Quota(max_entries=2, tell=True))
-    given_up, told = put(store, "a", "b")
-    for key in (given_up, told):
-        store.resolve(key, RESULT)
-    store.postpone_telling(given_up, 0, give_up=True)
-    store.told(told)
-    put(store, "c")
-    assert store.get(told) is None
-    assert store.get(given_up) is not None
-
-
-def test_too_many_entries_make_room_for_some_more_at_once(open_store):
-    store = open_store(Quota(max_entries=40))
-    put(store, *(f"{number}" for number in range(41)))
-    assert (
-        store.counts()[State.WAITING] == 38
-    )  # else each further frame would have every entry looked at
-
-
-def test_an_outbox_of_the_version_before_is_taken_over(open_store, tmp_path):
-    store = open_store(Quota(tell=True))
-    one, two, _ = put(store, "one", "two", "three")
-    store.resolve(one, {})
-    store.set_aside(two, "refused")
-    before = store.counts()
-    store.close()
-    with sqlite3.connect(tmp_path / FILE_NAME) as database:
-        database.executescript(
-            "DROP TRIGGER tally_comes; DROP TRIGGER tally_goes; DROP TRIGGER tally_changes; DROP TABLE tally;"
-            "DROP INDEX entry_by_birth; DROP INDEX entry_by_order;"
-            "CREATE INDEX entry_by_state ON entry (state, not_before, sequence); PRAGMA user_version = 1;"
-        )
-    database.close()
-    store = open_store()
-    assert store.counts() == before
-    put(store, "four")
-    assert store.counts()[State.WAITING] == 2
-
-
-def test_a_missing_outbox_is_told_and_not_made(tmp_path):
+def test_a_missing_outbox_is_refused_and_not_created(tmp_path):
     with pytest.raises(OutboxError, match="no outbox"):
         Store(tmp_path / "none", create=False)
     assert not (tmp_path / "none").exists()
 
 
-def test_a_file_that_is_no_outbox_is_told(tmp_path):
+def test_a_file_that_is_not_a_database_is_refused_with_the_remedy(tmp_path):
     (tmp_path / FILE_NAME).write_bytes(
         b"this is not a database, but it is long enough to look like one" * 20
     )
@@ -429,10 +239,10 @@ def test_the_times_of_an_entry_are_the_devices_own(open_store):
     began = time.time()
     (key,) = put(store, "a")
     assert began <= store.get(key).created <= time.time()
-    assert store.get(key).settled is None
+    assert store.get(key).resolved is None
     began = time.time()
     store.resolve(key, RESULT)
-    assert began <= store.get(key).settled <= time.time()
+    assert began <= store.get(key).resolved <= time.time()
 
 
 def test_a_result_takes_its_bytes_of_the_quota(open_store):
@@ -444,71 +254,77 @@ def test_a_result_takes_its_bytes_of_the_quota(open_store):
     assert store.counts()["bytes"] == before + len(json.dumps(said)) == store.get(key).size
 
 
-def test_a_postponed_entry_that_is_settled_meanwhile_is_told_at_once_and_its_fault_forgotten(
+def test_a_postponed_entry_that_is_resolved_is_due_for_delivery_at_once_without_its_fault(
     open_store,
 ):
-    store = open_store(Quota(tell=True))
+    store = open_store(deliver=True)
     (key,) = put(store, "a")
     store.postpone(key, 3_600, "busy", counts=True)
     assert (store.get(key).attempts, store.get(key).fault) == (1, "busy")
     assert store.resolve(key, RESULT)
-    assert [entry.key for entry in store.untold(10)] == [key]
+    assert [entry.key for entry in store.pending_deliveries(10)] == [key]
     assert store.get(key).fault is None
 
 
-def test_a_telling_that_was_postponed_waits_its_time(open_store, clocks):
-    store = open_store(Quota(tell=True))
+def test_a_postponed_delivery_waits_its_time(open_store, clocks):
+    store = open_store(deliver=True)
     (key,) = put(store, "a")
     store.resolve(key, RESULT)
-    assert store.postpone_telling(key, 60, give_up=False)
-    assert (store.get(key).telling, store.get(key).telling_attempts) == (Telling.DUE, 1)
+    assert store.postpone_delivery(key, 60, give_up=False)
+    assert (store.get(key).webhook, store.get(key).webhook_attempts) == (Delivery.PENDING, 1)
     clocks.pass_by(59)
-    assert store.untold(10) == []
+    assert store.pending_deliveries(10) == []
     clocks.pass_by(2)
-    assert [entry.key for entry in store.untold(10)] == [key]
+    assert [entry.key for entry in store.pending_deliveries(10)] == [key]
 
 
-def test_what_does_not_apply_to_an_entry_as_it_is_changes_nothing(open_store):
-    store = open_store(Quota(tell=True))
-    settled, waiting = put(store, "a", "b")
-    store.resolve(settled, RESULT)
-    assert not store.postpone(settled, 60, "late", counts=True)
-    assert not store.set_aside(settled, "late")
-    assert not store.told(waiting)
-    assert not store.postpone_telling(waiting, 60, give_up=True)
+def test_a_change_that_does_not_apply_to_an_entrys_state_changes_nothing(open_store):
+    store = open_store(deliver=True)
+    resolved, waiting = put(store, "a", "b")
+    store.resolve(resolved, RESULT)
+    assert not store.postpone(resolved, 60, "late", counts=True)
+    assert not store.dead_letter(resolved, "late")
+    assert not store.mark_delivered(waiting)
+    assert not store.postpone_delivery(waiting, 60, give_up=True)
     assert not store.resolve("none", RESULT)
-    assert store.told(settled)
-    assert not store.told(settled)
-    assert not store.postpone_telling(settled, 60, give_up=False)
-    entry = store.get(settled)
-    assert (entry.state, entry.attempts, entry.fault, entry.telling_attempts) == (
-        State.SETTLED,
+    assert store.mark_delivered(resolved)
+    assert not store.mark_delivered(resolved)
+    assert not store.postpone_delivery(resolved, 60, give_up=False)
+    entry = store.get(resolved)
+    assert (entry.state, entry.attempts, entry.fault, entry.webhook_attempts) == (
+        EntryState.RESOLVED,
         0,
         None,
         0,
     )
-    assert (store.get(waiting).state, store.get(waiting).telling) == (State.WAITING, Telling.NONE)
+    assert (store.get(waiting).state, store.get(waiting).webhook) == (
+        EntryState.WAITING,
+        Delivery.NONE,
+    )
 
 
-def test_each_change_is_of_the_entry_alone_that_is_named(open_store):
-    store = open_store(Quota(tell=True))
+def test_a_change_touches_only_the_entry_it_names(open_store):
+    store = open_store(deliver=True)
     one, two, three, four = put(store, *"abcd")
-    store.set_aside(one, "refused")
-    store.set_aside(two, "refused")
+    store.dead_letter(one, "refused")
+    store.dead_letter(two, "refused")
     store.resolve(three, RESULT)
     store.resolve(four, RESULT)
     for key in (three, four):
-        store.postpone_telling(key, 3_600, give_up=True)
+        store.postpone_delivery(key, 3_600, give_up=True)
     assert store.retry([one, three]) == 2
-    assert [store.get(key).state for key in (one, two)] == [State.WAITING, State.SET_ASIDE]
+    assert [store.get(key).state for key in (one, two)] == [
+        EntryState.WAITING,
+        EntryState.DEAD_LETTER,
+    ]
     assert (store.get(one).attempts, store.get(two).attempts) == (0, 1)
-    assert [store.get(key).telling for key in (three, four)] == [Telling.DUE, Telling.GIVEN_UP]
-    assert [entry.key for entry in store.untold(10)] == [three]
+    assert [store.get(key).webhook for key in (three, four)] == [Delivery.PENDING, Delivery.FAILED]
+    assert [entry.key for entry in store.pending_deliveries(10)] == [three]
     assert store.retry([]) == 0
     assert store.retry() == 2
     assert store.purge(keys=[one]) == 1
     assert [entry.key for entry in store.entries()] == [two, three, four]
-    assert store.purge(states=[State.SETTLED], keys=[two]) == 3
+    assert store.purge(states=[EntryState.RESOLVED], keys=[two]) == 3
 
 
 def test_entries_come_in_pages(open_store):
@@ -519,12 +335,13 @@ def test_entries_come_in_pages(open_store):
     assert [entry.key for entry in first] == keys[:4]
     assert [entry.key for entry in store.entries(after=first[-1].sequence)] == keys[4:]
     assert [
-        entry.key for entry in store.entries(state=State.WAITING, after=first[0].sequence, limit=2)
+        entry.key
+        for entry in store.entries(state=EntryState.WAITING, after=first[0].sequence, limit=2)
     ] == keys[2:4]
     assert [entry.key for entry in store.due(3)] == [keys[0], *keys[2:4]]
 
 
-def test_the_beginning_of_two_keys_names_neither(open_store):
+def test_a_prefix_of_two_keys_names_neither(open_store):
     store = open_store()
     keys = put(store, *map(str, range(17)))  # of 17 keys two begin with the same hex digit
     first = next(key[0] for key in keys if sum(other[0] == key[0] for other in keys) > 1)
@@ -537,57 +354,11 @@ def test_sequences_grow_also_over_what_was_purged_and_a_restart(open_store):
     store = open_store()
     put(store, "a", "b")
     last = store.entries()[-1].sequence
-    store.purge(states=[State.WAITING])
+    store.purge(states=[EntryState.WAITING])
     store.close()
     store = open_store()
     put(store, "c")
     assert store.entries()[0].sequence > last
-
-
-def test_an_entry_goes_at_its_age_and_not_before(open_store, clocks):
-    store = open_store(Quota(max_age_s=1_000))
-    put(store, "a")
-    clocks.pass_by(1_000)
-    assert store.tidy() == 0
-    clocks.pass_by(0.5)
-    assert store.tidy() == 1
-    assert store.entries() == []
-
-
-@pytest.mark.parametrize("state", [State.SETTLED, State.SET_ASIDE])
-def test_an_entry_of_any_state_grows_old(open_store, clocks, state):
-    store = open_store(Quota(max_age_s=1_000, tell=True))
-    (key,) = put(store, "a")
-    store.resolve(key, RESULT) if state is State.SETTLED else store.set_aside(key, "refused")
-    clocks.pass_by(1_001)
-    assert store.tidy() == 1
-    assert store.counts()["bytes"] == 0
-
-
-def test_what_is_done_with_goes_before_what_waits_whatever_its_value(open_store):
-    store = open_store(Quota(max_entries=4, tell=True))
-    told, due, aside, waiting = (
-        put(store, name, confidence=0.1 * n, label=name)[0] for n, name in enumerate("abcd")
-    )
-    for key in (told, due):
-        store.resolve(key, RESULT)
-    store.told(told)
-    store.set_aside(aside, "refused")
-    gone = []
-    for number in range(3):
-        put(store, f"{number}", confidence=0.0, label=f"{number}")
-        gone += [
-            key for key in (told, due, aside, waiting) if store.get(key) is None and key not in gone
-        ]
-    assert gone == [told, due, aside]
-
-
-def test_a_batch_beyond_the_quota_is_told_of_each_frame_what_became_of_it(open_store):
-    store = open_store(Quota(max_entries=3))
-    receipts = store.put([frame(f"{n}", confidence=n / 10, label=f"{n}") for n in range(6)])
-    there = {entry.key for entry in store.entries()}
-    assert [receipt.kept for receipt in receipts] == [True] * 3 + [False] * 3
-    assert there == {receipt.key for receipt in receipts if receipt.kept}
 
 
 def test_a_transaction_that_fails_leaves_nothing_behind_and_the_store_usable(open_store):
@@ -599,23 +370,25 @@ def test_a_transaction_that_fails_leaves_nothing_behind_and_the_store_usable(ope
     assert len(put(store, "c")) == 1
 
 
-def test_an_outbox_of_a_later_version_is_refused_and_left_as_it_is(open_store, tmp_path):
+@pytest.mark.parametrize("version", [VERSION - 1, VERSION + 1])
+def test_a_database_of_another_version_is_refused_and_left_unchanged(open_store, tmp_path, version):
     store = open_store()
     put(store, "a")
     store.close()
     with sqlite3.connect(tmp_path / FILE_NAME) as database:
-        database.execute("PRAGMA user_version = 3")
+        database.execute(f"PRAGMA user_version = {version}")
     database.close()
-    with pytest.raises(OutboxError, match="another version"):
+    with pytest.raises(OutboxError, match=r"another version.*Move outbox.sqlite3\* away"):
         Store(tmp_path)
     with sqlite3.connect(tmp_path / FILE_NAME) as database:
-        assert database.execute("PRAGMA user_version").fetchone()[0] == 3
+        assert database.execute("PRAGMA user_version").fetchone()[0] == version
+        assert database.execute("SELECT COUNT(*) FROM entry").fetchone()[0] == 1
     database.close()
 
 
-def test_a_database_that_another_holds_is_told_and_used_again_afterwards(open_store, tmp_path):
+def test_a_locked_database_is_an_error_and_is_used_again_afterwards(open_store, tmp_path):
     store = open_store()
-    store._db.execute("PRAGMA busy_timeout = 50")
+    store._database.execute("PRAGMA busy_timeout = 50")
     other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(OutboxError, match="locked"):
@@ -625,7 +398,7 @@ def test_a_database_that_another_holds_is_told_and_used_again_afterwards(open_st
     assert len(put(store, "a")) == 1
 
 
-def test_a_store_waits_for_who_writes_beside_it(open_store, tmp_path):
+def test_a_store_waits_for_another_process_that_writes(open_store, tmp_path):
     store = open_store()
     other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
@@ -636,32 +409,25 @@ def test_a_store_waits_for_who_writes_beside_it(open_store, tmp_path):
     other.close()
 
 
-def test_the_log_is_kept_within_half_of_the_reserve(open_store):
-    store = open_store()
-    half = store._disk.reserve // 2
-    assert store._pragma("journal_size_limit") == half
-    assert store._pragma("wal_autocheckpoint") == min(half // store._pragma("page_size"), 1_000)
-
-
-def test_time_that_passed_while_the_store_was_open_counts_after_it_was_opened_again(
+def test_time_that_passed_while_the_store_was_open_counts_after_reopening(
     open_store, clocks, tmp_path
 ):
     store = open_store(Quota(max_age_s=1_000))
     put(store, "a")
     clocks.pass_by(600)
-    store.check()
-    kept = store._db.execute("SELECT steady FROM clock").fetchone()[0]
+    store.check_writable()
+    kept = store._database.execute("SELECT steady FROM clock").fetchone()[0]
     assert kept == pytest.approx(600)
     clocks.pass_by(600)
-    assert store.tidy() == 1
-    assert store._db.execute("SELECT steady FROM clock").fetchone()[0] == pytest.approx(1_200)
+    assert store.drop_expired() == 1
+    assert store._database.execute("SELECT steady FROM clock").fetchone()[0] == pytest.approx(1_200)
 
 
-def test_an_entry_as_json_says_all_that_is_known_of_it(open_store):
-    store = open_store(Quota(tell=True))
+def test_the_json_of_an_entry_is_complete(open_store):
+    store = open_store(deliver=True)
     (key,) = put(store, "a")
     store.put([frame("a")])
-    store._db.execute("UPDATE entry SET created = 1.5, attempts = 2, fault = 'busy'")
+    store._database.execute("UPDATE entry SET created = 1.5, attempts = 2, fault = 'busy'")
     item = {"label": "daisy", "index": 0, "score": 0.5}
     waiting = {
         "key": key,
@@ -669,27 +435,28 @@ def test_an_entry_as_json_says_all_that_is_known_of_it(open_store):
         "state": "waiting",
         "digest": hashlib.sha256(b"a".ljust(100, b".")).hexdigest(),
         "camera": "cam-1",
-        "seen": 2,
+        "times_seen": 2,
         "created": "1970-01-01T00:00:01.500+00:00",
         "reason": "low_score",
         "blocked_by": "link_down",
         "task": "classification",
         "model": {"name": "m", "version": 1, "digest": "d" * 64},
         "edge": {"predictions": [item]},
+        "confidence": 0.5,
         "cloud": None,
-        "settled": None,
+        "resolved": None,
         "attempts": 2,
         "fault": "busy",
-        "telling": "none",
+        "webhook": "none",
     }
     assert entry_json(store.get(key)) == waiting
     store.resolve(key, RESULT)
-    store._db.execute("UPDATE entry SET settled = 3.25, camera = '', blocked_by = ''")
-    settled = {
-        "state": "settled",
+    store._database.execute("UPDATE entry SET resolved = 3.25, camera = '', blocked_by = ''")
+    resolved = {
+        "state": "resolved",
         "cloud": RESULT,
-        "settled": "1970-01-01T00:00:03.250+00:00",
+        "resolved": "1970-01-01T00:00:03.250+00:00",
         "fault": None,
     }
-    nameless = {"camera": None, "blocked_by": None, "telling": "due"}
-    assert entry_json(store.get(key)) == {**waiting, **settled, **nameless}
+    nameless = {"camera": None, "blocked_by": None, "webhook": "pending"}
+    assert entry_json(store.get(key)) == {**waiting, **resolved, **nameless}

@@ -1,4 +1,4 @@
-"""The webhook, with a receiver told what to answer."""
+"""The webhook, with a receiver whose answers the test sets."""
 
 from __future__ import annotations
 
@@ -6,43 +6,42 @@ import asyncio
 import hashlib
 import hmac
 import json
-import sqlite3
 import threading
 import time
 from functools import partial
 
 import pytest
-from builders.outbox import RESULT, entry, frame, keep, no_wait
+from builders.outbox import RESULT, break_disk, entry, frame, keep, no_wait, repair_disk
 
 from edge.errors import OutboxError
 from edge.outbox.describe import entry_json
 from edge.outbox.outbox import Outbox
-from edge.outbox.store import Quota, Store
-from edge.outbox.webhook import MOST_ATTEMPTS, Webhook, signature
+from edge.outbox.store import Store
+from edge.outbox.webhook import MAX_ATTEMPTS, Webhook, signature
 
 
-def settled(outbox, *names):
-    """Keys of frames whose results are to be told."""
+def resolved(outbox, *names):
+    """Keys of frames whose results are due for delivery."""
     keys = keep(outbox, *names)
     for key in keys:
         assert outbox.change(lambda store, key=key: store.resolve(key, RESULT)).result(10)
     return keys
 
 
-def tell(outbox, receiver, secret="s3cret", **how):
+def deliver(outbox, receiver, secret="s3cret", **how):
     return asyncio.run(Webhook(outbox, receiver.url, secret, **how).step())
 
 
-def told_keys(receiver):
+def delivered_keys(receiver):
     return [headers["Idempotency-Key"] for headers, _ in receiver.posts]
 
 
-def test_a_result_is_told_once_signed_and_under_its_key(outbox, receiver):
-    (key,) = settled(outbox, "a")
+def test_a_result_is_delivered_once_signed_and_under_its_key(outbox, receiver):
+    (key,) = resolved(outbox, "a")
     as_it_was = entry_json(entry(outbox, key))
     began = int(time.time())
-    assert tell(outbox, receiver)
-    assert not tell(outbox, receiver)
+    assert deliver(outbox, receiver)
+    assert not deliver(outbox, receiver)
     ((headers, body),) = receiver.posts
     assert headers["Idempotency-Key"] == key
     assert headers["Content-Type"] == "application/json"
@@ -60,171 +59,165 @@ def test_the_signature_is_the_documented_one():
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_any_success_means_taken(outbox, receiver, status):
-    (key,) = settled(outbox, "a")
+    (key,) = resolved(outbox, "a")
     receiver.statuses[:] = [status]
-    tell(outbox, receiver)
-    assert (entry(outbox, key).telling, entry(outbox, key).telling_attempts) == ("told", 0)
+    deliver(outbox, receiver)
+    assert (entry(outbox, key).webhook, entry(outbox, key).webhook_attempts) == ("delivered", 0)
 
 
 @pytest.mark.parametrize(
     "status", [301, 302, 303, 307, 308, 400, 401, 403, 404, 409, 410, 413, 429, 500, 502, 503]
 )
 def test_any_other_answer_means_not_taken_and_a_redirect_is_not_followed(outbox, receiver, status):
-    (key,) = settled(outbox, "a")
+    (key,) = resolved(outbox, "a")
     receiver.statuses[:] = [status]
-    tell(outbox, receiver)
-    assert (entry(outbox, key).telling, entry(outbox, key).telling_attempts) == ("due", 1)
+    deliver(outbox, receiver)
+    assert (entry(outbox, key).webhook, entry(outbox, key).webhook_attempts) == ("pending", 1)
     assert len(receiver.posts) == 1
 
 
-def test_a_receiver_that_fails_is_told_again_until_it_takes_the_result(outbox, receiver):
-    (key,) = settled(outbox, "a")
+def test_delivery_is_repeated_until_the_receiver_takes_the_result(outbox, receiver):
+    (key,) = resolved(outbox, "a")
     receiver.statuses[:] = [500, 429]
     for _ in range(5):
-        tell(outbox, receiver)
+        deliver(outbox, receiver)
         no_wait(outbox)
-    assert told_keys(receiver) == [key] * 3
-    assert (entry(outbox, key).telling, entry(outbox, key).telling_attempts) == ("told", 2)
+    assert delivered_keys(receiver) == [key] * 3
+    assert (entry(outbox, key).webhook, entry(outbox, key).webhook_attempts) == ("delivered", 2)
 
 
-def test_waits_between_tellings_double(timed, clocks, receiver):
-    (key,) = settled(timed, "a")
+def test_waits_between_deliveries_double(timed, clocks, receiver):
+    (key,) = resolved(timed, "a")
     receiver.statuses[:] = [500] * 20
     for attempt in range(1, 8):
-        assert tell(timed, receiver)
-        assert entry(timed, key).telling_attempts == attempt
+        assert deliver(timed, receiver)
+        assert entry(timed, key).webhook_attempts == attempt
         clocks.pass_by(0.98 * 2 ** (attempt - 1))
-        assert not tell(timed, receiver), "sooner than half the wait"
+        assert not deliver(timed, receiver), "sooner than half the wait"
         clocks.pass_by(1.04 * 2 ** (attempt - 1))
-    assert tell(timed, receiver)
+    assert deliver(timed, receiver)
 
 
-def test_a_result_that_is_never_taken_is_given_up_after_the_last_attempt_and_retried_when_asked(
-    outbox, receiver
-):
-    (key,) = settled(outbox, "a")
-    receiver.statuses[:] = [500] * (MOST_ATTEMPTS + 1)
-    for _ in range(MOST_ATTEMPTS - 1):
-        tell(outbox, receiver)
+def test_a_delivery_fails_after_the_last_attempt_and_starts_again_on_retry(outbox, receiver):
+    (key,) = resolved(outbox, "a")
+    receiver.statuses[:] = [500] * (MAX_ATTEMPTS + 1)
+    for _ in range(MAX_ATTEMPTS - 1):
+        deliver(outbox, receiver)
         no_wait(outbox)
-    assert entry(outbox, key).telling == "due"
-    tell(outbox, receiver)
+    assert entry(outbox, key).webhook == "pending"
+    deliver(outbox, receiver)
     no_wait(outbox)
-    assert entry(outbox, key).telling == "given_up"
-    assert not tell(outbox, receiver)
-    assert len(receiver.posts) == MOST_ATTEMPTS == 48
+    assert entry(outbox, key).webhook == "failed"
+    assert not deliver(outbox, receiver)
+    assert len(receiver.posts) == MAX_ATTEMPTS == 48
     assert outbox.change(lambda store: store.retry()).result(10) == 1
-    assert (entry(outbox, key).telling, entry(outbox, key).telling_attempts) == ("due", 0)
+    assert (entry(outbox, key).webhook, entry(outbox, key).webhook_attempts) == ("pending", 0)
     receiver.statuses.clear()
-    tell(outbox, receiver)
-    assert entry(outbox, key).telling == "told"
+    deliver(outbox, receiver)
+    assert entry(outbox, key).webhook == "delivered"
 
 
-def test_results_are_told_in_the_order_of_their_entries_each_once(outbox, receiver):
-    keys = settled(outbox, *(f"{number:02}" for number in range(20)))
-    while tell(outbox, receiver):
+def test_results_are_delivered_in_the_order_of_their_entries_each_once(outbox, receiver):
+    keys = resolved(outbox, *(f"{number:02}" for number in range(20)))
+    while deliver(outbox, receiver):
         pass
-    assert told_keys(receiver) == keys
+    assert delivered_keys(receiver) == keys
 
 
-def test_a_result_that_is_not_taken_holds_up_no_other(outbox, receiver):
-    first, second, third = settled(outbox, "a", "b", "c")
+def test_a_result_that_is_not_taken_delays_no_other(outbox, receiver):
+    first, second, third = resolved(outbox, "a", "b", "c")
     receiver.statuses[:] = [500]
-    tell(outbox, receiver)
-    assert told_keys(receiver) == [first, second, third]
-    assert [entry(outbox, key).telling for key in (first, second, third)] == ["due", "told", "told"]
+    deliver(outbox, receiver)
+    assert delivered_keys(receiver) == [first, second, third]
+    assert [entry(outbox, key).webhook for key in (first, second, third)] == [
+        "pending",
+        "delivered",
+        "delivered",
+    ]
 
 
-def test_only_results_are_told(outbox, receiver):
+def test_only_results_are_delivered(outbox, receiver):
     keep(outbox, "a")
-    assert not tell(outbox, receiver)
+    assert not deliver(outbox, receiver)
     assert receiver.posts == []
 
 
-def test_a_receiver_that_does_not_answer_is_given_up_in_time_and_told_again_later(outbox, receiver):
-    first, second = settled(outbox, "a", "b")
+def test_a_receiver_that_does_not_answer_times_out_and_is_tried_again_later(outbox, receiver):
+    first, second = resolved(outbox, "a", "b")
     held = threading.Event()
     receiver.statuses[:] = [held]
     began = time.monotonic()
-    tell(outbox, receiver, timeout_s=0.4)
+    deliver(outbox, receiver, timeout_s=0.4)
     took = time.monotonic() - began
     held.set()
     assert 0.4 <= took < 10
-    assert (entry(outbox, first).telling, entry(outbox, first).telling_attempts) == ("due", 1)
-    assert entry(outbox, second).telling == "told"
+    assert (entry(outbox, first).webhook, entry(outbox, first).webhook_attempts) == ("pending", 1)
+    assert entry(outbox, second).webhook == "delivered"
 
 
 @pytest.mark.slow
 def test_a_receiver_has_ten_seconds(outbox, receiver):
-    (key,) = settled(outbox, "a")
+    (key,) = resolved(outbox, "a")
     held = threading.Event()
     receiver.statuses[:] = [held]
     began = time.monotonic()
-    tell(outbox, receiver)
+    deliver(outbox, receiver)
     took = time.monotonic() - began
     held.set()
     assert 9.9 <= took < 25
-    assert entry(outbox, key).telling == "due"
+    assert entry(outbox, key).webhook == "pending"
 
 
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:1/caf\u00e9", "http://\u00df..\u00df/", "http://[::1/"]
 )
-def test_an_address_that_cannot_be_called_is_a_failure_like_any(outbox, url):
-    (key,) = settled(outbox, "a")
+def test_a_malformed_address_is_a_failed_delivery_like_any_other(outbox, url):
+    (key,) = resolved(outbox, "a")
     asyncio.run(Webhook(outbox, url, None).step())
-    assert (entry(outbox, key).telling, entry(outbox, key).telling_attempts) == ("due", 1)
+    assert (entry(outbox, key).webhook, entry(outbox, key).webhook_attempts) == ("pending", 1)
 
 
 def test_without_a_secret_nothing_is_signed(outbox, receiver):
-    settled(outbox, "a")
-    tell(outbox, receiver, secret=None)
+    resolved(outbox, "a")
+    deliver(outbox, receiver, secret=None)
     assert "X-Edge-Signature" not in receiver.posts[0][0]
 
 
-def test_a_result_that_cannot_be_written_down_holds_up_no_other(outbox, receiver):
-    odd, good = settled(outbox, "a", "b")
+def test_a_result_that_cannot_be_serialised_delays_no_other(outbox, receiver):
+    odd, good = resolved(outbox, "a", "b")
     beyond_all_calendars = 1e18
     outbox.call(
-        lambda store: store._db.execute(
+        lambda store: store._database.execute(
             "UPDATE entry SET created = ? WHERE key = ?", (beyond_all_calendars, odd)
         )
     ).result(10)
-    tell(outbox, receiver)
-    assert told_keys(receiver) == [good]
-    assert (entry(outbox, odd).telling, entry(outbox, odd).telling_attempts) == ("due", 1)
-    assert entry(outbox, good).telling == "told"
+    deliver(outbox, receiver)
+    assert delivered_keys(receiver) == [good]
+    assert (entry(outbox, odd).webhook, entry(outbox, odd).webhook_attempts) == ("pending", 1)
+    assert entry(outbox, good).webhook == "delivered"
 
 
-def test_nothing_is_told_while_the_disk_could_not_remember_it(tmp_path, receiver):
-    class Sick(Store):
-        sick = False
-
-        def _keep_clock(self):
-            if self.sick:
-                raise sqlite3.OperationalError("database or disk is full")
-            super()._keep_clock()
-
-    outbox = Outbox(partial(Sick, tmp_path, Quota(tell=True)), tmp_path)
+def test_nothing_is_delivered_while_the_disk_cannot_record_it(tmp_path, receiver):
+    outbox = Outbox(partial(Store, tmp_path, deliver=True), tmp_path)
     outbox.start()
-    (key,) = settled(outbox, "a")
-    Sick.sick = True
+    (key,) = resolved(outbox, "a")
+    break_disk(outbox)
     with pytest.raises(OutboxError, match="full"):
         outbox.put(frame("b")).result(10)
     for _ in range(3):
         with pytest.raises(OutboxError, match="full"):
-            tell(outbox, receiver)
+            deliver(outbox, receiver)
     assert receiver.posts == []
-    Sick.sick = False
-    tell(outbox, receiver)
-    assert told_keys(receiver) == [key]
+    repair_disk(outbox)
+    deliver(outbox, receiver)
+    assert delivered_keys(receiver) == [key]
     outbox.stop()
 
 
-def test_where_nobody_is_to_be_told_nothing_is(tmp_path, receiver):
-    outbox = Outbox(partial(Store, tmp_path, Quota(tell=False)), tmp_path)
+def test_nothing_is_delivered_without_a_webhook(tmp_path, receiver):
+    outbox = Outbox(partial(Store, tmp_path, deliver=False), tmp_path)
     outbox.start()
-    (key,) = settled(outbox, "a")
-    assert not tell(outbox, receiver)
-    assert entry(outbox, key).telling == "none"
+    (key,) = resolved(outbox, "a")
+    assert not deliver(outbox, receiver)
+    assert entry(outbox, key).webhook == "none"
     outbox.stop()

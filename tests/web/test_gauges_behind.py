@@ -6,14 +6,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edge.dataplane.service import InferenceService
 from edge.metrics import Metrics
-from edge.outbox.entry import State
+from edge.outbox.entry import EntryState
 from edge.settings import Settings
 from edge.wiring.bootstrap import build_service
 
 LINK = {"state": "up", "budget": {"calls_today": 2, "cost_today": 3, "calls_this_month": 5}}
 SHADOW = {"compared": 13, "agreed": 11}
 OUTBOX = {"fault": None, "bytes": 17, "queued_bytes": 19, "write_s": 23} | {
-    state.value: 100 + number for number, state in enumerate(State)
+    state.value: 100 + number for number, state in enumerate(EntryState)
 }
 
 
@@ -44,7 +44,7 @@ def test_the_link_and_the_outbox_are_told_number_by_number(tmp_path):
         "held_bytes_limit": 29,
     }  # fmt: skip
     assert {name: seen[(name,)] for name in expected} == expected
-    assert {state: seen["outbox_entries", state] for state in State} == {
+    assert {state: seen["outbox_entries", state] for state in EntryState} == {
         state: OUTBOX[state] for state in State
     }
 

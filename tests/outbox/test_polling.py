@@ -1,4 +1,4 @@
-"""What ends forwarding and telling, and what does not: any failure is overcome, a cancellation obeyed at once."""
+"""Forwarding and delivering survive any failure, and end at once when they are cancelled."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import pytest
 from builders.outbox import RESULT, Cloud, entry, keep
 
 from edge.errors import OutboxError
-from edge.outbox.entry import State
+from edge.outbox.entry import EntryState
 from edge.outbox.forwarder import Forwarder
 from edge.outbox.outbox import Outbox
-from edge.outbox.rounds import work_through
-from edge.outbox.store import Quota, Store
+from edge.outbox.polling import poll_forever
+from edge.outbox.store import Store
 from edge.outbox.webhook import Webhook
 
 
 class Work:
-    """A step that does as the list says, then has nothing to do; an exception in it is raised."""
+    """A step that returns or raises the next of `results`; without any it has no work."""
 
     def __init__(self, *results):
         self.results, self.times = list(results), []
@@ -35,7 +35,7 @@ class Work:
 
 
 async def run_until(work, condition, *more):
-    """Run the work until the condition holds, then cancel it: it must end by that, and have lived until then."""
+    """Run the work until the condition holds, then cancel it: it must not end earlier or later."""
     task = asyncio.ensure_future(work)
     try:
         async with asyncio.timeout(30):
@@ -61,22 +61,22 @@ async def run_until(work, condition, *more):
 )
 def test_a_step_that_fails_is_followed_by_the_next_after_a_pause(error):
     work = Work(error)
-    asyncio.run(run_until(work_through(work.step, 0.2, "failed"), lambda: len(work.times) >= 2))
+    asyncio.run(run_until(poll_forever(work.step, 0.2, "failed"), lambda: len(work.times) >= 2))
     assert 0.19 <= work.times[1] - work.times[0] < 10
 
 
-def test_after_work_the_next_step_comes_at_once_and_after_none_there_is_a_pause():
+def test_the_next_step_follows_at_once_after_work_and_after_a_pause_without_work():
     work = Work(True, True, True, False)
-    asyncio.run(run_until(work_through(work.step, 1.0, "failed"), lambda: len(work.times) >= 5))
+    asyncio.run(run_until(poll_forever(work.step, 1.0, "failed"), lambda: len(work.times) >= 5))
     first, _, _, fourth, fifth, *_ = work.times
     assert fourth - first < 1.0
     assert 0.99 <= fifth - fourth < 10
 
 
-def test_an_unforeseen_failure_is_logged_and_the_outboxs_own_is_not_told_twice(caplog):
-    work = Work(RuntimeError("unforeseen"), OutboxError("told already"))
+def test_an_unexpected_failure_is_logged_and_one_of_the_outbox_is_not_logged_twice(caplog):
+    work = Work(RuntimeError("unforeseen"), OutboxError("logged already"))
     asyncio.run(
-        run_until(work_through(work.step, 0.0, "the complaint"), lambda: len(work.times) > 2)
+        run_until(poll_forever(work.step, 0.0, "the complaint"), lambda: len(work.times) > 2)
     )
     assert [record.message for record in caplog.records] == ["the complaint"]
     assert "unforeseen" in caplog.text
@@ -89,7 +89,7 @@ def test_a_cancellation_ends_the_work(busy):
         return busy
 
     async def run():
-        task = asyncio.ensure_future(work_through(step, 60, "failed"))
+        task = asyncio.ensure_future(poll_forever(step, 60, "failed"))
         await asyncio.sleep(0.05)
         task.cancel()
         await asyncio.wait({task}, timeout=5)
@@ -99,7 +99,7 @@ def test_a_cancellation_ends_the_work(busy):
 
 
 class Unforeseen(Cloud):
-    """Fails in a way that nobody thought of, once: where it is asked for places, or for an answer."""
+    """Raises an unexpected error once, when asked for free slots or for an answer."""
 
     def __init__(self, where):
         super().__init__()
@@ -123,7 +123,7 @@ class Unforeseen(Cloud):
 
 
 class Stumbling(Store):
-    """Fails in a way that nobody thought of, once, in the method named."""
+    """Raises an unexpected error once, in the method named."""
 
     stumbles: str | None = None
 
@@ -141,16 +141,16 @@ class Stumbling(Store):
         return super().image(key)
 
     def resolve(self, key, result):
-        self._once("settle")
+        self._once("resolve")
         return super().resolve(key, result)
 
-    def untold(self, limit):
-        self._once("untold")
-        return super().untold(limit)
+    def pending_deliveries(self, limit):
+        self._once("pending_deliveries")
+        return super().pending_deliveries(limit)
 
-    def told(self, key):
-        self._once("told")
-        return super().told(key)
+    def mark_delivered(self, key):
+        self._once("mark_delivered")
+        return super().mark_delivered(key)
 
 
 def states(outbox, keys):
@@ -166,58 +166,58 @@ def stumbling(tmp_path, clocks):
         return Store.postpone(self, key, seconds / 100, fault, counts=counts)
 
     kind = type("Hurried", (Stumbling,), {"postpone": no_waits})
-    one = Outbox(partial(kind, tmp_path, Quota(tell=True)), tmp_path)
+    one = Outbox(partial(kind, tmp_path, deliver=True), tmp_path)
     one.start()
     yield one
     one.stop()
 
 
 @pytest.mark.parametrize("where", ["places", "ask", "no JSON"])
-def test_one_unforeseen_failure_of_the_cloud_ends_no_forwarding(stumbling, where):
+def test_an_unexpected_failure_of_the_cloud_does_not_end_forwarding(stumbling, where):
     keys = keep(stumbling, *"abcde")
     work = Forwarder(stumbling, Unforeseen(where), idle_s=0.01).run()
-    asyncio.run(run_until(work, lambda: set(states(stumbling, keys)) == {State.SETTLED}))
+    asyncio.run(run_until(work, lambda: set(states(stumbling, keys)) == {EntryState.RESOLVED}))
 
 
-@pytest.mark.parametrize("where", ["due", "image", "settle"])
-def test_one_unforeseen_failure_of_the_store_ends_no_forwarding(stumbling, where):
+@pytest.mark.parametrize("where", ["due", "image", "resolve"])
+def test_an_unexpected_failure_of_the_store_does_not_end_forwarding(stumbling, where):
     keys = keep(stumbling, *"abcde")
     Stumbling.stumbles = where
     work = Forwarder(stumbling, Cloud(), idle_s=0.01).run()
-    asyncio.run(run_until(work, lambda: set(states(stumbling, keys)) == {State.SETTLED}))
+    asyncio.run(run_until(work, lambda: set(states(stumbling, keys)) == {EntryState.RESOLVED}))
     assert Stumbling.stumbles is None
 
 
-@pytest.mark.parametrize("where", ["untold", "told"])
-def test_one_unforeseen_failure_of_the_store_ends_no_telling(stumbling, receiver, where):
+@pytest.mark.parametrize("where", ["pending_deliveries", "mark_delivered"])
+def test_an_unexpected_failure_of_the_store_does_not_end_deliveries(stumbling, receiver, where):
     keys = keep(stumbling, *"abc")
     for key in keys:
         stumbling.change(lambda store, key=key: store.resolve(key, RESULT)).result(10)
     Stumbling.stumbles = where
     work = Webhook(stumbling, receiver.url, None, idle_s=0.01).run()
     asyncio.run(
-        run_until(work, lambda: {entry(stumbling, key).telling for key in keys} == {"told"})
+        run_until(work, lambda: {entry(stumbling, key).webhook for key in keys} == {"delivered"})
     )
     assert Stumbling.stumbles is None
 
 
-def test_an_answer_that_can_never_be_stored_is_set_aside_and_holds_up_no_other(stumbling):
+def test_an_answer_that_cannot_be_stored_makes_a_dead_letter_and_delays_no_other(stumbling):
     odd, *good = keep(stumbling, *"abcdefg")
     work = Forwarder(stumbling, Cloud(a={"predictions": object()}), idle_s=0.01).run()
-    asyncio.run(run_until(work, lambda: states(stumbling, [odd]) == [State.SET_ASIDE]))
-    assert set(states(stumbling, good)) == {State.SETTLED}
+    asyncio.run(run_until(work, lambda: states(stumbling, [odd]) == [EntryState.DEAD_LETTER]))
+    assert set(states(stumbling, good)) == {EntryState.RESOLVED}
     assert "TypeError" in entry(stumbling, odd).fault
 
 
-def test_frames_that_come_later_are_forwarded_without_a_restart(stumbling):
+def test_frames_that_arrive_later_are_forwarded_without_a_restart(stumbling):
     cloud = Cloud()
     keys = []
 
     names = iter("abc")
 
     def each_is_settled():
-        """Put the next as soon as those before are settled."""
-        if set(states(stumbling, keys)) <= {State.SETTLED}:
+        """Put the next as soon as those before are resolved."""
+        if set(states(stumbling, keys)) <= {EntryState.RESOLVED}:
             name = next(names, None)
             if name is None:
                 return True
@@ -240,4 +240,4 @@ def test_forwarding_is_cancelled_while_the_cloud_does_not_answer(stumbling):
     asyncio.run(
         run_until(Forwarder(stumbling, cloud, idle_s=0.01).run(), lambda: cloud.asked == [key])
     )
-    assert states(stumbling, [key]) == [State.WAITING]
+    assert states(stumbling, [key]) == [EntryState.WAITING]
