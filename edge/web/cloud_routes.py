@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edge.outbox.entry import Entry
 
 
-_MOST_SEQUENCE = 2**63 - 1
+_MAX_SEQUENCE = 2**63 - 1
 
 
 class EntryNotFound(RequestError):
@@ -32,15 +32,10 @@ class EntryNotFound(RequestError):
     code = "entry_not_found"
 
 
-CLOUD = Dialect(
-    "fallback",
-    {"/fallback": Scope.VIEW, "/outbox": Scope.VIEW, "/outbox/": Scope.VIEW},
-)
-
-
-def cloud_routes(cloud: CloudParts) -> APIRouter:
+def cloud_dialect(cloud: CloudParts) -> Dialect:
     """`GET /fallback`, and with an outbox `GET /outbox` and `GET /outbox/{key}`."""
     router = APIRouter()
+    scopes: dict[str, Scope | None] = {"/fallback": Scope.VIEW}
 
     @router.get("/fallback", summary="The link to the online model, its budget, and the outbox")
     async def status() -> Response:
@@ -48,13 +43,13 @@ def cloud_routes(cloud: CloudParts) -> APIRouter:
 
     outbox = cloud.outbox
     if outbox is None:
-        return router
+        return Dialect("fallback", scopes, router)
 
     @router.get("/outbox", summary="Frames that wait for the online model, and its results")
     async def entries(
         state: State | None = None,
         after: Annotated[
-            int, Query(ge=0, le=_MOST_SEQUENCE, description="Only entries with a higher sequence.")
+            int, Query(ge=0, le=_MAX_SEQUENCE, description="Only entries with a higher sequence.")
         ] = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Response:
@@ -71,7 +66,8 @@ def cloud_routes(cloud: CloudParts) -> APIRouter:
             raise EntryNotFound(f"The outbox holds no entry {key!r}.")
         return json_response(entry_json(entry))
 
-    return router
+    scopes |= {"/outbox": Scope.VIEW, "/outbox/": Scope.VIEW}
+    return Dialect("fallback", scopes, router)
 
 
 def _listing(status: Mapping[str, Any], entries: Sequence[Entry]) -> Response:

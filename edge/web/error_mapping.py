@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from edge import logs
 from edge.errors import EdgeError, Refusal
-from edge.web.dialects.dialect import Dialect
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -28,10 +27,6 @@ CODE_HEADER = "X-Edge-Error"
 """Carries an error's code at every door, also where the door's own error shape has no place for it."""
 
 _CLIENT_GONE = 499  # nginx's number; nobody reads the reply
-
-
-NATIVE = Dialect("none", {})
-"""Answers for paths that no dialect claims."""
 
 
 class NotFound(EdgeError):
@@ -76,8 +71,7 @@ def error_response(connection: HTTPConnection, error: EdgeError) -> Response:
     if isinstance(error, Refusal) and error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
     dialects: DialectTable = connection.app.state.dialects
-    found = dialects.find(connection.url.path)
-    dialect = NATIVE if found is None else found[0]
+    dialect = dialects.find(connection.url.path).dialect
     return json_response(dialect.error_body(error), dialect.error_status(error), headers)
 
 

@@ -16,10 +16,8 @@ if TYPE_CHECKING:
 PATHS = ("/metrics", "/monitoring/prometheus/metrics")
 """Ours, and the one that TensorFlow Serving's own configuration files use."""
 
-METRICS = Dialect("metrics", dict.fromkeys(PATHS, Scope.VIEW))
 
-
-def metrics_routes(metrics: Metrics) -> APIRouter:
+def metrics_dialect(metrics: Metrics) -> Dialect:
     """`GET /metrics`, and the same at TensorFlow Serving's path."""
     router = APIRouter()
 
@@ -39,4 +37,4 @@ def metrics_routes(metrics: Metrics) -> APIRouter:
             operation_id="metrics" if path == PATHS[0] else "metrics_as_tf_serving",
             response_class=Response,
         )
-    return router
+    return Dialect("metrics", dict.fromkeys(PATHS, Scope.VIEW), router)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from edge import logs
 from edge.errors import EdgeError
 from edge.metrics import OK
-from edge.web.error_mapping import CODE_HEADER, NATIVE
+from edge.web.error_mapping import CODE_HEADER
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -138,8 +138,7 @@ def _request_id(scope: Scope) -> bytes:
 def _door(scope: Scope) -> str:
     """The name of the dialect that claims the path."""
     dialects: DialectTable = scope["app"].state.dialects
-    found = dialects.find(scope["path"])
-    return NATIVE.name if found is None else found[0].name
+    return dialects.find(scope["path"]).dialect.name
 
 
 def _code(headers: list[tuple[bytes, bytes]]) -> str:

@@ -18,14 +18,7 @@ if TYPE_CHECKING:
     from edge.repository.version import ModelVersion
 
 
-STATUS = Dialect(
-    "status",
-    # Probes carry no key.
-    {"/models": Scope.PREDICT, "/health/live": None, "/health/ready": None},
-)
-
-
-def status_routes(service: InferenceService) -> APIRouter:
+def status_dialect(service: InferenceService) -> Dialect:
     """`GET /models`, `/health/live` and `/health/ready`."""
     router = APIRouter()
     repository = service.repository
@@ -52,7 +45,9 @@ def status_routes(service: InferenceService) -> APIRouter:
             {"ready": is_ready, **_reasons(repository, stopping=service.stopping)}, status
         )
 
-    return router
+    # Probes carry no key.
+    scopes = {"/models": Scope.PREDICT, "/health/live": None, "/health/ready": None}
+    return Dialect("status", scopes, router)
 
 
 def _model_json(version: ModelVersion) -> dict[str, Any]:

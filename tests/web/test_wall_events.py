@@ -15,7 +15,7 @@ from serving.pictures import photo
 from serving.process import MODELS
 
 from edge.dataplane.answer import Answer
-from edge.dataplane.service import Query
+from edge.dataplane.answer import InferRequest
 from edge.errors import SettingsError
 from edge.settings import Settings
 from edge.web.error_mapping import install_handlers
@@ -109,7 +109,7 @@ class Door:
         await self.service.stop()
 
     def saw(self, image: bytes = b"picture") -> None:
-        self.wall.saw(image, Query(0, camera=PHONE), self._answer)
+        self.wall.saw(image, InferRequest(0, camera=PHONE), self._answer)
 
     async def open(self, path: str = "/wall/events") -> Look:
         self._looks.append(await Look.open(self._server.address, path))

@@ -75,10 +75,7 @@ _DOCUMENTATION: dict[str, Any] = {
 }
 
 
-CAMERA = Dialect("camera", {"/predict": Scope.PREDICT, "/predict/": Scope.PREDICT})
-
-
-def camera_routes(service: InferenceService, settings: Settings) -> APIRouter:
+def camera_dialect(service: InferenceService, settings: Settings) -> Dialect:
     """`POST /predict` and `POST /predict/{model}`."""
     router = APIRouter(route_class=DirectRoute)
     responses: dict[int | str, dict[str, Any]] = {
@@ -112,7 +109,8 @@ def camera_routes(service: InferenceService, settings: Settings) -> APIRouter:
             if "{" not in path
             else {**_DOCUMENTATION, "parameters": [_PATH_MODEL, *_DOCUMENTATION["parameters"][1:]]},
         )
-    return router
+    scopes = {"/predict": Scope.PREDICT, "/predict/": Scope.PREDICT}
+    return Dialect("camera", scopes, router)
 
 
 _PATH_MODEL = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}

@@ -79,10 +79,7 @@ class StreamLimit:
                 del self._open[client]
 
 
-STREAM = Dialect("stream", {"/stream": Scope.PREDICT})
-
-
-def stream_routes(service: InferenceService, settings: Settings) -> APIRouter:
+def stream_dialect(service: InferenceService, settings: Settings) -> Dialect:
     """`WS /stream`. A refusal is an HTTP error in the place of the handshake."""
     router = APIRouter()
     limit = StreamLimit(settings.max_streams, settings.max_streams_per_client)
@@ -98,7 +95,7 @@ def stream_routes(service: InferenceService, settings: Settings) -> APIRouter:
         except EdgeError as error:
             await socket.send_denial_response(error_response(socket, error))
 
-    return router
+    return Dialect("stream", {"/stream": Scope.PREDICT}, router)
 
 
 def _query(socket: WebSocket) -> InferRequest:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 PAGES = ("kiosk", "wall", "phone", "login", "pair")
 
+# `/login` belongs to the sign-in, whose form is posted to the same path.
+_PAGE_SCOPES = {"kiosk": Scope.PREDICT, "wall": Scope.VIEW, "phone": None, "pair": None}
+
 _FOLDER = Path(__file__).parent / "static"
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -52,23 +55,10 @@ class _File:
         return Response(self.content, media_type=self.media_type, headers=headers)
 
 
-PAGES_DIALECT = Dialect(
-    "pages",
-    {
-        "/": None,
-        "/favicon.ico": None,
-        "/static/": None,
-        "/kiosk": Scope.PREDICT,
-        "/wall": Scope.VIEW,
-        "/phone": None,
-        "/pair": None,
-    },
-)
-
-
-def pages_routes(pages: Iterable[str] = PAGES) -> APIRouter:
+def pages_dialect(pages: Iterable[str] = PAGES) -> Dialect:
     """`GET /`, the pages, and `GET /static/{file}`. All are read once, here."""
     router = APIRouter(include_in_schema=False)
+    scopes: dict[str, Scope | None] = {"/": None, "/favicon.ico": None, "/static/": None}
     files = {file.name: _read(file) for file in sorted(_FOLDER.iterdir()) if file.suffix in _TYPES}
 
     @router.get("/")
@@ -87,7 +77,9 @@ def pages_routes(pages: Iterable[str] = PAGES) -> APIRouter:
 
     for page in pages:
         router.add_api_route(f"/{page}", _page(files[f"{page}.html"]), methods=["GET"])
-    return router
+        if page in _PAGE_SCOPES:
+            scopes[f"/{page}"] = _PAGE_SCOPES[page]
+    return Dialect("pages", scopes, router)
 
 
 def _page(file: _File) -> Callable[[Request], Awaitable[Response]]:

@@ -15,17 +15,14 @@ from edge.tls.certificate import der, fingerprint
 from edge.tls.provisioning import authority_file, uses_tls
 from edge.web.dialects.dialect import Dialect, DialectTable
 from edge.web.error_mapping import NotFound, install_handlers, json_response
-from edge.web.pages.pages import PAGES_DIALECT, pages_routes
+from edge.web.pages.pages import pages_dialect
 from edge.web.pages.qr import qr_svg
 
 if TYPE_CHECKING:
     from edge.settings import Settings
 
 
-PAIRING = Dialect("pairing", {"/pair/": None})  # the authority's certificate is no secret
-
-
-def pairing_routes(settings: Settings) -> APIRouter:
+def pairing_dialect(settings: Settings) -> Dialect:
     """`GET /pair/info`, `/pair/ca.crt` and `/pair/qr.svg`."""
     router = APIRouter(include_in_schema=False, prefix="/pair")
 
@@ -55,16 +52,17 @@ def pairing_routes(settings: Settings) -> APIRouter:
     async def code(request: Request) -> Response:
         return qr_svg(_pairing_url(request, settings))
 
-    return router
+    return Dialect("pairing", {"/pair/": None}, router)  # the authority's certificate is public
 
 
 def pairing_app(settings: Settings) -> FastAPI:
     """The pairing page alone, for the plain port."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     install_handlers(app)
-    app.state.dialects = DialectTable([PAGES_DIALECT, PAIRING])
-    app.include_router(pages_routes(["pair"]))
-    app.include_router(pairing_routes(settings))
+    dialects = [pages_dialect(["pair"]), pairing_dialect(settings)]
+    for dialect in dialects:
+        app.include_router(dialect.router)
+    app.state.dialects = DialectTable(dialects)
     return app
 
 

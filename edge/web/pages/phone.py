@@ -67,14 +67,7 @@ class Passes:
         return hmac.new(self._secret, str(until).encode(), hashlib.sha256).hexdigest()[:32]
 
 
-PHONE_ROUTES = Dialect(
-    "phone",
-    # The picture route asks for the pass of the QR code itself.
-    {"/phone/picture": None, "/wall/phone": Scope.VIEW, "/wall/phone.svg": Scope.VIEW},
-)
-
-
-def phone_routes(service: InferenceService, settings: Settings) -> APIRouter:
+def phone_dialect(service: InferenceService, settings: Settings) -> Dialect:
     """`POST /phone/picture`; `GET /wall/phone` and `/wall/phone.svg` say where a phone finds the page."""
     router = APIRouter()
     passes = Passes()
@@ -107,7 +100,12 @@ def phone_routes(service: InferenceService, settings: Settings) -> APIRouter:
             )
         return qr_svg(url)
 
-    return router
+    scopes = {
+        "/phone/picture": None,  # checks the pass of the QR code itself
+        "/wall/phone": Scope.VIEW,
+        "/wall/phone.svg": Scope.VIEW,
+    }
+    return Dialect("phone", scopes, router)
 
 
 def _phone_url(request: Request, settings: Settings, passes: Passes) -> str | None:

@@ -50,10 +50,7 @@ class PictureGone(EdgeError):
     code = "picture_gone"
 
 
-WALL = Dialect("wall", {"/wall/": Scope.VIEW, "/wall/clear": Scope.ADMIN})
-
-
-def wall_routes(wall: Wall, service: InferenceService) -> APIRouter:
+def wall_dialect(wall: Wall, service: InferenceService) -> Dialect:
     """`GET /wall/events`, `GET /wall/pictures/{number}.jpg`, `POST /wall/clear`."""
     router = APIRouter()
 
@@ -77,7 +74,7 @@ def wall_routes(wall: Wall, service: InferenceService) -> APIRouter:
         wall.clear()
         return json_response({"cleared": True})
 
-    return router
+    return Dialect("wall", {"/wall/": Scope.VIEW, "/wall/clear": Scope.ADMIN}, router)
 
 
 class _OpenWall(StreamingResponse):

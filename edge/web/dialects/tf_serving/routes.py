@@ -52,9 +52,6 @@ def _error_status(error: EdgeError) -> HTTPStatus:
     return error.status
 
 
-TF_SERVING = Dialect("TensorFlow Serving", {"/v1/": Scope.PREDICT}, _error_body, _error_status)
-
-
 class NotServed(EdgeError):
     """`:classify` and `:regress` take tf.Example, which no image export does."""
 
@@ -62,7 +59,7 @@ class NotServed(EdgeError):
     code = "not_served"
 
 
-def tf_serving_routes(service: InferenceService, settings: Settings) -> APIRouter:
+def tf_serving_dialect(service: InferenceService, settings: Settings) -> Dialect:
     """`POST /v1/models/{model}:predict`, `GET /v1/models/{model}[/metadata]`; each also with `/versions/{version}`."""
     router = APIRouter()
 
@@ -100,7 +97,8 @@ def tf_serving_routes(service: InferenceService, settings: Settings) -> APIRoute
     for anything in ("/v1/{path:path}", "/V1/{path:path}"):
         router.add_api_route(anything, predict, methods=["POST"], include_in_schema=False)
         router.add_api_route(anything, describe, methods=["GET"], include_in_schema=False)
-    return router
+    scopes = {"/v1/": Scope.PREDICT}
+    return Dialect("TensorFlow Serving", scopes, router, _error_body, _error_status)
 
 
 def _document(router: APIRouter, predict: Any, describe: Any) -> None:
