@@ -39,7 +39,12 @@ if TYPE_CHECKING:
 
 _DOCUMENTATION = Dialect(
     "documentation",
-    {"/docs": Scope.VIEW, "/openapi.json": Scope.VIEW, "/static-offline-docs/": Scope.VIEW},
+    {
+        "/docs": Scope.VIEW,
+        "/docs/": Scope.VIEW,  # Swagger UI's OAuth redirect
+        "/openapi.json": Scope.VIEW,
+        "/static-offline-docs/": Scope.VIEW,
+    },
 )
 """FastAPI's own routes."""
 

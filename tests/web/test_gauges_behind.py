@@ -4,6 +4,8 @@ from builders.odd_models import odd_repository
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from edge.dataplane.admission import Admission
+from edge.dataplane.answer import InferRequest
 from edge.dataplane.service import InferenceService
 from edge.metrics import Metrics
 from edge.outbox.entry import State
@@ -17,15 +19,29 @@ OUTBOX = {"fault": None, "bytes": 17, "queued_bytes": 19, "write_s": 23} | {
 }
 
 
-class Behind(InferenceService):
+class StatusOf:
+    """Stands for the cloud's parts and for their status."""
+
+    def __init__(self, status: dict) -> None:
+        self._status = status
+
     def status(self):
-        return self.told
+        return self
+
+    def as_json(self):
+        return self._status
+
+
+class NeverAsked:
+    async def answer(self, image: bytes, request: InferRequest):
+        raise AssertionError
 
 
 def told(folder, status):
     edge = build_service(Settings(workers=1), odd_repository(folder))
-    service = Behind(edge.repository, edge.pool, edge.decoding, max_held_bytes=29)
-    service.told = status
+    service = InferenceService(
+        edge.repository, edge.pool, edge.options, Admission(4, 29), NeverAsked(), StatusOf(status)
+    )
     text = generate_latest(Metrics(service).registry).decode()
     edge.pool.close()
     return {

@@ -6,16 +6,16 @@ const STALLED_MS = 3000;
 /** Shows a camera in a video element; tells its state: starting, live, none, denied, lost, insecure. */
 export class Camera {
   #video;
-  #told;
+  #onState;
   #stream = null;
   #wanted = "";
   #shown = 0;
   #moved = 0;
   #trying = false;
 
-  constructor(video, told) {
+  constructor(video, onState) {
     this.#video = video;
-    this.#told = told;
+    this.#onState = onState;
     this.state = "starting";
     navigator.mediaDevices?.addEventListener("devicechange", () => this.state !== "live" && this.#open());
     setInterval(() => this.#look(), RETRY_MS);
@@ -35,7 +35,7 @@ export class Camera {
   }
 
   async #open() {
-    if (!navigator.mediaDevices) return this.#tell("insecure");
+    if (!navigator.mediaDevices) return this.#setState("insecure");
     if (this.#trying) return;
     this.#trying = true;
     const wanted = this.#wanted;
@@ -46,11 +46,11 @@ export class Camera {
       this.#video.srcObject = this.#stream;
       await this.#video.play();
       this.#moved = performance.now();
-      this.#tell("live");
+      this.#setState("live");
     } catch (error) {
       this.#close();
       const states = { NotAllowedError: "denied", NotFoundError: "none", OverconstrainedError: "none" };
-      this.#tell(states[error.name] ?? "lost");
+      this.#setState(states[error.name] ?? "lost");
     } finally {
       this.#trying = false;
     }
@@ -86,7 +86,7 @@ export class Camera {
 
   #lose() {
     this.#close();
-    this.#tell("lost");
+    this.#setState("lost");
   }
 
   #close() {
@@ -95,8 +95,8 @@ export class Camera {
     this.#video.srcObject = null;
   }
 
-  #tell(state) {
+  #setState(state) {
     this.state = state;
-    this.#told(state);
+    this.#onState(state);
   }
 }

@@ -5,9 +5,9 @@ import { drawBars, drawBoxes, groups, named } from "./drawing.js";
 import { byId, dress, element, keep, offerLooks, percent, session, setting, signIn, text } from "./page.js";
 import { Stream } from "./stream.js";
 
-const LONGEST_SIDE = 640; // twice what the models take, so that nothing is lost
+const MAX_SIDE = 640; // twice what the models take, so that nothing is lost
 const JPEG_QUALITY = 0.8;
-const MOST_PER_SECOND = 15; // more is not seen, and leaves the server to others
+const MAX_PER_SECOND = 15; // more is not seen, and leaves the server to others
 const PAUSE_AFTER_ERROR_MS = 1000;
 const SPEAK_AFTER_MS = 1200; // a verdict must stand so long to be read out
 const UNSURE = 0.3; // a verdict below is shown faintly
@@ -42,7 +42,7 @@ function pump(now) {
   if (!looking || capturing || now < nextFrame || !stream.free) return;
   const video = byId("video");
   if (!video.videoWidth) return;
-  nextFrame = now + 1000 / MOST_PER_SECOND;
+  nextFrame = now + 1000 / MAX_PER_SECOND;
   capturing = true;
   encode(video, video.videoWidth, video.videoHeight)
     .then((frame) => frame && !state.still && stream.send(frame))
@@ -51,7 +51,7 @@ function pump(now) {
 }
 
 async function encode(source, width, height) {
-  const scale = Math.min(1, LONGEST_SIDE / Math.max(width, height));
+  const scale = Math.min(1, MAX_SIDE / Math.max(width, height));
   Object.assign(shot, { width: Math.round(width * scale), height: Math.round(height * scale) });
   shot.getContext("2d").drawImage(source, 0, 0, shot.width, shot.height);
   return new Promise((done) => shot.toBlob(done, "image/jpeg", JPEG_QUALITY));

@@ -3,7 +3,7 @@
 import { TEXTS } from "./texts.js";
 
 const STORED = "edge.";
-const LEAST_SHOWN = 0.005; // what would read 0 %
+const MIN_SHOWN = 0.005; // what would read 0 %
 const query = new URLSearchParams(location.search);
 
 /** A setting of this page: from its address, else as it was last here, else the default. */
@@ -47,7 +47,7 @@ export function text(key, values = {}) {
 /** 0.953 as 95 %, in the language's way. */
 export function percent(score) {
   const write = new Intl.NumberFormat(language(), { style: "percent" }).format;
-  return score > 0 && score < LEAST_SHOWN ? `< ${write(0.01)}` : write(score);
+  return score > 0 && score < MIN_SHOWN ? `< ${write(0.01)}` : write(score);
 }
 
 /** Fill in all texts and set the theme; called again when either changes. */

@@ -8,21 +8,21 @@ const SILENT_MS = 4000;
 const LOOK_MS = 500;
 const RECONNECT_MS = [300, 700, 1500, 2000];
 
-/** `answered(message)` gets each answer; `told(state)` gets open, gone or slow. */
+/** `onAnswer(message)` gets each answer; `onState(state)` gets open, gone or slow. */
 export class Stream {
   #parameters = {};
   #socket = null;
-  #answered;
-  #told;
+  #onAnswer;
+  #onState;
   #underWay = 0;
   #heard = 0;
   #failures = 0;
   #silent = false;
   #timer = 0;
 
-  constructor(answered, told) {
-    this.#answered = answered;
-    this.#told = told;
+  constructor(onAnswer, onState) {
+    this.#onAnswer = onAnswer;
+    this.#onState = onState;
     setInterval(() => this.#look(), LOOK_MS);
     window.addEventListener("online", () => this.#reconnect(0));
   }
@@ -59,21 +59,21 @@ export class Stream {
     socket.addEventListener("open", () => {
       if (this.#socket !== socket) return;
       this.#failures = 0;
-      if (!this.#silent) this.#told("open");
+      if (!this.#silent) this.#onState("open");
     });
     socket.addEventListener("message", (event) => {
       if (this.#socket !== socket) return; // what an old one still says is about other frames
       const message = JSON.parse(event.data);
-      if (this.#silent) this.#told("open");
+      if (this.#silent) this.#onState("open");
       this.#silent = false;
       this.#heard = performance.now();
       this.#underWay = Math.max(0, this.#underWay - 1 - message.dropped);
-      this.#answered(message);
+      this.#onAnswer(message);
     });
     socket.addEventListener("close", () => {
       if (this.#socket !== socket) return;
       this.#silent = false;
-      this.#told("gone");
+      this.#onState("gone");
       this.#reconnect(RECONNECT_MS[Math.min(this.#failures++, RECONNECT_MS.length - 1)]);
     });
   }
@@ -90,7 +90,7 @@ export class Stream {
     const waits = state === WebSocket.CONNECTING || (state === WebSocket.OPEN && this.#underWay > 0);
     if (waits && performance.now() - this.#heard > SILENT_MS) {
       this.#silent = true; // until an answer comes; that a connection opens says little
-      this.#told("slow");
+      this.#onState("slow");
       this.#connect();
     }
   }

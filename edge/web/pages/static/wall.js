@@ -3,10 +3,10 @@
 import { drawBoxes, groups, named } from "./drawing.js";
 import { byId, dress, element, keep, offerLooks, percent, session, setting, signIn, text } from "./page.js";
 
-const MOST_CARDS = 48;
+const MAX_CARDS = 48;
 const SVG = "http://www.w3.org/2000/svg";
 const STATES = { AVAILABLE: "good", LOADING: "wait", START: "wait", END: "bad" };
-const LINKS = { up: "good", trial: "wait", down: "bad", absent: "wait" };
+const LINKS = { up: "good", half_open: "wait", down: "bad", absent: "wait" };
 
 const seen = new Map(); // answers by number, oldest first
 const filters = ["camera", "label", "source", "score"];
@@ -34,7 +34,7 @@ function follow() {
   });
   on("answers", (answers) => {
     for (const answer of answers) seen.set(answer.number, answer);
-    while (seen.size > MOST_CARDS * 8) seen.delete(seen.keys().next().value);
+    while (seen.size > MAX_CARDS * 8) seen.delete(seen.keys().next().value);
     offerFilters();
     showCards();
   });
@@ -88,7 +88,7 @@ function cameraName(name) {
 
 function showCards() {
   const list = byId("cards");
-  const wanted = [...seen.values()].filter(passes).slice(-MOST_CARDS).reverse();
+  const wanted = [...seen.values()].filter(passes).slice(-MAX_CARDS).reverse();
   const there = new Map([...list.children].map((card) => [Number(card.dataset.number), card]));
   const cards = wanted.map((answer) => there.get(answer.number) ?? newCard(answer));
   if (!cards.length) cards.push(blank());
