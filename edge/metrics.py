@@ -163,7 +163,7 @@ class _Snapshot(Collector):
         for name, words, value in (
             (
                 "edge_ready",
-                "1 where the default model serves, none is loading, and the service is not stopping.",
+                "1 if the default model serves and nothing is loading, and the service is not stopping.",
                 self._is_ready,
             ),
             (

@@ -37,7 +37,7 @@ def status_dialect(service: InferenceService) -> Dialect:
     async def live() -> Response:
         return json_response({"live": True})
 
-    @router.get("/health/ready", summary="Does the default model serve, and is none loading?")
+    @router.get("/health/ready", summary="Does the default model serve, and is nothing loading?")
     async def ready() -> Response:
         is_ready = repository.ready and not service.stopping
         status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE

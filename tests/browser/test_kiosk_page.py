@@ -247,7 +247,7 @@ def test_a_link_that_dies_without_a_word_is_noticed(watch):
 
 
 def test_the_documented_browser_client_says_what_it_sees(watch):
-    [code] = re.findall(r"```js\n(.*?)```", (ROOT / "edge/web/stream.md").read_text(), re.DOTALL)
+    [code] = re.findall(r"```js\n(.*?)```", (ROOT / "docs/stream.md").read_text(), re.DOTALL)
     page = watch("/login").page
     page.evaluate(
         "async (bytes) => { window.video = await createImageBitmap(new Blob([new Uint8Array(bytes)]));"

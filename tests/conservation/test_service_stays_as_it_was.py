@@ -251,16 +251,11 @@ def test_after_requests_that_are_cut_off_by_the_server(tmp_path):
 def test_after_faults_of_our_own_that_nobody_foresaw(tmp_path, caplog):
     async def story():
         async with house(tmp_path) as one:
-            usual = one.service.on_answer
-
-            def fail(*_):
-                raise LookupError("a fault of ours")
 
             async def way(entrance):
-                one.service.on_answer = fail
-                request = entrance.post(one, "good", IMAGE)
-                assert isinstance(await request.ended(), LookupError)
-                one.service.on_answer = usual
+                with one.faulty_observer():
+                    request = entrance.post(one, "good", IMAGE)
+                    assert isinstance(await request.ended(), LookupError)
                 assert request.status == 500
                 assert request.headers["x-edge-error"] == "internal"
                 assert len(request.headers["x-request-id"]) == 16

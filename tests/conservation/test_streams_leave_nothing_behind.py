@@ -116,17 +116,11 @@ def test_after_streams_that_are_cut_off_by_the_server(tmp_path):
 
 def test_after_faults_of_our_own_that_nobody_foresaw(tmp_path):
     async def story(one):
-        usual = one.service.on_answer
-
-        def fail(*_):
-            raise LookupError("a fault of ours")
-
         async def way():
-            one.service.on_answer = fail
-            stream = one.open_stream()
-            stream.frame(IMAGE)
-            assert isinstance(await stream.ended(), LookupError)  # the server closes it with 1011
-            one.service.on_answer = usual
+            with one.faulty_observer():
+                stream = one.open_stream()
+                stream.frame(IMAGE)
+                assert isinstance(await stream.ended(), LookupError)  # the server closes with 1011
 
         await every_time(one, way)
 

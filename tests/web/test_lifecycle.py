@@ -186,7 +186,11 @@ def test_a_bad_member_of_a_repository_leaves_the_others_and_is_told(tmp_path: Pa
         assert (bad.status_code, bad.headers["x-edge-error"]) == (503, "model_unavailable")
         assert "model.tflite" in bad.json()["error"]["message"]
         assert "model.tflite" in server.client.get("/models").json()["refused"]["bad"]
+        # The default model serves: an export that is refused beside it does not make it unready.
         ready = server.client.get("/health/ready")
-        assert ready.status_code == 503
+        assert (ready.status_code, ready.json()["ready"]) == (200, True)
+        assert ready.json()["models"]["good"] == "AVAILABLE"
         assert "model.tflite" in ready.json()["models"]["bad"]
+        state = 'edge_model_state{model="bad",state="END",version=""} 1.0'
+        assert state in server.client.get("/metrics").text
         assert "model.tflite" in server.log

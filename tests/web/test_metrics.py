@@ -145,7 +145,7 @@ def test_several_frames_of_one_request_are_one_request_and_several_frames(servic
             "model_not_found",
         ),
         ("GET", "/nowhere", None, "none", "", "not_found"),
-        ("GET", "/docs", None, "none", "", "ok"),
+        ("GET", "/docs", None, "documentation", "", "ok"),
     ],
 )
 def test_a_request_is_counted_under_the_code_of_its_error(
@@ -179,7 +179,7 @@ def test_models_queue_workers_and_memory_are_as_they_are_now(service):
         assert now["edge_model_state", of_model[0], ("state", "AVAILABLE"), of_model[1]] == 1
         assert now["edge_model_state", of_model[0], ("state", "END"), of_model[1]] == 0
         (about,) = [key for key in now if key[0] == "edge_model_info" and of_model[0] in key]
-        assert ("task", task.value) in about
+        assert ("task", task.name) in about
     assert now["edge_ready",] == 1
     assert now["edge_requests_in_flight",] == 0
     assert now["edge_queue_frames",] == 0

@@ -81,7 +81,7 @@ PAGES = {
     "/session",
 }
 PAGES |= {"/pair", "/pair/info", "/pair/ca.crt", "/pair/qr.svg"}
-STREAM = "/stream"  # a WebSocket, which OpenAPI cannot describe: see edge/web/stream.md
+STREAM = "/stream"  # a WebSocket, which OpenAPI cannot describe: see docs/stream.md
 
 
 def test_every_route_stands_in_the_description(description: dict[str, Any]) -> None:
