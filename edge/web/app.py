@@ -1,4 +1,4 @@
-"""The HTTP application: every door on one service, and the service's life inside the server's."""
+"""The HTTP application: all dialects on one service, which starts and stops with the server."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _DOCUMENTATION = Dialect(
 
 
 def create_app(service: InferenceService, settings: Settings) -> FastAPI:
-    """The application. Its models load in the background once it runs; until then their frames get 503."""
+    """Build the application; its models load in the background, and until then frames get 503."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -67,7 +67,7 @@ def create_app(service: InferenceService, settings: Settings) -> FastAPI:
         docs_url="/docs",
         redoc_url=None,
         lifespan=lifespan,
-        # FastAPI's OpenTelemetry looks for exporters on each request, and in the environment; ours is `/metrics`.
+        # FastAPI's OpenTelemetry would look for exporters on each request and in the environment.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     install_handlers(app)

@@ -1,4 +1,4 @@
-"""What stands behind the edge: the link to the online model, what it cost, and the outbox with its results."""
+"""The cloud behind the edge: the link to the online model, its budget, and the outbox."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MAX_SEQUENCE = 2**63 - 1
 
 
 class EntryNotFound(RequestError):
-    """No entry of the outbox has that key."""
+    """The outbox has no entry with this key."""
 
     status = HTTPStatus.NOT_FOUND
     code = "entry_not_found"
@@ -45,7 +45,7 @@ def cloud_dialect(cloud: CloudParts) -> Dialect:
     if outbox is None:
         return Dialect("fallback", scopes, router)
 
-    @router.get("/outbox", summary="Frames that wait for the online model, and its results")
+    @router.get("/outbox", summary="Frames waiting for the online model, and its results")
     async def entries(
         state: State | None = None,
         after: Annotated[
@@ -56,14 +56,14 @@ def cloud_dialect(cloud: CloudParts) -> Dialect:
         found = await asyncio.wrap_future(
             outbox.call(lambda store: store.entries(state=state, after=after, limit=limit))
         )
-        # Of a thousand entries this takes longer than a frame.
+        # The JSON of a thousand entries takes longer than a frame.
         return await asyncio.to_thread(_listing, outbox.status().as_json(), found)
 
-    @router.get("/outbox/{key}", summary="One frame and what became of it")
+    @router.get("/outbox/{key}", summary="One frame and its result")
     async def one(key: str) -> Response:
         entry = await asyncio.wrap_future(outbox.call(lambda store: store.get(key)))
         if entry is None:
-            raise EntryNotFound(f"The outbox holds no entry {key!r}.")
+            raise EntryNotFound(f"The outbox has no entry {key!r}.")
         return json_response(entry_json(entry))
 
     scopes |= {"/outbox": Scope.VIEW, "/outbox/": Scope.VIEW}

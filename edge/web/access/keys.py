@@ -31,7 +31,7 @@ COOKIE = "edge_key"
 
 
 class KeyMissing(EdgeError):
-    """No key, or one that is not known."""
+    """The request has no key, or an unknown one."""
 
     status = HTTPStatus.UNAUTHORIZED
     code = "key_missing"
@@ -45,14 +45,14 @@ class KeyExpired(EdgeError):
 
 
 class KeyForbidden(EdgeError):
-    """The key does not open this."""
+    """The key lacks the scope that the path needs."""
 
     status = HTTPStatus.FORBIDDEN
     code = "key_forbidden"
 
 
 def shown_key(connection: HTTPConnection) -> str | None:
-    """The key a request shows: by header, or by the cookie of the sign-in."""
+    """The key that a request carries in a header, or in the cookie of the sign-in."""
     headers = connection.headers
     if "x-api-key" in headers:
         return headers["x-api-key"]
@@ -65,10 +65,10 @@ def shown_key(connection: HTTPConnection) -> str | None:
 
 
 def check_key(keys: Mapping[str, ApiKey], shown: str | None) -> tuple[str, ApiKey]:
-    """Name and key that was shown.
+    """Look up a key; returns its name and what is known of it.
 
     Raises:
-        KeyMissing: none was, or an unknown one.
+        KeyMissing: ``shown`` is empty or unknown.
         KeyExpired: its last day has passed.
     """
     if not shown:
@@ -77,24 +77,24 @@ def check_key(keys: Mapping[str, ApiKey], shown: str | None) -> tuple[str, ApiKe
         )
     found = find_key(keys, shown)
     if found is None:
-        raise KeyMissing("This key is not known here. Ask the owner of the service for one.")
+        raise KeyMissing("This key is unknown. Ask the owner of the service for one.")
     name, key = found
     if key.expired(datetime.now(UTC)):
         raise KeyExpired(
-            f"The key {name} was good until {key.expires}. Ask the owner of the service for a new one."
+            f"The key {name} expired after {key.expires}. Ask the owner of the service for a new one."
         )
     return name, key
 
 
 class KeyGuard:
-    """ASGI middleware: lets a request or a WebSocket through to the app if its key opens its path."""
+    """ASGI middleware: passes a request or a WebSocket to the app if its key opens the path."""
 
     def __init__(self, app: ASGIApp, keys: Mapping[str, ApiKey]) -> None:
         self._app = app
         self._keys = keys
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        """Let it through, or answer in its place."""
+        """Pass the request on, or answer it with a refusal."""
         if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
         connection = HTTPConnection(scope)
@@ -106,7 +106,7 @@ class KeyGuard:
             name, key = check_key(self._keys, shown_key(connection))
             if not key.opens(needed):
                 raise KeyForbidden(
-                    f"The key {name} does not open this; it needs the scope {needed}."
+                    f"The key {name} lacks the scope {needed}, which {connection.url.path} needs."
                 )
         except EdgeError as error:
             return await _refusal(connection, error)(scope, receive, send)
@@ -114,13 +114,10 @@ class KeyGuard:
 
 
 def _refusal(connection: HTTPConnection, error: EdgeError) -> Response:
-    """To the sign-in for a person before a page, an error for a program."""
+    """Redirect a browser that asks for a page to the sign-in; answer a program with the error."""
     scope = connection.scope
-    if (
-        scope["type"] == "http"
-        and scope["method"] == "GET"
-        and "text/html" in connection.headers.get("accept", "")
-    ):
+    wants_page = "text/html" in connection.headers.get("accept", "")
+    if wants_page and scope["type"] == "http" and scope["method"] == "GET":
         return login_redirect(connection.url.path, error.code if shown_key(connection) else None)
     response = error_response(connection, error)
     if error.status == HTTPStatus.UNAUTHORIZED:
@@ -129,5 +126,6 @@ def _refusal(connection: HTTPConnection, error: EdgeError) -> Response:
 
 
 def login_redirect(following: str, fault: str | None = None) -> Response:
+    """Redirect to the sign-in, and from there to the path ``following``; shows a fault by its code."""
     query = {"next": following} | ({"fault": fault} if fault else {})
     return RedirectResponse(f"/login?{urlencode(query)}", HTTPStatus.SEE_OTHER)

@@ -1,8 +1,8 @@
 """The sign-in of the pages: `/login`, `/logout` and `/session`.
 
-A browser signs in once. Its cookie is the key itself, so that it survives a restart and expires with
-the key; scripts cannot read it. A token derived from the stored hash of a key would let anyone who can
-read the settings sign in.
+A browser signs in once. Its cookie is the key itself, so that it survives a restart and expires
+with the key; scripts cannot read it. A token derived from the stored hash of a key would let anyone
+who can read the settings sign in.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from edge.api_key import ApiKey
 
 MAX_SIGN_INS = 8
-"""Sign-ins read at once. They have slots of their own, so that an operator gets in during an overload."""
+"""Sign-ins read at once; their own slots, so that an operator can sign in during an overload."""
 
 _COOKIE_S = 400 * 24 * 3600  # the longest that browsers keep one
 _FORM_BYTES = 4096
@@ -39,7 +39,7 @@ _FORM_S = 10.0
 
 
 def sign_in_dialect(keys: Mapping[str, ApiKey]) -> Dialect:
-    """`POST /login`, `POST /logout`, and `GET /session` for the pages to know what they may show."""
+    """`POST /login` and `/logout`, and `GET /session`, which tells a page what its key opens."""
     router = APIRouter(include_in_schema=False)
     admission = Admission(MAX_SIGN_INS, MAX_SIGN_INS * _FORM_BYTES)
 
@@ -56,13 +56,13 @@ def sign_in_dialect(keys: Mapping[str, ApiKey]) -> Dialect:
         except EdgeError as error:
             return login_redirect(following, error.code)
         response = RedirectResponse(quote(following, safe="/?&=%+,:;@-._~"), HTTPStatus.SEE_OTHER)
-        left = _COOKIE_S
-        if key.expires is not None:
-            end = datetime.combine(key.expires, datetime.max.time(), UTC).timestamp()
-            left = min(left, max(1, int(end - time.time())))
-        secure = request.url.scheme == "https"
         response.set_cookie(
-            COOKIE, shown, max_age=left, httponly=True, samesite="strict", secure=secure
+            COOKIE,
+            shown,
+            max_age=_cookie_seconds(key),
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
         )
         return response
 
@@ -81,21 +81,24 @@ def sign_in_dialect(keys: Mapping[str, ApiKey]) -> Dialect:
             name, key = check_key(keys, shown_key(request))
         except EdgeError:
             return json_response({"keys": True, "name": None, "scopes": []})
-        return json_response(
-            {"keys": True, "name": name, "scopes": [one for one in Scope if key.opens(one)]}
-        )
+        scopes = [scope for scope in Scope if key.opens(scope)]
+        return json_response({"keys": True, "name": name, "scopes": scopes})
 
     scopes = {"/login": None, "/logout": None, "/session": None}
     return Dialect("sign-in", scopes, router)
 
 
+def _cookie_seconds(key: ApiKey) -> int:
+    """Lifetime of the cookie: to the end of the key's last day, as far as browsers keep one."""
+    if key.expires is None:
+        return _COOKIE_S
+    end = datetime.combine(key.expires, datetime.max.time(), UTC).timestamp()
+    return min(_COOKIE_S, max(1, int(end - time.time())))
+
+
 def _local_path(following: str) -> str:
-    """Where to go after the sign-in: a path of this service, whatever the link said."""
-    if (
-        not following.startswith("/")
-        or following.startswith("//")
-        or "\\" in following
-        or not following.isprintable()
-    ):
-        return "/"
-    return following
+    """The path to open after the sign-in; `/` for anything that could lead to another site."""
+    is_path = following.startswith("/") and not following.startswith("//")
+    if is_path and "\\" not in following and following.isprintable():
+        return following
+    return "/"
