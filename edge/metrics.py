@@ -171,7 +171,7 @@ class _Snapshot(Collector):
         for name, words, value in (
             (
                 "edge_ready",
-                "1 if the default model serves and nothing is loading, unless the service is stopping.",
+                "1 if the default model serves and nothing is loading; 0 while stopping.",
                 self._is_ready,
             ),
             (

@@ -66,7 +66,7 @@ def is_loopback(host: str) -> bool:
 
 
 def public_host(asked_host: str | None, named: str | None = None) -> str | None:
-    """The host under which a phone reaches this service; ``None`` if it has only loopback addresses.
+    """The host under which a phone reaches this service; ``None`` if only loopback would.
 
     Args:
         asked_host: host of the request's URL; taken unless it is loopback.

@@ -25,7 +25,7 @@ from edge.web.pages.pairing import pairing_dialect
 from edge.web.pages.phone import phone_dialect
 from edge.web.pages.wall import Wall
 from edge.web.pages.wall_routes import wall_dialect
-from edge.web.request_log import ModelOfRequest, Observe
+from edge.web.request_log import ModelOfRequest, RequestLog
 from edge.web.status import status_dialect
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def create_app(service: InferenceService, settings: Settings) -> FastAPI:
     service.observers += [metrics, ModelOfRequest(metrics), wall]
     if settings.api_keys:
         app.add_middleware(KeyGuard, keys=settings.api_keys)
-    app.add_middleware(Observe, metrics=metrics, log=settings.log_requests)
+    app.add_middleware(RequestLog, metrics=metrics, log=settings.log_requests)
     dialects = [
         camera_dialect(service, settings),
         stream_dialect(service, settings),

@@ -130,7 +130,7 @@ def multipart_images(content_type: str, body: bytes) -> list[Part] | None:
 
 
 def _segments(boundary: str, body: bytes) -> Iterator[tuple[MultipartSegment, bytes]]:
-    """Each segment with its content, which is one event since the body is complete, or none if empty."""
+    """Each segment with its content: one event, since the body is complete; none if empty."""
     with PushMultipartParser(boundary, max_segment_count=_MAX_PARTS) as parser:
         segment, content = None, b""
         for event in parser.parse(body):

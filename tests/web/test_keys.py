@@ -186,10 +186,10 @@ def test_a_phone_sends_with_the_pass_of_the_code_and_opens_nothing_else_with_it(
 def test_a_pass_ends_with_its_hours_and_with_the_process():
     passes = Passes()
     shown = passes.new(now=1000.5)
-    assert passes.good(shown, now=1000.5 + PASS_S - 1)
-    assert not passes.good(shown, now=1000.5 + PASS_S)
-    assert not Passes().good(shown, now=1001)
-    assert not passes.good("9" * 5000 + ".x", now=1001)
+    assert passes.is_valid(shown, now=1000.5 + PASS_S - 1)
+    assert not passes.is_valid(shown, now=1000.5 + PASS_S)
+    assert not Passes().is_valid(shown, now=1001)
+    assert not passes.is_valid("9" * 5000 + ".x", now=1001)
 
 
 def test_the_start_says_who_may_ask(stranger):

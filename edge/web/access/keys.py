@@ -81,7 +81,7 @@ def check_key(keys: Mapping[str, ApiKey], shown: str | None) -> tuple[str, ApiKe
     name, key = found
     if key.expired(datetime.now(UTC)):
         raise KeyExpired(
-            f"The key {name} expired after {key.expires}. Ask the owner of the service for a new one."
+            f"The key {name} expired after {key.expires}. Ask the service's owner for a new one."
         )
     return name, key
 
@@ -105,9 +105,7 @@ class KeyGuard:
         try:
             name, key = check_key(self._keys, shown_key(connection))
             if not key.opens(needed):
-                raise KeyForbidden(
-                    f"The key {name} lacks the scope {needed}, which {connection.url.path} needs."
-                )
+                raise KeyForbidden(f"The key {name} lacks the scope {needed}.")
         except EdgeError as error:
             return await _refusal(connection, error)(scope, receive, send)
         return await self._app(scope, receive, send)
@@ -126,6 +124,6 @@ def _refusal(connection: HTTPConnection, error: EdgeError) -> Response:
 
 
 def login_redirect(following: str, fault: str | None = None) -> Response:
-    """Redirect to the sign-in, and from there to the path ``following``; shows a fault by its code."""
+    """Redirect to the sign-in, and from there to ``following``; the page explains the fault."""
     query = {"next": following} | ({"fault": fault} if fault else {})
     return RedirectResponse(f"/login?{urlencode(query)}", HTTPStatus.SEE_OTHER)

@@ -1,4 +1,4 @@
-"""What a group of routes declares, once: its name, its paths with their scopes, and its error format.
+"""What a group of routes declares, once: its name, its paths and scopes, and its error format.
 
 Error mapping, key checks and metrics read this table; nothing else branches on a path. A new wire
 protocol is one file that builds a `Dialect`, and one line in `edge.web.app.create_app`.

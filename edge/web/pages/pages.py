@@ -1,4 +1,7 @@
-"""The pages: HTML, style sheets and ES modules as they are in the package, with a policy that lets nothing else in."""
+"""Serves the pages: HTML, style sheets and ES modules from the package.
+
+Their security policy allows no content from elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -32,11 +35,11 @@ _TYPES = {
     ".webmanifest": "application/manifest+json",
 }
 _SECURITY = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-    "media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' blob:; media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
-    "Referrer-Policy": "same-origin",  # not no-referrer: its forms would send no Origin
+    "Referrer-Policy": "same-origin",  # with no-referrer, forms would send no Origin
     "X-Content-Type-Options": "nosniff",
 }
 
@@ -48,7 +51,7 @@ class _File:
     media_type: str
 
     def response(self, request: Request) -> Response:
-        """The file, or word that the browser's copy is still good."""
+        """The file, or 304 if the browser's copy is current."""
         headers = {**_SECURITY, "ETag": self.etag, "Cache-Control": "no-cache"}
         if request.headers.get("if-none-match") == self.etag:
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
@@ -56,7 +59,7 @@ class _File:
 
 
 def pages_dialect(pages: Iterable[str] = PAGES) -> Dialect:
-    """`GET /`, the pages, and `GET /static/{file}`. All are read once, here."""
+    """`GET /`, the pages, and `GET /static/{file}`; all files are read once, here."""
     router = APIRouter(include_in_schema=False)
     scopes: dict[str, Scope | None] = {"/": None, "/favicon.ico": None, "/static/": None}
     files = {file.name: _read(file) for file in sorted(_FOLDER.iterdir()) if file.suffix in _TYPES}

@@ -1,7 +1,8 @@
-"""The pairing door: how a device comes to trust the authority that this machine made; also over plain HTTP.
+"""Pairing: how a device comes to trust this machine's certificate authority; also over plain HTTP.
 
-A device that does not trust yet would be warned of the page that tells it how. So the page, its files and the
-authority's certificate, none of them secret, are also served without TLS, on a port of their own.
+A device that does not trust the authority yet would warn its user about the very page that explains
+how. So the page, its files and the authority's certificate, none of them secret, are also served
+without TLS on a separate port.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def pairing_dialect(settings: Settings) -> Dialect:
         file = authority_file(settings)
         if file is None:
             raise NotFound(
-                "This service made no authority: it has its owner's certificate, or none (--tls)."
+                "This service has no authority: it uses its owner's certificate, or no TLS (--tls)."
             )
         headers = {"Content-Disposition": 'attachment; filename="edge-ca.crt"'}
         return Response(der(file), media_type="application/x-x509-ca-cert", headers=headers)
@@ -56,7 +57,7 @@ def pairing_dialect(settings: Settings) -> Dialect:
 
 
 def pairing_app(settings: Settings) -> FastAPI:
-    """The pairing page alone, for the plain port."""
+    """An application with only the pairing page, for the plain port."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     install_handlers(app)
     dialects = [pages_dialect(["pair"]), pairing_dialect(settings)]
@@ -67,12 +68,12 @@ def pairing_app(settings: Settings) -> FastAPI:
 
 
 def _service_url(request: Request, settings: Settings) -> str:
-    """The service as the asking device reaches it; asked on the plain port, with the port that settings name."""
+    """The URL under which the requesting device reaches the service, also from the plain port."""
     secure = uses_tls(settings)
     port = settings.port if secure and request.url.scheme == "http" else request.url.port
-    return (
-        f"{'https' if secure else 'http'}://{_host(request, settings)}{f':{port}' if port else ''}/"
-    )
+    scheme = "https" if secure else "http"
+    suffix = f":{port}" if port else ""
+    return f"{scheme}://{_host(request, settings)}{suffix}/"
 
 
 def _pairing_url(request: Request, settings: Settings) -> str:
