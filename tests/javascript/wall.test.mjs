@@ -148,7 +148,7 @@ for (const [chosen, passing] of filters) {
     );
     choose(browser, { camera: "", label: "", source: "", score: "0", ...chosen });
     if (passing.length) assert.deepEqual(numbers(browser), passing);
-    else assert.equal(browser.byId("cards").textContent, "Nothing passes the filters");
+    else assert.equal(browser.byId("cards").textContent, "No answer matches the filters");
     choose(browser, { camera: "", label: "", source: "", score: "0" });
     assert.deepEqual(numbers(browser), [4, 3, 2, 1]);
   });

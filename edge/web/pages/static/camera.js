@@ -1,9 +1,9 @@
-// The webcam: finds it, keeps it, and finds it again when it was gone.
+// The webcam: opens it, watches it, and opens it again after a loss.
 
 const RETRY_MS = 2000;
 const STALLED_MS = 3000;
 
-/** Shows a camera in a video element; tells its state: starting, live, none, denied, lost, insecure. */
+/** Shows a camera in a video element; `onState` gets starting, live, none, denied, lost or insecure. */
 export class Camera {
   #video;
   #onState;
@@ -21,14 +21,14 @@ export class Camera {
     setInterval(() => this.#look(), RETRY_MS);
   }
 
-  /** Use the camera whose name holds `wanted`; any if empty. */
+  /** Use the camera whose name contains `wanted`; any camera if empty. */
   use(wanted) {
     this.#wanted = wanted;
     this.#close();
     return this.#open();
   }
 
-  /** Names of the cameras; browsers tell them once one is allowed. */
+  /** Names of the cameras; browsers reveal them once one is allowed. */
   async names() {
     const devices = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
     return devices.filter((one) => one.kind === "videoinput" && one.label).map((one) => one.label);
@@ -54,7 +54,7 @@ export class Camera {
     } finally {
       this.#trying = false;
     }
-    if (this.#wanted !== wanted) await this.use(this.#wanted); // another was chosen while this one opened
+    if (this.#wanted !== wanted) await this.use(this.#wanted); // the choice changed while this one opened
   }
 
   async #constraints() {
@@ -65,7 +65,7 @@ export class Camera {
     return device ? { ...size, deviceId: { exact: device.deviceId } } : size;
   }
 
-  /** Now and then: does the picture still move? If there is none, is there one again? */
+  /** Check whether the picture still moves, or whether a camera is back. */
   #look() {
     if (document.hidden || this.state === "insecure") return;
     if (this.state !== "live") {

@@ -3,7 +3,7 @@
 import { drawBars, drawBoxes, groups, named } from "./drawing.js";
 import { byId, dress, setting, text } from "./page.js";
 
-const MAX_SIDE = 1280; // enough for a large wall, and quick over a poor link
+const MAX_SIDE = 1280; // enough for a large wall, and fast over a poor link
 const JPEG_QUALITY = 0.85;
 
 let last = null;
@@ -30,7 +30,7 @@ async function send(file) {
   }
 }
 
-/** The picture upright and of a size that suits; as it is where this browser cannot read it. */
+/** The picture upright and scaled down; unchanged if this browser cannot decode it. */
 async function smaller(file) {
   try {
     const bitmap = await createImageBitmap(file);

@@ -1,7 +1,8 @@
-// The browser's client of the stream door: frames out, answers in, and a new connection whenever the old one fails.
+// The browser's client of /stream: frames out, answers in, and a new connection whenever the old one fails.
 //
-// As many frames are under way as the server takes, one computed and one waiting; the next is sent when an answer has
-// come and the last has left this machine. So a slow link or a busy server lowers the rate and builds no backlog.
+// At most two frames are under way, since the server computes one and lets one wait. The next frame is sent after
+// an answer has arrived and the last frame has left this machine, so that a slow link or a busy server lowers the
+// rate instead of building a backlog.
 
 const UNDER_WAY = 2;
 const SILENT_MS = 4000;
@@ -27,13 +28,13 @@ export class Stream {
     window.addEventListener("online", () => this.#reconnect(0));
   }
 
-  /** Connect, or connect anew, for a model and under a camera's name. */
+  /** Connect, or reconnect, with a model and a camera's name. */
   open(parameters) {
     this.#parameters = parameters;
     this.#connect();
   }
 
-  /** Whether a frame sent now would not wait behind others. */
+  /** Whether a frame can be sent now without waiting behind others. */
   get free() {
     const open = this.#socket?.readyState === WebSocket.OPEN;
     return open && this.#underWay < UNDER_WAY && this.#socket.bufferedAmount === 0;
@@ -62,7 +63,7 @@ export class Stream {
       if (!this.#silent) this.#onState("open");
     });
     socket.addEventListener("message", (event) => {
-      if (this.#socket !== socket) return; // what an old one still says is about other frames
+      if (this.#socket !== socket) return; // an old connection answers other frames
       const message = JSON.parse(event.data);
       if (this.#silent) this.#onState("open");
       this.#silent = false;
@@ -84,12 +85,12 @@ export class Stream {
     this.#timer = setTimeout(() => this.#connect(), after);
   }
 
-  /** A link may die without a word: an answer that does not come, or a handshake, ends the connection. */
+  /** Reconnect if an answer or a handshake is overdue: a link may fail silently. */
   #look() {
     const state = this.#socket?.readyState;
     const waits = state === WebSocket.CONNECTING || (state === WebSocket.OPEN && this.#underWay > 0);
     if (waits && performance.now() - this.#heard > SILENT_MS) {
-      this.#silent = true; // until an answer comes; that a connection opens says little
+      this.#silent = true; // until an answer arrives; an open connection proves little
       this.#onState("slow");
       this.#connect();
     }
