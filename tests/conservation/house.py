@@ -125,9 +125,12 @@ class House:
 
 @asynccontextmanager
 async def house(folder: Path, **settings: Any) -> AsyncIterator[House]:
-    """The service from its start to its stop; two workers and two that wait, if nothing else is said."""
+    """The service from its start to its stop; two workers and two that wait, if nothing else is
+    said.
+    """
     defaults = {
-        "workers": 2, "queue_size": 2, "max_body_bytes": MAX_BODY, "max_held_bytes": MAX_HELD, "deadline_ms": 30_000,
+        "workers": 2, "queue_size": 2, "max_body_bytes": MAX_BODY, "max_held_bytes": MAX_HELD,
+        "deadline_ms": 30_000,
         "log_requests": False, "max_streams": 2, "max_streams_per_client": 2,
     }  # fmt: skip
     wanted = Settings(**(defaults | settings))

@@ -1,4 +1,6 @@
-"""Whatever became of a stream, afterwards its place, its tasks and the bytes of its frames are given back."""
+"""Whatever became of a stream, afterwards its place, its tasks and the bytes of its frames are
+given back.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ IDLE_S = 0.15
 
 
 async def every_time(the_house: House, way) -> None:
-    """Open streams that end that way, more often than there are places for streams; all is as before after each."""
+    """Open streams that end that way, more often than there are places for streams; all is as
+    before after each.
+    """
     await _answered(the_house)
     before = the_house.state()
     for _ in range(TIMES):

@@ -1,4 +1,6 @@
-"""Each route belongs to a dialect and a scope, each claim has a route, and errors have the dialect's format."""
+"""Each route belongs to a dialect and a scope, each claim has a route, and errors have the
+dialect's format.
+"""
 
 import asyncio
 import json
@@ -44,7 +46,7 @@ def plain_app():
 
 
 def paths_of(routes) -> set[str]:
-    """A path for each route, its parameters filled in; included routers, mounts and WebSockets too."""
+    """A path for each route with its parameters filled in; also of routers, mounts, WebSockets."""
     paths = set()
     for route in routes:
         included = getattr(route, "original_router", None)
@@ -100,16 +102,19 @@ def test_no_dialect_claims_a_path_without_a_route(request, which):
 
 def test_each_path_needs_the_scope_that_its_dialect_states(app):
     assert claims_of(app) == {
-        "/predict": Scope.PREDICT, "/predict/": Scope.PREDICT, "/stream": Scope.PREDICT, "/v1/": Scope.PREDICT,
+        "/predict": Scope.PREDICT, "/predict/": Scope.PREDICT, "/stream": Scope.PREDICT,
+        "/v1/": Scope.PREDICT,
         "/models": Scope.PREDICT, "/health/live": None, "/health/ready": None,
         "/metrics": Scope.VIEW, "/monitoring/prometheus/metrics": Scope.VIEW,
         "/wall/": Scope.VIEW, "/wall/clear": Scope.ADMIN,
         "/phone/picture": None, "/wall/phone": Scope.VIEW, "/wall/phone.svg": Scope.VIEW,
         "/login": None, "/logout": None, "/session": None, "/pair/": None,
-        "/": None, "/favicon.ico": None, "/static/": None, "/kiosk": Scope.PREDICT, "/wall": Scope.VIEW,
+        "/": None, "/favicon.ico": None, "/static/": None, "/kiosk": Scope.PREDICT,
+        "/wall": Scope.VIEW,
         "/phone": None, "/pair": None,
         "/fallback": Scope.VIEW, "/outbox": Scope.VIEW, "/outbox/": Scope.VIEW,
-        "/docs": Scope.VIEW, "/docs/": Scope.VIEW, "/openapi.json": Scope.VIEW, "/static-offline-docs/": Scope.VIEW,
+        "/docs": Scope.VIEW, "/docs/": Scope.VIEW, "/openapi.json": Scope.VIEW,
+        "/static-offline-docs/": Scope.VIEW,
     }  # fmt: skip
 
 

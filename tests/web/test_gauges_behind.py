@@ -56,7 +56,8 @@ def test_the_link_and_the_outbox_are_told_number_by_number(tmp_path):
     expected = {
         "link_up": 1, "cloud_calls_today": 2, "cloud_cost_today": 3, "cloud_calls_this_month": 5,
         "shadow_compared_total": 13, "shadow_agreed_total": 11,
-        "outbox_fault": 0, "outbox_bytes": 17, "outbox_queued_bytes": 19, "outbox_write_seconds": 23,
+        "outbox_fault": 0, "outbox_bytes": 17, "outbox_queued_bytes": 19,
+        "outbox_write_seconds": 23,
         "held_bytes_limit": 29,
     }  # fmt: skip
     assert {name: seen[(name,)] for name in expected} == expected

@@ -70,7 +70,7 @@ def _post_anew(url: str, body: bytes) -> tuple[int, str] | None:
 
 
 def test_under_load_every_reply_is_an_answer_or_a_clear_refusal() -> None:
-    """Each caller posts on one connection until the server closes it; whatever comes back is whole."""
+    """Each caller posts on one connection until the server closes it; every reply is complete."""
     replies: Counter[tuple[int, str]] = Counter()
     started = threading.Semaphore(0)
 
@@ -91,7 +91,7 @@ def test_under_load_every_reply_is_an_answer_or_a_clear_refusal() -> None:
                 httpx.ReadError,
                 httpx.WriteError,
             ):
-                pass  # it closed an idle connection, or takes no new one: that frame was never accepted
+                pass  # the server closed an idle connection, or accepts no new one
 
     with Server() as server:
         callers = [threading.Thread(target=post, args=(server.url,)) for _ in range(6)]

@@ -1,4 +1,6 @@
-"""What `/metrics` says after requests of every kind, and what the log and the reply say of each request."""
+"""What `/metrics` says after requests of every kind, and what the log and the reply say of each
+request.
+"""
 
 import asyncio
 import http.client
@@ -255,8 +257,10 @@ def test_a_request_id_comes_back_and_stands_in_the_one_line_of_the_request(servi
     reply = service.ask("POST", "/predict", COFFEE, {"X-Request-ID": "line-7:frame_42"})
     assert reply.headers["X-Request-ID"] == "line-7:frame_42"
     (line,) = service.line_of("line-7:frame_42")
-    assert {key: line[key] for key in ("event", "method", "path", "status", "model", "outcome")} == {
-        "event": "request", "method": "POST", "path": "/predict", "status": 200, "model": "imagenet", "outcome": "ok",
+    keys = ("event", "method", "path", "status", "model", "outcome")
+    assert {key: line[key] for key in keys} == {
+        "event": "request", "method": "POST", "path": "/predict", "status": 200,
+        "model": "imagenet", "outcome": "ok",
     }  # fmt: skip
     assert 0 < line["ms"] < 30_000
 

@@ -1,4 +1,6 @@
-"""The pages and the phone's door as any client is answered: headers, copies, limits. Asked without a socket."""
+"""The pages and the phone's door as any client is answered: headers, copies, limits. Asked without
+a socket.
+"""
 
 import asyncio
 import re

@@ -1,4 +1,6 @@
-"""The sign-in of the pages: its cookie, its limits, and whom it leads where. Asked without a socket."""
+"""The sign-in of the pages: its cookie, its limits, and whom it leads where. Asked without a
+socket.
+"""
 
 import asyncio
 import json
@@ -265,7 +267,9 @@ def test_a_sign_in_takes_no_slot_of_a_frame(service, app):
 
 
 def test_sign_ins_are_bounded_among_themselves_and_each_returns_its_slot(app):
-    """Sign-ins that end well, that hang up, and whose form is too large; their slots are free again."""
+    """Sign-ins that end well, that hang up, and whose form is too large; their slots are free
+    again.
+    """
 
     async def story():
         for _ in range(3):

@@ -16,7 +16,9 @@ from edge.wiring.bootstrap import build_service
 
 
 def asked(folder, *paths, prepare, parse=json.loads):
-    """Status, headers and content of each path, of a service whose models were not loaded but prepared."""
+    """Status, headers and content of each path, of a service whose models were not loaded but
+    prepared.
+    """
 
     async def story():
         settings = Settings(workers=1)
@@ -54,7 +56,8 @@ def serve_all(service):
 
 def test_a_model_that_failed_says_why_everywhere_and_nobody_is_told_to_come_back(tmp_path):
     models, ready, state, frame, rows = asked(
-        tmp_path, "/models", "/health/ready", "/v1/models/good", "/predict/good", "/v1/models/good:predict",
+        tmp_path, "/models", "/health/ready", "/v1/models/good", "/predict/good",
+        "/v1/models/good:predict",
         prepare=fail_good,
     )  # fmt: skip
     told = {model["name"]: model for model in models[2]["models"]}
@@ -139,7 +142,7 @@ def set_states(**states):
 def test_ready_means_that_the_default_model_serves_and_nothing_is_loading(
     tmp_path, states, is_ready
 ):
-    """``refused``, which could not be read, stands in the body and in a metric whatever is ready."""
+    """``refused``, which could not be read, is in the body and in a metric in every case."""
     ready, metrics = asked(
         tmp_path, "/health/ready", "/metrics", prepare=set_states(**states), parse=bytes.decode
     )

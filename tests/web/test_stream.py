@@ -223,9 +223,7 @@ def test_an_open_stream_does_not_hold_up_the_end():
 
 
 def test_the_documented_python_client_says_what_it_sees(streaming, tmp_path):
-    [program] = re.findall(
-        r"```python\n(.*?)```", (ROOT / "docs/stream.md").read_text(), re.DOTALL
-    )
+    [program] = re.findall(r"```python\n(.*?)```", (ROOT / "docs/stream.md").read_text(), re.DOTALL)
     assert len([line for line in program.splitlines() if line.strip()]) <= 11
     url = f"ws://{streaming.url.removeprefix('http://')}/stream?camera=line-1"
     photos = [str(MODELS / "photos" / f"{name}.jpg") for name in ("coffee", "chelsea")]

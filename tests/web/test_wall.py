@@ -128,7 +128,9 @@ class Life:
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(acts=strategies.lists(ACTS, max_size=40))
 def test_the_counted_bytes_are_those_held_and_under_the_bound_whatever_happens(answers, acts):
-    """Answers, pictures that are made small meanwhile or cannot be, walls opened and closed, clearings."""
+    """Answers, pictures that are made small meanwhile or cannot be, walls opened and closed,
+    clearings.
+    """
 
     async def live() -> None:
         life = Life(answers["coffee"])

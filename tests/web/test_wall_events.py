@@ -1,4 +1,6 @@
-"""The wall's events on the wire: how many may look, what each is sent, and that one who leaves leaves nothing."""
+"""The wall's events on the wire: how many may look, what each is sent, and that one who leaves
+leaves nothing.
+"""
 
 import asyncio
 import json
