@@ -57,27 +57,27 @@ def make(folder: Path, more_names: str | None, now: datetime) -> Certificate:
     """
     names = _wanted_names(more_names)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made = Certificate(folder / "server.pem", folder / "server.key", folder / AUTHORITY_FILE)
-    assert made.authority is not None
-    authority = _load(made.authority, folder / "ca.key", now)
+    files = Certificate(folder / "server.pem", folder / "server.key", folder / AUTHORITY_FILE)
+    assert files.authority is not None
+    authority = _load(files.authority, folder / "ca.key", now)
     if authority is None:
         authority = _new_authority(names, now)
-        _write(made.authority, folder / "ca.key", [authority[0]], authority[1])
+        _write(files.authority, folder / "ca.key", [authority[0]], authority[1])
         _log.info(
             "created a certificate authority in %s; devices install it from /pair",
             folder,
         )
     allowed = _allowed(names, authority[0])
-    current = _load(made.chain, made.key, now)
+    current = _load(files.chain, files.key, now)
     if (
         current is None
         or not _issued(current[0], authority[0])
         or _names_of(current[0]) != set(allowed)
     ):
         leaf, key = _new_certificate(allowed, authority, now)
-        _write(made.chain, made.key, [leaf, authority[0]], key)
+        _write(files.chain, files.key, [leaf, authority[0]], key)
         _log.info("created a certificate for %s", ", ".join(str(name.value) for name in allowed))
-    return made
+    return files
 
 
 def _wanted_names(more: str | None) -> Names:
@@ -117,7 +117,7 @@ def _new_authority(
         for name in names
     ]
     public = key.public_key()
-    built = (
+    certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
@@ -133,7 +133,7 @@ def _new_authority(
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
         .sign(key, hashes.SHA256())
     )
-    return built, key
+    return certificate, key
 
 
 def _new_certificate(
@@ -141,7 +141,7 @@ def _new_certificate(
 ) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     issuer, issuer_key = authority
     key = ec.generate_private_key(ec.SECP256R1())
-    built = (
+    certificate = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "edge")]))
         .issuer_name(issuer.subject)
@@ -160,7 +160,7 @@ def _new_certificate(
         )
         .sign(issuer_key, hashes.SHA256())
     )
-    return built, key
+    return certificate, key
 
 
 def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
@@ -213,7 +213,7 @@ def _load(
 ) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None:
     """Read a certificate and its key; ``None`` if missing, broken, or expiring in `RENEW_DAYS`."""
     try:
-        read = x509.load_pem_x509_certificate(file.read_bytes())
+        certificate = x509.load_pem_x509_certificate(file.read_bytes())
         key = serialization.load_pem_private_key(key_file.read_bytes(), None)
     except FileNotFoundError:
         return None
@@ -221,15 +221,18 @@ def _load(
         # TypeError: the key has a password
         _log.warning("cannot read %s, creating a new one: %s", file, error)
         return None
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != read.public_key():
+    if (
+        not isinstance(key, ec.EllipticCurvePrivateKey)
+        or key.public_key() != certificate.public_key()
+    ):
         _log.warning("%s and %s do not match, creating new ones", file, key_file)
         return None
     if (
-        read.not_valid_after_utc - now < timedelta(days=RENEW_DAYS)
-        or read.not_valid_before_utc > now
+        certificate.not_valid_after_utc - now < timedelta(days=RENEW_DAYS)
+        or certificate.not_valid_before_utc > now
     ):
         return None
-    return read, key
+    return certificate, key
 
 
 def _write(

@@ -47,11 +47,11 @@ class Certificate:
             ) from error
 
 
-def server_context(made: Certificate) -> ssl.SSLContext:
+def server_context(certificate: Certificate) -> ssl.SSLContext:
     """A context for TLS 1.2 and newer with this certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    made.fill(context)
+    certificate.fill(context)
     return context
 
 

@@ -51,7 +51,7 @@ class KeyForbidden(EdgeError):
     code = "key_forbidden"
 
 
-def shown_key(connection: HTTPConnection) -> str | None:
+def read_key(connection: HTTPConnection) -> str | None:
     """The key that a request carries in a header, or in the cookie of the sign-in."""
     headers = connection.headers
     if "x-api-key" in headers:
@@ -64,18 +64,18 @@ def shown_key(connection: HTTPConnection) -> str | None:
     return connection.cookies.get(COOKIE)
 
 
-def check_key(keys: Mapping[str, ApiKey], shown: str | None) -> tuple[str, ApiKey]:
+def check_key(keys: Mapping[str, ApiKey], secret: str | None) -> tuple[str, ApiKey]:
     """Look up a key; returns its name and what is known of it.
 
     Raises:
-        KeyMissing: ``shown`` is empty or unknown.
+        KeyMissing: ``secret`` is empty or unknown.
         KeyExpired: its last day has passed.
     """
-    if not shown:
+    if not secret:
         raise KeyMissing(
             "This needs a key. Send it as X-API-Key or Authorization: Bearer, or sign in at /login."
         )
-    found = find_key(keys, shown)
+    found = find_key(keys, secret)
     if found is None:
         raise KeyMissing("This key is unknown. Ask the owner of the service for one.")
     name, key = found
@@ -103,7 +103,7 @@ class KeyGuard:
         if needed is None:
             return await self._app(scope, receive, send)
         try:
-            name, key = check_key(self._keys, shown_key(connection))
+            name, key = check_key(self._keys, read_key(connection))
             if not key.opens(needed):
                 raise KeyForbidden(f"The key {name} lacks the scope {needed}.")
         except EdgeError as error:
@@ -116,7 +116,7 @@ def _refusal(connection: HTTPConnection, error: EdgeError) -> Response:
     scope = connection.scope
     wants_page = "text/html" in connection.headers.get("accept", "")
     if wants_page and scope["type"] == "http" and scope["method"] == "GET":
-        return login_redirect(connection.url.path, error.code if shown_key(connection) else None)
+        return login_redirect(connection.url.path, error.code if read_key(connection) else None)
     response = error_response(connection, error)
     if error.status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"

@@ -19,7 +19,7 @@ from starlette.responses import RedirectResponse
 from edge.api_key import Scope
 from edge.dataplane.admission import Admission
 from edge.errors import EdgeError
-from edge.web.access.keys import COOKIE, check_key, login_redirect, shown_key
+from edge.web.access.keys import COOKIE, check_key, login_redirect, read_key
 from edge.web.access.origin import check_origin
 from edge.web.body import read_body
 from edge.web.dialects.dialect import Dialect
@@ -50,15 +50,15 @@ def sign_in_dialect(keys: Mapping[str, ApiKey]) -> Dialect:
             body = await read_body(request, slot, max_bytes=_FORM_BYTES, seconds=_FORM_S)
         form = parse_qs(body.decode("utf-8", "replace"))
         following = _local_path(form.get("next", ["/"])[0])
-        shown = form.get("key", [""])[0].strip()
+        secret = form.get("key", [""])[0].strip()
         try:
-            _, key = check_key(keys, shown)
+            _, key = check_key(keys, secret)
         except EdgeError as error:
             return login_redirect(following, error.code)
         response = RedirectResponse(quote(following, safe="/?&=%+,:;@-._~"), HTTPStatus.SEE_OTHER)
         response.set_cookie(
             COOKIE,
-            shown,
+            secret,
             max_age=_cookie_seconds(key),
             httponly=True,
             samesite="strict",
@@ -78,7 +78,7 @@ def sign_in_dialect(keys: Mapping[str, ApiKey]) -> Dialect:
         if not keys:
             return json_response({"keys": False, "name": None, "scopes": list(Scope)})
         try:
-            name, key = check_key(keys, shown_key(request))
+            name, key = check_key(keys, read_key(request))
         except EdgeError:
             return json_response({"keys": True, "name": None, "scopes": []})
         scopes = [scope for scope in Scope if key.opens(scope)]

@@ -123,27 +123,27 @@ def _outcome_json(outcome: Answer | EdgeError) -> dict[str, Any]:
 def _infer_request(
     request: Request, service: InferenceService, settings: Settings, arrived: float
 ) -> InferRequest:
-    given = request.query_params
-    for name in given:
+    query = request.query_params
+    for name in query:
         if name not in _PARAMETERS:
             raise BadRequest(
                 f"There is no query parameter {name!r}. Known: {', '.join(_PARAMETERS)}."
             )
-    deadline_ms = _number(given, "deadline_ms", int, 1, _MAX_DEADLINE_MS) or settings.deadline_ms
+    deadline_ms = _number(query, "deadline_ms", int, 1, _MAX_DEADLINE_MS) or settings.deadline_ms
     return InferRequest(
         deadline=arrived + deadline_ms / 1000,
-        model=_model(request.path_params.get("model"), given.get("model")),
-        top_k=_number(given, "top_k", int, 1, None),
-        threshold=_number(given, "threshold", float, 0, 1),
-        modes=_modes(given.get("fallback"), service.allowed_modes),
-        camera=camera_name(given),
+        model=_model(request.path_params.get("model"), query.get("model")),
+        top_k=_number(query, "top_k", int, 1, None),
+        threshold=_number(query, "threshold", float, 0, 1),
+        modes=_modes(query.get("fallback"), service.allowed_modes),
+        camera=camera_name(query),
         caller_gone=partial(caller_gone, request),
     )
 
 
-def camera_name(given: Mapping[str, str]) -> str:
+def camera_name(query: Mapping[str, str]) -> str:
     """The camera's name in a query, empty if missing; raises ``BadRequest`` if it is too long."""
-    name = given.get("camera", "")
+    name = query.get("camera", "")
     if len(name) > _MAX_CAMERA_NAME:
         raise BadRequest(f"camera has {len(name)} characters; the maximum is {_MAX_CAMERA_NAME}.")
     return name
@@ -172,9 +172,9 @@ def _modes(text: str | None, allowed: frozenset[frozenset[Mode]]) -> frozenset[M
 
 
 def _number(
-    given: Mapping[str, str], name: str, kind: type[N], minimum: N, maximum: N | None
+    query: Mapping[str, str], name: str, kind: type[N], minimum: N, maximum: N | None
 ) -> N | None:
-    text = given.get(name)
+    text = query.get(name)
     if text is None:
         return None
     try:

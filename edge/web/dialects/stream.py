@@ -102,13 +102,13 @@ def stream_dialect(service: InferenceService, settings: Settings) -> Dialect:
 
 def _infer_request(socket: WebSocket) -> InferRequest:
     check_origin(socket)
-    given = socket.query_params
-    for name in given:
+    query = socket.query_params
+    for name in query:
         if name not in _PARAMETERS:
             raise BadRequest(
                 f"There is no query parameter {name!r}. Known: {', '.join(_PARAMETERS)}."
             )
-    return InferRequest(deadline=0, model=given.get("model"), camera=camera_name(given))
+    return InferRequest(deadline=0, model=query.get("model"), camera=camera_name(query))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from edge.api_key import Scope
 from edge.dataplane.answer import InferRequest, answer_json
 from edge.errors import EdgeError
 from edge.tls.addresses import is_loopback, public_host
-from edge.web.access.keys import KeyForbidden, KeyMissing, check_key, shown_key
+from edge.web.access.keys import KeyForbidden, KeyMissing, check_key, read_key
 from edge.web.access.origin import check_origin
 from edge.web.body import receive
 from edge.web.dialects.dialect import Dialect
@@ -54,9 +54,9 @@ class Passes:
         until = int(now) + PASS_S
         return f"{until}.{self._sign(until)}"
 
-    def is_valid(self, shown: str, now: float) -> bool:
+    def is_valid(self, pass_text: str, now: float) -> bool:
         """Whether this process created the pass and it has not expired."""
-        until, _, signature = shown.partition(".")
+        until, _, signature = pass_text.partition(".")
         if not until.isdecimal() or not until.isascii() or len(until) > len(str(int(now))) + 1:
             return False
         is_ours = hmac.compare_digest(signature.encode(), self._sign(int(until)).encode())
@@ -122,9 +122,9 @@ def _phone_url(request: Request, settings: Settings, passes: Passes) -> str | No
 def _check_pass(request: Request, settings: Settings, passes: Passes) -> None:
     if not settings.api_keys or passes.is_valid(request.query_params.get("pass", ""), time.time()):
         return
-    shown = shown_key(request)
-    if shown is None:
+    secret = read_key(request)
+    if secret is None:
         raise KeyMissing("The QR code has expired. Scan the one on the wall again.")
-    name, key = check_key(settings.api_keys, shown)
+    name, key = check_key(settings.api_keys, secret)
     if not key.opens(Scope.PREDICT):
         raise KeyForbidden(f"The key {name} lacks the scope {Scope.PREDICT}.")
