@@ -33,10 +33,9 @@ def certificate(settings: Settings, now: datetime | None = None) -> Certificate:
         key = settings.tls_key or settings.tls_cert
         for file in (settings.tls_cert, key):
             if not file.is_file():
-                raise SettingsError(f"The certificate file {file} does not exist.")
+                raise SettingsError(f"The certificate file {file} is not there.")
         return Certificate(settings.tls_cert, key, None)
-    # Imported here: cryptography takes 10 MiB, and most services do not use HTTPS.
-    from edge.tls.authority import make  # noqa: PLC0415
+    from edge.tls.authority import make  # noqa: PLC0415 -- cryptography takes 10 MiB
 
     folder = _folder(settings)
     try:
@@ -54,7 +53,7 @@ def uses_tls(settings: Settings) -> bool:
 
 
 def authority_file(settings: Settings) -> Path | None:
-    """PEM file of this machine's authority; ``None`` if it is not used."""
+    """PEM file of the authority made here; ``None`` where none is used."""
     return (
         _folder(settings) / AUTHORITY_FILE if settings.tls and settings.tls_cert is None else None
     )

@@ -77,16 +77,16 @@ def error_response(connection: HTTPConnection, error: EdgeError) -> Response:
 def install_handlers(app: FastAPI) -> None:
     """Let the app answer every error, expected or not, in the format of its dialect."""
 
-    async def known(request: Request, error: Exception) -> Response:
+    async def on_edge_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, EdgeError)
         return error_response(request, error)
 
-    async def not_found(request: Request, _: Exception) -> Response:
+    async def on_not_found(request: Request, _: Exception) -> Response:
         return error_response(
             request, NotFound(f"Nothing is at {request.url.path}. GET /docs lists all paths.")
         )
 
-    async def method_not_allowed(request: Request, error: Exception) -> Response:
+    async def on_method_not_allowed(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         reply = error_response(
             request, MethodNotAllowed(f"{request.url.path} does not take {request.method}.")
@@ -94,10 +94,10 @@ def install_handlers(app: FastAPI) -> None:
         reply.headers.update(error.headers or {})  # Allow lists the methods
         return reply
 
-    async def gone(_: Request, __: Exception) -> Response:
+    async def on_client_disconnect(_: Request, __: Exception) -> Response:
         return Response(status_code=_CLIENT_GONE, headers={CODE_HEADER: "client_gone"})
 
-    async def unknown(request: Request, error: Exception) -> Response:
+    async def on_unexpected_error(request: Request, error: Exception) -> Response:
         _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         response = error_response(
             request, Internal("The service failed on this request; see its log.")
@@ -108,11 +108,11 @@ def install_handlers(app: FastAPI) -> None:
         return response
 
     handlers: dict[Any, ExceptionHandler] = {
-        EdgeError: known,
-        HTTPStatus.NOT_FOUND: not_found,
-        HTTPStatus.METHOD_NOT_ALLOWED: method_not_allowed,
-        ClientDisconnect: gone,
-        Exception: unknown,
+        EdgeError: on_edge_error,
+        HTTPStatus.NOT_FOUND: on_not_found,
+        HTTPStatus.METHOD_NOT_ALLOWED: on_method_not_allowed,
+        ClientDisconnect: on_client_disconnect,
+        Exception: on_unexpected_error,
     }
     for key, handler in handlers.items():
         app.add_exception_handler(key, handler)
