@@ -1,8 +1,9 @@
-"""What the service counts, for Prometheus; beside the data plane, whatever protocol asks.
+"""Prometheus metrics of the service, independent of any wire protocol.
 
-A frame or request costs a few counter increments; all that can be looked at when it is asked for (queue, workers,
-models, memory) is looked at then. No caller can grow the labels: a model's name is a label only where the repository
-knows it, an outcome is the code of an error in `edge.errors`, a door is a tag of our own routes.
+A frame or a request costs a few counter increments; queue, workers, models and memory are read when
+Prometheus scrapes. Callers cannot grow the set of labels: a model's name is a label only if the
+repository knows it, an outcome is the code of an error in `edge.errors`, and a door is the name of
+a dialect.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
     from edge.dataplane.service import InferenceService
 
 OK = "ok"
-"""The outcome of what went well; all others are codes of errors."""
+"""The outcome of a success; every other outcome is an error's code."""
 
 UNKNOWN = "unknown"
-"""Stands for every model name that the repository does not know."""
+"""The label for every model name that the repository does not know."""
 
 STAGES = ("queue", "decode", "preprocess", "infer", "postprocess")
 
@@ -55,7 +56,7 @@ _BUCKETS = (
     10,
 )
 
-# When a series began is of no use to a dashboard, and doubles what is scraped.
+# A dashboard has no use for the creation time of a series, which doubles the size of a scrape.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
@@ -80,20 +81,20 @@ class Metrics:
         )
         self._frames = Counter(
             "edge_frames_total",
-            "Frames, several of which one request may hold, by model and outcome.",
+            "Frames by model and outcome; one request may hold several.",
             ("model", "outcome"),
             registry=self.registry,
         )
         self._stage_seconds = Histogram(
             "edge_frame_stage_duration_seconds",
-            "What each stage of an answered frame took; a SavedModel's graph preprocesses within infer.",
+            "Duration of each stage of an answered frame; a SavedModel preprocesses within infer.",
             ("model", "stage"),
             buckets=_BUCKETS,
             registry=self.registry,
         )
         self._escalations = Counter(
             "edge_escalations_total",
-            "Answers judged where an online model or an outbox is configured, by who answered and what was decided.",
+            "Answers by source, decision and reason, if a cloud or an outbox is configured.",
             ("model", "source", "decision", "reason"),
             registry=self.registry,
         )
@@ -102,7 +103,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
 
     def observe(self, image: bytes, request: InferRequest, outcome: Answer | EdgeError) -> None:
-        """Count a frame; see `edge.dataplane.service.Observer`."""
+        """Count a frame by its outcome, and the stages of an answered one."""
         del image
         if isinstance(outcome, EdgeError):
             self._frames.labels(self.label(request.model), outcome.code).inc()
@@ -132,29 +133,36 @@ class Metrics:
             self._escalations.labels(*labels).inc()
 
     def replied(self, door: str, model: str, outcome: str, seconds: float) -> None:
-        """Count a request; ``model`` is empty where it was about none, and else comes from `label` or an answer."""
+        """Count a request.
+
+        Args:
+            door: name of the dialect that answered.
+            model: from `label` or from an answer; empty if the request was about no model.
+            outcome: `OK` or an error's code.
+            seconds: from its first byte in to the last byte out.
+        """
         self._requests.labels(door, model, outcome).inc()
         self._request_seconds.labels(door).observe(seconds)
 
     def label(self, name: str | None) -> str:
-        """The label of a model that a caller named, or left to the default."""
+        """The label for a model name that a caller gave; ``None`` means the default model."""
         repository = self._service.repository
         try:
             return repository.find(name).name
         except ModelNotFound:
             return UNKNOWN
-        except ModelUnavailable:  # it was refused, or there is none at all
+        except ModelUnavailable:  # it was refused, or the repository is empty
             return (name if name in repository.refused else repository.default) or UNKNOWN
 
 
 class _Snapshot(Collector):
-    """What is looked at when Prometheus asks."""
+    """Gauges that are read when Prometheus scrapes."""
 
     def __init__(self, service: InferenceService) -> None:
         self._service = service
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: the registry need not take a snapshot to learn the names."""
+        """Return nothing, so that the registry takes no snapshot just to learn the names."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
@@ -163,53 +171,55 @@ class _Snapshot(Collector):
         for name, words, value in (
             (
                 "edge_ready",
-                "1 where the default model serves, none is loading, and the service is not stopping.",
+                "1 if the default model serves and nothing is loading; 0 while stopping.",
                 self._is_ready,
             ),
             (
                 "edge_requests_in_flight",
-                "Requests admitted and not answered yet.",
+                "Requests admitted but not answered yet.",
                 service.admission.in_flight,
             ),
             (
                 "edge_requests_in_flight_limit",
-                "Beyond so many a request is refused.",
+                "Maximum number of requests in flight; further ones are refused.",
                 service.admission.max_in_flight,
             ),
             ("edge_held_bytes", "Bytes of request bodies in memory.", service.admission.held_bytes),
             (
                 "edge_held_bytes_limit",
-                "Beyond so many a request is refused.",
+                "Maximum bytes of request bodies in memory; further requests are refused.",
                 service.admission.max_held_bytes,
             ),
-            ("edge_queue_frames", "Frames that no worker has taken yet.", pool.waiting),
-            ("edge_queue_limit", "Frames that may wait.", pool.queue_size),
+            ("edge_queue_frames", "Frames waiting for a worker.", pool.waiting),
+            ("edge_queue_limit", "Maximum number of waiting frames.", pool.queue_size),
             (
                 "edge_queue_oldest_age_seconds",
                 "How long the first frame in the queue has waited.",
                 pool.oldest_wait_s,
             ),
-            ("edge_workers", "Frames that can be computed at the same time.", pool.workers),
-            ("edge_workers_busy", "Workers at work.", pool.busy),
+            ("edge_workers", "Number of workers: frames computed at the same time.", pool.workers),
+            ("edge_workers_busy", "Workers that are computing a frame.", pool.busy),
         ):
             yield GaugeMetricFamily(name, words, float(value))
         states = GaugeMetricFamily(
             "edge_model_state",
-            "1 for the state a model's version is in.",
+            "1 for the current state of a model version, 0 for the others; END if refused.",
             labels=("model", "version", "state"),
         )
-        about = InfoMetricFamily("edge_model", "The versions on hand.", labels=("model", "version"))
+        about = InfoMetricFamily(
+            "edge_model", "The versions in the repository.", labels=("model", "version")
+        )
         for status in repository.statuses():
             number = "" if status.version is None else str(status.version)
             for state in VersionState:
                 states.add_metric((status.name, number, state), float(status.state is state))
-        for one in repository.versions:
+        for version in repository.versions:
             facts = {
-                "task": one.contract.task.name,
-                "format": one.contract.format,
-                "digest": one.ref.digest[:12],
+                "task": version.contract.task.name,
+                "format": version.contract.format,
+                "digest": version.ref.digest[:12],
             }
-            about.add_metric((one.name, str(one.version)), facts)
+            about.add_metric((version.name, str(version.version)), facts)
         yield states
         yield about
         if service.cloud is not None:
@@ -221,46 +231,54 @@ class _Snapshot(Collector):
 
 
 def _cloud_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:
-    """The link and the outbox, where they are configured; see the `status` of each."""
+    """Gauges of the link and the outbox, if configured, from the JSON of `CloudStatus`."""
     if link := status.get("link"):
         budget = link["budget"]
         yield GaugeMetricFamily(
-            "edge_link_up", "1 where the online model can be asked.", float(link["state"] == "up")
+            "edge_link_up", "1 if the online model can be called.", float(link["state"] == "up")
         )
         yield GaugeMetricFamily(
-            "edge_cloud_calls_today", "Calls in these 24 hours.", float(budget["calls_today"])
+            "edge_cloud_calls_today", "Calls in the current 24 hours.", float(budget["calls_today"])
         )
         yield GaugeMetricFamily(
-            "edge_cloud_cost_today", "What they cost.", float(budget["cost_today"])
+            "edge_cloud_cost_today",
+            "Cost of the calls in the current 24 hours.",
+            float(budget["cost_today"]),
         )
         yield GaugeMetricFamily(
             "edge_cloud_calls_this_month",
-            "Calls in these 30 days.",
+            "Calls in the current 30 days.",
             float(budget["calls_this_month"]),
         )
         shadow = status["shadow"]
         yield CounterMetricFamily(
-            "edge_shadow_compared", "Frames both sides answered.", float(shadow["compared"])
+            "edge_shadow_compared", "Frames that both sides answered.", float(shadow["compared"])
         )
         yield CounterMetricFamily(
-            "edge_shadow_agreed", "Of these, those told the same.", float(shadow["agreed"])
+            "edge_shadow_agreed",
+            "Compared frames on which both sides agreed.",
+            float(shadow["agreed"]),
         )
     if outbox := status.get("outbox"):
         fault = float(outbox["fault"] is not None)
         yield GaugeMetricFamily(
-            "edge_outbox_fault", "1 where frames cannot be kept: a full disk, say.", fault
+            "edge_outbox_fault",
+            "1 if frames cannot be stored, for example because the disk is full.",
+            fault,
         )
         yield GaugeMetricFamily(
-            "edge_outbox_bytes", "Bytes that the outbox holds.", float(outbox.get("bytes", 0))
+            "edge_outbox_bytes", "Bytes in the outbox.", float(outbox.get("bytes", 0))
         )
         queued, write_s = float(outbox["queued_bytes"]), float(outbox["write_s"])
         yield GaugeMetricFamily(
-            "edge_outbox_queued_bytes", "Bytes of images that wait for the disk.", queued
+            "edge_outbox_queued_bytes", "Bytes of images waiting to be written to disk.", queued
         )
         yield GaugeMetricFamily(
-            "edge_outbox_write_seconds", "What the disk took for the last frames.", write_s
+            "edge_outbox_write_seconds", "Duration of the last write to disk.", write_s
         )
-        entries = GaugeMetricFamily("edge_outbox_entries", "Entries, by state.", labels=("state",))
+        entries = GaugeMetricFamily(
+            "edge_outbox_entries", "Outbox entries by state.", labels=("state",)
+        )
         for state in EntryState:
             entries.add_metric((state,), float(outbox.get(state, 0)))
         yield entries

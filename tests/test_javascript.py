@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = sorted((Path(__file__).parent / "javascript").glob("*.test.mjs"))
-_LEAST_MAJOR = 18  # Debian 12's
+_MIN_MAJOR = 18  # Debian 12's
 _PATIENCE_S = 60
 
 
@@ -23,8 +23,8 @@ def node() -> str:
     version = subprocess.run(
         [program, "--version"], capture_output=True, text=True, check=True, timeout=_PATIENCE_S
     )
-    if int(re.match(r"v(\d+)", version.stdout)[1]) < _LEAST_MAJOR:
-        pytest.skip(f"node {version.stdout.strip()} is older than {_LEAST_MAJOR}")
+    if int(re.match(r"v(\d+)", version.stdout)[1]) < _MIN_MAJOR:
+        pytest.skip(f"node {version.stdout.strip()} is older than {_MIN_MAJOR}")
     return program
 
 

@@ -1,1 +1,1 @@
-"""Certificates: the owner's, or this machine's own authority; and the machine's names and addresses."""
+"""TLS: the owner's certificate or one of this machine's own authority; the machine's names."""

@@ -1,4 +1,7 @@
-"""The names and addresses by which others reach this machine. Asks the kernel alone; nothing goes out."""
+"""The names and addresses under which others reach this machine.
+
+Asks the kernel only; sends nothing to the network.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ _LOCAL4 = re.compile(r"\|-- (\S+)\n\s+/32 host LOCAL")
 
 
 def machine_addresses() -> list[IPv4Address | IPv6Address]:
-    """Addresses of this machine that others can reach: IPv4 first, the one of the default route before the others."""
+    """Addresses that others can reach: the default route's first, then IPv4, then IPv6."""
     found: list[IPv4Address | IPv6Address] = []
     if (default := _default_address()) is not None:
         found.append(default)
@@ -43,17 +46,17 @@ def machine_names() -> list[str]:
 
 
 def _default_address() -> IPv4Address | None:
-    """The source address of the default route: a UDP socket that is connected, over which nothing is sent."""
+    """The source address of the default route, from a connected UDP socket that sends nothing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # TEST-NET-1 (RFC 5737): nobody's
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1 (RFC 5737): assigned to no one
             return ipaddress.IPv4Address(probe.getsockname()[0])
         except OSError:  # no route at all
             return None
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine itself reaches a host by that name or address."""
+    """Whether a host name or address reaches this machine from itself only."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -63,9 +66,12 @@ def is_loopback(host: str) -> bool:
 
 
 def public_host(asked_host: str | None, named: str | None = None) -> str | None:
-    """Under which host a phone reaches this service; ``None`` if it has no address but loopback.
+    """The host under which a phone reaches this service; ``None`` if only loopback would.
 
-    The host that the request asked for, if that is no loopback; else the first of ``named``; else the machine's address.
+    Args:
+        asked_host: host of the request's URL; taken unless it is loopback.
+        named: the setting ``tls_names``, separated by commas; its first name is the second choice.
+            The machine's address is the third.
     """
     host = asked_host or ""
     if host and not is_loopback(host):

@@ -1,15 +1,15 @@
-"""A certificate authority of this machine's own, and the certificate that it issues for the machine's names.
+"""This machine's own certificate authority, and the certificate it issues for the machine's names.
 
-Browsers give a page the camera only over HTTPS, except on localhost. The authority is made on the first start, kept in
-the data folder, and trusted once by each device (`/pair`). It can vouch only for this machine's names and for private
-addresses (RFC 5280, 4.2.1.10 name constraints), so that who steals its key cannot pose as a bank to those devices.
+Browsers give a page the camera only over HTTPS, except on localhost. The authority is created on
+the first start, stored in the data folder, and trusted once by each device (`/pair`). It can vouch
+only for this machine's names and for private addresses (RFC 5280, 4.2.1.10 name constraints), so
+that a stolen key cannot impersonate a bank to those devices.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import logging
-import os
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from edge.durable import replace_file
 from edge.errors import SettingsError
 from edge.tls.addresses import machine_addresses, machine_names
 from edge.tls.certificate import AUTHORITY_FILE, Certificate
@@ -35,50 +36,52 @@ _BACKDATED = timedelta(days=1)  # a phone's clock may be behind
 
 _LOCAL_DOMAINS = ("localhost", "local", "lan", "internal", "home.arpa")
 _PRIVATE_NETWORKS = (
-    "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8",
-    "fc00::/7", "fe80::/10", "::1/128",
+    "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16",
+    "127.0.0.0/8", "fc00::/7", "fe80::/10", "::1/128",
 )  # fmt: skip
 
 Names = list[x509.GeneralName]
 
 
 def make(folder: Path, more_names: str | None, now: datetime) -> Certificate:
-    """The certificate in the folder; made or renewed, as is the authority, where that is due.
+    """Return the certificate in the folder; create or renew it and its authority if due.
 
     Args:
-        more_names: beside those that the machine knows of itself, with commas between them.
+        folder: where keys and certificates are stored.
+        more_names: names and addresses in addition to the machine's own, separated by commas.
+        now: the time with its zone.
 
     Raises:
-        SettingsError: one of them is no name.
+        SettingsError: one of the names is neither a host name nor an address.
         OSError: the folder cannot be written.
     """
     names = _wanted_names(more_names)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made = Certificate(folder / "server.pem", folder / "server.key", folder / AUTHORITY_FILE)
-    assert made.authority is not None
-    authority = _load(made.authority, folder / "ca.key", now)
+    files = Certificate(folder / "server.pem", folder / "server.key", folder / AUTHORITY_FILE)
+    assert files.authority is not None
+    authority = _load(files.authority, folder / "ca.key", now)
     if authority is None:
         authority = _new_authority(names, now)
-        _write(made.authority, folder / "ca.key", [authority[0]], authority[1])
+        _write(files.authority, folder / "ca.key", [authority[0]], authority[1])
         _log.info(
-            "made a certificate authority in %s; devices that shall trust it find it at /pair",
+            "created a certificate authority in %s; devices install it from /pair",
             folder,
         )
     allowed = _allowed(names, authority[0])
-    current = _load(made.chain, made.key, now)
+    current = _load(files.chain, files.key, now)
     if (
         current is None
         or not _issued(current[0], authority[0])
         or _names_of(current[0]) != set(allowed)
     ):
         leaf, key = _new_certificate(allowed, authority, now)
-        _write(made.chain, made.key, [leaf, authority[0]], key)
-        _log.info("made a certificate for %s", ", ".join(str(name.value) for name in allowed))
-    return made
+        _write(files.chain, files.key, [leaf, authority[0]], key)
+        _log.info("created a certificate for %s", ", ".join(str(name.value) for name in allowed))
+    return files
 
 
 def _wanted_names(more: str | None) -> Names:
-    """localhost, the machine's names and addresses, and those of the setting."""
+    """Return localhost, the machine's names and addresses, and those of the setting."""
     texts = ["localhost", *machine_names(), "127.0.0.1", "::1", *map(str, machine_addresses())]
     texts += [text.strip() for text in (more or "").split(",") if text.strip()]
     return list(dict.fromkeys(map(_general_name, texts)))
@@ -114,7 +117,7 @@ def _new_authority(
         for name in names
     ]
     public = key.public_key()
-    built = (
+    certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
@@ -130,7 +133,7 @@ def _new_authority(
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
         .sign(key, hashes.SHA256())
     )
-    return built, key
+    return certificate, key
 
 
 def _new_certificate(
@@ -138,7 +141,7 @@ def _new_certificate(
 ) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     issuer, issuer_key = authority
     key = ec.generate_private_key(ec.SECP256R1())
-    built = (
+    certificate = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "edge")]))
         .issuer_name(issuer.subject)
@@ -157,19 +160,19 @@ def _new_certificate(
         )
         .sign(issuer_key, hashes.SHA256())
     )
-    return built, key
+    return certificate, key
 
 
 def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=not signs_certificates, content_commitment=False, key_encipherment=False,
-        data_encipherment=False, key_agreement=False, key_cert_sign=signs_certificates, crl_sign=signs_certificates,
-        encipher_only=False, decipher_only=False,
+        data_encipherment=False, key_agreement=False, key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates, encipher_only=False, decipher_only=False,
     )  # fmt: skip
 
 
 def _allowed(names: Names, authority: x509.Certificate) -> Names:
-    """The names that the authority may vouch for; one that it may not is told and left out."""
+    """Return the names that the authority may vouch for; log and leave out the others."""
     constraints = authority.extensions.get_extension_for_class(x509.NameConstraints).value
     permitted = constraints.permitted_subtrees or []
     networks = [one.value for one in permitted if isinstance(one, x509.IPAddress)]
@@ -177,7 +180,7 @@ def _allowed(names: Names, authority: x509.Certificate) -> Names:
     allowed: Names = []
     for name in names:
         if isinstance(name, x509.IPAddress):
-            good = any(name.value in network for network in networks)  # type: ignore[operator]  # all are networks
+            good = any(name.value in network for network in networks)  # type: ignore[operator]
         else:
             good = any(
                 name.value == domain or name.value.endswith(f".{domain}") for domain in domains
@@ -186,8 +189,8 @@ def _allowed(names: Names, authority: x509.Certificate) -> Names:
             allowed.append(name)
         else:
             _log.warning(
-                "the authority made here may not vouch for %s, new since; to include it, remove the folder tls from "
-                "the data folder and trust the new authority on all devices",
+                "the authority may not vouch for the new name %s; to include it, delete the folder "
+                "tls in the data folder and trust the new authority on all devices",
                 name.value,
             )
     return allowed
@@ -208,28 +211,28 @@ def _names_of(leaf: x509.Certificate) -> set[x509.GeneralName]:
 def _load(
     file: Path, key_file: Path, now: datetime
 ) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None:
-    """A certificate and its key; ``None`` where they are missing, broken, or end within `RENEW_DAYS`."""
+    """Read a certificate and its key; ``None`` if missing, broken, or expiring in `RENEW_DAYS`."""
     try:
-        read = x509.load_pem_x509_certificate(file.read_bytes())
+        certificate = x509.load_pem_x509_certificate(file.read_bytes())
         key = serialization.load_pem_private_key(key_file.read_bytes(), None)
     except FileNotFoundError:
         return None
-    except (
-        ValueError,
-        TypeError,
-        UnsupportedAlgorithm,
-    ) as error:  # TypeError: the key has a password
-        _log.warning("%s cannot be read and is made anew: %s", file, error)
-        return None
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != read.public_key():
-        _log.warning("%s and %s do not go together and are made anew", file, key_file)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        # TypeError: the key has a password
+        _log.warning("cannot read %s, creating a new one: %s", file, error)
         return None
     if (
-        read.not_valid_after_utc - now < timedelta(days=RENEW_DAYS)
-        or read.not_valid_before_utc > now
+        not isinstance(key, ec.EllipticCurvePrivateKey)
+        or key.public_key() != certificate.public_key()
+    ):
+        _log.warning("%s and %s do not match, creating new ones", file, key_file)
+        return None
+    if (
+        certificate.not_valid_after_utc - now < timedelta(days=RENEW_DAYS)
+        or certificate.not_valid_before_utc > now
     ):
         return None
-    return read, key
+    return certificate, key
 
 
 def _write(
@@ -238,16 +241,6 @@ def _write(
     encoded = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    _replace(key_file, encoded, 0o600)
-    _replace(file, b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain), 0o644)
-
-
-def _replace(file: Path, content: bytes, mode: int) -> None:
-    """Write beside and rename, so that a power cut leaves the old file or the new one."""
-    beside = file.with_name(f"{file.name}.new")
-    beside.unlink(missing_ok=True)
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    beside.replace(file)
+    replace_file(key_file, encoded, 0o600)
+    encoded_chain = b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain)
+    replace_file(file, encoded_chain, 0o644)

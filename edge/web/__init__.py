@@ -1,5 +1,6 @@
 """HTTP: the one room that knows FastAPI and uvicorn.
 
-`dialects/` has a file or folder per wire protocol, `pages/` what people look at, `access/` who may ask. On top is the
-plumbing: the app, the server, the request log, bodies and the mapping of errors.
+`dialects/` has a file or folder per wire protocol, `pages/` the pages for people, and `access/`
+keys, sign-in and origin checks. On top is the plumbing: the app, the server, the request log,
+request bodies, and error mapping.
 """

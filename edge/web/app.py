@@ -1,4 +1,4 @@
-"""The HTTP application: every door on one service, and the service's life inside the server's."""
+"""The HTTP application: all dialects on one service, which starts and stops with the server."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from fastapi_offline import FastAPIOffline
 from edge import __version__
 from edge.api_key import Scope
 from edge.metrics import Metrics
-from edge.web.access.keys import SIGN_IN, KeyGuard, sign_in_routes
-from edge.web.cloud_routes import CLOUD, cloud_routes
-from edge.web.dialects.camera import CAMERA, camera_routes
+from edge.web.access.keys import KeyGuard
+from edge.web.access.sign_in import sign_in_dialect
+from edge.web.cloud_routes import cloud_dialect
+from edge.web.dialects.camera import camera_dialect
 from edge.web.dialects.dialect import Dialect, DialectTable
-from edge.web.dialects.stream import STREAM, stream_routes
-from edge.web.dialects.tf_serving.routes import TF_SERVING, tf_serving_routes
+from edge.web.dialects.stream import stream_dialect
+from edge.web.dialects.tf_serving.routes import tf_serving_dialect
 from edge.web.error_mapping import install_handlers
-from edge.web.metrics_routes import METRICS, metrics_routes
-from edge.web.pages.pages import PAGES_DIALECT, pages_routes
-from edge.web.pages.pairing import PAIRING, pairing_routes
-from edge.web.pages.phone import PHONE_ROUTES, phone_routes
+from edge.web.metrics_routes import metrics_dialect
+from edge.web.pages.pages import pages_dialect
+from edge.web.pages.pairing import pairing_dialect
+from edge.web.pages.phone import phone_dialect
 from edge.web.pages.wall import Wall
-from edge.web.pages.wall_routes import WALL, wall_routes
-from edge.web.request_log import ModelOfRequest, Observe
-from edge.web.status import STATUS, status_routes
+from edge.web.pages.wall_routes import wall_dialect
+from edge.web.request_log import ModelOfRequest, RequestLog
+from edge.web.status import status_dialect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,13 +39,18 @@ if TYPE_CHECKING:
 
 _DOCUMENTATION = Dialect(
     "documentation",
-    {"/docs": Scope.VIEW, "/openapi.json": Scope.VIEW, "/static-offline-docs/": Scope.VIEW},
+    {
+        "/docs": Scope.VIEW,
+        "/docs/": Scope.VIEW,  # Swagger UI's OAuth redirect
+        "/openapi.json": Scope.VIEW,
+        "/static-offline-docs/": Scope.VIEW,
+    },
 )
 """FastAPI's own routes."""
 
 
 def create_app(service: InferenceService, settings: Settings) -> FastAPI:
-    """The application. Its models load in the background once it runs; until then their frames get 503."""
+    """Build the application; its models load in the background, and until then frames get 503."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -61,7 +67,7 @@ def create_app(service: InferenceService, settings: Settings) -> FastAPI:
         docs_url="/docs",
         redoc_url=None,
         lifespan=lifespan,
-        # FastAPI's OpenTelemetry looks for exporters on each request, and in the environment; ours is `/metrics`.
+        # FastAPI's OpenTelemetry would look for exporters on each request and in the environment.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     install_handlers(app)
@@ -70,22 +76,22 @@ def create_app(service: InferenceService, settings: Settings) -> FastAPI:
     service.observers += [metrics, ModelOfRequest(metrics), wall]
     if settings.api_keys:
         app.add_middleware(KeyGuard, keys=settings.api_keys)
-    app.add_middleware(Observe, metrics=metrics, log=settings.log_requests)
-    mounted = [
-        (CAMERA, camera_routes(service, settings)),
-        (STREAM, stream_routes(service, settings)),
-        (TF_SERVING, tf_serving_routes(service, settings)),
-        (STATUS, status_routes(service)),
-        (METRICS, metrics_routes(metrics)),
-        (WALL, wall_routes(wall, service)),
-        (PHONE_ROUTES, phone_routes(service, settings)),
-        (SIGN_IN, sign_in_routes(settings.api_keys)),
-        (PAIRING, pairing_routes(settings)),
-        (PAGES_DIALECT, pages_routes()),
+    app.add_middleware(RequestLog, metrics=metrics, log=settings.log_requests)
+    dialects = [
+        camera_dialect(service, settings),
+        stream_dialect(service, settings),
+        tf_serving_dialect(service, settings),
+        status_dialect(service),
+        metrics_dialect(metrics),
+        wall_dialect(wall, service),
+        phone_dialect(service, settings),
+        sign_in_dialect(settings.api_keys),
+        pairing_dialect(settings),
+        pages_dialect(),
     ]
     if service.cloud is not None:
-        mounted.append((CLOUD, cloud_routes(service.cloud)))
-    for dialect, router in mounted:
-        app.include_router(router, tags=[dialect.name])
-    app.state.dialects = DialectTable([_DOCUMENTATION, *(dialect for dialect, _ in mounted)])
+        dialects.append(cloud_dialect(service.cloud))
+    for dialect in dialects:
+        app.include_router(dialect.router, tags=[dialect.name])
+    app.state.dialects = DialectTable([_DOCUMENTATION, *dialects])
     return app

@@ -1,4 +1,4 @@
-"""A request's body into memory, bounded in bytes and time; and the images of a multipart body, without a file."""
+"""Reads a request's body into memory within bounds, and finds the images of a multipart body."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MAX_PARTS = 256
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """An image of a multipart body: the form field's name and the file's, if any, and its bytes."""
+    """An image of a multipart body: the form field's name, the file's if any, and the bytes."""
 
     name: str
     filename: str | None
@@ -38,10 +38,10 @@ class Part:
 async def receive(
     request: Request, service: InferenceService, settings: Settings, deadline: float
 ) -> AsyncIterator[bytes]:
-    """Admit a request and read its body; its slot and its bytes are returned at the end of the context.
+    """Admit a request and read its body; release its slot and its bytes when the context ends.
 
     Args:
-        deadline: on `time.monotonic`, by which the body must be here.
+        deadline: time on `time.monotonic` by which the body must have arrived.
 
     Raises:
         EdgeError: as `Admission.admit` and `read_body` do.
@@ -58,14 +58,14 @@ async def receive(
 async def read_body(
     request: Request, slot: AdmissionSlot, *, max_bytes: int, seconds: float
 ) -> bytes:
-    """The whole body.
+    """Read the whole body.
 
     Raises:
-        BodyTooLarge: more than ``max_bytes``, told from the header where there is one, before anything is read.
+        BodyTooLarge: more than ``max_bytes``; raised before reading if the header says so.
         Overloaded: too many bytes are held in memory already.
         BodyTimeout: it did not arrive within ``seconds``.
-        BadRequest: the length in the header is no number.
-        ClientDisconnect: the caller went away.
+        BadRequest: the length in the header is not a number.
+        ClientDisconnect: the caller disconnected.
     """
     declared = request.headers.get("content-length")
     if declared is not None:
@@ -74,16 +74,15 @@ async def read_body(
         if int(declared) > max_bytes:
             raise _too_large(int(declared), max_bytes)
         slot.hold(int(declared))
-    body = (
-        io.BytesIO()
-    )  # grows in place and gives its bytes away: half the memory of a list of chunks, joined
+    # Grows in place and hands over its bytes: half the memory of joining a list of chunks.
+    body = io.BytesIO()
     try:
         async with asyncio.timeout(seconds):
             async for chunk in request.stream():
                 length = body.tell() + len(chunk)
                 if length > max_bytes:
                     raise _too_large(length, max_bytes)
-                if length > slot.held:  # its length was not declared
+                if length > slot.held:  # the length was not declared
                     slot.hold(len(chunk))
                 body.write(chunk)
     except TimeoutError:
@@ -94,25 +93,25 @@ async def read_body(
 
 
 async def caller_gone(request: Request) -> None:
-    """Return when the caller has hung up. Once the body was read, nothing else comes."""
+    """Return when the caller disconnects: after the body, no other message arrives."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
 def multipart_images(content_type: str, body: bytes) -> list[Part] | None:
-    """The images of a multipart body; ``None`` where the content type is another.
+    """The images of a multipart body; ``None`` if the content type is a different one.
 
-    A part is an image where it has a file name or a content type; plain form fields are passed over.
+    A part with a file name or a content type is an image; plain form fields are skipped.
 
     Raises:
-        BadRequest: the body is not multipart after all, or holds no image.
+        BadRequest: the body is malformed, or holds no image.
     """
     kind, options = parse_options_header(content_type)
     if kind != "multipart/form-data":
         return None
     boundary = options.get("boundary")
     if not boundary:
-        raise BadRequest("The multipart content type names no boundary.")
+        raise BadRequest("The multipart content type has no boundary.")
     parts, fields = [], []
     try:
         for segment, content in _segments(boundary, body):
@@ -121,7 +120,7 @@ def multipart_images(content_type: str, body: bytes) -> list[Part] | None:
             else:
                 fields.append(segment.name or "")
     except (MultipartError, UnicodeError) as error:
-        raise BadRequest(f"The multipart body is broken: {error}.") from error
+        raise BadRequest(f"The multipart body is malformed: {error}.") from error
     if not parts:
         named = f" Its fields {', '.join(fields)} have no file." if fields else ""
         raise BadRequest(
@@ -131,7 +130,7 @@ def multipart_images(content_type: str, body: bytes) -> list[Part] | None:
 
 
 def _segments(boundary: str, body: bytes) -> Iterator[tuple[MultipartSegment, bytes]]:
-    """Each segment with its content: the whole body is here, so that it comes in one piece (or none if empty)."""
+    """Each segment with its content: one event, since the body is complete; none if empty."""
     with PushMultipartParser(boundary, max_segment_count=_MAX_PARTS) as parser:
         segment, content = None, b""
         for event in parser.parse(body):

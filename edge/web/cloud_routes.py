@@ -1,4 +1,4 @@
-"""What stands behind the edge: the link to the online model, what it cost, and the outbox with its results."""
+"""The cloud behind the edge: the link to the online model, its budget, and the outbox."""
 
 from __future__ import annotations
 
@@ -22,25 +22,20 @@ if TYPE_CHECKING:
     from edge.outbox.entry import Entry
 
 
-_MOST_SEQUENCE = 2**63 - 1
+_MAX_SEQUENCE = 2**63 - 1
 
 
 class EntryNotFound(RequestError):
-    """No entry of the outbox has that key."""
+    """The outbox has no entry with this key."""
 
     status = HTTPStatus.NOT_FOUND
     code = "entry_not_found"
 
 
-CLOUD = Dialect(
-    "fallback",
-    {"/fallback": Scope.VIEW, "/outbox": Scope.VIEW, "/outbox/": Scope.VIEW},
-)
-
-
-def cloud_routes(cloud: CloudParts) -> APIRouter:
+def cloud_dialect(cloud: CloudParts) -> Dialect:
     """`GET /fallback`, and with an outbox `GET /outbox` and `GET /outbox/{key}`."""
     router = APIRouter()
+    scopes: dict[str, Scope | None] = {"/fallback": Scope.VIEW}
 
     @router.get("/fallback", summary="The link to the online model, its budget, and the outbox")
     async def status() -> Response:
@@ -48,30 +43,31 @@ def cloud_routes(cloud: CloudParts) -> APIRouter:
 
     outbox = cloud.outbox
     if outbox is None:
-        return router
+        return Dialect("fallback", scopes, router)
 
-    @router.get("/outbox", summary="Frames that wait for the online model, and its results")
+    @router.get("/outbox", summary="Frames waiting for the online model, and its results")
     async def entries(
         state: EntryState | None = None,
         after: Annotated[
-            int, Query(ge=0, le=_MOST_SEQUENCE, description="Only entries with a higher sequence.")
+            int, Query(ge=0, le=_MAX_SEQUENCE, description="Only entries with a higher sequence.")
         ] = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Response:
         found = await asyncio.wrap_future(
             outbox.call(lambda store: store.entries(state=state, after=after, limit=limit))
         )
-        # Of a thousand entries this takes longer than a frame.
+        # The JSON of a thousand entries takes longer than a frame.
         return await asyncio.to_thread(_listing, outbox.status().as_json(), found)
 
-    @router.get("/outbox/{key}", summary="One frame and what became of it")
+    @router.get("/outbox/{key}", summary="One frame and its result")
     async def one(key: str) -> Response:
         entry = await asyncio.wrap_future(outbox.call(lambda store: store.get(key)))
         if entry is None:
-            raise EntryNotFound(f"The outbox holds no entry {key!r}.")
+            raise EntryNotFound(f"The outbox has no entry {key!r}.")
         return json_response(entry_json(entry))
 
-    return router
+    scopes |= {"/outbox": Scope.VIEW, "/outbox/": Scope.VIEW}
+    return Dialect("fallback", scopes, router)
 
 
 def _listing(status: Mapping[str, Any], entries: Sequence[Entry]) -> Response:

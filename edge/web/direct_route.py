@@ -1,4 +1,4 @@
-"""Routes whose function takes the `Request` and returns the `Response`, with nothing of FastAPI's between."""
+"""Routes whose function takes the `Request` and returns the `Response`, bypassing FastAPI."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 class DirectRoute(APIRoute):
-    """A documented route of a hot path: FastAPI resolves no dependencies and validates nothing on it."""
+    """A documented route on the hot path: FastAPI neither resolves dependencies nor validates."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The function itself; it must be asynchronous and take the request alone."""
+        """Return the function itself; it must be asynchronous and take only the request."""
         return self.endpoint

@@ -1,4 +1,4 @@
-"""Errors to responses, for every door: one handler maps the whole tree of `edge.errors`."""
+"""Maps errors to responses in every dialect: one handler covers the tree of `edge.errors`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from edge import logs
 from edge.errors import EdgeError, Refusal
-from edge.web.dialects.dialect import Dialect
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -25,13 +24,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 CODE_HEADER = "X-Edge-Error"
-"""Carries an error's code at every door, also where the door's own error shape has no place for it."""
+"""Carries an error's code in every dialect, even if its own error format has no field for it."""
 
-_CLIENT_GONE = 499  # nginx's number; nobody reads the reply
-
-
-NATIVE = Dialect("none", {})
-"""Answers for paths that no dialect claims."""
+_CLIENT_GONE = 499  # nginx's status for a client that closed the connection
 
 
 class NotFound(EdgeError):
@@ -42,20 +37,20 @@ class NotFound(EdgeError):
 
 
 class MethodNotAllowed(EdgeError):
-    """The path knows other methods."""
+    """The path exists, but not for this method."""
 
     status = HTTPStatus.METHOD_NOT_ALLOWED
     code = "method_not_allowed"
 
 
 class Internal(EdgeError):
-    """A fault of the service's own."""
+    """An unexpected fault of the service itself."""
 
 
 def json_response(
     content: Any, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None
 ) -> Response:
-    """A JSON response; compact, and with NaN and Infinity bare where a model answers with them, as TF Serving does."""
+    """A compact JSON response; a model's NaN and Infinity stay bare, as in TensorFlow Serving."""
     return Response(json_bytes(content), status, headers, media_type="application/json")
 
 
@@ -64,63 +59,60 @@ def json_bytes(content: Any) -> bytes:
     body = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     try:
         return body.encode()
-    except (
-        UnicodeEncodeError
-    ):  # half a surrogate pair, which JSON can say ("\ud800") and UTF-8 cannot
+    except UnicodeEncodeError:
+        # Half a surrogate pair: JSON can express it ("\ud800"), UTF-8 cannot.
         return json.dumps(content, separators=(",", ":")).encode()
 
 
 def error_response(connection: HTTPConnection, error: EdgeError) -> Response:
-    """The error in the form and with the status of the dialect that was asked; native where none claims the path."""
+    """The error in the format and with the status of the dialect that claims the path."""
     headers = {CODE_HEADER: error.code}
     if isinstance(error, Refusal) and error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
     dialects: DialectTable = connection.app.state.dialects
-    found = dialects.find(connection.url.path)
-    dialect = NATIVE if found is None else found[0]
+    dialect = dialects.find(connection.url.path).dialect
     return json_response(dialect.error_body(error), dialect.error_status(error), headers)
 
 
 def install_handlers(app: FastAPI) -> None:
-    """Let the app answer every error, known or not, in the door's shape."""
+    """Let the app answer every error, expected or not, in the format of its dialect."""
 
-    async def known(request: Request, error: Exception) -> Response:
+    async def on_edge_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, EdgeError)
         return error_response(request, error)
 
-    async def not_found(request: Request, _: Exception) -> Response:
+    async def on_not_found(request: Request, _: Exception) -> Response:
         return error_response(
-            request, NotFound(f"Nothing is at {request.url.path}. GET /docs lists what is.")
+            request, NotFound(f"Nothing is at {request.url.path}. GET /docs lists all paths.")
         )
 
-    async def method_not_allowed(request: Request, error: Exception) -> Response:
+    async def on_method_not_allowed(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         reply = error_response(
             request, MethodNotAllowed(f"{request.url.path} does not take {request.method}.")
         )
-        reply.headers.update(error.headers or {})  # Allow names the methods that it takes
+        reply.headers.update(error.headers or {})  # Allow lists the methods
         return reply
 
-    async def gone(_: Request, __: Exception) -> Response:
+    async def on_client_disconnect(_: Request, __: Exception) -> Response:
         return Response(status_code=_CLIENT_GONE, headers={CODE_HEADER: "client_gone"})
 
-    async def unknown(request: Request, error: Exception) -> Response:
+    async def on_unexpected_error(request: Request, error: Exception) -> Response:
         _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         response = error_response(
-            request, Internal("The service failed on this request; its log says more.")
+            request, Internal("The service failed on this request; see its log.")
         )
-        if (
-            identity := logs.request_id.get()
-        ) is not None:  # this reply passes by `edge.web.request_log`
-            response.headers["X-Request-ID"] = identity
+        # This reply does not pass through `edge.web.request_log`.
+        if (request_id := logs.request_id.get()) is not None:
+            response.headers["X-Request-ID"] = request_id
         return response
 
     handlers: dict[Any, ExceptionHandler] = {
-        EdgeError: known,
-        HTTPStatus.NOT_FOUND: not_found,
-        HTTPStatus.METHOD_NOT_ALLOWED: method_not_allowed,
-        ClientDisconnect: gone,
-        Exception: unknown,
+        EdgeError: on_edge_error,
+        HTTPStatus.NOT_FOUND: on_not_found,
+        HTTPStatus.METHOD_NOT_ALLOWED: on_method_not_allowed,
+        ClientDisconnect: on_client_disconnect,
+        Exception: on_unexpected_error,
     }
     for key, handler in handlers.items():
         app.add_exception_handler(key, handler)

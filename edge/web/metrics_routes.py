@@ -1,4 +1,4 @@
-"""`GET /metrics`, where Prometheus reads what the service counts."""
+"""`GET /metrics` for Prometheus."""
 
 from __future__ import annotations
 
@@ -14,17 +14,15 @@ if TYPE_CHECKING:
     from edge.metrics import Metrics
 
 PATHS = ("/metrics", "/monitoring/prometheus/metrics")
-"""Ours, and the one that TensorFlow Serving's own configuration files use."""
-
-METRICS = Dialect("metrics", dict.fromkeys(PATHS, Scope.VIEW))
+"""Our path, and the one in TensorFlow Serving's configuration files."""
 
 
-def metrics_routes(metrics: Metrics) -> APIRouter:
+def metrics_dialect(metrics: Metrics) -> Dialect:
     """`GET /metrics`, and the same at TensorFlow Serving's path."""
     router = APIRouter()
 
     async def scrape(request: Request) -> Response:
-        """In OpenMetrics where the caller asks for it, else in Prometheus's text format."""
+        """OpenMetrics if the caller accepts it, else Prometheus's text format."""
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(
             encode(metrics.registry), media_type=None, headers={"Content-Type": content_type}
@@ -39,4 +37,4 @@ def metrics_routes(metrics: Metrics) -> APIRouter:
             operation_id="metrics" if path == PATHS[0] else "metrics_as_tf_serving",
             response_class=Response,
         )
-    return router
+    return Dialect("metrics", dict.fromkeys(PATHS, Scope.VIEW), router)

@@ -1,7 +1,7 @@
-"""Around every request: its id in and out, one count, one log line.
+"""Gives every request an id, counts it, and writes one log line for it.
 
-Plain ASGI, since it is on the hot path: a middleware that builds a `Request` and a `Response` costs more than all it
-would do here.
+Plain ASGI, since this is on the hot path: a middleware that builds a `Request` and a `Response`
+would cost more than all of the work here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from edge import logs
 from edge.errors import EdgeError
 from edge.metrics import OK
-from edge.web.error_mapping import CODE_HEADER, NATIVE
+from edge.web.error_mapping import CODE_HEADER
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -37,11 +37,11 @@ _BAD = 400
 _INTERNAL = 500
 
 HTTP_ERROR = "http_error"
-"""The outcome of a reply that is an error without being one of `edge.errors`."""
+"""Outcome of an error reply that comes from none of the errors in `edge.errors`."""
 
 
 class _Facts:
-    """What is learnt of a request on its way."""
+    """Facts about a request that are learnt while it is answered."""
 
     __slots__ = ("model",)
 
@@ -53,13 +53,13 @@ _facts: ContextVar[_Facts | None] = ContextVar("facts", default=None)
 
 
 class ModelOfRequest:
-    """An observer that tells the request which model its frame was for, for its log line and its count."""
+    """An observer that notes which model a frame was for, for the request's log line and count."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
     def observe(self, image: bytes, request: InferRequest, outcome: Answer | EdgeError) -> None:
-        """See `edge.dataplane.service.Observer`."""
+        """Note the model on the current request."""
         del image
         if (facts := _facts.get()) is None:
             return
@@ -69,11 +69,11 @@ class ModelOfRequest:
             facts.model = outcome.model.name
 
 
-class Observe:
+class RequestLog:
     """The ASGI middleware.
 
     Args:
-        log: whether a line is written for each request.
+        log: whether to write a line for each request.
     """
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, log: bool) -> None:
@@ -82,22 +82,22 @@ class Observe:
         self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand the request on, and say what became of it."""
+        """Pass the request on, then count and log its outcome."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        identity = _request_id(scope)
+        request_id = _request_id(scope)
         facts = _Facts()
         _facts.set(facts)
-        logs.request_id.set(identity.decode())
+        logs.request_id.set(request_id.decode())
         status, outcome = _INTERNAL, "internal"
 
         async def send_on(message: Message) -> None:
             nonlocal status, outcome
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = message["headers"] = [*message["headers"], (_ID_OUT, identity)]
+                headers = message["headers"] = [*message["headers"], (_ID_OUT, request_id)]
                 outcome = OK if status < _BAD else _code(headers)
             await send(message)
 
@@ -122,13 +122,13 @@ class Observe:
                 )
 
     def _named(self, scope: Scope) -> str:
-        """The label of a model that the path named though no frame came so far as to reach it."""
+        """The label of the model in the path, for a request that failed before its frame."""
         name = (scope.get("path_params") or {}).get("model")
         return "" if name is None else self._metrics.label(name)
 
 
 def _request_id(scope: Scope) -> bytes:
-    """The caller's, where it is one; else a new one."""
+    """The caller's id if well-formed, else a new one."""
     for name, value in scope["headers"]:
         if name == _ID_IN and _ID.fullmatch(value):
             return bytes(value)
@@ -138,8 +138,7 @@ def _request_id(scope: Scope) -> bytes:
 def _door(scope: Scope) -> str:
     """The name of the dialect that claims the path."""
     dialects: DialectTable = scope["app"].state.dialects
-    found = dialects.find(scope["path"])
-    return NATIVE.name if found is None else found[0].name
+    return dialects.find(scope["path"]).dialect.name
 
 
 def _code(headers: list[tuple[bytes, bytes]]) -> str:
@@ -150,6 +149,6 @@ def _code(headers: list[tuple[bytes, bytes]]) -> str:
 
 
 def _path(scope: Scope) -> str:
-    """As it was sent, percent signs and all, so that nobody writes log lines of their own; not the query."""
+    """The path as sent, percent-encoded so that no caller can forge log lines; no query."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     return raw.partition(b"?")[0][:_MAX_PATH].decode("ascii", "backslashreplace")

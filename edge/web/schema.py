@@ -1,15 +1,15 @@
-"""The documentation of an answer's JSON and an error's.
+"""OpenAPI schemas of an answer's and an error's JSON.
 
-`edge.dataplane.answer` builds the JSON by hand, since that is the hot path; a test holds the two together.
+`edge.dataplane.answer` builds the JSON by hand, since that is the hot path; a test compares both.
 """
 
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from edge.dataplane.answer import OutboxState, Source  # noqa: TC001 -- pydantic reads them
-from edge.fallback.policy import Action, BlockedBy  # noqa: TC001 -- pydantic reads them
-from edge.model.rules import Reason  # noqa: TC001 -- pydantic reads them
+from edge.dataplane.answer import OutboxState, Source  # noqa: TC001 -- pydantic reads it
+from edge.fallback.policy import Action, BlockedBy  # noqa: TC001 -- pydantic reads it
+from edge.model.rules import Reason  # noqa: TC001 -- pydantic reads it
 from edge.model.tasks.registry import TASKS
 
 
@@ -18,7 +18,7 @@ class _Schema(BaseModel):
 
 
 class BoxSchema(_Schema):
-    """A box, relative 0..1 to the upright image, origin top left."""
+    """A box in the upright image, relative 0..1, origin top left."""
 
     x_min: float = Field(ge=0, le=1)
     y_min: float = Field(ge=0, le=1)
@@ -27,16 +27,16 @@ class BoxSchema(_Schema):
 
 
 class PredictionSchema(_Schema):
-    """One thing that was seen."""
+    """One class or object in the image."""
 
     label: str
-    index: int = Field(description="The class's place in the model's labels, from 0.")
+    index: int = Field(description="Index of the class in the model's labels, from 0.")
     score: float
-    box: BoxSchema | None = Field(None, description="In detection only.")
+    box: BoxSchema | None = Field(None, description="Detection only.")
 
 
 class ModelSchema(_Schema):
-    """Which model answered."""
+    """The model that answered."""
 
     name: str
     version: int
@@ -44,14 +44,14 @@ class ModelSchema(_Schema):
 
 
 class ImageSchema(_Schema):
-    """The image as a person sees it, turned upright."""
+    """Size of the image in pixels, after its orientation was applied."""
 
     width: int
     height: int
 
 
 class TimingSchema(_Schema):
-    """Milliseconds of each stage."""
+    """Milliseconds per stage."""
 
     queue: float
     decode: float
@@ -72,16 +72,16 @@ class CloudSchema(_Schema):
 
     predictions: list[PredictionSchema]
     latency_ms: float
-    model: str = Field(description="As the cloud names it.")
-    unknown_labels: list[str] = Field(description="Labels that the edge's model does not have.")
+    model: str = Field(description="Name of the model in the cloud.")
+    unknown_labels: list[str] = Field(description="Labels that the edge's model lacks.")
 
 
 class OutboxSchema(_Schema):
-    """What became of a frame that was to be kept."""
+    """State of a frame for the outbox."""
 
     state: OutboxState
     key: str | None = Field(
-        description="Of the entry, as `GET /outbox/{key}` takes it; null while it is pending."
+        description="Key of the entry for `GET /outbox/{key}`; null while pending."
     )
 
 
@@ -94,23 +94,25 @@ class AnswerSchema(_Schema):
     model: ModelSchema
     image: ImageSchema
     timing_ms: TimingSchema
-    decision: Action | None = Field(
-        None, description="What was done, where a fallback is configured."
-    )
+    decision: Action | None = Field(None, description="What was done, if a fallback is configured.")
     reason: Reason | None = Field(None, description="Why the online model was wanted.")
-    blocked_by: BlockedBy | None = Field(None, description="Why it did not answer though wanted.")
-    edge: EdgeSchema | None = Field(
-        None, description="What the edge said, where the online model answers."
+    blocked_by: BlockedBy | None = Field(
+        None, description="Why the online model was not used although wanted."
     )
-    cloud: CloudSchema | None = Field(None, description="What the online model said.")
-    cloud_wait_ms: float | None = Field(None, description="How long it was waited for in vain.")
-    outbox: OutboxSchema | None = Field(None, description="Whether the frame was kept for later.")
+    edge: EdgeSchema | None = Field(
+        None, description="The edge's own answer, if the online model answered."
+    )
+    cloud: CloudSchema | None = Field(None, description="The online model's answer.")
+    cloud_wait_ms: float | None = Field(
+        None, description="Milliseconds spent waiting for the online model in vain."
+    )
+    outbox: OutboxSchema | None = Field(None, description="Whether the frame was stored for later.")
 
 
 class FaultSchema(_Schema):
     """What went wrong."""
 
-    code: str = Field(description="A word that never changes.")
+    code: str = Field(description="Stable code of the error.")
     message: str
 
 
@@ -121,6 +123,6 @@ class ErrorSchema(_Schema):
 
 
 class ManySchema(_Schema):
-    """Answers to the images of one multipart request, in their order; an image at fault has an error in its place."""
+    """Answers to the images of a multipart request, in order; an error for a faulty image."""
 
     answers: list[AnswerSchema | ErrorSchema]

@@ -1,4 +1,8 @@
-"""Runs the application under uvicorn until it is told to stop; then what was accepted is answered, and it returns."""
+"""Runs the application under uvicorn until a signal; then answers what was accepted, and returns.
+
+In order: refuse an address that is open to the network without a key, load the certificate, listen,
+listen for the pairing page, start uvicorn, report the URL.
+"""
 
 from __future__ import annotations
 
@@ -20,19 +24,20 @@ from edge.web.app import create_app
 from edge.web.pages.pairing import pairing_app
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Coroutine, Iterator
     from types import FrameType
 
     from edge.dataplane.service import InferenceService
     from edge.settings import Settings
 
-    Beside = Callable[[], Coroutine[None, None, None]]
+    Companion = Callable[[], Coroutine[None, None, None]]
 
 _log = logging.getLogger(__name__)
 
 _BACKLOG = 2048
 _KEEP_ALIVE_S = 75  # a camera that posts once a minute keeps its connection
-_PLAIN_GRACE_S = 1  # nobody may hold up the end by not reading the pairing page
+_PLAIN_GRACE_S = 1  # a client that does not read the pairing page must not delay the shutdown
 
 
 def serve(
@@ -45,27 +50,39 @@ def serve(
     """Serve until SIGINT or SIGTERM.
 
     Args:
-        on_listening: called once connections are taken, with the service's URL and the settings with the ports taken.
-        renewal_s: how often the certificate's end is looked at.
+        on_listening: called once connections are accepted, with the service's URL and the settings
+            with the actual ports.
+        renewal_s: seconds between two looks at the certificate's expiry.
 
     Raises:
-        SettingsError: the address cannot be listened on, is open to the network without a key or a word that it
-            shall be, or the certificate is no good.
+        SettingsError: the address cannot be listened on, is open to the network without keys or
+            ``allow_open``, or the certificate cannot be used.
     """
     _check_open(settings)
     context = server_context(certificate(settings)) if uses_tls(settings) else None
     listener = _listen(settings.host, settings.port)
-    plain = _listen_plain(settings)
+    pairing_listener = _listen_for_pairing(settings)
     ports = {
         "port": listener.getsockname()[1],
-        "pairing_port": plain.getsockname()[1] if plain else 0,
+        "pairing_port": pairing_listener.getsockname()[1] if pairing_listener else 0,
     }
     settings = settings.model_copy(update=ports)
-    beside: list[Beside] = []
+
+    companions: list[Companion] = []
     if context is not None:
-        beside.append(partial(keep_renewed, context, settings, renewal_s))
-    if plain is not None:
-        beside.append(partial(_serve_plain, plain, settings))
+        companions.append(partial(keep_renewed, context, settings, renewal_s))
+    if pairing_listener is not None:
+        companions.append(partial(_serve_pairing, pairing_listener, settings))
+
+    config = _config(service, settings, context)
+    url = _url(listener, "https" if context else "http")
+    server = _Server(config, service, companions, lambda: on_listening(url, settings))
+    server.run(sockets=[listener])
+
+
+def _config(
+    service: InferenceService, settings: Settings, context: ssl.SSLContext | None
+) -> uvicorn.Config:
     config = uvicorn.Config(
         create_app(service, settings),
         access_log=False,
@@ -75,41 +92,42 @@ def serve(
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=round(settings.shutdown_grace_s),
         ws_max_size=settings.max_body_bytes,
-        ws_per_message_deflate=False,  # what comes is compressed already
+        ws_per_message_deflate=False,  # images are compressed already
         ws="websockets-sansio",
     )
     config.load()
-    config.ssl = context  # the one that `keep_renewed` fills anew
-    url = _url(listener, "https" if context else "http")
-    _Server(config, service, beside, lambda: on_listening(url, settings)).run(sockets=[listener])
+    config.ssl = context  # the same object that `keep_renewed` reloads
+    return config
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, ended by a signal with exit code 0 (its own raises the signal again) and with no new frames taken.
+    """Uvicorn that refuses new frames on a signal and exits with code 0.
+
+    Uvicorn itself would raise the signal again.
 
     Args:
-        beside: what runs as long as the server does.
-        on_listening: called once connections are taken.
+        companions: coroutines that run as long as the server does.
+        on_listening: called once connections are accepted.
     """
 
     def __init__(
         self,
         config: uvicorn.Config,
         service: InferenceService,
-        beside: list[Beside],
+        companions: list[Companion],
         on_listening: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self._service = service
-        self._beside = beside
+        self._companions = companions
         self._on_listening = on_listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._on_listening()  # not before: from here on a signal ends it as it should
+        self._on_listening()  # not earlier: only from here on does a signal shut down cleanly
 
     async def main_loop(self) -> None:
-        tasks = [asyncio.create_task(one()) for one in self._beside]
+        tasks = [asyncio.create_task(companion()) for companion in self._companions]
         try:
             await super().main_loop()
         finally:
@@ -129,14 +147,14 @@ class _Server(uvicorn.Server):
 
 
 class _PlainServer(uvicorn.Server):
-    """Uvicorn beside another: the signals are the other's."""
+    """A second uvicorn in the process: the first one handles the signals."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
 
-async def _serve_plain(listener: socket.socket, settings: Settings) -> None:
+async def _serve_pairing(listener: socket.socket, settings: Settings) -> None:
     """The pairing page over plain HTTP, until it is cancelled."""
     config = uvicorn.Config(
         pairing_app(settings),
@@ -159,19 +177,23 @@ def _check_open(settings: Settings) -> None:
     if settings.api_keys or settings.allow_open or is_loopback(settings.host):
         return
     raise SettingsError(
-        f"Without API keys everyone who reaches {settings.host} could use the service; without them it listens on this "
-        "machine only. Make a key with `edge key NAME` and set EDGE_API_KEYS, or say --allow-open."
+        f"Without API keys, everyone who reaches {settings.host} could use the service, so it then "
+        "listens on this machine only. Make a key with `edge key NAME` and set EDGE_API_KEYS, or "
+        "pass --allow-open."
     )
 
 
-def _listen_plain(settings: Settings) -> socket.socket | None:
-    """For the pairing page, where there is an authority to hand out; the service goes on without."""
+def _listen_for_pairing(settings: Settings) -> socket.socket | None:
+    """A plain port for the pairing page, if there is an authority to hand out.
+
+    The service runs without it if the port is taken.
+    """
     if authority_file(settings) is None or not settings.pairing_port:
         return None
     with suppress(SettingsError):
         return _listen(settings.host, settings.pairing_port)
     _log.warning(
-        "port %d is taken: no pairing page over plain HTTP; see --pairing-port",
+        "port %d is taken: no pairing page over plain HTTP; choose another with --pairing-port",
         settings.pairing_port,
     )
     return None
@@ -183,7 +205,8 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise SettingsError(
-            f"Cannot listen on {host}, port {port}: {error.strerror or error}. Choose others with --host and --port."
+            f"Cannot listen on {host}, port {port}: {error.strerror or error}. "
+            "Choose others with --host and --port."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What serves, and whether it can: models, liveness, readiness."""
+"""Models, liveness and readiness."""
 
 from __future__ import annotations
 
@@ -18,19 +18,12 @@ if TYPE_CHECKING:
     from edge.repository.version import ModelVersion
 
 
-STATUS = Dialect(
-    "status",
-    # Probes carry no key.
-    {"/models": Scope.PREDICT, "/health/live": None, "/health/ready": None},
-)
-
-
-def status_routes(service: InferenceService) -> APIRouter:
+def status_dialect(service: InferenceService) -> Dialect:
     """`GET /models`, `/health/live` and `/health/ready`."""
     router = APIRouter()
     repository = service.repository
 
-    @router.get("/models", summary="Which models serve, and their contracts")
+    @router.get("/models", summary="The models and their contracts")
     async def models() -> Response:
         return json_response(
             {
@@ -40,11 +33,11 @@ def status_routes(service: InferenceService) -> APIRouter:
             }
         )
 
-    @router.get("/health/live", summary="Does the process answer?")
+    @router.get("/health/live", summary="Whether the process answers")
     async def live() -> Response:
         return json_response({"live": True})
 
-    @router.get("/health/ready", summary="Does the default model serve, and is none loading?")
+    @router.get("/health/ready", summary="Whether the default model serves and nothing is loading")
     async def ready() -> Response:
         is_ready = repository.ready and not service.stopping
         status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
@@ -52,7 +45,9 @@ def status_routes(service: InferenceService) -> APIRouter:
             {"ready": is_ready, **_reasons(repository, stopping=service.stopping)}, status
         )
 
-    return router
+    # Probes carry no key.
+    scopes = {"/models": Scope.PREDICT, "/health/live": None, "/health/ready": None}
+    return Dialect("status", scopes, router)
 
 
 def _model_json(version: ModelVersion) -> dict[str, Any]:
@@ -67,7 +62,7 @@ def _model_json(version: ModelVersion) -> dict[str, Any]:
 
 
 def _reasons(repository: ModelRepository, *, stopping: bool) -> dict[str, Any]:
-    """What each model's state is, and why the service as a whole is not ready."""
+    """The state or the fault of each model, and why the service as a whole is not ready."""
     statuses = repository.statuses()
     reasons: dict[str, Any] = {
         "models": {status.name: status.fault or status.state for status in statuses}

@@ -1,4 +1,6 @@
-"""Debian's Chromium with a camera that shows a photo, a server of its own for each set of settings, and axe-core."""
+"""Debian's Chromium with a camera that shows a photo, a server of its own for each set of settings,
+and axe-core.
+"""
 
 import io
 import os  # tests stand outside the service: they hand Chromium an environment
@@ -22,7 +24,8 @@ _FRAMES = 30
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # Last of all: Playwright's loop runs in this thread until the session ends, and other tests run loops of their own.
+    # Last of all: Playwright's loop runs in this thread until the session ends, and other tests run
+    # loops of their own.
     items.sort(key=lambda item: Path(item.path).parent == HERE)
     for item in items:
         if Path(item.path).parent == HERE:
@@ -34,7 +37,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def clip(photo: str, folder: Path) -> Path:
-    """A Motion JPEG clip for Chromium's fake camera: JPEG frames one after the other, here all of one photo."""
+    """A Motion JPEG clip for Chromium's fake camera: JPEG frames one after the other, here all of
+    one photo.
+    """
     picture = ImageOps.fit(
         Image.open(MODELS / "photos" / f"{photo}.jpg").convert("RGB"), (640, 480)
     )
@@ -53,7 +58,9 @@ def chromium_program() -> Iterator[playwright.BrowserType]:
 
 @pytest.fixture(scope="session")
 def launch(chromium_program, tmp_path_factory) -> Callable[..., playwright.Browser]:
-    """Start Chromium with a fake camera that shows that photo, or with no camera, trusting that authority."""
+    """Start Chromium with a fake camera that shows that photo, or with no camera, trusting that
+    authority.
+    """
 
     def start(photo: str | None = "coffee", authority: Path | None = None) -> playwright.Browser:
         home = tmp_path_factory.mktemp("home")
@@ -74,7 +81,9 @@ def launch(chromium_program, tmp_path_factory) -> Callable[..., playwright.Brows
 
 
 def trust(authority: Path, home: Path) -> None:
-    """Let Chromium trust the authority, as its certificate manager does: in the user's NSS databases."""
+    """Let Chromium trust the authority, as its certificate manager does: in the user's NSS
+    databases.
+    """
     if shutil.which("certutil") is None:
         pytest.skip("certutil is not there (apt-get install libnss3-tools)")
     for place in (".pki/nssdb", ".local/share/pki/nssdb"):
@@ -103,7 +112,9 @@ def served() -> Iterator[Server]:
 
 
 class Watched:
-    """A page in a context of its own; afterwards: no error in its console, no address but the server's."""
+    """A page in a context of its own; afterwards: no error in its console, no address but the
+    server's.
+    """
 
     def __init__(self, browser: playwright.Browser, base: str, **options) -> None:
         options.setdefault("viewport", dict(zip(("width", "height"), SIZES["7-inch"], strict=True)))

@@ -26,7 +26,9 @@ def ink(canvas: Locator) -> np.ndarray:
 def assert_boxes_are_drawn(
     canvas: Locator, answer: dict[str, Any], *, mirror: bool = False
 ) -> None:
-    """Each side of each box is drawn within a few pixels of where it belongs, and nothing elsewhere."""
+    """Each side of each box is drawn within a few pixels of where it belongs, and nothing
+    elsewhere.
+    """
     drawn = ink(canvas)
     width, height = canvas.evaluate("(canvas) => [canvas.clientWidth, canvas.clientHeight]")
     ratio = drawn.shape[1] / width

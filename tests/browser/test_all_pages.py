@@ -1,4 +1,6 @@
-"""What holds for every page: accessible, nothing from outside, a strict policy, every text in both languages, TLS."""
+"""What holds for every page: accessible, nothing from outside, a strict policy, every text in both
+languages, TLS.
+"""
 
 import re
 from pathlib import Path
@@ -98,7 +100,8 @@ def test_the_policy_lets_nothing_in_from_outside_and_nothing_inline(served, path
 def test_an_inline_script_does_not_run(watch):
     watched = watch("/login")
     watched.page.evaluate(
-        "() => { const script = document.createElement('script'); script.textContent = 'window.ran = 1';"
+        "() => { const script = document.createElement('script');"
+        " script.textContent = 'window.ran = 1';"
         " document.body.append(script); }"
     )
     assert watched.page.evaluate("window.ran") is None

@@ -227,13 +227,16 @@ def test_the_screen_is_filled_and_the_verdict_is_large(watch, size):
     page = watch("/kiosk", viewport={"width": width, "height": height}).page
     expect(verdict(page)).to_have_text("espresso", timeout=15_000)
     measured = page.evaluate(
-        "() => ({ w: document.documentElement.scrollWidth, h: document.documentElement.scrollHeight,"
-        " size: parseFloat(getComputedStyle(document.getElementById('verdict')).fontSize),"
-        " cut: document.getElementById('verdict').scrollWidth > document.getElementById('verdict').clientWidth })"
+        "() => { const root = document.documentElement;"
+        " const verdict = document.getElementById('verdict');"
+        " return { w: root.scrollWidth, h: root.scrollHeight,"
+        " size: parseFloat(getComputedStyle(verdict).fontSize),"
+        " cut: verdict.scrollWidth > verdict.clientWidth }; }"
     )
     assert (measured["w"], measured["h"]) == (width, height)  # nothing to scroll
     assert not measured["cut"]
-    # 7 inches across 800 pixels are 5.2 pixels a millimetre; letters of 10 mm are read from three metres
+    # 7 inches across 800 pixels are 5.2 pixels a millimetre; letters of 10 mm are read from three
+    # metres
     assert measured["size"] >= {"7-inch": 75, "1080p": 150, "phone": 45}[size]
 
 
@@ -247,10 +250,11 @@ def test_a_link_that_dies_without_a_word_is_noticed(watch):
 
 
 def test_the_documented_browser_client_says_what_it_sees(watch):
-    [code] = re.findall(r"```js\n(.*?)```", (ROOT / "edge/web/stream.md").read_text(), re.DOTALL)
+    [code] = re.findall(r"```js\n(.*?)```", (ROOT / "docs/stream.md").read_text(), re.DOTALL)
     page = watch("/login").page
     page.evaluate(
-        "async (bytes) => { window.video = await createImageBitmap(new Blob([new Uint8Array(bytes)]));"
+        "async (bytes) => { const picture = new Blob([new Uint8Array(bytes)]);"
+        " window.video = await createImageBitmap(picture);"
         " window.heard = []; window.say = (words) => window.heard.push(words); }",
         list((PHOTOS / "coffee.jpg").read_bytes()),
     )

@@ -1,4 +1,6 @@
-"""Callers of the application in this process, message by message, so that each can stop, hang up or be cut off."""
+"""Callers of the application in this process, message by message, so that each can stop, hang up or
+be cut off.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,7 @@ class _Connection:
         await until(condition)
 
     async def ended(self) -> BaseException | None:
-        """Wait for the application to be through with this connection; what it raised, if anything."""
+        """Wait until the application is done with this connection; returns what it raised."""
         await asyncio.wait_for(asyncio.wait({self.task}), PATIENCE_S)
         return asyncio.CancelledError() if self.task.cancelled() else self.task.exception()
 
@@ -74,9 +76,12 @@ class Request(_Connection):
     ) -> None:
         bare, _, query = path.partition("?")
         scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
-            "path": bare, "raw_path": bare.encode(), "query_string": query.encode(), "root_path": "",
-            "headers": _headers(headers or {}), "client": ("192.0.2.1", 4711), "server": ("edge", 80),
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method,
+            "scheme": "http",
+            "path": bare, "raw_path": bare.encode(), "query_string": query.encode(),
+            "root_path": "",
+            "headers": _headers(headers or {}), "client": ("192.0.2.1", 4711), "server": ("edge",
+            80),
         }  # fmt: skip
         super().__init__(app, scope, {"type": "http.disconnect"})
 
@@ -108,8 +113,10 @@ class Stream(_Connection):
 
     def __init__(self, app: FastAPI, query: str = "", client: str = "192.0.2.1") -> None:
         scope = {
-            "type": "websocket", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "ws", "path": "/stream",
-            "raw_path": b"/stream", "query_string": query.encode(), "root_path": "", "headers": _headers({}),
+            "type": "websocket", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "ws",
+            "path": "/stream",
+            "raw_path": b"/stream", "query_string": query.encode(), "root_path": "",
+            "headers": _headers({}),
             "client": (client, 4711), "server": ("edge", 80), "subprotocols": [],
             "extensions": {"websocket.http.response": {}},
         }  # fmt: skip

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 import threading
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,13 @@ from builders.asgi import Request, Stream
 from builders.odd_models import Gated, odd_repository
 from builders.waiting import until
 
+from edge.metrics import Metrics
 from edge.settings import Settings
 from edge.web.app import create_app
 from edge.wiring.bootstrap import build_service
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from fastapi import FastAPI
@@ -42,6 +43,11 @@ class State:
     tasks: frozenset[asyncio.Task[Any]]
     timers: int
     threads: frozenset[str]
+
+
+class _Faulty:
+    def observe(self, *_: object) -> None:
+        raise LookupError("a fault of ours")
 
 
 @dataclass(frozen=True)
@@ -79,16 +85,16 @@ class House:
             await until(lambda: self.state() == before, seconds=5)
         assert self.state() == before
 
+    @property
+    def metrics(self) -> Metrics:
+        return next(one for one in self.service.observers if isinstance(one, Metrics))
+
     def value(self, name: str, **labels: str) -> float:
-        return self.service.watcher._metrics.registry.get_sample_value(name, labels) or 0.0
+        return self.metrics.registry.get_sample_value(name, labels) or 0.0
 
     def requests(self, outcome: str | None = None) -> int:
         """Requests that were counted, with this outcome or in all."""
-        (family,) = (
-            one
-            for one in self.service.watcher._metrics.registry.collect()
-            if one.name == "edge_requests"
-        )
+        (family,) = (one for one in self.metrics.registry.collect() if one.name == "edge_requests")
         return sum(
             int(sample.value)
             for sample in family.samples
@@ -98,6 +104,16 @@ class House:
     async def computing(self, frames: int = 1) -> None:
         """Return once the gated model has so many frames, or more waiting for a worker."""
         await until(lambda: self.gated.begun + self.service.pool.waiting >= frames)
+
+    @contextmanager
+    def faulty_observer(self) -> Iterator[None]:
+        """Every frame meets a fault of the service's own."""
+        fault = _Faulty()
+        self.service.observers.append(fault)
+        try:
+            yield
+        finally:
+            self.service.observers.remove(fault)
 
     def shut_gate(self) -> None:
         self.gated.gate.clear()
@@ -109,9 +125,12 @@ class House:
 
 @asynccontextmanager
 async def house(folder: Path, **settings: Any) -> AsyncIterator[House]:
-    """The service from its start to its stop; two workers and two that wait, if nothing else is said."""
+    """The service from its start to its stop; two workers and two that wait, if nothing else is
+    said.
+    """
     defaults = {
-        "workers": 2, "queue_size": 2, "max_body_bytes": MAX_BODY, "max_held_bytes": MAX_HELD, "deadline_ms": 30_000,
+        "workers": 2, "queue_size": 2, "max_body_bytes": MAX_BODY, "max_held_bytes": MAX_HELD,
+        "deadline_ms": 30_000,
         "log_requests": False, "max_streams": 2, "max_streams_per_client": 2,
     }  # fmt: skip
     wanted = Settings(**(defaults | settings))

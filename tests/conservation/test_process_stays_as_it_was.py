@@ -1,4 +1,6 @@
-"""The same of a real process: its gauges, descriptors, threads and memory after requests that ended in every way."""
+"""The same of a real process: its gauges, descriptors, threads and memory after requests that ended
+in every way.
+"""
 
 from __future__ import annotations
 
@@ -84,8 +86,10 @@ def answered(server: Server) -> None:
 
 def refused(server: Server) -> None:
     for url, content, status in (
-        ("/predict/good", IMAGE[:1000], 400), ("/predict/good", b"hello", 415), ("/predict/nobody", IMAGE, 404),
-        ("/predict/refused", IMAGE, 503), ("/predict/good?x=1", IMAGE, 400), ("/predict", bytes(600_000), 413),
+        ("/predict/good", IMAGE[:1000], 400), ("/predict/good", b"hello", 415), ("/predict/nobody",
+        IMAGE, 404),
+        ("/predict/refused", IMAGE, 503), ("/predict/good?x=1", IMAGE, 400), ("/predict",
+        bytes(600_000), 413),
         ("/predict/good", iter([bytes(300_000)] * 2), 413), ("/v1/models/good:predict", IMAGE, 400),
     ):  # fmt: skip
         with suppress(OSError):  # what is too large is not read to its end
@@ -133,7 +137,7 @@ def overloaded(server: Server) -> None:
 
 
 def streamed(server: Server) -> None:
-    """Answered, at fault, in text, closed, and cut off while one frame is computed and one waits."""
+    """Answered, faulty, in text, closed, and cut off while one frame is computed and one waits."""
     url = f"ws://{server.url.removeprefix('http://')}/stream"
     with pytest.raises(InvalidStatus):
         connect(f"{url}?model=nobody")

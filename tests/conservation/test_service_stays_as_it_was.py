@@ -1,6 +1,8 @@
-"""Whatever became of a request, afterwards the service is as it was: places, bytes, workers, tasks, timers, threads.
+"""Whatever became of a request, afterwards the service is as it was: places, bytes, workers, tasks,
+timers, threads.
 
-Each test goes through every entrance of an image and lets the request end in one way, several times over.
+Each test goes through every entrance of an image and lets the request end in one way, several times
+over.
 """
 
 from __future__ import annotations
@@ -24,13 +26,17 @@ IMAGE = encode(noise(40, 30), "PNG")
 TIMES = 3
 HASTY_MS = 150
 MANY_S = 5.0
-"""Far beyond what anything here takes, and far under the defaults that would stand in for a limit that is ignored."""
+"""Far beyond what anything here takes, and far under the defaults that would stand in for a limit
+that is ignored.
+"""
 
 
 async def through_every_entrance(
     the_house: House, way, *, outcome: str, counted: bool = True
 ) -> None:
-    """Send requests that end that way at each entrance: afterwards all is as before, and each was counted once."""
+    """Send requests that end that way at each entrance: afterwards all is as before, and each was
+    counted once.
+    """
     for entrance in ENTRANCES:
         the_house.shut_gate()
         the_house.gated.gate.set()
@@ -251,16 +257,11 @@ def test_after_requests_that_are_cut_off_by_the_server(tmp_path):
 def test_after_faults_of_our_own_that_nobody_foresaw(tmp_path, caplog):
     async def story():
         async with house(tmp_path) as one:
-            usual = one.service.on_answer
-
-            def fail(*_):
-                raise LookupError("a fault of ours")
 
             async def way(entrance):
-                one.service.on_answer = fail
-                request = entrance.post(one, "good", IMAGE)
-                assert isinstance(await request.ended(), LookupError)
-                one.service.on_answer = usual
+                with one.faulty_observer():
+                    request = entrance.post(one, "good", IMAGE)
+                    assert isinstance(await request.ended(), LookupError)
                 assert request.status == 500
                 assert request.headers["x-edge-error"] == "internal"
                 assert len(request.headers["x-request-id"]) == 16
@@ -321,7 +322,9 @@ def test_a_body_counts_as_held_until_its_answer(tmp_path, entrance):
 
 @pytest.mark.parametrize("model", ["good", "broken", "nobody"])
 def test_no_error_outlives_its_request(tmp_path, model):
-    """An error leads to the frames of its stack, and these to the image: it must not wait for the garbage collector."""
+    """An error leads to the frames of its stack, and these to the image: it must not wait for the
+    garbage collector.
+    """
 
     def errors():
         return [one for one in gc.get_objects() if isinstance(one, EdgeError | RuntimeError)]

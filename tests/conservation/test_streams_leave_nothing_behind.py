@@ -1,4 +1,6 @@
-"""Whatever became of a stream, afterwards its place, its tasks and the bytes of its frames are given back."""
+"""Whatever became of a stream, afterwards its place, its tasks and the bytes of its frames are
+given back.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ IDLE_S = 0.15
 
 
 async def every_time(the_house: House, way) -> None:
-    """Open streams that end that way, more often than there are places for streams; all is as before after each."""
+    """Open streams that end that way, more often than there are places for streams; all is as
+    before after each.
+    """
     await _answered(the_house)
     before = the_house.state()
     for _ in range(TIMES):
@@ -116,17 +120,11 @@ def test_after_streams_that_are_cut_off_by_the_server(tmp_path):
 
 def test_after_faults_of_our_own_that_nobody_foresaw(tmp_path):
     async def story(one):
-        usual = one.service.on_answer
-
-        def fail(*_):
-            raise LookupError("a fault of ours")
-
         async def way():
-            one.service.on_answer = fail
-            stream = one.open_stream()
-            stream.frame(IMAGE)
-            assert isinstance(await stream.ended(), LookupError)  # the server closes it with 1011
-            one.service.on_answer = usual
+            with one.faulty_observer():
+                stream = one.open_stream()
+                stream.frame(IMAGE)
+                assert isinstance(await stream.ended(), LookupError)  # the server closes with 1011
 
         await every_time(one, way)
 

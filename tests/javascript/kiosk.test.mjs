@@ -246,7 +246,7 @@ test("a silent service is told as such, and what it said before is taken away", 
   browser.socket.say(answer());
   await browser.clock.advance(5000);
   assert.deepEqual(words(browser, "state", "verdict", "headline"), ["No answer", "", "No answer"]);
-  assert.match(browser.byId("advice").textContent, /Connecting anew/);
+  assert.match(browser.byId("advice").textContent, /Reconnecting/);
 });
 
 test("without HTTPS the way to pair is shown", async () => {
@@ -353,7 +353,7 @@ test("a picture that is refused, or a service that is gone, is told in words", a
   await open(browser, () => {
     throw new Error("gone");
   });
-  assert.match(browser.byId("advice").textContent, /tried again all the time/);
+  assert.match(browser.byId("advice").textContent, /keeps trying/);
   assert.deepEqual(words(browser, "verdict"), [""]);
 });
 

@@ -145,7 +145,7 @@ test("the sign-in shows faults it knows, and hands on where to go next", async (
   assert.equal(plain("next").value, "/");
   const faulty = await byId("?fault=key_missing&next=/wall%3Fa=1");
   assert.equal(faulty("fault").hidden, false);
-  assert.equal(faulty("fault").textContent, "This key is not known here.");
+  assert.equal(faulty("fault").textContent, "This key is unknown.");
   assert.equal(faulty("next").value, "/wall?a=1");
   for (const fault of ["key_expired", "key_forbidden"]) {
     assert.equal((await byId(`?fault=${fault}`))("fault").hidden, false, fault);
@@ -183,6 +183,6 @@ test("where there is no authority to trust, the pairing page says why", async ()
     assert.equal(browser.byId("authority").hidden, true);
     assert.equal(browser.byId("none").hidden, false);
   }
-  assert.match(owner.byId("none").textContent, /certificate of its owner/);
+  assert.match(owner.byId("none").textContent, /its owner's certificate/);
   assert.match(none.byId("none").textContent, /--tls/);
 });

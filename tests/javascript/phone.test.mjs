@@ -32,7 +32,7 @@ test("a picture is sent with the pass that was scanned, made smaller, and shown 
   const canvas = browser.document.made.find((one) => one.tag === "canvas");
   const [drawn] = canvas.pen.seen("picture");
   assert.deepEqual([drawn.x, drawn.y, drawn.width, drawn.height], [0, 0, 960, 1280], "the whole of it");
-  assert.deepEqual(shown(browser, "state", "fault", "preview", "said"), ["state", "preview", "said"]);
+  assert.deepEqual(shown(browser, "state", "fault", "preview", "answer"), ["state", "preview", "answer"]);
   assert.equal(browser.byId("state").textContent, "On the wall");
   assert.equal(browser.byId("state").dataset.state, "live");
   assert.equal(browser.byId("headline").textContent, "2 × Cat");
@@ -62,13 +62,13 @@ test("a picture that is refused, or a network that is gone, is told, and what wa
   const browser = await phone();
   await choose(browser, { size: [640, 480] }, ANSWER);
   await choose(browser, { size: [640, 480] }, { status: 403, error: { code: "pass_expired", message: "Scan again." } });
-  assert.deepEqual(shown(browser, "state", "fault", "said"), ["fault"]);
+  assert.deepEqual(shown(browser, "state", "fault", "answer"), ["fault"]);
   assert.equal(browser.byId("fault").textContent, "The picture could not be sent. Scan again.");
   assert.equal(browser.byId("boxes").pen.seen("box").length, 0);
   await choose(browser, { size: [640, 480] }, undefined);
   assert.equal(browser.byId("fault").textContent, "The picture could not be sent.");
   await choose(browser, { size: [640, 480] }, ANSWER);
-  assert.deepEqual(shown(browser, "state", "fault", "said"), ["state", "said"]);
+  assert.deepEqual(shown(browser, "state", "fault", "answer"), ["state", "answer"]);
 });
 
 test("nothing recognised is said so; nothing chosen sends nothing", async () => {

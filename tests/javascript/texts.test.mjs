@@ -59,7 +59,7 @@ const families = {
   "camera.": ["starting", "none", "denied", "lost", "insecure"].flatMap((state) => [state, `${state}.help`]),
   "server.": ["gone", "gone.help", "slow", "slow.help"],
   "wall.state.": ["START", "LOADING", "AVAILABLE", "END"],
-  "wall.link.": ["up", "trial", "down", "absent"],
+  "wall.link.": ["up", "half_open", "down", "absent"],
   "wall.source.": ["edge", "cloud"],
   "login.fault.": ["key_missing", "key_expired", "key_forbidden"],
   "pair.": ["android", "ios", "windows"].flatMap((device) => [device, 1, 2, 3].map((step) => (step === device ? device : `${device}.${step}`))),

@@ -5,7 +5,7 @@ import { openPage, settle } from "./browser.mjs";
 
 const CAT = { label: "Cat", index: 15, score: 0.8, box: { x_min: 0.5, y_min: 0.25, x_max: 0.75, y_max: 0.5 } };
 const CUP = { label: "Cup", index: 3, score: 0.6 };
-const MOST_CARDS = 48;
+const MAX_CARDS = 48;
 
 function answer(number, more = {}) {
   return {
@@ -110,17 +110,17 @@ test("48 cards are shown and eight times as many answers held: the latest", asyn
   for (const first of [1, 101, 201, 301, 401]) {
     say(browser, ...range(first, first + 99).map((number) => answer(number, { camera: `camera ${number}` })));
   }
-  assert.deepEqual(numbers(browser), range(500 - MOST_CARDS + 1, 500).reverse());
+  assert.deepEqual(numbers(browser), range(500 - MAX_CARDS + 1, 500).reverse());
   const cameras = browser.byId("filter-camera").options.map((one) => one.value);
-  assert.equal(cameras.length, 1 + 8 * MOST_CARDS);
-  assert.equal(cameras[1], `=camera ${500 - 8 * MOST_CARDS + 1}`);
+  assert.equal(cameras.length, 1 + 8 * MAX_CARDS);
+  assert.equal(cameras[1], `=camera ${500 - 8 * MAX_CARDS + 1}`);
 });
 
 test("48 cards that pass the filters are shown, though later ones do not", async () => {
   const browser = await wall();
   say(browser, ...range(1, 100).map((number) => answer(number)), ...range(101, 200).map((number) => answer(number, { camera: "other" })));
   choose(browser, { camera: "=line-1" });
-  assert.deepEqual(numbers(browser), range(100 - MOST_CARDS + 1, 100).reverse());
+  assert.deepEqual(numbers(browser), range(100 - MAX_CARDS + 1, 100).reverse());
 });
 
 const filters = [
@@ -148,7 +148,7 @@ for (const [chosen, passing] of filters) {
     );
     choose(browser, { camera: "", label: "", source: "", score: "0", ...chosen });
     if (passing.length) assert.deepEqual(numbers(browser), passing);
-    else assert.equal(browser.byId("cards").textContent, "Nothing passes the filters");
+    else assert.equal(browser.byId("cards").textContent, "No answer matches the filters");
     choose(browser, { camera: "", label: "", source: "", score: "0" });
     assert.deepEqual(numbers(browser), [4, 3, 2, 1]);
   });

@@ -172,7 +172,8 @@ def test_top_k_and_threshold_choose_what_is_shown(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["top_k=0", "top_k=-1", "top_k=x", "top_k=1.5", "top_k=", "top_k=" + "9" * 5000, "threshold=1.1", "threshold=nan",
+    ["top_k=0", "top_k=-1", "top_k=x", "top_k=1.5", "top_k=", "top_k=" + "9" * 5000,
+     "threshold=1.1", "threshold=nan",
      "threshold=-0.1", "deadline_ms=0", "deadline_ms=1e3", "deadline_ms=99999999999"],
 )  # fmt: skip
 def test_a_parameter_out_of_its_range_is_refused_by_its_name(
@@ -304,7 +305,10 @@ def test_a_frame_whose_deadline_passes_is_answered_so(server: Server) -> None:
         Image.new("RGB", (64, 64)), "PNG"
     )  # with its head in one piece: only the model takes time
     with RawConnection(server.address) as connection:
-        head = f"POST /predict/objects?deadline_ms=1 HTTP/1.1\r\nHost: edge\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = (
+            "POST /predict/objects?deadline_ms=1 HTTP/1.1\r\n"
+            f"Host: edge\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
         connection.send(head.encode() + body)
         reply = connection.reply()
     assert (reply.status, reply.code) == (504, "deadline_exceeded")

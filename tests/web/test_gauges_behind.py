@@ -4,6 +4,8 @@ from builders.odd_models import odd_repository
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from edge.dataplane.admission import Admission
+from edge.dataplane.answer import InferRequest
 from edge.dataplane.service import InferenceService
 from edge.metrics import Metrics
 from edge.outbox.entry import EntryState
@@ -17,15 +19,29 @@ OUTBOX = {"fault": None, "bytes": 17, "queued_bytes": 19, "write_s": 23} | {
 }
 
 
-class Behind(InferenceService):
+class StatusOf:
+    """Stands for the cloud's parts and for their status."""
+
+    def __init__(self, status: dict) -> None:
+        self._status = status
+
     def status(self):
-        return self.told
+        return self
+
+    def as_json(self):
+        return self._status
+
+
+class NeverAsked:
+    async def answer(self, image: bytes, request: InferRequest):
+        raise AssertionError
 
 
 def told(folder, status):
     edge = build_service(Settings(workers=1), odd_repository(folder))
-    service = Behind(edge.repository, edge.pool, edge.decoding, max_held_bytes=29)
-    service.told = status
+    service = InferenceService(
+        edge.repository, edge.pool, edge.options, Admission(4, 29), NeverAsked(), StatusOf(status)
+    )
     text = generate_latest(Metrics(service).registry).decode()
     edge.pool.close()
     return {
@@ -40,7 +56,8 @@ def test_the_link_and_the_outbox_are_told_number_by_number(tmp_path):
     expected = {
         "link_up": 1, "cloud_calls_today": 2, "cloud_cost_today": 3, "cloud_calls_this_month": 5,
         "shadow_compared_total": 13, "shadow_agreed_total": 11,
-        "outbox_fault": 0, "outbox_bytes": 17, "outbox_queued_bytes": 19, "outbox_write_seconds": 23,
+        "outbox_fault": 0, "outbox_bytes": 17, "outbox_queued_bytes": 19,
+        "outbox_write_seconds": 23,
         "held_bytes_limit": 29,
     }  # fmt: skip
     assert {name: seen[(name,)] for name in expected} == expected

@@ -70,7 +70,7 @@ def _post_anew(url: str, body: bytes) -> tuple[int, str] | None:
 
 
 def test_under_load_every_reply_is_an_answer_or_a_clear_refusal() -> None:
-    """Each caller posts on one connection until the server closes it; whatever comes back is whole."""
+    """Each caller posts on one connection until the server closes it; every reply is complete."""
     replies: Counter[tuple[int, str]] = Counter()
     started = threading.Semaphore(0)
 
@@ -91,7 +91,7 @@ def test_under_load_every_reply_is_an_answer_or_a_clear_refusal() -> None:
                 httpx.ReadError,
                 httpx.WriteError,
             ):
-                pass  # it closed an idle connection, or takes no new one: that frame was never accepted
+                pass  # the server closed an idle connection, or accepts no new one
 
     with Server() as server:
         callers = [threading.Thread(target=post, args=(server.url,)) for _ in range(6)]
@@ -186,7 +186,11 @@ def test_a_bad_member_of_a_repository_leaves_the_others_and_is_told(tmp_path: Pa
         assert (bad.status_code, bad.headers["x-edge-error"]) == (503, "model_unavailable")
         assert "model.tflite" in bad.json()["error"]["message"]
         assert "model.tflite" in server.client.get("/models").json()["refused"]["bad"]
+        # The default model serves: an export that is refused beside it does not make it unready.
         ready = server.client.get("/health/ready")
-        assert ready.status_code == 503
+        assert (ready.status_code, ready.json()["ready"]) == (200, True)
+        assert ready.json()["models"]["good"] == "AVAILABLE"
         assert "model.tflite" in ready.json()["models"]["bad"]
+        state = 'edge_model_state{model="bad",state="END",version=""} 1.0'
+        assert state in server.client.get("/metrics").text
         assert "model.tflite" in server.log

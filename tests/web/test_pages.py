@@ -1,4 +1,6 @@
-"""The pages and the phone's door as any client is answered: headers, copies, limits. Asked without a socket."""
+"""The pages and the phone's door as any client is answered: headers, copies, limits. Asked without
+a socket.
+"""
 
 import asyncio
 import re
@@ -298,4 +300,4 @@ def test_a_phone_s_picture_that_does_not_arrive_is_waited_for_until_its_deadline
     "shown", ["", ".", "1", "1.", ".x", "-1.x", "²3.x", "1e9.x", "9" * 5000 + ".x", "\xff.\xff"]
 )
 def test_what_is_no_pass_is_no_pass(shown):
-    assert not Passes().good(shown, now=1000)
+    assert not Passes().is_valid(shown, now=1000)

@@ -1,4 +1,6 @@
-"""A certificate that is renewed reaches the running server, and one that is no good takes nothing away."""
+"""A certificate that is renewed reaches the running server, and one that is no good takes nothing
+away.
+"""
 
 import asyncio
 import ssl
@@ -71,7 +73,9 @@ class Served:
         return x509.load_der_x509_certificate(shown).serial_number
 
     async def looks(self, times: int = 2) -> None:
-        """Return when the certificate has been looked at that often from now on, the last time to its end."""
+        """Return when the certificate has been looked at that often from now on, the last time to
+        its end.
+        """
         asked = self.clock.asked
         await until(lambda: self.clock.asked > asked + times)
 

@@ -1,4 +1,6 @@
-"""A thousand broken images and a thousand broken bodies against one server: it answers each, lives, and keeps slim."""
+"""A thousand broken images and a thousand broken bodies against one server: it answers each, lives,
+and keeps slim.
+"""
 
 import json
 import random
@@ -18,7 +20,8 @@ pytestmark = pytest.mark.slow
 IMAGES = 1500
 BODIES = 1500
 GROWTH_MIB = 32
-"""Memory that a thousand bad inputs may leave behind, allocator's slack included: an image here is under 1 MiB, and a
+"""Memory that a thousand bad inputs may leave behind, allocator's slack included: an image here is
+under 1 MiB, and a
 leak of one a request would be ten times as much."""
 
 UNDERSTOOD = {200, 400, 404, 413, 415, 503, 504}
@@ -32,7 +35,9 @@ def server() -> Iterator[Server]:
 
 
 def mutated_images(rng: random.Random, number: int) -> Iterator[bytes]:
-    """Every format with flipped bytes, cut off, spliced with another's header, stretched by its own header."""
+    """Every format with flipped bytes, cut off, spliced with another's header, stretched by its own
+    header.
+    """
     seeds = list(every_format(picture("coffee", (96, 64))).values())
     for _ in range(number):
         yield rng.choice([_flipped, _flipped_head, _cut_off, _spliced, _repeated, _resized])(
@@ -41,7 +46,9 @@ def mutated_images(rng: random.Random, number: int) -> Iterator[bytes]:
 
 
 SOUND_EVERY = 10
-"""Among so many broken ones there is a sound one, which must be answered: refusing everything is no robustness."""
+"""Among so many broken ones there is a sound one, which must be answered: refusing everything is no
+robustness.
+"""
 
 
 def _flipped(rng: random.Random, seeds: list[bytes]) -> bytes:
@@ -110,8 +117,10 @@ def mutated_bodies(rng: random.Random, number: int) -> Iterator[bytes]:
 
 
 WRONG: list[Any] = [
-    None, True, 0, -1, 1e308, 10**400, float("nan"), float("inf"), "", "x", "\ud800", "\0", "ä" * 1000, [], [[]], {},
-    {"b64": None}, {"b64": ""}, {"b64": "QQ=="}, {"b64": "====", "x": 1}, {"": ""}, {"instances": []}, ["a", {}],
+    None, True, 0, -1, 1e308, 10**400, float("nan"), float("inf"), "", "x", "\ud800", "\0",
+    "ä" * 1000, [], [[]], {},
+    {"b64": None}, {"b64": ""}, {"b64": "QQ=="}, {"b64": "====", "x": 1}, {"": ""},
+    {"instances": []}, ["a", {}],
 ]  # fmt: skip
 
 
@@ -186,7 +195,10 @@ def test_mutated_json_bodies_are_answered_and_cost_nothing_that_stays(server: Se
 def test_mutated_multipart_bodies_are_answered(server: Server) -> None:
     rng = random.Random(5)
     image = every_format(picture("coffee", (32, 32)))["jpeg"]
-    part = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+    part = (
+        b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\n'
+        b"Content-Type: image/jpeg\r\n\r\n"
+    )
     whole = (part + image + b"\r\n") * 3 + b"--x--\r\n"
     statuses: Counter[int] = Counter()
     for number in range(400):

@@ -1,4 +1,6 @@
-"""The end: every port is closed at once, nobody holds it up, and no signal leaves the service half ended."""
+"""The end: every port is closed at once, nobody holds it up, and no signal leaves the service half
+ended.
+"""
 
 import asyncio
 import select
@@ -23,7 +25,9 @@ from edge.web.app import create_app
 from edge.wiring.bootstrap import build_service
 
 GRACE_S = 30
-"""What the service gives accepted frames if nothing else is set; an end that comes sooner did not wait for it."""
+"""What the service gives accepted frames if nothing else is set; an end that comes sooner did not
+wait for it.
+"""
 
 
 def takes_connections(port: int) -> bool:

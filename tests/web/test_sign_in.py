@@ -1,23 +1,28 @@
-"""The sign-in of the pages: its cookie, its limits, and whom it leads where. Asked without a socket."""
+"""The sign-in of the pages: its cookie, its limits, and whom it leads where. Asked without a
+socket.
+"""
 
 import asyncio
 import json
 import re
 import time
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from http.cookies import SimpleCookie
 
 import pytest
+from builders.asgi import Request
 from serving.direct import DirectClient
 from serving.process import Server
 from serving.raw import RawConnection
 
 from edge.api_key import ApiKey, Scope, find_key, hash_key, new_key
-from edge.errors import SettingsError
+from edge.errors import Overloaded, SettingsError
 from edge.settings import Settings, load_settings
-from edge.web.access.keys import COOKIE, needed_scope
+from edge.web.access.keys import COOKIE
+from edge.web.access.sign_in import MAX_SIGN_INS
 from edge.web.app import create_app
-from edge.wiring.bootstrap import build_service
+from edge.wiring.bootstrap import build_repository, build_service, build_serving_service
 
 TODAY = datetime.now(UTC).date()
 DAY_S = 24 * 3600
@@ -45,6 +50,15 @@ def service():
 def app(service):
     """A service with these keys."""
     return create_app(service, Settings(api_keys=TOLD))
+
+
+@pytest.fixture(scope="module")
+def complete_app(tmp_path_factory):
+    """An application with every dialect, those of the cloud and the outbox included."""
+    settings = Settings(workers=1, outbox_dir=tmp_path_factory.mktemp("outbox"))
+    service = build_serving_service(settings, build_repository(settings))
+    yield create_app(service, settings)
+    service.pool.close()
 
 
 @pytest.fixture
@@ -208,6 +222,77 @@ def test_a_form_larger_than_any_key_is_refused_and_gives_its_place_back(open_cli
     assert client.post("/login", content=b"key=" + b"x" * 4000).status_code == 303
 
 
+def begin_sign_in(app, *, length: int = 100) -> Request:
+    """A sign-in whose form is announced and does not come yet."""
+    return Request(app, "/login", {"content-length": str(length)})
+
+
+async def end_sign_in(request: Request, key: str) -> int:
+    request.body(f"key={key}".encode())
+    await request.ended()
+    return request.status
+
+
+def test_an_operator_signs_in_while_every_slot_for_frames_is_taken(service, app):
+    async def story():
+        with ExitStack() as taken:
+            for _ in range(service.admission.max_in_flight):
+                taken.enter_context(service.admit())
+            taken.enter_context(all_bytes_held(service))
+            with pytest.raises(Overloaded), service.admit():
+                pass
+            return await end_sign_in(begin_sign_in(app), KEYS["viewer"])
+
+    assert asyncio.run(story()) == 303
+
+
+@contextmanager
+def all_bytes_held(service):
+    size = service.admission.max_held_bytes
+    service.admission.hold(size)
+    try:
+        yield
+    finally:
+        service.admission.release(size)
+
+
+def test_a_sign_in_takes_no_slot_of_a_frame(service, app):
+    async def story():
+        request = begin_sign_in(app)
+        await asyncio.sleep(0.05)
+        in_flight = service.admission.in_flight, service.admission.held_bytes
+        return in_flight, await end_sign_in(request, KEYS["viewer"])
+
+    assert asyncio.run(story()) == ((0, 0), 303)
+
+
+def test_sign_ins_are_bounded_among_themselves_and_each_returns_its_slot(app):
+    """Sign-ins that end well, that hang up, and whose form is too large; their slots are free
+    again.
+    """
+
+    async def story():
+        for _ in range(3):
+            waiting = [begin_sign_in(app, length=4096) for _ in range(MAX_SIGN_INS)]
+            await asyncio.sleep(0.05)
+            one_more = begin_sign_in(app)
+            await one_more.ended()
+            assert (one_more.status, one_more.headers["x-edge-error"]) == (503, "overloaded")
+            assert one_more.headers["retry-after"] == "1"
+            for request in waiting[::2]:
+                request.hang_up()
+                await request.ended()
+            for request in waiting[1::2]:
+                assert await end_sign_in(request, KEYS["viewer"]) == 303
+            for _ in range(MAX_SIGN_INS + 1):
+                too_large = begin_sign_in(app, length=5000)
+                await too_large.ended()
+                assert too_large.status == 413
+        return await end_sign_in(begin_sign_in(app), KEYS["viewer"])
+
+    assert asyncio.run(story()) == 303
+
+
 @pytest.mark.slow
 def test_a_form_that_does_not_arrive_is_waited_for_ten_seconds():
     key = f'{{"one": {{"hash": "{hash_key(new_key())}", "scopes": ["view"]}}}}'
@@ -256,23 +341,24 @@ def test_only_this_service_s_own_pages_send_forms(open_client, path, origin, hos
         ("/monitoring/prometheus/metrics", Scope.VIEW),
         ("/static-offline-docs/swagger-ui.css", Scope.VIEW),
         ("/wall/clear", Scope.ADMIN),
-        ("/admin/anything", Scope.ADMIN),
-        ("/v2/repository/index", Scope.ADMIN),
+        ("/admin/anything", Scope.PREDICT),  # no such route: as any path that nobody claims
+        ("/v2/repository/index", Scope.PREDICT),
         ("/predict", Scope.PREDICT),
         ("/stream", Scope.PREDICT),
         ("/login/", Scope.PREDICT),
         ("/pairs", Scope.PREDICT),
         ("/health/live/x", Scope.PREDICT),
         ("/health/live", None),
-        ("/v2/health/ready", None),
+        ("/v2/health/ready", Scope.PREDICT),
         ("/favicon.ico", None),
         ("/pair/ca.crt", None),
         ("/static/style.css", None),
     ],
 )
-def test_a_path_needs_its_scope_in_any_spelling(path, scope):
-    assert needed_scope(path) is scope
-    assert needed_scope(path.upper()) is scope
+def test_a_path_needs_its_scope_in_any_spelling(complete_app, path, scope):
+    dialects = complete_app.state.dialects
+    assert dialects.find(path).scope is scope
+    assert dialects.find(path.upper()).scope is scope
 
 
 @pytest.mark.parametrize(

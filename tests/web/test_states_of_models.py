@@ -3,18 +3,22 @@
 import asyncio
 import json
 
+import pytest
 from builders.asgi import Request
 from builders.odd_models import odd_repository
 
 from edge.errors import ExportError
+from edge.repository.repository import open_repository
 from edge.repository.version import VersionState
 from edge.settings import Settings
 from edge.web.app import create_app
 from edge.wiring.bootstrap import build_service
 
 
-def asked(folder, *paths, prepare):
-    """Status, headers and content of each path, of a service whose models were not loaded but prepared."""
+def asked(folder, *paths, prepare, parse=json.loads):
+    """Status, headers and content of each path, of a service whose models were not loaded but
+    prepared.
+    """
 
     async def story():
         settings = Settings(workers=1)
@@ -27,7 +31,7 @@ def asked(folder, *paths, prepare):
             request = Request(app, path, method="POST" if "predict" in path else "GET")
             request.body(b'{"instances": [{"b64": ""}]}')
             await request.ended()
-            replies.append((request.status, request.headers, json.loads(request.content)))
+            replies.append((request.status, request.headers, parse(request.content)))
         service.pool.close()
         return replies
 
@@ -52,7 +56,8 @@ def serve_all(service):
 
 def test_a_model_that_failed_says_why_everywhere_and_nobody_is_told_to_come_back(tmp_path):
     models, ready, state, frame, rows = asked(
-        tmp_path, "/models", "/health/ready", "/v1/models/good", "/predict/good", "/v1/models/good:predict",
+        tmp_path, "/models", "/health/ready", "/v1/models/good", "/predict/good",
+        "/v1/models/good:predict",
         prepare=fail_good,
     )  # fmt: skip
     told = {model["name"]: model for model in models[2]["models"]}
@@ -108,3 +113,68 @@ def test_a_service_whose_models_serve_is_ready_until_it_stops(tmp_path):
         "shutting_down",
         "1",
     )
+
+
+def set_states(**states):
+    """Prepares a service: each model in that state, the others available."""
+
+    def prepare(service):
+        for version in service.repository.versions:
+            version.state = VersionState[states.get(version.name, "AVAILABLE")]
+
+    return prepare
+
+
+@pytest.mark.parametrize(
+    ("states", "is_ready"),
+    [
+        ({}, True),
+        ({"broken": "END"}, True),  # not the default one
+        ({"broken": "LOADING"}, False),
+        ({"broken": "START"}, False),
+        ({"good": "START"}, False),
+        ({"good": "LOADING"}, False),
+        ({"good": "END"}, False),
+        ({"good": "END", "broken": "LOADING"}, False),
+    ],
+    ids=str,
+)
+def test_ready_means_that_the_default_model_serves_and_nothing_is_loading(
+    tmp_path, states, is_ready
+):
+    """``refused``, which could not be read, is in the body and in a metric in every case."""
+    ready, metrics = asked(
+        tmp_path, "/health/ready", "/metrics", prepare=set_states(**states), parse=bytes.decode
+    )
+    body = json.loads(ready[2])
+    assert (ready[0], body["ready"]) == (200 if is_ready else 503, is_ready)
+    assert body["models"]["good"] == states.get("good", "AVAILABLE")
+    assert "it was made for this" in body["models"]["refused"]
+    samples = metrics[2].splitlines()
+    assert f"edge_ready {float(is_ready)}" in samples
+    assert 'edge_model_state{model="refused",state="END",version=""} 1.0' in samples
+    assert 'edge_model_state{model="refused",state="AVAILABLE",version=""} 0.0' in samples
+    [about] = [line for line in samples if line.startswith("# HELP edge_ready ")]
+    assert "the default model serves and nothing is loading" in about
+
+
+def test_a_default_model_that_was_refused_makes_the_service_unready(tmp_path):
+    def prepare(service):
+        serve_all(service)
+        service.repository.refused["other"] = ExportError("other", "no labels", "Add them")
+        service.repository._default = "other"
+
+    (ready,) = asked(tmp_path, "/health/ready", prepare=prepare)
+    assert (ready[0], ready[2]["ready"]) == (503, False)
+    assert "no labels" in ready[2]["models"]["other"]
+
+
+def test_a_refused_export_stands_in_the_log_with_its_reason(tmp_path, caplog):
+    folder = tmp_path / "models" / "lilies"
+    folder.mkdir(parents=True)
+    (folder / "model.tflite").write_bytes(b"cut off")
+    repository = open_repository(tmp_path / "models")
+    [record] = [one for one in caplog.records if "lilies" in one.getMessage()]
+    assert record.levelname == "ERROR"
+    assert str(repository.refused["lilies"]) in record.getMessage()
+    assert repository.ready is False

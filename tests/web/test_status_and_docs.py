@@ -81,11 +81,13 @@ PAGES = {
     "/session",
 }
 PAGES |= {"/pair", "/pair/info", "/pair/ca.crt", "/pair/qr.svg"}
-STREAM = "/stream"  # a WebSocket, which OpenAPI cannot describe: see edge/web/stream.md
+STREAM = "/stream"  # a WebSocket, which OpenAPI cannot describe: see docs/stream.md
 
 
 def test_every_route_stands_in_the_description(description: dict[str, Any]) -> None:
-    """All but the pages for people, the stream, and the catch-all behind the TensorFlow Serving door."""
+    """All but the pages for people, the stream, and the catch-all behind the TensorFlow Serving
+    door.
+    """
     settings = Settings(models=MODELS)
     app = create_app(build_service(settings), settings)
     hidden = {
@@ -165,7 +167,8 @@ def test_every_parameter_of_the_camera_door_is_described_and_taken(
     client: httpx.Client, description: dict[str, Any]
 ) -> None:
     values = {
-        "model": "imagenet", "top_k": "1", "threshold": "0.1", "deadline_ms": "9000", "camera": "line-1",
+        "model": "imagenet", "top_k": "1", "threshold": "0.1", "deadline_ms": "9000",
+        "camera": "line-1",
         "fallback": "off",
     }  # fmt: skip
     described = {one["name"] for one in description["paths"]["/predict"]["post"]["parameters"]}

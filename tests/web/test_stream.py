@@ -16,7 +16,7 @@ from serving.process import MODELS, ROOT, Server
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from edge.web.dialects.stream import IDLE, Places, TooManyStreams
+from edge.web.dialects.stream import IDLE, StreamLimit, TooManyStreams
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,7 @@ def test_streams_of_one_address_are_bounded_and_a_closed_one_makes_room(streamin
 
 
 def test_places_are_bounded_in_all_and_for_each_client():
-    places = Places(in_all=2, per_client=1)
+    places = StreamLimit(in_all=2, per_client=1)
     with places.take("a"):
         with pytest.raises(TooManyStreams, match="a has 1 streams"), places.take("a"):
             pass
@@ -177,11 +177,11 @@ def test_places_are_bounded_in_all_and_for_each_client():
             places.take("c"),
         ):
             pass
-    assert repr(places) == "<Places 0/2 streams, at most 1 from one address>"
+    assert repr(places) == "<StreamLimit 0/2 streams, at most 1 from one address>"
 
 
 def test_the_limit_in_all_is_over_many_clients_and_every_place_comes_back():
-    places = Places(in_all=5, per_client=3)
+    places = StreamLimit(in_all=5, per_client=3)
     for _ in range(3):
         with ExitStack() as taken:
             for client in "abcab":
@@ -223,9 +223,7 @@ def test_an_open_stream_does_not_hold_up_the_end():
 
 
 def test_the_documented_python_client_says_what_it_sees(streaming, tmp_path):
-    [program] = re.findall(
-        r"```python\n(.*?)```", (ROOT / "edge/web/stream.md").read_text(), re.DOTALL
-    )
+    [program] = re.findall(r"```python\n(.*?)```", (ROOT / "docs/stream.md").read_text(), re.DOTALL)
     assert len([line for line in program.splitlines() if line.strip()]) <= 11
     url = f"ws://{streaming.url.removeprefix('http://')}/stream?camera=line-1"
     photos = [str(MODELS / "photos" / f"{name}.jpg") for name in ("coffee", "chelsea")]

@@ -246,7 +246,8 @@ def test_a_malformed_request_is_an_invalid_argument_and_its_place_is_told(
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"\xff\xd8\xff", b'{"instances": [' + b"[" * 100_000, b'{"instances": ' + b"9" * 5000 + b"}", b"nul"],
+    [b"", b"{", b"\xff\xd8\xff", b'{"instances": [' + b"[" * 100_000,
+     b'{"instances": ' + b"9" * 5000 + b"}", b"nul"],
     ids=["empty", "cut off", "an image", "deep", "huge number", "no word"],
 )  # fmt: skip
 def test_a_body_that_is_no_json_is_an_invalid_argument(client: httpx.Client, body: bytes) -> None:

@@ -7,11 +7,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from edge.dataplane.answer import Answer
+from edge.dataplane.answer import Answer, Source
 from edge.model.contract import SignatureInfo
 from edge.model.tasks.classification import Classification
 from edge.model.tasks.detection import Detections
-from edge.runtime.pipeline import StageTimes
+from edge.model.tasks.task import Classes
+from edge.repository.version import ModelRef
 from edge.web.dialects.tf_serving.reply import reply
 from edge.web.dialects.tf_serving.request import Instance, PredictRequest
 
@@ -21,44 +22,48 @@ BOXES = Detections(
 )
 
 
-def saved_model(*outputs):
-    signature = SignatureInfo({}, dict.fromkeys((*outputs, "key"), ("DT_FLOAT", (-1,), "")), "")
-    return SimpleNamespace(contract=SimpleNamespace(signature=signature, labels=None, input=None))
+def contract_of(*outputs, labels=None):
+    """Of a SavedModel with these outputs; of a TFLite model where there are none."""
+    tensors = dict.fromkeys((*outputs, "key"), ("DT_FLOAT", (-1,), ""))
+    signature = SignatureInfo({}, tensors, "") if outputs else None
+    return SimpleNamespace(signature=signature, classes=Classes(labels, False), input=None)
 
 
-def answered(model, prediction, **outputs):
+def answered(prediction, **outputs):
     """By the edge where there are outputs, else by the online model."""
     given = {name: np.array([value]) for name, value in outputs.items()} or None
-    source = "edge" if given else "cloud"
-    return Answer(prediction, (), source, model, 1, 1, 0.0, StageTimes(0, 0, 0, 0), given)
+    source = Source.EDGE if given else Source.CLOUD
+    return Answer(prediction, (), source, ModelRef("m", 1, ""), 1, 1, outputs=given)
 
 
-def replied(*answers, by_column=False):
-    return reply(PredictRequest([Instance(b"", None) for _ in answers], by_column, None), answers)
+def replied(contract, *answers, by_column=False):
+    request = PredictRequest([Instance(b"", None) for _ in answers], by_column, None)
+    return reply(request, answers, contract)
 
 
 @pytest.mark.parametrize("edge_first", [True, False])
 def test_a_single_output_stays_single_whoever_answered(edge_first):
-    model = saved_model("scores")
-    answers = [answered(model, SCORES, scores=[0.5, 0.5]), answered(model, SCORES)]
+    contract = contract_of("scores")
+    answers = [answered(SCORES, scores=[0.5, 0.5]), answered(SCORES)]
     rows = [[0.5, 0.5], [0.25, 0.75]]
     order = 1 if edge_first else -1
-    assert replied(*answers[::order]) == {"predictions": rows[::order]}
-    assert replied(*answers[::order], by_column=True) == {"outputs": rows[::order]}
+    assert replied(contract, *answers[::order]) == {"predictions": rows[::order]}
+    assert replied(contract, *answers[::order], by_column=True) == {"outputs": rows[::order]}
 
 
 @pytest.mark.parametrize("edge_first", [True, False])
 def test_what_the_online_model_cannot_tell_is_null_in_both_formats(edge_first):
-    model = saved_model("labels", "scores", "embedding")
-    edge = answered(model, SCORES, labels=["rose", "daisy"], scores=[0.5, 0.5], embedding=[1.0])
+    contract = contract_of("labels", "scores", "embedding")
+    edge = answered(SCORES, labels=["rose", "daisy"], scores=[0.5, 0.5], embedding=[1.0])
     order = 1 if edge_first else -1
-    answers = [edge, answered(model, SCORES)][::order]
-    assert [row["embedding"] for row in replied(*answers)["predictions"]] == [[1.0], None][::order]
-    assert replied(*answers, by_column=True)["outputs"]["embedding"] == [[1.0], None][::order]
+    answers = [edge, answered(SCORES)][::order]
+    rows = replied(contract, *answers)["predictions"]
+    assert [row["embedding"] for row in rows] == [[1.0], None][::order]
+    columns = replied(contract, *answers, by_column=True)["outputs"]
+    assert columns["embedding"] == [[1.0], None][::order]
 
 
 def test_a_label_without_a_class_is_no_background():
-    model = SimpleNamespace(contract=SimpleNamespace(signature=None, labels=("bus",), input=None))
-    (row,) = replied(answered(model, BOXES))["predictions"]
+    (row,) = replied(contract_of(labels=("bus",)), answered(BOXES))["predictions"]
     assert row["detection_classes_as_text"] == ["car"]
     assert row["detection_multiclass_scores"] == [[0.0, 0.0]]

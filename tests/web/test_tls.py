@@ -1,4 +1,4 @@
-"""HTTPS: the authority and the certificate made here, their renewal, and the pairing of a device."""
+"""HTTPS: the authority and its certificate, their renewal, and the pairing of a device."""
 
 import re
 import socket
@@ -47,7 +47,9 @@ def names(made) -> set[str]:
 
 
 def shake_hands(made, authority, host) -> None:
-    """A TLS handshake as a device that trusts the authority does it; raises where the device would warn."""
+    """A TLS handshake as a device that trusts the authority does it; raises where the device would
+    warn.
+    """
     ours, theirs = socket.socketpair()
     failed = []
 

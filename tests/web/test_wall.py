@@ -96,7 +96,7 @@ class Life:
     async def happen(self, name: str, *what) -> None:
         latest = max((seen.number for seen in self.wall.since(0)), default=0)
         if name == "saw":
-            self.wall.saw(what[1], query(f"camera {what[0]}"), self._answer)
+            self.wall.observe(what[1], query(f"camera {what[0]}"), self._answer)
         elif name == "cleared":
             self.wall.clear()
         elif name == "opened":
@@ -128,7 +128,9 @@ class Life:
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(acts=strategies.lists(ACTS, max_size=40))
 def test_the_counted_bytes_are_those_held_and_under_the_bound_whatever_happens(answers, acts):
-    """Answers, pictures that are made small meanwhile or cannot be, walls opened and closed, clearings."""
+    """Answers, pictures that are made small meanwhile or cannot be, walls opened and closed,
+    clearings.
+    """
 
     async def live() -> None:
         life = Life(answers["coffee"])
@@ -149,8 +151,8 @@ def test_a_wall_that_ran_for_long_is_no_larger_than_one_that_ran_for_a_while(ans
         for number in range(minutes):
             clock.now += MINUTE if number % 7 else -3 * MINUTE
             with one.watch():
-                one.saw(bytes(900), query(f"camera {number % 50}"), answers["coffee"])
-                one.saw(bytes(100), query("always"), answers["cat"])
+                one.observe(bytes(900), query(f"camera {number % 50}"), answers["coffee"])
+                one.observe(bytes(100), query("always"), answers["cat"])
         kept = one.since(0)
         return (
             len(kept),
@@ -168,10 +170,10 @@ def test_a_clock_set_back_leaves_no_minutes_of_the_future(answers):
     clock = Clock()
     one = wall(clock=clock)
     for _ in range(5):
-        one.saw(b"", query(), answers["coffee"])
+        one.observe(b"", query(), answers["coffee"])
         clock.now += MINUTE
     clock.now -= 24 * 60 * MINUTE
-    one.saw(b"", query(), answers["coffee"])
+    one.observe(b"", query(), answers["coffee"])
     assert len(one._minutes) == 1
 
 
@@ -181,10 +183,10 @@ def test_a_picture_pushed_off_while_it_is_made_small_is_shown_and_not_counted(an
 
     async def ask() -> bytes | None:
         with one.watch():
-            one.saw(photo("coffee"), query("a"), answers["coffee"])
+            one.observe(photo("coffee"), query("a"), answers["coffee"])
             asked = asyncio.create_task(one.picture(1))
             await asyncio.sleep(0)  # it has asked for a thread
-            one.saw(b"another", query("a"), answers["coffee"])
+            one.observe(b"another", query("a"), answers["coffee"])
             return await asked
 
     assert Image.open(io.BytesIO(asyncio.run(ask()))).size == (600, 400)
@@ -196,7 +198,7 @@ def test_a_picture_that_several_walls_ask_for_at_once_is_made_small_once(answers
 
     async def ask() -> list[bytes | None]:
         with one.watch():
-            one.saw(photo("coffee"), query("a"), answers["coffee"])
+            one.observe(photo("coffee"), query("a"), answers["coffee"])
         return await asyncio.gather(*(one.picture(1) for _ in range(3)))
 
     first, *others = asyncio.run(ask())
@@ -210,8 +212,8 @@ def test_a_picture_that_several_walls_ask_for_at_once_is_made_small_once(answers
 def test_a_picture_that_cannot_be_shown_is_none_and_the_next_one_is_shown(answers, picture):
     one = Wall(4, 1 << 20, 100_000, Clock())
     with one.watch():
-        one.saw(picture, query("a"), answers["coffee"])
-        one.saw(encode(noise(20, 20), "PNG"), query("a"), answers["coffee"])
+        one.observe(picture, query("a"), answers["coffee"])
+        one.observe(encode(noise(20, 20), "PNG"), query("a"), answers["coffee"])
     assert asyncio.run(one.picture(1)) is None
     assert Image.open(io.BytesIO(asyncio.run(one.picture(2)))).size == (20, 20)
     assert counted_bytes(one) == held_bytes(one)
@@ -220,7 +222,7 @@ def test_a_picture_that_cannot_be_shown_is_none_and_the_next_one_is_shown(answer
 def test_a_picture_of_exactly_the_bound_is_kept(answers):
     one = wall(max_bytes=10)
     with one.watch():
-        one.saw(bytes(10), query("a"), answers["coffee"])
+        one.observe(bytes(10), query("a"), answers["coffee"])
     assert one.since(0)[0].picture == bytes(10)
 
 
@@ -228,7 +230,7 @@ def test_what_came_since_is_in_the_order_of_time_whichever_camera_it_is_of(answe
     one = wall()
     with one.watch():
         for camera in ("a", "b", "a", "c", "b", "a"):
-            one.saw(b"", query(camera), answers["coffee"])
+            one.observe(b"", query(camera), answers["coffee"])
     assert [seen.number for seen in one.since(1)] == [2, 3, 4, 5, 6]
     assert [seen.camera for seen in one.since(0)] == ["a", "b", "a", "c", "b", "a"]
 
@@ -237,9 +239,9 @@ def test_each_box_of_a_detector_counts_and_an_answer_without_items_counts_nothin
     one = wall()
     cat = answers["cat"]
     box = cat.items[0]
-    one.saw(b"", query(), replace(cat, items=[box, replace(box, label="Dog"), box]))
-    one.saw(b"", query(), replace(cat, items=[]))
-    one.saw(b"", query(), replace(answers["coffee"], items=[]))
+    one.observe(b"", query(), replace(cat, items=[box, replace(box, label="Dog"), box]))
+    one.observe(b"", query(), replace(cat, items=[]))
+    one.observe(b"", query(), replace(answers["coffee"], items=[]))
     assert {label["label"]: label["sum"] for label in one.last_hour()["labels"]} == {
         box.label: 2,
         "Dog": 1,
@@ -249,7 +251,7 @@ def test_each_box_of_a_detector_counts_and_an_answer_without_items_counts_nothin
 def test_of_a_classifier_s_labels_the_best_alone_counts(answers):
     one = wall()
     coffee = answers["coffee"]
-    one.saw(
+    one.observe(
         b"",
         query(),
         replace(coffee, items=[coffee.items[0], replace(coffee.items[0], label="tea")]),
@@ -259,7 +261,7 @@ def test_of_a_classifier_s_labels_the_best_alone_counts(answers):
 
 def test_while_nobody_watches_nothing_is_kept_but_counted(answers):
     one = wall()
-    one.saw(photo("coffee"), query("a"), answers["coffee"])
+    one.observe(photo("coffee"), query("a"), answers["coffee"])
     assert one.since(0) == []
     assert one.last_hour()["labels"][0]["label"] == "espresso"
     assert repr(one) == "<Wall 0 answers of 0 cameras, 0 bytes, 0 watching>"
@@ -267,15 +269,15 @@ def test_while_nobody_watches_nothing_is_kept_but_counted(answers):
 
 def test_pictures_of_phones_are_kept_though_nobody_watches(answers):
     one = wall()
-    one.saw(photo("coffee"), query(PHONE), answers["coffee"])
+    one.observe(photo("coffee"), query(PHONE), answers["coffee"])
     assert [seen.camera for seen in one.since(0)] == [PHONE]
 
 
 def test_a_watcher_is_told_and_finds_what_came_since(answers):
     one = wall()
     with one.watch() as news:
-        one.saw(photo("coffee"), query("a"), answers["coffee"])
-        one.saw(photo("chelsea"), query(), answers["cat"])
+        one.observe(photo("coffee"), query("a"), answers["coffee"])
+        one.observe(photo("chelsea"), query(), answers["cat"])
         assert news.is_set()
         assert one.watchers == 1
     assert [(seen.number, seen.camera) for seen in one.since(0)] == [(1, "a"), (2, "")]
@@ -286,9 +288,9 @@ def test_a_watcher_is_told_and_finds_what_came_since(answers):
 def test_a_fast_camera_does_not_push_out_a_slow_one(answers):
     one = wall(size=3)
     with one.watch():
-        one.saw(b"slow", query("slow"), answers["coffee"])
+        one.observe(b"slow", query("slow"), answers["coffee"])
         for _ in range(10):
-            one.saw(b"fast", query("fast"), answers["coffee"])
+            one.observe(b"fast", query("fast"), answers["coffee"])
     kept = [seen.camera for seen in one.since(0)]
     assert kept == ["slow", "fast", "fast", "fast"]
 
@@ -296,9 +298,9 @@ def test_a_fast_camera_does_not_push_out_a_slow_one(answers):
 def test_bytes_are_bounded_and_the_camera_that_holds_most_gives_way(answers):
     one = wall(size=100, max_bytes=1000)
     with one.watch():
-        one.saw(bytes(100), query("small"), answers["coffee"])
+        one.observe(bytes(100), query("small"), answers["coffee"])
         for _ in range(50):
-            one.saw(bytes(300), query("large"), answers["coffee"])
+            one.observe(bytes(300), query("large"), answers["coffee"])
     sizes = [(seen.camera, seen.size) for seen in one.since(0)]
     assert sizes == [("small", 100)] + [("large", 300)] * 3
     assert "400 bytes" not in repr(one)
@@ -308,7 +310,7 @@ def test_bytes_are_bounded_and_the_camera_that_holds_most_gives_way(answers):
 def test_a_picture_larger_than_the_bound_is_not_kept_its_answer_is(answers):
     one = wall(max_bytes=10)
     with one.watch():
-        one.saw(bytes(11), query("a"), answers["coffee"])
+        one.observe(bytes(11), query("a"), answers["coffee"])
     [seen] = one.since(0)
     assert (seen.picture, seen.as_json()["picture"]) == (None, False)
 
@@ -317,9 +319,9 @@ def test_cameras_are_bounded_and_the_one_silent_longest_gives_way(answers):
     one = wall()
     with one.watch():
         for number in range(MAX_CAMERAS):
-            one.saw(b"x", query(f"camera {number}"), answers["coffee"])
-        one.saw(b"x", query("camera 0"), answers["coffee"])
-        one.saw(b"x", query("another"), answers["coffee"])
+            one.observe(b"x", query(f"camera {number}"), answers["coffee"])
+        one.observe(b"x", query("camera 0"), answers["coffee"])
+        one.observe(b"x", query("another"), answers["coffee"])
     cameras = {seen.camera for seen in one.since(0)}
     assert "camera 1" not in cameras
     assert {"camera 0", "another"} <= cameras
@@ -332,7 +334,7 @@ def test_a_picture_is_made_small_when_asked_for_and_takes_the_place_of_the_large
     Image.open(io.BytesIO(photo("coffee"))).resize((1800, 1200)).save(large, "PNG")
     one = wall(max_bytes=32 << 20)
     with one.watch():
-        one.saw(large.getvalue(), query("a"), answers["coffee"])
+        one.observe(large.getvalue(), query("a"), answers["coffee"])
     small = asyncio.run(one.picture(1))
     picture = Image.open(io.BytesIO(small))
     assert (picture.format, picture.size) == ("JPEG", (640, 427))
@@ -344,7 +346,7 @@ def test_a_picture_is_made_small_when_asked_for_and_takes_the_place_of_the_large
 def test_clearing_forgets_answers_and_pictures_and_tells_the_watchers(answers):
     one = wall()
     with one.watch() as news:
-        one.saw(photo("coffee"), query("a"), answers["coffee"])
+        one.observe(photo("coffee"), query("a"), answers["coffee"])
         news.clear()
         one.clear()
         assert news.is_set()
@@ -356,10 +358,10 @@ def test_clearing_forgets_answers_and_pictures_and_tells_the_watchers(answers):
 def test_the_last_hour_is_counted_by_minute_and_forgotten_after_it(answers):
     clock = Clock()
     one = wall(clock=clock)
-    one.saw(b"", query(), answers["coffee"])
+    one.observe(b"", query(), answers["coffee"])
     clock.now += 59 * MINUTE
-    one.saw(b"", query(), answers["coffee"])
-    one.saw(b"", query(), answers["cat"])
+    one.observe(b"", query(), answers["coffee"])
+    one.observe(b"", query(), answers["cat"])
     espresso, cat = one.last_hour()["labels"]
     assert (espresso["label"], espresso["sum"]) == ("espresso", 2)
     assert espresso["minutes"] == [1] + [0] * 58 + [1]
@@ -373,9 +375,9 @@ def test_the_last_hour_is_counted_by_minute_and_forgotten_after_it(answers):
 def test_a_clock_set_back_loses_no_later_counts(answers):
     clock = Clock()
     one = wall(clock=clock)
-    one.saw(b"", query(), answers["coffee"])
+    one.observe(b"", query(), answers["coffee"])
     clock.now -= 24 * 60 * MINUTE
-    one.saw(b"", query(), answers["coffee"])
+    one.observe(b"", query(), answers["coffee"])
     assert one.last_hour()["labels"][0]["sum"] == 1
 
 
@@ -384,7 +386,7 @@ def test_labels_beyond_the_shown_ones_are_summed(answers):
     coffee = answers["coffee"]
     for number in range(10):
         item = replace(coffee.items[0], label=f"label {number}")
-        one.saw(b"", query(), replace(coffee, items=[item]))
+        one.observe(b"", query(), replace(coffee, items=[item]))
     hour = one.last_hour()
     assert len(hour["labels"]) == 8
     assert hour["others"] == 2

@@ -1,4 +1,6 @@
-"""The wall's door: what a browser is sent, how many may look, and that one who leaves leaves nothing behind."""
+"""The wall's door: what a browser is sent, how many may look, and that one who leaves leaves
+nothing behind.
+"""
 
 import base64
 import io

@@ -1,4 +1,6 @@
-"""The wall's events on the wire: how many may look, what each is sent, and that one who leaves leaves nothing."""
+"""The wall's events on the wire: how many may look, what each is sent, and that one who leaves
+leaves nothing.
+"""
 
 import asyncio
 import json
@@ -14,13 +16,13 @@ from serving.loop import CALM_S, LoopServer, resources, until
 from serving.pictures import photo
 from serving.process import MODELS
 
-from edge.dataplane.answer import Answer
-from edge.dataplane.service import Query
+from edge.dataplane.answer import Answer, InferRequest
 from edge.errors import SettingsError
 from edge.settings import Settings
+from edge.web.dialects.dialect import DialectTable
 from edge.web.error_mapping import install_handlers
 from edge.web.pages.wall import PHONE, Wall
-from edge.web.pages.wall_routes import MAX_WALLS, health_json, wall_routes
+from edge.web.pages.wall_routes import MAX_WALLS, health_json, wall_dialect
 from edge.wiring.bootstrap import build_service
 
 
@@ -93,7 +95,9 @@ class Door:
         self._looks: list[Look] = []
         app = FastAPI()
         install_handlers(app)
-        app.include_router(wall_routes(self.wall, self.service))
+        wall_routes = wall_dialect(self.wall, self.service)
+        app.include_router(wall_routes.router)
+        app.state.dialects = DialectTable([wall_routes])
         self._server = LoopServer(app)
 
     async def __aenter__(self) -> Self:
@@ -109,7 +113,7 @@ class Door:
         await self.service.stop()
 
     def saw(self, image: bytes = b"picture") -> None:
-        self.wall.saw(image, Query(0, camera=PHONE), self._answer)
+        self.wall.observe(image, InferRequest(0, camera=PHONE), self._answer)
 
     async def open(self, path: str = "/wall/events") -> Look:
         self._looks.append(await Look.open(self._server.address, path))
@@ -124,7 +128,7 @@ class Door:
 
 
 @pytest.fixture(scope="module")
-def with_routes() -> Callable[[Callable[[Door], Awaitable[None]]], None]:
+def with_door() -> Callable[[Callable[[Door], Awaitable[None]]], None]:
     """Runs a test beside an open door, in one loop."""
     answer = ask(MODELS / "imagenet", photo("coffee"))
 
@@ -153,7 +157,7 @@ def test_walls_that_came_and_went_leave_no_watcher_task_or_descriptor(with_door,
                 await look.gone()
         await until(lambda: resources() <= before)
 
-    with_routes(live)
+    with_door(live)
 
 
 def test_one_wall_too_many_is_refused_and_its_place_comes_back_when_another_leaves(with_door):
@@ -168,7 +172,7 @@ def test_one_wall_too_many_is_refused_and_its_place_comes_back_when_another_leav
         looks.append(await door.look())
         assert (await door.open()).status == 429
 
-    with_routes(live)
+    with_door(live)
 
 
 def test_walls_that_are_opened_all_at_once_are_bounded_too(with_door):
@@ -176,7 +180,7 @@ def test_walls_that_are_opened_all_at_once_are_bounded_too(with_door):
         looks = await asyncio.gather(*(door.open() for _ in range(2 * MAX_WALLS)))
         assert [look.status for look in looks].count(200) == MAX_WALLS == door.wall.watchers
 
-    with_routes(live)
+    with_door(live)
 
 
 def test_a_service_that_stops_ends_its_walls(with_door):
@@ -187,7 +191,7 @@ def test_a_service_that_stops_ends_its_walls(with_door):
             await look.end()
         await until(lambda: door.wall.watchers == 0)
 
-    with_routes(live)
+    with_door(live)
 
 
 def test_a_browser_is_told_to_keep_nothing_and_when_to_come_back(with_door):
@@ -200,7 +204,7 @@ def test_a_browser_is_told_to_keep_nothing_and_when_to_come_back(with_door):
         )
         assert [await look.line() for _ in range(3)][1] == "retry: 1000"  # after the chunk's length
 
-    with_routes(live)
+    with_door(live)
 
 
 def test_each_answer_is_sent_once_and_a_new_wall_gets_the_newest(with_door):
@@ -216,7 +220,7 @@ def test_each_answer_is_sent_once_and_a_new_wall_gets_the_newest(with_door):
         assert [one["number"] for one in second] == [61, 62]
         assert "answers" not in await look.names_until("health", 2)
 
-    with_routes(live)
+    with_door(live)
 
 
 def test_a_wall_sleeps_until_there_is_more(with_door):
@@ -227,7 +231,7 @@ def test_a_wall_sleeps_until_there_is_more(with_door):
         [news] = door.wall._watchers
         await until(lambda: not news.is_set())
 
-    with_routes(live)
+    with_door(live)
 
 
 def test_a_clearing_is_told_once_and_only_to_the_walls_that_were_open(with_door):
@@ -246,7 +250,7 @@ def test_a_clearing_is_told_once_and_only_to_the_walls_that_were_open(with_door)
         door.saw()
         assert "clear" not in await look.names_until("answers", 1)
 
-    with_routes(live)
+    with_door(live)
 
 
 @pytest.mark.slow
@@ -258,7 +262,7 @@ def test_health_is_told_each_second_and_the_counts_each_five(with_door):
         assert 4.5 < time.monotonic() - began < CALM_S
         assert 3 <= names.count("health") <= 7
 
-    with_routes(live)
+    with_door(live)
 
 
 @pytest.mark.parametrize("number", ["0", "7", "-1", "x", "1.5", "%C2%B2", "9" * 5000])
@@ -270,7 +274,7 @@ def test_a_picture_that_is_not_there_is_gone_whatever_its_number(with_door, numb
         shown = await door.open("/wall/pictures/1.jpg")
         assert (shown.status, shown.headers["cache-control"]) == (200, "no-store")
 
-    with_routes(live)
+    with_door(live)
 
 
 def test_the_health_names_refused_models_and_how_many_workers_are_busy():

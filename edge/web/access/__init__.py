@@ -1,1 +1,1 @@
-"""Who may ask: keys, the sign-in of the pages, and the origin of a request."""
+"""Access control: keys, the sign-in of the pages, and the origin of a request."""

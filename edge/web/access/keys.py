@@ -1,29 +1,22 @@
-"""Who may ask: the key on a request, the scope its path needs, and the sign-in of the pages.
+"""Access by key: which key a request carries, and whether it opens the path.
 
-Installed only where keys are set. A program shows its key in ``X-API-Key`` or ``Authorization: Bearer``. A browser
-signs in once; its cookie is the key itself, so that it outlives a restart and ends with the key, and scripts cannot
-read it. (A token signed with what the service keeps of a key would let whoever reads the settings sign in.)
+The guard is installed only if keys are set. A program sends its key in ``X-API-Key`` or
+``Authorization: Bearer``; a browser sends the cookie of its sign-in.
 """
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, quote, urlencode
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request, Response
 from starlette.requests import HTTPConnection
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
 
-from edge.api_key import Scope, find_key
-from edge.dataplane.admission import Admission
+from edge.api_key import find_key
 from edge.errors import EdgeError
-from edge.web.access.origin import check_origin
-from edge.web.body import read_body
-from edge.web.dialects.dialect import Dialect
-from edge.web.error_mapping import error_response, json_response
+from edge.web.error_mapping import error_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,18 +28,10 @@ if TYPE_CHECKING:
     from edge.web.dialects.dialect import DialectTable
 
 COOKIE = "edge_key"
-_COOKIE_S = 400 * 24 * 3600  # as long as browsers keep one
-_FORM_BYTES = 4096
-_FORM_S = 10.0
-
-_MAX_SIGN_INS = 8
-"""Sign-ins that are read at once: slots of their own, so that an operator can sign in during an overload."""
-
-SIGN_IN = Dialect("sign-in", {"/login": None, "/logout": None, "/session": None})
 
 
 class KeyMissing(EdgeError):
-    """No key, or one that is not known."""
+    """The request has no key, or an unknown one."""
 
     status = HTTPStatus.UNAUTHORIZED
     code = "key_missing"
@@ -60,157 +45,85 @@ class KeyExpired(EdgeError):
 
 
 class KeyForbidden(EdgeError):
-    """The key does not open this."""
+    """The key lacks the scope that the path needs."""
 
     status = HTTPStatus.FORBIDDEN
     code = "key_forbidden"
 
 
-def needed_scope(connection: HTTPConnection) -> Scope | None:
-    """What a path needs; ``None`` where it is open to all. A path that no dialect claims needs ``predict``."""
-    dialects: DialectTable = connection.app.state.dialects
-    found = dialects.find(connection.scope["path"])
-    return Scope.PREDICT if found is None else found[1]
-
-
-def shown_key(connection: HTTPConnection) -> str | None:
-    """The key a request shows: by header, or by the cookie of the sign-in."""
+def read_key(connection: HTTPConnection) -> str | None:
+    """The key that a request carries in a header, or in the cookie of the sign-in."""
     headers = connection.headers
     if "x-api-key" in headers:
         return headers["x-api-key"]
     kind, _, key = headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer" and key:
         return key.strip()
-    return connection.cookies.get(
-        COOKIE
-    )  # as browsers do, and unlike `http.cookies`, past odd ones of neighbours
+    # Starlette parses cookies as browsers do: unlike `http.cookies`, it skips malformed ones that
+    # other services on this host have set.
+    return connection.cookies.get(COOKIE)
 
 
-def check_key(keys: Mapping[str, ApiKey], shown: str | None) -> tuple[str, ApiKey]:
-    """Name and key that was shown.
+def check_key(keys: Mapping[str, ApiKey], secret: str | None) -> tuple[str, ApiKey]:
+    """Look up a key; returns its name and what is known of it.
 
     Raises:
-        KeyMissing: none was, or an unknown one.
+        KeyMissing: ``secret`` is empty or unknown.
         KeyExpired: its last day has passed.
     """
-    if not shown:
+    if not secret:
         raise KeyMissing(
             "This needs a key. Send it as X-API-Key or Authorization: Bearer, or sign in at /login."
         )
-    found = find_key(keys, shown)
+    found = find_key(keys, secret)
     if found is None:
-        raise KeyMissing("This key is not known here. Ask the owner of the service for one.")
+        raise KeyMissing("This key is unknown. Ask the owner of the service for one.")
     name, key = found
     if key.expired(datetime.now(UTC)):
         raise KeyExpired(
-            f"The key {name} was good until {key.expires}. Ask the owner of the service for a new one."
+            f"The key {name} expired after {key.expires}. Ask the service's owner for a new one."
         )
     return name, key
 
 
 class KeyGuard:
-    """ASGI middleware: lets a request or a WebSocket through to the app if its key opens its path."""
+    """ASGI middleware: passes a request or a WebSocket to the app if its key opens the path."""
 
     def __init__(self, app: ASGIApp, keys: Mapping[str, ApiKey]) -> None:
         self._app = app
         self._keys = keys
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        """Let it through, or answer in its place."""
+        """Pass the request on, or answer it with a refusal."""
         if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
         connection = HTTPConnection(scope)
-        needed = needed_scope(connection)
+        dialects: DialectTable = connection.app.state.dialects
+        needed = dialects.find(connection.scope["path"]).scope
         if needed is None:
             return await self._app(scope, receive, send)
         try:
-            name, key = check_key(self._keys, shown_key(connection))
+            name, key = check_key(self._keys, read_key(connection))
             if not key.opens(needed):
-                raise KeyForbidden(
-                    f"The key {name} does not open this; it needs the scope {needed}."
-                )
+                raise KeyForbidden(f"The key {name} lacks the scope {needed}.")
         except EdgeError as error:
             return await _refusal(connection, error)(scope, receive, send)
         return await self._app(scope, receive, send)
 
 
 def _refusal(connection: HTTPConnection, error: EdgeError) -> Response:
-    """To the sign-in for a person before a page, an error for a program."""
+    """Redirect a browser that asks for a page to the sign-in; answer a program with the error."""
     scope = connection.scope
-    if (
-        scope["type"] == "http"
-        and scope["method"] == "GET"
-        and "text/html" in connection.headers.get("accept", "")
-    ):
-        return _to_login(connection.url.path, error.code if shown_key(connection) else None)
+    wants_page = "text/html" in connection.headers.get("accept", "")
+    if wants_page and scope["type"] == "http" and scope["method"] == "GET":
+        return login_redirect(connection.url.path, error.code if read_key(connection) else None)
     response = error_response(connection, error)
     if error.status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 
-def _to_login(following: str, fault: str | None = None) -> Response:
+def login_redirect(following: str, fault: str | None = None) -> Response:
+    """Redirect to the sign-in, and from there to ``following``; the page explains the fault."""
     query = {"next": following} | ({"fault": fault} if fault else {})
     return RedirectResponse(f"/login?{urlencode(query)}", HTTPStatus.SEE_OTHER)
-
-
-def sign_in_routes(keys: Mapping[str, ApiKey]) -> APIRouter:
-    """`POST /login`, `POST /logout`, and `GET /session` for the pages to know what they may show."""
-    router = APIRouter(include_in_schema=False)
-    admission = Admission(_MAX_SIGN_INS, _MAX_SIGN_INS * _FORM_BYTES)
-
-    @router.post("/login")
-    async def login(request: Request) -> Response:
-        check_origin(request)
-        with admission.admit() as slot:
-            body = await read_body(request, slot, max_bytes=_FORM_BYTES, seconds=_FORM_S)
-        form = parse_qs(body.decode("utf-8", "replace"))
-        following = _local_path(form.get("next", ["/"])[0])
-        shown = form.get("key", [""])[0].strip()
-        try:
-            _, key = check_key(keys, shown)
-        except EdgeError as error:
-            return _to_login(following, error.code)
-        response = RedirectResponse(quote(following, safe="/?&=%+,:;@-._~"), HTTPStatus.SEE_OTHER)
-        left = _COOKIE_S
-        if key.expires is not None:
-            end = datetime.combine(key.expires, datetime.max.time(), UTC).timestamp()
-            left = min(left, max(1, int(end - time.time())))
-        secure = request.url.scheme == "https"
-        response.set_cookie(
-            COOKIE, shown, max_age=left, httponly=True, samesite="strict", secure=secure
-        )
-        return response
-
-    @router.post("/logout")
-    async def logout(request: Request) -> Response:
-        check_origin(request)
-        response = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
-        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
-        return response
-
-    @router.get("/session")
-    async def session(request: Request) -> Response:
-        if not keys:
-            return json_response({"keys": False, "name": None, "scopes": list(Scope)})
-        try:
-            name, key = check_key(keys, shown_key(request))
-        except EdgeError:
-            return json_response({"keys": True, "name": None, "scopes": []})
-        return json_response(
-            {"keys": True, "name": name, "scopes": [one for one in Scope if key.opens(one)]}
-        )
-
-    return router
-
-
-def _local_path(following: str) -> str:
-    """Where to go after the sign-in: a path of this service, whatever the link said."""
-    if (
-        not following.startswith("/")
-        or following.startswith("//")
-        or "\\" in following
-        or not following.isprintable()
-    ):
-        return "/"
-    return following

@@ -1,4 +1,7 @@
-"""Whether a request comes from a page of this service: browsers let any page send some requests to any address."""
+"""Checks that a request does not come from another site's page.
+
+Browsers let any page send some requests, such as form posts, to any address.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +23,17 @@ class ForeignPage(RequestError):
 
 
 def check_origin(connection: HTTPConnection) -> None:
-    """Refuse what another site's page sends: a WebSocket, or a form post, would carry the visitor's cookie.
+    """Refuse a WebSocket or a form post from another site: it would carry the visitor's cookie.
 
     Raises:
         ForeignPage: the Origin header, which browsers always send with these, names another host.
     """
     origin = connection.headers.get("origin")
-    if (
-        origin is not None
-        and urlsplit(origin).netloc.lower() != connection.headers.get("host", "").lower()
-    ):
+    if origin is None:
+        return
+    own_host = connection.headers.get("host", "").lower()
+    if urlsplit(origin).netloc.lower() != own_host:
         raise ForeignPage(
-            f"Pages of {origin} may not ask this service. Open its own pages, or ask without a browser."
+            f"Pages of {origin} may not use this service. Open its own pages, or send the request "
+            "without a browser."
         )

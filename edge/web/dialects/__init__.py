@@ -1,1 +1,1 @@
-"""One file or folder per wire protocol. `dialect` says what each of them has to state."""
+"""One file or folder per wire protocol; `dialect` defines what each must declare."""

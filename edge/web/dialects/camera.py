@@ -1,7 +1,7 @@
-"""The camera door: post an image, get what was seen.
+"""The camera door: post an image, get its predictions.
 
-The hot path of the service: a route takes the `Request` apart itself and returns a ready `Response`, since FastAPI's
-resolution of dependencies and response models costs more than the rest of the HTTP work.
+The hot path of the service: a route parses the `Request` itself and returns a ready `Response`,
+because FastAPI's dependencies and response models cost more than the rest of the HTTP work.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 N = TypeVar("N", int, float)
 
 _PARAMETERS = {
-    "model": ("string", "Name of the model; the default one if not given."),
-    "top_k": ("integer", "At most so many predictions, 1 or more."),
-    "threshold": ("number", "Leave out predictions under this score, 0..1."),
-    "deadline_ms": ("integer", "Milliseconds the answer may take, 1 or more."),
+    "model": ("string", "Name of the model; the default model if not given."),
+    "top_k": ("integer", "Maximum number of predictions, 1 or more."),
+    "threshold": ("number", "Minimum score of a prediction, 0..1."),
+    "deadline_ms": ("integer", "Maximum time for the answer in milliseconds, 1 or more."),
     "fallback": (
         "string",
-        "When the online model is wanted, as far as the owner allows: off, shadow, ...",
+        "When to ask the online model, if the owner allows it: off, shadow, ...",
     ),
     "camera": (
         "string",
-        "Name of the camera, for the wall and for frames that are kept; at most 64 characters.",
+        "Name of the camera, for the wall and the outbox; up to 64 characters.",
     ),
 }
 
@@ -75,10 +75,7 @@ _DOCUMENTATION: dict[str, Any] = {
 }
 
 
-CAMERA = Dialect("camera", {"/predict": Scope.PREDICT, "/predict/": Scope.PREDICT})
-
-
-def camera_routes(service: InferenceService, settings: Settings) -> APIRouter:
+def camera_dialect(service: InferenceService, settings: Settings) -> Dialect:
     """`POST /predict` and `POST /predict/{model}`."""
     router = APIRouter(route_class=DirectRoute)
     responses: dict[int | str, dict[str, Any]] = {
@@ -98,58 +95,57 @@ def camera_routes(service: InferenceService, settings: Settings) -> APIRouter:
                 answer = await service.infer(parts[0].content, infer_request)
                 return json_response(answer_json(answer))
             answers = await service.infer_many([part.content for part in parts], infer_request)
-            return json_response({"answers": [_either(answer) for answer in answers]})
+            return json_response({"answers": [_outcome_json(answer) for answer in answers]})
 
     for path in ("/predict", "/predict/{model}"):
         router.add_api_route(
             path,
             predict,
             methods=["POST"],
-            summary="What is on this image?",
+            summary="Predictions for an image",
             operation_id="predict" + ("_with_model" if "{" in path else ""),
             responses=responses,
             openapi_extra=_DOCUMENTATION
             if "{" not in path
             else {**_DOCUMENTATION, "parameters": [_PATH_MODEL, *_DOCUMENTATION["parameters"][1:]]},
         )
-    return router
+    scopes = {"/predict": Scope.PREDICT, "/predict/": Scope.PREDICT}
+    return Dialect("camera", scopes, router)
 
 
 _PATH_MODEL = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
 
 
-def _either(answer: Answer | EdgeError) -> dict[str, Any]:
-    return error_json(answer) if isinstance(answer, EdgeError) else answer_json(answer)
+def _outcome_json(outcome: Answer | EdgeError) -> dict[str, Any]:
+    return error_json(outcome) if isinstance(outcome, EdgeError) else answer_json(outcome)
 
 
 def _infer_request(
     request: Request, service: InferenceService, settings: Settings, arrived: float
 ) -> InferRequest:
-    given = request.query_params
-    for name in given:
+    query = request.query_params
+    for name in query:
         if name not in _PARAMETERS:
             raise BadRequest(
                 f"There is no query parameter {name!r}. Known: {', '.join(_PARAMETERS)}."
             )
-    deadline_ms = _number(given, "deadline_ms", int, 1, _MAX_DEADLINE_MS) or settings.deadline_ms
+    deadline_ms = _number(query, "deadline_ms", int, 1, _MAX_DEADLINE_MS) or settings.deadline_ms
     return InferRequest(
         deadline=arrived + deadline_ms / 1000,
-        model=_model(request.path_params.get("model"), given.get("model")),
-        top_k=_number(given, "top_k", int, 1, None),
-        threshold=_number(given, "threshold", float, 0, 1),
-        modes=_modes(given.get("fallback"), service.allowed_modes),
-        camera=camera_name(given),
+        model=_model(request.path_params.get("model"), query.get("model")),
+        top_k=_number(query, "top_k", int, 1, None),
+        threshold=_number(query, "threshold", float, 0, 1),
+        modes=_modes(query.get("fallback"), service.allowed_modes),
+        camera=camera_name(query),
         caller_gone=partial(caller_gone, request),
     )
 
 
-def camera_name(given: Mapping[str, str]) -> str:
-    """The camera a query names, empty if it does not; raises ``BadRequest`` where the name is too long."""
-    name = given.get("camera", "")
+def camera_name(query: Mapping[str, str]) -> str:
+    """The camera's name in a query, empty if missing; raises ``BadRequest`` if it is too long."""
+    name = query.get("camera", "")
     if len(name) > _MAX_CAMERA_NAME:
-        raise BadRequest(
-            f"camera has {len(name)} characters; at most {_MAX_CAMERA_NAME} are taken."
-        )
+        raise BadRequest(f"camera has {len(name)} characters; the maximum is {_MAX_CAMERA_NAME}.")
     return name
 
 
@@ -160,7 +156,7 @@ def _model(in_path: str | None, in_query: str | None) -> str | None:
 
 
 def _modes(text: str | None, allowed: frozenset[frozenset[Mode]]) -> frozenset[Mode] | None:
-    """The modes that a request asks for; the order in which it names them does not matter."""
+    """The modes that a request asks for, in any order."""
     if text is None:
         return None
     try:
@@ -168,7 +164,7 @@ def _modes(text: str | None, allowed: frozenset[frozenset[Mode]]) -> frozenset[M
     except ValueError as error:
         raise BadRequest(f"fallback={text}: {error}.") from error
     if modes not in allowed:
-        names = sorted(",".join(sorted(one)) or Mode.OFF for one in allowed)
+        names = sorted(",".join(sorted(allowed_modes)) or Mode.OFF for allowed_modes in allowed)
         raise BadRequest(
             f"fallback={text} is not allowed here. Allowed: {' '.join(names) or 'none'}."
         )
@@ -176,18 +172,19 @@ def _modes(text: str | None, allowed: frozenset[frozenset[Mode]]) -> frozenset[M
 
 
 def _number(
-    given: Mapping[str, str], name: str, kind: type[N], least: N, most: N | None
+    query: Mapping[str, str], name: str, kind: type[N], minimum: N, maximum: N | None
 ) -> N | None:
-    text = given.get(name)
+    text = query.get(name)
     if text is None:
         return None
     try:
         number = kind(text)
     except ValueError:
         number = None
-    if number is None or not number >= least or (most is not None and number > most):
-        bounds = f"{least} or more" if most is None else f"from {least} to {most}"
-        raise BadRequest(
-            f"{name}={text} is not {'a whole number' if kind is int else 'a number'} {bounds}."
-        )
+    # The comparison is negated because every comparison with NaN is false.
+    too_small = number is None or not number >= minimum
+    if number is None or too_small or (maximum is not None and number > maximum):
+        bounds = f"{minimum} or more" if maximum is None else f"from {minimum} to {maximum}"
+        noun = "a whole number" if kind is int else "a number"
+        raise BadRequest(f"{name}={text} is not {noun} {bounds}.")
     return number

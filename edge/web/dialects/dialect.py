@@ -1,21 +1,23 @@
-"""What a group of routes states about itself, once: its name, its paths and their scopes, and how it tells errors.
+"""What a group of routes declares, once: its name, its paths and scopes, and its error format.
 
-The mapping of errors, the check of keys and the metrics read this table; nothing else branches on a path. A new wire
-protocol is one file with a `Dialect` and a router, and one line in `registry`.
+Error mapping, key checks and metrics read this table; nothing else branches on a path. A new wire
+protocol is one file that builds a `Dialect`, and one line in `edge.web.app.create_app`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from fastapi import APIRouter
+
+from edge.api_key import Scope
 from edge.dataplane.answer import error_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from http import HTTPStatus
 
-    from edge.api_key import Scope
     from edge.errors import EdgeError
 
 
@@ -30,44 +32,64 @@ class _ErrorBody(Protocol):
 
 @dataclass(frozen=True)
 class Dialect:
-    """A group of routes that speak alike.
+    """A group of routes that share a format.
 
     Attributes:
-        name: in the documentation and as the ``door`` label of metrics.
-        scopes: path to the scope that a key needs for it; ``None`` is open to all. A path that ends
-            in ``/`` stands for everything below it. Paths are in lower case.
+        name: the tag in the documentation and the ``door`` label of metrics.
+        scopes: path to the scope that a key needs for it; ``None`` needs no key. A path that ends
+            in ``/`` covers everything below it. Paths are in lower case.
+        router: the routes; empty where the framework adds them itself.
         error_body: an error as JSON.
         error_status: an error's HTTP status.
     """
 
     name: str
     scopes: Mapping[str, Scope | None]
-    error_body: _ErrorBody = field(default=error_json)
-    error_status: Callable[[EdgeError], HTTPStatus] = field(default=native_status)
+    router: APIRouter = field(default_factory=APIRouter)
+    error_body: _ErrorBody = error_json
+    error_status: Callable[[EdgeError], HTTPStatus] = native_status
+
+
+class Claim(NamedTuple):
+    """The dialect that answers a path, and the scope that a key needs for it."""
+
+    dialect: Dialect
+    scope: Scope | None
+
+
+UNCLAIMED = Claim(Dialect("none", {}), Scope.PREDICT)
+"""The claim on paths that no dialect names: errors in the native format, to callers with a key."""
 
 
 class DialectTable:
-    """Finds the dialect and the scope of a path; without regard to case, as some protocols want it."""
+    """Finds the dialect and the scope of a path, ignoring case as TensorFlow Serving does.
+
+    Raises:
+        ValueError: two dialects claim the same path, or a path is not in lower case.
+    """
 
     def __init__(self, dialects: Iterable[Dialect]) -> None:
-        self._exact: dict[str, tuple[Dialect, Scope | None]] = {}
-        prefixes: list[tuple[str, Dialect, Scope | None]] = []
+        claims: dict[str, Claim] = {}
         for dialect in dialects:
             for path, scope in dialect.scopes.items():
-                if path.endswith("/") and path != "/":
-                    prefixes.append((path, dialect, scope))
-                else:
-                    self._exact[path] = dialect, scope
+                if path in claims:
+                    owner = claims[path].dialect.name
+                    raise ValueError(f"{path} is claimed by both {owner} and {dialect.name}")
+                if path != path.lower():
+                    raise ValueError(f"{path} of {dialect.name} is not in lower case")
+                claims[path] = Claim(dialect, scope)
+        self._claims = claims
+        prefixes = [path for path in claims if path.endswith("/") and path != "/"]
         # The longest prefix is the most specific one.
-        self._prefixes = sorted(prefixes, key=lambda entry: len(entry[0]), reverse=True)
+        self._prefixes = sorted(prefixes, key=len, reverse=True)
 
-    def find(self, path: str) -> tuple[Dialect, Scope | None] | None:
-        """The dialect of a path and the scope it needs; ``None`` where no dialect claims the path."""
+    def find(self, path: str) -> Claim:
+        """The claim on a path; `UNCLAIMED` where no dialect has one."""
         path = path.lower()
-        found = self._exact.get(path)
-        if found is not None:
-            return found
-        for prefix, dialect, scope in self._prefixes:
+        claim = self._claims.get(path)
+        if claim is not None:
+            return claim
+        for prefix in self._prefixes:
             if path.startswith(prefix):
-                return dialect, scope
-        return None
+                return self._claims[prefix]
+        return UNCLAIMED

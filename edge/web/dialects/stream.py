@@ -1,10 +1,11 @@
-"""The stream door: frames in over one WebSocket, answers out, the newest frame first under pressure.
+"""The stream door: frames in and answers out over one WebSocket; under load the newest frame wins.
 
-Every binary message of the client is one encoded image. Frames are counted from 0 in the order they are sent, so that
-both sides know a frame's number and no header is needed. Each text message of the server is a JSON object: ``frame``,
-the number; ``dropped``, how many frames right before it gave way to it and get no answer; and the answer or
-``error`` as at `POST /predict`. One frame is computed, one waits; a newer one takes the waiting one's place, so that no
-link and no model, however slow, builds a backlog.
+Every binary message of the client is one encoded image. Frames are counted from 0 in the order they
+are sent, so that both sides know a frame's number without a header. Each text message of the server
+is a JSON object: ``frame``, the number; ``dropped``, the number of frames right before it that were
+replaced and get no answer; and the answer or ``error`` as at `POST /predict`. One frame is computed
+and one waits; a newer frame replaces the waiting one, so that no slow link or model builds a
+backlog.
 """
 
 from __future__ import annotations
@@ -37,19 +38,19 @@ if TYPE_CHECKING:
 _PARAMETERS = ("model", "camera")
 
 IDLE = 4408
-"""Close code of a stream that sent nothing for too long (408, Request Timeout, in the range for applications)."""
-_NOT_BINARY = 1003  # RFC 6455: a type of data that cannot be taken
+"""Close code of an idle stream: 408, Request Timeout, in the range for applications."""
+_NOT_BINARY = 1003  # RFC 6455: unacceptable type of data
 
 
 class TooManyStreams(Refusal):
-    """As many streams are open as the service, or the caller's address, may have."""
+    """The service, or the caller's address, has its maximum number of streams open."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     code = "too_many_streams"
 
 
 class StreamLimit:
-    """How many streams are open, in all and from each address, within bounds."""
+    """Limits the open streams, in total and from each address."""
 
     def __init__(self, in_all: int, per_client: int) -> None:
         self.in_all = in_all
@@ -57,18 +58,19 @@ class StreamLimit:
         self._open: Counter[str] = Counter()
 
     def __repr__(self) -> str:
-        return f"<StreamLimit {self._open.total()}/{self.in_all} streams, at most {self.per_client} from one address>"
+        total = f"{self._open.total()}/{self.in_all}"
+        return f"<StreamLimit {total} streams, at most {self.per_client} from one address>"
 
     @contextmanager
     def take(self, client: str) -> Iterator[None]:
-        """Hold a place for one stream; raises ``TooManyStreams``."""
+        """Count one stream while the context lasts; raises ``TooManyStreams``."""
         if self._open.total() >= self.in_all:
             raise TooManyStreams(
-                f"{self.in_all} streams are open already, as many as this service takes."
+                f"{self.in_all} streams are open already, the maximum of this service."
             )
         if self._open[client] >= self.per_client:
             raise TooManyStreams(
-                f"{client} has {self.per_client} streams open already, as many as one address may."
+                f"{client} has {self.per_client} streams open already, the maximum for one address."
             )
         self._open[client] += 1
         try:
@@ -79,42 +81,39 @@ class StreamLimit:
                 del self._open[client]
 
 
-STREAM = Dialect("stream", {"/stream": Scope.PREDICT})
-
-
-def stream_routes(service: InferenceService, settings: Settings) -> APIRouter:
-    """`WS /stream`. A refusal is an HTTP error in the place of the handshake."""
+def stream_dialect(service: InferenceService, settings: Settings) -> Dialect:
+    """`WS /stream`. A refusal is an HTTP error instead of the handshake."""
     router = APIRouter()
     limit = StreamLimit(settings.max_streams, settings.max_streams_per_client)
 
     @router.websocket("/stream")
     async def stream(socket: WebSocket) -> None:
         try:
-            query = _query(socket)
-            service.repository.find(query.model)
+            infer_request = _infer_request(socket)
+            service.repository.find(infer_request.model)
             with limit.take(socket.client.host if socket.client else ""):
                 await socket.accept()
-                await _Stream(socket, service, settings, query).run()
+                await _Stream(socket, service, settings, infer_request).run()
         except EdgeError as error:
             await socket.send_denial_response(error_response(socket, error))
 
-    return router
+    return Dialect("stream", {"/stream": Scope.PREDICT}, router)
 
 
-def _query(socket: WebSocket) -> InferRequest:
+def _infer_request(socket: WebSocket) -> InferRequest:
     check_origin(socket)
-    given = socket.query_params
-    for name in given:
+    query = socket.query_params
+    for name in query:
         if name not in _PARAMETERS:
             raise BadRequest(
                 f"There is no query parameter {name!r}. Known: {', '.join(_PARAMETERS)}."
             )
-    return InferRequest(deadline=0, model=given.get("model"), camera=camera_name(given))
+    return InferRequest(deadline=0, model=query.get("model"), camera=camera_name(query))
 
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """A frame that waits: its image, or why it was not taken."""
+    """A waiting frame: its image, or the error that refused it."""
 
     number: int
     image: bytes
@@ -122,32 +121,36 @@ class _Frame:
 
 
 class _Stream:
-    """One connection: a task that receives, one that answers, and the one frame that waits between them."""
+    """One connection: a task that receives, a task that answers, and one waiting frame between."""
 
     def __init__(
-        self, socket: WebSocket, service: InferenceService, settings: Settings, query: InferRequest
+        self,
+        socket: WebSocket,
+        service: InferenceService,
+        settings: Settings,
+        infer_request: InferRequest,
     ) -> None:
         self._socket = socket
         self._service = service
-        self._query = query
+        self._infer_request = infer_request
         self._idle_s = settings.stream_idle_s
         self._deadline_s = settings.deadline_ms / 1000
         self._waiting: _Frame | None = None
         self._arrived = asyncio.Event()
 
     async def run(self) -> None:
-        """Answer until either side has gone."""
+        """Receive and answer until either side ends the connection."""
         tasks = {asyncio.create_task(self._receive_all()), asyncio.create_task(self._answer_all())}
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
-            all_ended = await asyncio.gather(*tasks, return_exceptions=True)
-            self._lay_down()
-            for ended in all_ended:
-                if isinstance(ended, Exception) and not isinstance(ended, WebSocketDisconnect):
-                    raise ended
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+            self._discard_waiting()
+            for outcome in outcomes:
+                if isinstance(outcome, Exception) and not isinstance(outcome, WebSocketDisconnect):
+                    raise outcome
 
     async def _receive_all(self) -> None:
         frame = 0
@@ -162,22 +165,22 @@ class _Stream:
             image = message.get("bytes")
             if image is None:
                 return await self._close(_NOT_BINARY, "a frame is a binary message")
-            self._lay_down()
-            self._waiting = self._take_up(frame, image)
+            self._discard_waiting()
+            self._waiting = self._hold(frame, image)
             self._arrived.set()
             frame += 1
-            del message, image  # else the last frame would stay in memory until the next one comes
+            del message, image  # else the frame would stay in memory until the next one arrives
 
-    def _take_up(self, number: int, image: bytes) -> _Frame:
-        """The frame, its bytes counted as held; without them where they are too many."""
+    def _hold(self, number: int, image: bytes) -> _Frame:
+        """The frame with its bytes counted as held, or with an error if they exceed the limit."""
         try:
             self._service.admission.hold(len(image))
         except Overloaded as error:
             return _Frame(number, b"", error_json(error))
         return _Frame(number, image)
 
-    def _lay_down(self) -> None:
-        """Give the waiting frame up, if there is one."""
+    def _discard_waiting(self) -> None:
+        """Discard the waiting frame, if any, and release its bytes."""
         if self._waiting is not None:
             self._service.admission.release(len(self._waiting.image))
             self._waiting = None
@@ -194,19 +197,20 @@ class _Stream:
                 {"frame": frame.number, "dropped": frame.number - expected, **answer}
             )
             expected = frame.number + 1
-            del frame, answer  # a client that reads slowly keeps no image in memory
+            del frame, answer  # a client that reads slowly must not keep an image in memory
             await self._socket.send_text(message.decode())
 
     async def _answer(self, image: bytes) -> dict[str, Any]:
-        query = replace(self._query, deadline=time.monotonic() + self._deadline_s)
+        deadline = time.monotonic() + self._deadline_s
+        infer_request = replace(self._infer_request, deadline=deadline)
         try:
             with self._service.admit():
-                return answer_json(await self._service.infer(image, query))
+                return answer_json(await self._service.infer(image, infer_request))
         except EdgeError as error:
             return error_json(error)
         finally:
             self._service.admission.release(len(image))
 
     async def _close(self, code: int, reason: str) -> None:
-        with suppress(RuntimeError, WebSocketDisconnect):  # the client was faster
+        with suppress(RuntimeError, WebSocketDisconnect):  # the client closed it first
             await self._socket.close(code, reason)

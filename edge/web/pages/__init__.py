@@ -1,1 +1,1 @@
-"""What people look at: kiosk, wall, phone and pairing pages, and the routes that feed them."""
+"""Pages for people: kiosk, wall, phone and pairing, and the routes behind them."""

@@ -1,4 +1,7 @@
-"""The pages: HTML, style sheets and ES modules as they are in the package, with a policy that lets nothing else in."""
+"""Serves the pages: HTML, style sheets and ES modules from the package.
+
+Their security policy allows no content from elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 
 PAGES = ("kiosk", "wall", "phone", "login", "pair")
 
+# `/login` belongs to the sign-in, whose form is posted to the same path.
+_PAGE_SCOPES = {"kiosk": Scope.PREDICT, "wall": Scope.VIEW, "phone": None, "pair": None}
+
 _FOLDER = Path(__file__).parent / "static"
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -29,11 +35,11 @@ _TYPES = {
     ".webmanifest": "application/manifest+json",
 }
 _SECURITY = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-    "media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' blob:; media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
-    "Referrer-Policy": "same-origin",  # not no-referrer: its forms would send no Origin
+    "Referrer-Policy": "same-origin",  # with no-referrer, forms would send no Origin
     "X-Content-Type-Options": "nosniff",
 }
 
@@ -45,30 +51,17 @@ class _File:
     media_type: str
 
     def response(self, request: Request) -> Response:
-        """The file, or word that the browser's copy is still good."""
+        """The file, or 304 if the browser's copy is current."""
         headers = {**_SECURITY, "ETag": self.etag, "Cache-Control": "no-cache"}
         if request.headers.get("if-none-match") == self.etag:
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         return Response(self.content, media_type=self.media_type, headers=headers)
 
 
-PAGES_DIALECT = Dialect(
-    "pages",
-    {
-        "/": None,
-        "/favicon.ico": None,
-        "/static/": None,
-        "/kiosk": Scope.PREDICT,
-        "/wall": Scope.VIEW,
-        "/phone": None,
-        "/pair": None,
-    },
-)
-
-
-def pages_routes(pages: Iterable[str] = PAGES) -> APIRouter:
-    """`GET /`, the pages, and `GET /static/{file}`. All are read once, here."""
+def pages_dialect(pages: Iterable[str] = PAGES) -> Dialect:
+    """`GET /`, the pages, and `GET /static/{file}`; all files are read once, here."""
     router = APIRouter(include_in_schema=False)
+    scopes: dict[str, Scope | None] = {"/": None, "/favicon.ico": None, "/static/": None}
     files = {file.name: _read(file) for file in sorted(_FOLDER.iterdir()) if file.suffix in _TYPES}
 
     @router.get("/")
@@ -87,7 +80,9 @@ def pages_routes(pages: Iterable[str] = PAGES) -> APIRouter:
 
     for page in pages:
         router.add_api_route(f"/{page}", _page(files[f"{page}.html"]), methods=["GET"])
-    return router
+        if page in _PAGE_SCOPES:
+            scopes[f"/{page}"] = _PAGE_SCOPES[page]
+    return Dialect("pages", scopes, router)
 
 
 def _page(file: _File) -> Callable[[Request], Awaitable[Response]]:

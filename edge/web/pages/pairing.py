@@ -1,7 +1,8 @@
-"""The pairing door: how a device comes to trust the authority that this machine made; also over plain HTTP.
+"""Pairing: how a device comes to trust this machine's certificate authority; also over plain HTTP.
 
-A device that does not trust yet would be warned of the page that tells it how. So the page, its files and the
-authority's certificate, none of them secret, are also served without TLS, on a port of their own.
+A device that does not trust the authority yet would warn its user about the very page that explains
+how. So the page, its files and the authority's certificate, none of them secret, are also served
+without TLS on a separate port.
 """
 
 from __future__ import annotations
@@ -15,17 +16,14 @@ from edge.tls.certificate import der, fingerprint
 from edge.tls.provisioning import authority_file, uses_tls
 from edge.web.dialects.dialect import Dialect, DialectTable
 from edge.web.error_mapping import NotFound, install_handlers, json_response
-from edge.web.pages.pages import PAGES_DIALECT, pages_routes
+from edge.web.pages.pages import pages_dialect
 from edge.web.pages.qr import qr_svg
 
 if TYPE_CHECKING:
     from edge.settings import Settings
 
 
-PAIRING = Dialect("pairing", {"/pair/": None})  # the authority's certificate is no secret
-
-
-def pairing_routes(settings: Settings) -> APIRouter:
+def pairing_dialect(settings: Settings) -> Dialect:
     """`GET /pair/info`, `/pair/ca.crt` and `/pair/qr.svg`."""
     router = APIRouter(include_in_schema=False, prefix="/pair")
 
@@ -46,7 +44,7 @@ def pairing_routes(settings: Settings) -> APIRouter:
         file = authority_file(settings)
         if file is None:
             raise NotFound(
-                "This service made no authority: it has its owner's certificate, or none (--tls)."
+                "This service has no authority: it uses its owner's certificate, or no TLS (--tls)."
             )
         headers = {"Content-Disposition": 'attachment; filename="edge-ca.crt"'}
         return Response(der(file), media_type="application/x-x509-ca-cert", headers=headers)
@@ -55,26 +53,27 @@ def pairing_routes(settings: Settings) -> APIRouter:
     async def code(request: Request) -> Response:
         return qr_svg(_pairing_url(request, settings))
 
-    return router
+    return Dialect("pairing", {"/pair/": None}, router)  # the authority's certificate is public
 
 
 def pairing_app(settings: Settings) -> FastAPI:
-    """The pairing page alone, for the plain port."""
+    """An application with only the pairing page, for the plain port."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     install_handlers(app)
-    app.state.dialects = DialectTable([PAGES_DIALECT, PAIRING])
-    app.include_router(pages_routes(["pair"]))
-    app.include_router(pairing_routes(settings))
+    dialects = [pages_dialect(["pair"]), pairing_dialect(settings)]
+    for dialect in dialects:
+        app.include_router(dialect.router)
+    app.state.dialects = DialectTable(dialects)
     return app
 
 
 def _service_url(request: Request, settings: Settings) -> str:
-    """The service as the asking device reaches it; asked on the plain port, with the port that settings name."""
+    """The URL under which the requesting device reaches the service, also from the plain port."""
     secure = uses_tls(settings)
     port = settings.port if secure and request.url.scheme == "http" else request.url.port
-    return (
-        f"{'https' if secure else 'http'}://{_host(request, settings)}{f':{port}' if port else ''}/"
-    )
+    scheme = "https" if secure else "http"
+    suffix = f":{port}" if port else ""
+    return f"{scheme}://{_host(request, settings)}{suffix}/"
 
 
 def _pairing_url(request: Request, settings: Settings) -> str:

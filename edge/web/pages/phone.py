@@ -1,7 +1,7 @@
-"""The phone door: a picture from a phone to the wall, opened by the pass in the wall's QR code.
+"""Pictures from phones to the wall, authorised by the pass in the wall's QR code.
 
-Where keys are set, a phone has none: the code carries a pass that is good for some hours and for pictures alone. It is
-signed with a secret of this process, so that a restart ends it.
+Phones have no API key. If keys are set, the QR code carries a pass that is valid for some hours and
+for pictures only. It is signed with a secret of this process, so that it ends with a restart.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from edge.api_key import Scope
 from edge.dataplane.answer import InferRequest, answer_json
 from edge.errors import EdgeError
 from edge.tls.addresses import is_loopback, public_host
-from edge.web.access.keys import KeyForbidden, KeyMissing, check_key, shown_key
+from edge.web.access.keys import KeyForbidden, KeyMissing, check_key, read_key
 from edge.web.access.origin import check_origin
 from edge.web.body import receive
 from edge.web.dialects.dialect import Dialect
@@ -33,49 +33,41 @@ if TYPE_CHECKING:
     from edge.settings import Settings
 
 PASS_S = 12 * 3600
-"""How long a QR code is good."""
+"""Lifetime of a QR code in seconds."""
 
 
 class NoPhone(EdgeError):
-    """The service listens where no phone reaches it."""
+    """The service listens on an address that no phone can reach."""
 
     status = HTTPStatus.NOT_FOUND
     code = "no_phone"
 
 
 class Passes:
-    """Makes and checks the passes of QR codes."""
+    """Creates and verifies the passes of QR codes."""
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(32)
 
     def new(self, now: float) -> str:
-        """A pass that is good for `PASS_S` from ``now`` (seconds since 1970)."""
+        """Create a pass that is valid for `PASS_S` from ``now`` (seconds since 1970)."""
         until = int(now) + PASS_S
         return f"{until}.{self._sign(until)}"
 
-    def good(self, shown: str, now: float) -> bool:
-        """Whether the pass was made here and is still good."""
-        until, _, signature = shown.partition(".")
+    def is_valid(self, pass_text: str, now: float) -> bool:
+        """Whether this process created the pass and it has not expired."""
+        until, _, signature = pass_text.partition(".")
         if not until.isdecimal() or not until.isascii() or len(until) > len(str(int(now))) + 1:
             return False
-        return hmac.compare_digest(
-            signature.encode(), self._sign(int(until)).encode()
-        ) and now < int(until)
+        is_ours = hmac.compare_digest(signature.encode(), self._sign(int(until)).encode())
+        return is_ours and now < int(until)
 
     def _sign(self, until: int) -> str:
         return hmac.new(self._secret, str(until).encode(), hashlib.sha256).hexdigest()[:32]
 
 
-PHONE_ROUTES = Dialect(
-    "phone",
-    # The picture route asks for the pass of the QR code itself.
-    {"/phone/picture": None, "/wall/phone": Scope.VIEW, "/wall/phone.svg": Scope.VIEW},
-)
-
-
-def phone_routes(service: InferenceService, settings: Settings) -> APIRouter:
-    """`POST /phone/picture`; `GET /wall/phone` and `/wall/phone.svg` say where a phone finds the page."""
+def phone_dialect(service: InferenceService, settings: Settings) -> Dialect:
+    """`POST /phone/picture`; `GET /wall/phone` and `/wall/phone.svg` with the page's address."""
     router = APIRouter()
     passes = Passes()
 
@@ -92,7 +84,7 @@ def phone_routes(service: InferenceService, settings: Settings) -> APIRouter:
         async with receive(request, service, settings, infer_request.deadline) as image:
             return json_response(answer_json(await service.infer(image, infer_request)))
 
-    @router.get("/wall/phone", summary="Where a phone finds the page that sends a picture")
+    @router.get("/wall/phone", summary="The address of the page that sends a picture from a phone")
     async def where(request: Request) -> Response:
         return json_response(
             {"url": _phone_url(request, settings, passes), "keeps": settings.wall_size}
@@ -103,11 +95,17 @@ def phone_routes(service: InferenceService, settings: Settings) -> APIRouter:
         url = _phone_url(request, settings, passes)
         if url is None:
             raise NoPhone(
-                "No phone reaches this service: it listens on this machine alone. Start it with --host."
+                "No phone can reach this service: it listens on this machine only. "
+                "Start it with --host."
             )
         return qr_svg(url)
 
-    return router
+    scopes = {
+        "/phone/picture": None,  # checks the pass of the QR code itself
+        "/wall/phone": Scope.VIEW,
+        "/wall/phone.svg": Scope.VIEW,
+    }
+    return Dialect("phone", scopes, router)
 
 
 def _phone_url(request: Request, settings: Settings, passes: Passes) -> str | None:
@@ -122,15 +120,11 @@ def _phone_url(request: Request, settings: Settings, passes: Passes) -> str | No
 
 
 def _check_pass(request: Request, settings: Settings, passes: Passes) -> None:
-    if not settings.api_keys or passes.good(request.query_params.get("pass", ""), time.time()):
+    if not settings.api_keys or passes.is_valid(request.query_params.get("pass", ""), time.time()):
         return
-    shown = shown_key(request)
-    if shown is None:
-        raise KeyMissing(
-            "The code that led here is not good any more. Scan the one on the wall again."
-        )
-    name, key = check_key(settings.api_keys, shown)
+    secret = read_key(request)
+    if secret is None:
+        raise KeyMissing("The QR code has expired. Scan the one on the wall again.")
+    name, key = check_key(settings.api_keys, secret)
     if not key.opens(Scope.PREDICT):
-        raise KeyForbidden(
-            f"The key {name} does not open this; it needs the scope {Scope.PREDICT}."
-        )
+        raise KeyForbidden(f"The key {name} lacks the scope {Scope.PREDICT}.")

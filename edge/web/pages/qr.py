@@ -1,4 +1,4 @@
-"""A QR code as SVG, for pages; and as blocks, for a terminal."""
+"""QR codes: as SVG for pages, as block characters for a terminal."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import io
 
 from starlette.responses import Response
 
-# segno is imported where it is used: few starts need it
+# segno is imported where it is used, because most runs do not need it.
 
 
 def qr_svg(text: str) -> Response:
-    """The code, dark on white with the quiet zone that scanners need, in any theme."""
-    import segno  # noqa: PLC0415 -- as said above
+    """The code in dark on white with the quiet zone that scanners need, whatever the theme."""
+    import segno  # noqa: PLC0415 -- see above
 
     file = io.BytesIO()
     segno.make(text, error="m", micro=False).save(
@@ -32,7 +32,7 @@ def qr_svg(text: str) -> Response:
 
 def qr_terminal(text: str) -> str:
     """The code in block characters."""
-    import segno  # noqa: PLC0415 -- as said above
+    import segno  # noqa: PLC0415 -- see above
 
     out = io.StringIO()
     segno.make(text, error="l", micro=False).terminal(out, compact=True)

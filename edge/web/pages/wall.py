@@ -1,8 +1,8 @@
-"""What the wall knows: the latest answers of every camera with their pictures, and what was seen in the last hour.
+"""The wall's memory: each camera's latest answers with pictures, and the labels of the last hour.
 
-All of it in memory, bounded in number and bytes, gone on restart. While nobody watches, an answer costs a count;
-pictures are kept only while a wall is open (and those of phones always), and made small only when a wall asks for one.
-Lives on the event loop alone.
+All of it is in memory, bounded in number and bytes, and gone after a restart. While no wall is
+open, an answer only increments a count. Pictures are kept while a wall is open (those of phones
+always), and scaled down when a wall asks for one. Used only on the event loop.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from edge.dataplane.answer import Answer, InferRequest
 
 PHONE = "phone"
-"""The camera name of pictures sent by the phone page."""
+"""Camera name of the pictures from the phone page."""
 
 MAX_CAMERAS = 32
 _HOUR_MIN = 60
@@ -37,11 +37,12 @@ class Seen:
     """An answer on the wall.
 
     Attributes:
-        number: counts all answers kept, upwards.
+        number: ascending over all answers kept.
         at: seconds since 1970.
-        camera: as the frame named it; empty where it did not.
-        answer: as `POST /predict` gave it.
-        picture: the frame's bytes, or the small JPEG once that was made; ``None`` if too large to keep.
+        camera: name that the frame came with; may be empty.
+        answer: as `POST /predict` returns it.
+        picture: the frame's bytes, later the scaled-down JPEG; ``None`` if too large to keep.
+        is_small: whether the picture is the scaled-down JPEG.
     """
 
     number: int
@@ -57,7 +58,7 @@ class Seen:
         return len(self.picture) if self.picture else 0
 
     def as_json(self) -> dict[str, Any]:
-        """What a wall is sent; the picture it fetches by the number."""
+        """As sent to a wall, which fetches the picture by its number."""
         return {
             "number": self.number,
             "at": round(self.at, 3),
@@ -71,9 +72,9 @@ class Wall:
     """The latest answers of every camera, within bounds.
 
     Args:
-        size: answers kept of each camera.
-        max_bytes: of pictures in all; beyond them the camera that holds the most loses its oldest.
-        max_pixels: largest picture that is decoded.
+        size: answers kept per camera.
+        max_bytes: of all pictures; beyond it the camera that holds the most loses its oldest.
+        max_pixels: of the largest picture that is decoded.
         clock: seconds since 1970.
     """
 
@@ -84,7 +85,7 @@ class Wall:
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
         self._clock = clock
-        self._cameras: dict[str, deque[Seen]] = {}  # the camera that was silent the longest first
+        self._cameras: dict[str, deque[Seen]] = {}  # least recently seen camera first
         self._bytes = 0
         self._number = 0
         self._cleared = 0
@@ -94,21 +95,22 @@ class Wall:
 
     def __repr__(self) -> str:
         kept = sum(map(len, self._cameras.values()))
-        return f"<Wall {kept} answers of {len(self._cameras)} cameras, {self._bytes} bytes, {self.watchers} watching>"
+        held = f"{kept} answers of {len(self._cameras)} cameras, {self._bytes} bytes"
+        return f"<Wall {held}, {self.watchers} watching>"
 
     @property
     def watchers(self) -> int:
-        """Walls that are open."""
+        """Number of open walls."""
         return len(self._watchers)
 
     @property
     def cleared(self) -> int:
-        """How often the operator cleared the wall."""
+        """How many times the operator has cleared the wall."""
         return self._cleared
 
     @contextmanager
     def watch(self) -> Iterator[asyncio.Event]:
-        """An event that is set whenever there is something new, for as long as the wall is open."""
+        """An event that is set whenever there is news, while the wall is open."""
         news = asyncio.Event()
         self._watchers.add(news)
         try:
@@ -117,7 +119,7 @@ class Wall:
             self._watchers.discard(news)
 
     def observe(self, image: bytes, request: InferRequest, outcome: Answer | EdgeError) -> None:
-        """Take an answer in. Called for every frame, so that it does little while nobody watches."""
+        """Count an answer, and keep it if a wall is open. Called for every frame."""
         if isinstance(outcome, EdgeError):
             return
         minute = int(self._clock() // 60)
@@ -130,21 +132,18 @@ class Wall:
             self._keep(request.camera, image, answer_json(outcome))
 
     def since(self, number: int) -> list[Seen]:
-        """What came after that number and is still kept, oldest first."""
+        """The answers after that number that are still kept, oldest first."""
         kept = (
             seen for camera in self._cameras.values() for seen in camera if seen.number > number
         )
         return sorted(kept, key=lambda seen: seen.number)
 
     async def picture(self, number: int) -> bytes | None:
-        """The answer's picture as a small JPEG; ``None`` if it is not kept any more, or cannot be shown."""
-        seen = next(
-            (one for camera in self._cameras.values() for one in camera if one.number == number),
-            None,
-        )
+        """An answer's picture as a small JPEG; ``None`` if no longer kept, or undecodable."""
+        seen = self._find(number)
         if seen is None or seen.picture is None:
             return None
-        async with self._drawing:  # one at a time: walls must not take the workers' processors
+        async with self._drawing:  # one at a time, to leave the processors to the workers
             if seen.is_small or seen.picture is None:
                 return seen.picture
             before = seen.size
@@ -152,40 +151,44 @@ class Wall:
                 small = await asyncio.to_thread(
                     thumbnail, seen.picture, _PICTURE_SIDE, max_pixels=self._max_pixels
                 )
-            except (
-                EdgeError
-            ):  # it was decoded once; only an odd one a graph decoded by itself ends here
+            except EdgeError:  # only a graph that decodes by itself accepted this picture
                 return None
             seen.picture, seen.is_small = small, True
             if seen in self._cameras.get(seen.camera, ()):
                 self._bytes += seen.size - before
-                self._push_off()  # a small JPEG may be larger than a tiny picture was
+                self._evict()  # the JPEG may be larger than a tiny original
             return small
 
     def clear(self) -> None:
-        """Forget all answers and pictures; the counts stay."""
+        """Remove all answers and pictures; the counts stay."""
         self._cameras.clear()
         self._bytes = 0
         self._cleared += 1
-        self._tell()
+        self._notify()
 
     def last_hour(self) -> dict[str, Any]:
-        """The labels seen most in the last hour, each with its sum and its counts by minute, oldest first."""
+        """The most frequent labels of the last hour: sums, and counts per minute, oldest first."""
         now = int(self._clock() // 60)
-        minutes = [
-            self._minutes.get(minute, Counter()) for minute in range(now - _HOUR_MIN + 1, now + 1)
-        ]
+        hour = range(now - _HOUR_MIN + 1, now + 1)
+        minutes = [self._minutes.get(minute, Counter()) for minute in hour]
         sums: Counter[str] = Counter()
         for counts in minutes:
             sums.update(counts)
         top = sums.most_common(_TOP_LABELS)
         return {
             "labels": [
-                {"label": label, "sum": total, "minutes": [m[label] for m in minutes]}
+                {"label": label, "sum": total, "minutes": [counts[label] for counts in minutes]}
                 for label, total in top
             ],
             "others": sums.total() - sum(total for _, total in top),
         }
+
+    def _find(self, number: int) -> Seen | None:
+        for camera in self._cameras.values():
+            for seen in camera:
+                if seen.number == number:
+                    return seen
+        return None
 
     def _new_minute(self, minute: int) -> Counter[str]:
         oldest = minute - _HOUR_MIN
@@ -202,22 +205,24 @@ class Wall:
         if kept is None:
             kept = deque()
             if len(self._cameras) >= MAX_CAMERAS:
-                silent = self._cameras.pop(next(iter(self._cameras)))
-                self._bytes -= sum(one.size for one in silent)
+                least_recent = self._cameras.pop(next(iter(self._cameras)))
+                self._bytes -= sum(one.size for one in least_recent)
         self._cameras[camera] = kept
         kept.append(seen)
         self._bytes += seen.size
         if len(kept) > self._size:
             self._bytes -= kept.popleft().size
-        self._push_off()
-        self._tell()
+        self._evict()
+        self._notify()
 
-    def _push_off(self) -> None:
-        """Come back under the bound of bytes."""
+    def _evict(self) -> None:
+        """Remove the oldest answers of the largest cameras while over the limit of bytes."""
         while self._bytes > self._max_bytes:
-            largest = max(self._cameras.values(), key=lambda some: sum(one.size for one in some))
+            largest = max(
+                self._cameras.values(), key=lambda camera: sum(one.size for one in camera)
+            )
             self._bytes -= largest.popleft().size
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for news in self._watchers:
             news.set()

@@ -1,4 +1,4 @@
-"""The wall's door: a stream of server-sent events (WHATWG HTML, 9.2), the pictures, and the operator's clearing."""
+"""The wall's routes: server-sent events (WHATWG HTML, 9.2), pictures, and the clearing."""
 
 from __future__ import annotations
 
@@ -28,60 +28,55 @@ if TYPE_CHECKING:
     from edge.web.pages.wall import Wall
 
 MAX_WALLS = 16
-_BATCH_S = 0.15  # what comes meanwhile is sent together
+_BATCH_S = 0.15  # answers within it are sent together
 _HEALTH_S = 1.0
 _COUNTS_S = 5.0
-_AT_ONCE = 40  # the newest ones; a wall shows no more
+_MAX_ANSWERS = 40  # per event; a wall shows no more
 _RETRY_MS = 1000
-_DIGITS = 18  # of a picture's number; Python refuses to read thousands
+_MAX_DIGITS = 18  # of a picture's number; Python refuses to parse thousands
 
 
 class TooManyWalls(Refusal):
-    """As many walls are open as the service serves."""
+    """The maximum number of walls is open."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     code = "too_many_walls"
 
 
 class PictureGone(EdgeError):
-    """The wall does not keep the picture any more, or never did."""
+    """The wall no longer keeps the picture, or never did."""
 
     status = HTTPStatus.NOT_FOUND
     code = "picture_gone"
 
 
-WALL = Dialect("wall", {"/wall/": Scope.VIEW, "/wall/clear": Scope.ADMIN})
-
-
-def wall_routes(wall: Wall, service: InferenceService) -> APIRouter:
+def wall_dialect(wall: Wall, service: InferenceService) -> Dialect:
     """`GET /wall/events`, `GET /wall/pictures/{number}.jpg`, `POST /wall/clear`."""
     router = APIRouter()
 
-    @router.get(
-        "/wall/events", summary="Answers, counts and health as they come, as server-sent events"
-    )
+    @router.get("/wall/events", summary="Answers, counts and health as server-sent events")
     async def events() -> Response:
         return _OpenWall(wall, service)
 
     @router.get("/wall/pictures/{number}.jpg", summary="The small picture of an answer on the wall")
     async def picture(number: str) -> Response:
-        known = number.isascii() and number.isdecimal() and len(number) <= _DIGITS
+        known = number.isascii() and number.isdecimal() and len(number) <= _MAX_DIGITS
         small = await wall.picture(int(number)) if known else None
         if small is None:
-            raise PictureGone(f"Picture {number} is not kept any more.")
+            raise PictureGone(f"Picture {number} is no longer kept.")
         return Response(small, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
-    @router.post("/wall/clear", summary="Forget all pictures and answers of the wall")
+    @router.post("/wall/clear", summary="Remove all pictures and answers from the wall")
     async def clear(request: Request) -> Response:
         check_origin(request)
         wall.clear()
         return json_response({"cleared": True})
 
-    return router
+    return Dialect("wall", {"/wall/": Scope.VIEW, "/wall/clear": Scope.ADMIN}, router)
 
 
 class _OpenWall(StreamingResponse):
-    """The events of one wall, which has its place from before their first byte until they end, however they end."""
+    """The events of one wall, which counts as open from before the first byte until the end."""
 
     def __init__(self, wall: Wall, service: InferenceService) -> None:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -107,7 +102,7 @@ async def _events(wall: Wall, service: InferenceService, news: asyncio.Event) ->
             yield _event("clear", {})
         if seen := wall.since(number):
             number = seen[-1].number
-            yield _event("answers", [one.as_json() for one in seen[-_AT_ONCE:]])
+            yield _event("answers", [one.as_json() for one in seen[-_MAX_ANSWERS:]])
         now = time.monotonic()
         if now >= next_health:
             next_health = now + _HEALTH_S
@@ -126,7 +121,7 @@ def _event(name: str, content: Any) -> str:
 
 
 def health_json(service: InferenceService) -> dict[str, Any]:
-    """Models, workers and queue at a glance; and the link and the outbox where there are any."""
+    """Models, workers and queue at a glance, and the link and the outbox if configured."""
     pool = service.pool
     cloud = None if service.cloud is None else service.cloud.status().as_json()
     return {

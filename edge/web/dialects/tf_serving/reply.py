@@ -1,7 +1,7 @@
-"""Answers as TensorFlow Serving gives them for AutoML's SavedModels.
+"""Formats answers as TensorFlow Serving does for AutoML's SavedModels.
 
-A SavedModel's outputs go out unchanged. A TFLite model answers in the very shape that the SavedModel of the same task
-would, so that a client cannot tell which export is behind it.
+A SavedModel's outputs are returned unchanged. A TFLite model answers in the shape of a SavedModel
+of the same task, so that a client cannot tell the exports apart.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PREDICT = "tensorflow/serving/predict"
 
 
 def reply(request: PredictRequest, answers: Sequence[Answer], contract: Contract) -> dict[str, Any]:
-    """``predictions`` for rows, ``outputs`` for columns; the name is left out where there is but one output."""
+    """``predictions`` for rows, ``outputs`` for columns; a single output goes without its name."""
     rows = [
         _outputs(answer, contract) | ({} if instance.key is None else {KEY: instance.key})
         for instance, answer in zip(request.instances, answers, strict=True)
@@ -40,7 +40,7 @@ def reply(request: PredictRequest, answers: Sequence[Answer], contract: Contract
 
 
 def _outputs(answer: Answer, contract: Contract) -> dict[str, Any]:
-    """Output name to its value for one image; the key is left to the caller."""
+    """Output name to value for one image, without the key."""
     if answer.outputs is not None:
         return {
             name: _as_json(name, value[0]) for name, value in answer.outputs.items() if name != KEY
@@ -52,12 +52,12 @@ def _outputs(answer: Answer, contract: Contract) -> dict[str, Any]:
     )
     if contract.signature is None:
         return found
-    # The online model answers for a SavedModel: with that one's outputs, null for what it cannot tell.
+    # The online model answered for a SavedModel: the same outputs, null for those it lacks.
     return {name: found.get(name) for name in contract.signature.outputs if name != KEY}
 
 
 def _as_json(name: str, value: Any) -> Any:
-    """An output's value: numbers as they are, strings as text, or as base64 where the name ends in ``_bytes``."""
+    """An output's value as JSON: strings as text, or as base64 if the name ends in ``_bytes``."""
     if isinstance(value, np.ndarray):
         return (
             [_as_json(name, element) for element in value]
@@ -72,7 +72,7 @@ def _as_json(name: str, value: Any) -> Any:
 
 
 def status_reply(version: ModelVersion) -> dict[str, Any]:
-    """The state of the version, as `GET /v1/models/{model}` tells it."""
+    """The state of the version, as `GET /v1/models/{model}` returns it."""
     error_code, message = (
         ("FAILED_PRECONDITION", str(version.fault)) if version.fault else ("OK", "")
     )
@@ -88,7 +88,7 @@ def status_reply(version: ModelVersion) -> dict[str, Any]:
 
 
 def metadata_reply(version: ModelVersion) -> dict[str, Any]:
-    """The signature, as `GET /v1/models/{model}/metadata` tells it; a TFLite model shows its SavedModel's."""
+    """The signature, as `GET /v1/models/{model}/metadata` returns it; also for TFLite models."""
     contract = version.contract
     if contract.signature is not None:
         inputs, outputs, method = (
@@ -106,7 +106,7 @@ def metadata_reply(version: ModelVersion) -> dict[str, Any]:
 
 
 def signature_name(contract: Contract) -> str:
-    """Name of the signature that serves."""
+    """Name of the signature in use."""
     return DEFAULT_SIGNATURE if isinstance(contract.input, PixelInput) else contract.input.signature
 
 

@@ -1,4 +1,4 @@
-"""The body of a TensorFlow Serving `:predict` request: row or column format, to images with their keys."""
+"""Parses the body of a TensorFlow Serving `:predict` request into images with their keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEY = "key"
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One image, and the key to echo beside its answer, if it has one."""
+    """One image, and the key to echo with its answer, if any."""
 
     image: bytes
     key: str | None
@@ -27,8 +27,8 @@ class PredictRequest:
     """A parsed body.
 
     Attributes:
-        by_column: the request came as ``inputs``, and the reply goes out as ``outputs``.
-        signature: as named in the request; ``None`` or empty means the default one.
+        by_column: the request has ``inputs``, and the reply has ``outputs``.
+        signature: name in the request; ``None`` or empty means the default signature.
     """
 
     instances: list[Instance]
@@ -40,8 +40,8 @@ def parse(body: bytes) -> PredictRequest:
     """Parse a body.
 
     Raises:
-        BadRequest: not JSON, neither or both of ``instances`` and ``inputs``, an unknown input, or an image that is not
-            ``{"b64": ...}``; says where.
+        BadRequest: not JSON, neither or both of ``instances`` and ``inputs``, an unknown input, or
+            an image that is not ``{"b64": ...}``; the message says where.
     """
     try:
         content = json.loads(body)
@@ -49,7 +49,8 @@ def parse(body: bytes) -> PredictRequest:
         raise BadRequest(f"JSON Parse error: {error}.") from error
     if not isinstance(content, dict):
         raise BadRequest(
-            'The body must be a JSON object such as {"instances": [{"image_bytes": {"b64": "..."}}]}.'
+            "The body must be a JSON object such as "
+            '{"instances": [{"image_bytes": {"b64": "..."}}]}.'
         )
     signature = content.get("signature_name")
     if signature is not None and not isinstance(signature, str):
@@ -74,7 +75,7 @@ def _row(instance: Any, where: str) -> Instance:
         raise BadRequest(
             f'{where} must be an object such as {{"image_bytes": {{"b64": "..."}}, "key": "1"}}.'
         )
-    if set(instance) == {"b64"}:  # one input alone may go without its name
+    if set(instance) == {"b64"}:  # a single input needs no name
         return Instance(_bytes(instance, where), None)
     name = _image_name(instance, where)
     key = _text(instance[KEY], f"{where}.{KEY}") if KEY in instance else None
@@ -94,7 +95,8 @@ def _columns(inputs: Any) -> list[Instance]:
     keys = [_text(key, f"inputs.{KEY}[{index}]") for index, key in enumerate(_as_list(inputs[KEY]))]
     if len(keys) != len(images):
         raise BadRequest(
-            f"inputs.{name} has {len(images)} elements, inputs.{KEY} {len(keys)}; they must be as many."
+            f"inputs.{name} has {len(images)} elements, inputs.{KEY} has {len(keys)}; the numbers "
+            "must be equal."
         )
     return [Instance(image, key) for image, key in zip(decoded, keys, strict=True)]
 
@@ -107,7 +109,8 @@ def _image_name(inputs: dict[str, Any], where: str) -> str:
     unknown = sorted(set(inputs) - {*IMAGE_INPUTS, KEY})
     if unknown:
         raise BadRequest(
-            f"{where} has the unknown input {unknown[0]!r}. Known: {', '.join((*IMAGE_INPUTS, KEY))}."
+            f"{where} has the unknown input {unknown[0]!r}. "
+            f"Known: {', '.join((*IMAGE_INPUTS, KEY))}."
         )
     named = [name for name in IMAGE_INPUTS if name in inputs]
     if len(named) != 1:
@@ -118,7 +121,7 @@ def _image_name(inputs: dict[str, Any], where: str) -> str:
 def _bytes(value: Any, where: str) -> bytes:
     if not isinstance(value, dict) or set(value) != {"b64"} or not isinstance(value["b64"], str):
         raise BadRequest(f'{where} must be {{"b64": "<base64 of the image file>"}}.')
-    # As lenient as TensorFlow Serving's decoder: line breaks, and padding that was left out; and the URL-safe alphabet.
+    # As lenient as TensorFlow Serving's decoder: line breaks, missing padding, URL-safe alphabet.
     text = "".join(value["b64"].split()).replace("-", "+").replace("_", "/")
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)

@@ -1,7 +1,7 @@
-"""TensorFlow Serving's REST door, as the AutoML container opens it on port 8501.
+"""TensorFlow Serving's REST door, as in the AutoML container on port 8501.
 
-Grammar, shapes and statuses follow TensorFlow Serving's `api_rest.md`; paths are matched as there, without regard to
-case. A client written for Google's container works with only its host changed.
+Grammar, shapes and statuses follow TensorFlow Serving's `api_rest.md`, including paths that ignore
+case. A client written for Google's container works after changing its host.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PATH = re.compile(
     r"(?P<verb>:predict|:classify|:regress|/metadata)?",
     re.IGNORECASE,
 )
-"""A version is a 64-bit integer: 19 digits at most."""
+"""A version is a 64-bit integer: up to 19 digits."""
 
 _TWIN = "_without_key"
 
@@ -45,14 +45,11 @@ def _error_body(error: EdgeError) -> dict[str, Any]:
 
 
 def _error_status(error: EdgeError) -> HTTPStatus:
-    """TensorFlow Serving knows one status for whatever is wrong with a request's content: InvalidArgument, 400."""
+    """TensorFlow Serving has one status for any error in a request's content: 400."""
     if isinstance(error, RequestError) and not isinstance(error, BodyTooLarge):
         known = {HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT}
         return error.status if error.status in known else HTTPStatus.BAD_REQUEST
     return error.status
-
-
-TF_SERVING = Dialect("TensorFlow Serving", {"/v1/": Scope.PREDICT}, _error_body, _error_status)
 
 
 class NotServed(EdgeError):
@@ -62,12 +59,15 @@ class NotServed(EdgeError):
     code = "not_served"
 
 
-def tf_serving_routes(service: InferenceService, settings: Settings) -> APIRouter:
-    """`POST /v1/models/{model}:predict`, `GET /v1/models/{model}[/metadata]`; each also with `/versions/{version}`."""
+def tf_serving_dialect(service: InferenceService, settings: Settings) -> Dialect:
+    """`POST /v1/models/{model}:predict` and `GET /v1/models/{model}[/metadata]`.
+
+    Each also with `/versions/{version}` after the model.
+    """
     router = APIRouter()
 
     async def predict(request: Request) -> Response:
-        """Row (`instances`) or column (`inputs`) format; images as `{"b64": ...}`, each with an optional `key`."""
+        """Row (`instances`) or column (`inputs`) format; images as `{"b64": ...}` with a `key`."""
         arrived = time.monotonic()
         name, number, verb = _target(request)
         if verb != ":predict":
@@ -80,11 +80,11 @@ def tf_serving_routes(service: InferenceService, settings: Settings) -> APIRoute
         )
         version = service.repository.find(name, number)
         async with receive(request, service, settings, infer_request.deadline) as body:
-            asked = parse(body)
-            _check_signature(asked.signature, version)
-            images = [instance.image for instance in asked.instances]
-            answers = _all_good(await service.infer_many(images, infer_request))
-            return json_response(reply(asked, answers, version.contract))
+            parsed = parse(body)
+            _check_signature(parsed.signature, version)
+            images = [instance.image for instance in parsed.instances]
+            answers = _require_all(await service.infer_many(images, infer_request))
+            return json_response(reply(parsed, answers, version.contract))
 
     async def describe(request: Request) -> Response:
         """The version's state, or with `/metadata` its signature."""
@@ -100,11 +100,12 @@ def tf_serving_routes(service: InferenceService, settings: Settings) -> APIRoute
     for anything in ("/v1/{path:path}", "/V1/{path:path}"):
         router.add_api_route(anything, predict, methods=["POST"], include_in_schema=False)
         router.add_api_route(anything, describe, methods=["GET"], include_in_schema=False)
-    return router
+    scopes = {"/v1/": Scope.PREDICT}
+    return Dialect("TensorFlow Serving", scopes, router, _error_body, _error_status)
 
 
 def _document(router: APIRouter, predict: Any, describe: Any) -> None:
-    """The paths as people write them, for the documentation; all others of the grammar end in the same functions."""
+    """Add the usual paths to the documentation; every other path leads to the same functions."""
     body = {
         "requestBody": {
             "required": True,
@@ -153,7 +154,7 @@ _PREDICT_SCHEMA = {
 
 
 def _target(request: Request) -> tuple[str, int | None, str | None]:
-    """Model, number of its version and verb of the path."""
+    """Model, version number and verb of the path."""
     path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1").split("?")[0]
     match = _PATH.fullmatch(path)
     if match is None:
@@ -180,8 +181,8 @@ def _check_signature(name: str | None, version: ModelVersion) -> None:
         )
 
 
-def _all_good(answers: list[Answer | EdgeError]) -> list[Answer]:
-    """TensorFlow Serving answers a batch as a whole: the first error is the request's."""
+def _require_all(answers: list[Answer | EdgeError]) -> list[Answer]:
+    """The answers of a batch; the first error fails the whole request, as in TensorFlow Serving."""
     good = []
     for index, answer in enumerate(answers):
         if isinstance(answer, EdgeError):
@@ -191,6 +192,6 @@ def _all_good(answers: list[Answer | EdgeError]) -> list[Answer]:
             try:
                 raise answer
             finally:
-                del answer, answers  # the error leads to this frame: a cycle would keep the images
+                del answer, answers  # the error refers to this frame; a cycle would keep the images
         good.append(answer)
     return good

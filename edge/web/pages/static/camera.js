@@ -1,41 +1,41 @@
-// The webcam: finds it, keeps it, and finds it again when it was gone.
+// The webcam: opens it, watches it, and opens it again after a loss.
 
 const RETRY_MS = 2000;
 const STALLED_MS = 3000;
 
-/** Shows a camera in a video element; tells its state: starting, live, none, denied, lost, insecure. */
+/** Shows a camera in a video element; `onState` gets starting, live, none, denied, lost or insecure. */
 export class Camera {
   #video;
-  #told;
+  #onState;
   #stream = null;
   #wanted = "";
   #shown = 0;
   #moved = 0;
   #trying = false;
 
-  constructor(video, told) {
+  constructor(video, onState) {
     this.#video = video;
-    this.#told = told;
+    this.#onState = onState;
     this.state = "starting";
     navigator.mediaDevices?.addEventListener("devicechange", () => this.state !== "live" && this.#open());
     setInterval(() => this.#look(), RETRY_MS);
   }
 
-  /** Use the camera whose name holds `wanted`; any if empty. */
+  /** Use the camera whose name contains `wanted`; any camera if empty. */
   use(wanted) {
     this.#wanted = wanted;
     this.#close();
     return this.#open();
   }
 
-  /** Names of the cameras; browsers tell them once one is allowed. */
+  /** Names of the cameras; browsers reveal them once one is allowed. */
   async names() {
     const devices = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
     return devices.filter((one) => one.kind === "videoinput" && one.label).map((one) => one.label);
   }
 
   async #open() {
-    if (!navigator.mediaDevices) return this.#tell("insecure");
+    if (!navigator.mediaDevices) return this.#setState("insecure");
     if (this.#trying) return;
     this.#trying = true;
     const wanted = this.#wanted;
@@ -46,15 +46,15 @@ export class Camera {
       this.#video.srcObject = this.#stream;
       await this.#video.play();
       this.#moved = performance.now();
-      this.#tell("live");
+      this.#setState("live");
     } catch (error) {
       this.#close();
       const states = { NotAllowedError: "denied", NotFoundError: "none", OverconstrainedError: "none" };
-      this.#tell(states[error.name] ?? "lost");
+      this.#setState(states[error.name] ?? "lost");
     } finally {
       this.#trying = false;
     }
-    if (this.#wanted !== wanted) await this.use(this.#wanted); // another was chosen while this one opened
+    if (this.#wanted !== wanted) await this.use(this.#wanted); // the choice changed while this one opened
   }
 
   async #constraints() {
@@ -65,7 +65,7 @@ export class Camera {
     return device ? { ...size, deviceId: { exact: device.deviceId } } : size;
   }
 
-  /** Now and then: does the picture still move? If there is none, is there one again? */
+  /** Check whether the picture still moves, or whether a camera is back. */
   #look() {
     if (document.hidden || this.state === "insecure") return;
     if (this.state !== "live") {
@@ -86,7 +86,7 @@ export class Camera {
 
   #lose() {
     this.#close();
-    this.#tell("lost");
+    this.#setState("lost");
   }
 
   #close() {
@@ -95,8 +95,8 @@ export class Camera {
     this.#video.srcObject = null;
   }
 
-  #tell(state) {
+  #setState(state) {
     this.state = state;
-    this.#told(state);
+    this.#onState(state);
   }
 }

@@ -1,19 +1,19 @@
-// What was seen, as a picture and as bars; for the kiosk, the wall and the phone alike.
+// Draws predictions as boxes and bars, for the kiosk, the wall and the phone.
 
 import { element, percent } from "./page.js";
 
-const GOLDEN_RATIO = 0.618034; // steps of it spread hues evenly, however many classes there are
+const GOLDEN_RATIO = 0.618034; // steps of it spread hues evenly over any number of classes
 
-/** The colour of a class, and the ink that is readable on it. */
+/** The colour of a class, and a readable ink on it. */
 export function colour(index) {
   const hue = Math.round(((index * GOLDEN_RATIO) % 1) * 360);
-  const light = hue > 40 && hue < 200; // yellow to cyan are bright
+  const light = hue > 40 && hue < 200; // yellow to cyan are light colours
   return light
     ? { fill: `hsl(${hue} 85% 55%)`, ink: "#0b0e12" }
     : { fill: `hsl(${hue} 75% 48%)`, ink: "#ffffff" };
 }
 
-/** Predictions of one label as one: how many, and the best of them; best first. */
+/** Group predictions by class: each group has the best one and a count; best first. */
 export function groups(predictions) {
   const found = new Map();
   for (const one of predictions) {
@@ -29,14 +29,14 @@ export function named(group) {
   return group.count > 1 ? `${group.count} × ${group.label}` : group.label;
 }
 
-/** Where a picture of that size lies in a space, whole and centred: left, top, width, height. */
+/** Placement of a picture that is fitted into a space and centred: left, top, width, height. */
 export function contain(width, height, spaceWidth, spaceHeight) {
   const scale = Math.min(spaceWidth / width, spaceHeight / height);
   const [w, h] = [width * scale, height * scale];
   return { left: (spaceWidth - w) / 2, top: (spaceHeight - h) / 2, width: w, height: h };
 }
 
-/** Draw the boxes of an answer on a canvas that covers the picture's space. */
+/** Draw the boxes of an answer on a canvas over the picture. */
 export function drawBoxes(canvas, answer, { mirror = false } = {}) {
   const ratio = window.devicePixelRatio || 1;
   const [spaceWidth, spaceHeight] = [canvas.clientWidth, canvas.clientHeight];
@@ -72,9 +72,9 @@ export function drawBoxes(canvas, answer, { mirror = false } = {}) {
   }
 }
 
-/** Fill a list with a bar for each label, best first; rows stay where they are, so that nothing flickers. */
-export function drawBars(list, predictions, most = 5) {
-  const shown = groups(predictions).slice(0, most);
+/** Fill a list with a bar per label, best first; rows are reused, so that nothing flickers. */
+export function drawBars(list, predictions, maxBars = 5) {
+  const shown = groups(predictions).slice(0, maxBars);
   while (list.children.length > shown.length) list.lastElementChild.remove();
   shown.forEach((group, place) => {
     let row = list.children[place];

@@ -1,17 +1,17 @@
-// The kiosk: looks through the webcam and says what it sees, big and at once; or does so for a picture opened here.
+// The kiosk: shows in large type what the model sees through the webcam, or in a picture opened here.
 
 import { Camera } from "./camera.js";
 import { drawBars, drawBoxes, groups, named } from "./drawing.js";
 import { byId, dress, element, keep, offerLooks, percent, session, setting, signIn, text } from "./page.js";
 import { Stream } from "./stream.js";
 
-const LONGEST_SIDE = 640; // twice what the models take, so that nothing is lost
+const MAX_SIDE = 640; // twice the input of the models, so that no detail is lost
 const JPEG_QUALITY = 0.8;
-const MOST_PER_SECOND = 15; // more is not seen, and leaves the server to others
+const MAX_PER_SECOND = 15; // more would not be noticed, and other clients need the server
 const PAUSE_AFTER_ERROR_MS = 1000;
-const SPEAK_AFTER_MS = 1200; // a verdict must stand so long to be read out
-const UNSURE = 0.3; // a verdict below is shown faintly
-const SMALLEST_VERDICT = 0.4; // of its full size, for long words
+const SPEAK_AFTER_MS = 1200; // screen readers announce only a verdict that lasts this long
+const UNSURE = 0.3; // verdicts below this score are shown faintly
+const SMALLEST_VERDICT = 0.4; // share of the full size, for long words
 
 const state = { camera: "starting", server: "starting", fault: null, paused: false, still: null, answer: null };
 const rate = { count: 0, since: performance.now() };
@@ -42,16 +42,16 @@ function pump(now) {
   if (!looking || capturing || now < nextFrame || !stream.free) return;
   const video = byId("video");
   if (!video.videoWidth) return;
-  nextFrame = now + 1000 / MOST_PER_SECOND;
+  nextFrame = now + 1000 / MAX_PER_SECOND;
   capturing = true;
   encode(video, video.videoWidth, video.videoHeight)
     .then((frame) => frame && !state.still && stream.send(frame))
-    .catch(() => {}) // the next one comes soon
+    .catch(() => {}) // the next frame follows soon
     .finally(() => (capturing = false));
 }
 
 async function encode(source, width, height) {
-  const scale = Math.min(1, LONGEST_SIDE / Math.max(width, height));
+  const scale = Math.min(1, MAX_SIDE / Math.max(width, height));
   Object.assign(shot, { width: Math.round(width * scale), height: Math.round(height * scale) });
   shot.getContext("2d").drawImage(source, 0, 0, shot.width, shot.height);
   return new Promise((done) => shot.toBlob(done, "image/jpeg", JPEG_QUALITY));
@@ -177,7 +177,7 @@ function showVerdict() {
   }
 }
 
-/** Make words that are too long for their line smaller, down to a limit. */
+/** Shrink words that are too long for their line, down to a limit. */
 function fit(line) {
   line.style.fontSize = "";
   const full = parseFloat(getComputedStyle(line).fontSize);
@@ -213,7 +213,7 @@ async function refresh() {
     const response = await fetch("/models");
     if (response.ok) models = await response.json();
   } catch {
-    return; // the stream tells that the server is gone
+    return; // the stream reports that the server is gone
   }
   offerModels();
 }
@@ -224,7 +224,7 @@ function options(select, values, chosen) {
   );
   select.value = chosen;
   if (select.value !== chosen) {
-    select.append(Object.assign(element("option", "", chosen), { value: chosen })); // not here now, perhaps later
+    select.append(Object.assign(element("option", "", chosen), { value: chosen })); // not available now, perhaps later
     select.value = chosen;
   }
 }
@@ -250,7 +250,7 @@ async function checkKey() {
     const { keys, scopes } = await session();
     if (keys && !scopes.includes("predict")) signIn();
   } catch {
-    // gone indeed
+    // the service is gone
   }
 }
 
@@ -334,7 +334,7 @@ function toggleFullScreen() {
   else document.documentElement.requestFullscreen?.().catch(() => {});
 }
 
-/** A kiosk's screen stays on while its page is seen. */
+/** Keep the screen on while the page is visible. */
 function stayAwake() {
   if (!document.hidden) navigator.wakeLock?.request("screen").catch(() => {});
 }

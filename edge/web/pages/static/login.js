@@ -1,4 +1,4 @@
-// The sign-in: a plain form, so that the key goes to the server alone and comes back as a cookie no script can read.
+// The sign-in: a plain form, so that the key goes only to the server and returns as a cookie that no script can read.
 
 import { byId, dress, text } from "./page.js";
 

@@ -1,17 +1,17 @@
-// What every page shares: its settings, language, theme and texts.
+// Shared by all pages: settings, language, theme and texts.
 
 import { TEXTS } from "./texts.js";
 
 const STORED = "edge.";
-const LEAST_SHOWN = 0.005; // what would read 0 %
+const MIN_SHOWN = 0.005; // smaller scores would read 0 %
 const query = new URLSearchParams(location.search);
 
-/** A setting of this page: from its address, else as it was last here, else the default. */
+/** A setting of this page: from its URL, else as last used in this browser, else the default. */
 export function setting(name, otherwise = "") {
   return query.get(name) ?? recall(name) ?? otherwise;
 }
 
-/** Keep a setting in the address and in this browser, so that it survives a reload, a restart and a bookmark. */
+/** Store a setting in the URL and in this browser, so that it survives a reload, a restart and a bookmark. */
 export function keep(name, value) {
   if (value) query.set(name, value);
   else query.delete(name);
@@ -20,7 +20,7 @@ export function keep(name, value) {
   try {
     localStorage.setItem(STORED + name, value);
   } catch {
-    // private windows may have no storage; the address has it
+    // private windows may have no storage; the URL has the setting
   }
 }
 
@@ -32,22 +32,22 @@ function recall(name) {
   }
 }
 
-/** The language in force: as set, else the browser's, else English. */
+/** The current language: the setting, else the browser's, else English. */
 export function language() {
   const wanted = [setting("lang"), ...navigator.languages].map((one) => one.slice(0, 2).toLowerCase());
   return wanted.find((one) => one in TEXTS) ?? "en";
 }
 
-/** A text in the language in force. */
+/** A text in the current language. */
 export function text(key, values = {}) {
   const words = TEXTS[language()][key] ?? TEXTS.en[key] ?? key;
   return words.replace(/{(\w+)}/g, (_, name) => values[name] ?? "");
 }
 
-/** 0.953 as 95 %, in the language's way. */
+/** 0.953 as 95 %, in the format of the current language. */
 export function percent(score) {
   const write = new Intl.NumberFormat(language(), { style: "percent" }).format;
-  return score > 0 && score < LEAST_SHOWN ? `< ${write(0.01)}` : write(score);
+  return score > 0 && score < MIN_SHOWN ? `< ${write(0.01)}` : write(score);
 }
 
 /** Fill in all texts and set the theme; called again when either changes. */
@@ -67,7 +67,7 @@ export function dress() {
   document.title = `${text(document.body.dataset.title)} · edge`;
 }
 
-/** Let selects offer language and theme. */
+/** Connect the selects for language and theme. */
 export function offerLooks(languageSelect, themeSelect, changed) {
   languageSelect.value = setting("lang");
   themeSelect.value = setting("theme");
@@ -80,13 +80,13 @@ export function offerLooks(languageSelect, themeSelect, changed) {
   }
 }
 
-/** What the visitor's key opens: `{keys, name, scopes}`. */
+/** What the visitor's key permits: `{keys, name, scopes}`. */
 export async function session() {
   const response = await fetch("/session");
   return response.json();
 }
 
-/** To the sign-in, and back here after it. */
+/** Go to the sign-in, and come back here after it. */
 export function signIn(fault = "") {
   const to = new URLSearchParams({ next: location.pathname + location.search, ...(fault && { fault }) });
   location.assign(`/login?${to}`);

@@ -1,4 +1,4 @@
-// The pairing page: how a device comes to trust this machine's certificate authority.
+// The pairing page: how to make a device trust this machine's certificate authority.
 
 import { byId, dress, element, text } from "./page.js";
 

@@ -3,7 +3,7 @@
 import { drawBars, drawBoxes, groups, named } from "./drawing.js";
 import { byId, dress, setting, text } from "./page.js";
 
-const LONGEST_SIDE = 1280; // enough for a large wall, and quick over a poor link
+const MAX_SIDE = 1280; // enough for a large wall, and fast over a poor link
 const JPEG_QUALITY = 0.85;
 
 let last = null;
@@ -11,7 +11,7 @@ let last = null;
 async function send(file) {
   if (!file) return;
   tell("starting", text("phone.sending"));
-  byId("said").hidden = true;
+  byId("answer").hidden = true;
   try {
     const picture = await smaller(file);
     if (byId("picture").src) URL.revokeObjectURL(byId("picture").src);
@@ -30,11 +30,11 @@ async function send(file) {
   }
 }
 
-/** The picture upright and of a size that suits; as it is where this browser cannot read it. */
+/** The picture upright and scaled down; unchanged if this browser cannot decode it. */
 async function smaller(file) {
   try {
     const bitmap = await createImageBitmap(file);
-    const scale = Math.min(1, LONGEST_SIDE / Math.max(bitmap.width, bitmap.height));
+    const scale = Math.min(1, MAX_SIDE / Math.max(bitmap.width, bitmap.height));
     const canvas = document.createElement("canvas");
     Object.assign(canvas, { width: Math.round(bitmap.width * scale), height: Math.round(bitmap.height * scale) });
     canvas.getContext("2d").drawImage(bitmap, 0, 0, canvas.width, canvas.height);
@@ -54,7 +54,7 @@ function show(answer) {
   const found = groups(answer.predictions);
   byId("headline").textContent = found.length ? named(found[0]) : text("wall.nothing");
   drawBars(byId("bars"), answer.predictions);
-  byId("said").hidden = false;
+  byId("answer").hidden = false;
   byId("take").textContent = text("phone.again");
 }
 

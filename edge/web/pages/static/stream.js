@@ -1,39 +1,40 @@
-// The browser's client of the stream door: frames out, answers in, and a new connection whenever the old one fails.
+// The browser's client of /stream: frames out, answers in, and a new connection whenever the old one fails.
 //
-// As many frames are under way as the server takes, one computed and one waiting; the next is sent when an answer has
-// come and the last has left this machine. So a slow link or a busy server lowers the rate and builds no backlog.
+// At most two frames are under way, since the server computes one and lets one wait. The next frame is sent after
+// an answer has arrived and the last frame has left this machine, so that a slow link or a busy server lowers the
+// rate instead of building a backlog.
 
 const UNDER_WAY = 2;
 const SILENT_MS = 4000;
 const LOOK_MS = 500;
 const RECONNECT_MS = [300, 700, 1500, 2000];
 
-/** `answered(message)` gets each answer; `told(state)` gets open, gone or slow. */
+/** `onAnswer(message)` gets each answer; `onState(state)` gets open, gone or slow. */
 export class Stream {
   #parameters = {};
   #socket = null;
-  #answered;
-  #told;
+  #onAnswer;
+  #onState;
   #underWay = 0;
   #heard = 0;
   #failures = 0;
   #silent = false;
   #timer = 0;
 
-  constructor(answered, told) {
-    this.#answered = answered;
-    this.#told = told;
+  constructor(onAnswer, onState) {
+    this.#onAnswer = onAnswer;
+    this.#onState = onState;
     setInterval(() => this.#look(), LOOK_MS);
     window.addEventListener("online", () => this.#reconnect(0));
   }
 
-  /** Connect, or connect anew, for a model and under a camera's name. */
+  /** Connect, or reconnect, with a model and a camera's name. */
   open(parameters) {
     this.#parameters = parameters;
     this.#connect();
   }
 
-  /** Whether a frame sent now would not wait behind others. */
+  /** Whether a frame can be sent now without waiting behind others. */
   get free() {
     const open = this.#socket?.readyState === WebSocket.OPEN;
     return open && this.#underWay < UNDER_WAY && this.#socket.bufferedAmount === 0;
@@ -59,21 +60,21 @@ export class Stream {
     socket.addEventListener("open", () => {
       if (this.#socket !== socket) return;
       this.#failures = 0;
-      if (!this.#silent) this.#told("open");
+      if (!this.#silent) this.#onState("open");
     });
     socket.addEventListener("message", (event) => {
-      if (this.#socket !== socket) return; // what an old one still says is about other frames
+      if (this.#socket !== socket) return; // an old connection answers other frames
       const message = JSON.parse(event.data);
-      if (this.#silent) this.#told("open");
+      if (this.#silent) this.#onState("open");
       this.#silent = false;
       this.#heard = performance.now();
       this.#underWay = Math.max(0, this.#underWay - 1 - message.dropped);
-      this.#answered(message);
+      this.#onAnswer(message);
     });
     socket.addEventListener("close", () => {
       if (this.#socket !== socket) return;
       this.#silent = false;
-      this.#told("gone");
+      this.#onState("gone");
       this.#reconnect(RECONNECT_MS[Math.min(this.#failures++, RECONNECT_MS.length - 1)]);
     });
   }
@@ -84,13 +85,13 @@ export class Stream {
     this.#timer = setTimeout(() => this.#connect(), after);
   }
 
-  /** A link may die without a word: an answer that does not come, or a handshake, ends the connection. */
+  /** Reconnect if an answer or a handshake is overdue: a link may fail silently. */
   #look() {
     const state = this.#socket?.readyState;
     const waits = state === WebSocket.CONNECTING || (state === WebSocket.OPEN && this.#underWay > 0);
     if (waits && performance.now() - this.#heard > SILENT_MS) {
-      this.#silent = true; // until an answer comes; that a connection opens says little
-      this.#told("slow");
+      this.#silent = true; // until an answer arrives; an open connection proves little
+      this.#onState("slow");
       this.#connect();
     }
   }

@@ -1,12 +1,12 @@
-// The wall: the latest answers of all cameras as they come, what was seen in the last hour, and how the service is.
+// The wall: the latest answers of all cameras, the labels of the last hour, and the health of the service.
 
 import { drawBoxes, groups, named } from "./drawing.js";
 import { byId, dress, element, keep, offerLooks, percent, session, setting, signIn, text } from "./page.js";
 
-const MOST_CARDS = 48;
+const MAX_CARDS = 48;
 const SVG = "http://www.w3.org/2000/svg";
 const STATES = { AVAILABLE: "good", LOADING: "wait", START: "wait", END: "bad" };
-const LINKS = { up: "good", trial: "wait", down: "bad", absent: "wait" };
+const LINKS = { up: "good", half_open: "wait", down: "bad", absent: "wait" };
 
 const seen = new Map(); // answers by number, oldest first
 const filters = ["camera", "label", "source", "score"];
@@ -14,13 +14,13 @@ let counts = null;
 let health = null;
 let keeps = "";
 
-// What comes
+// Events
 
 function follow() {
   const events = new EventSource("/wall/events");
   const on = (name, take) => events.addEventListener(name, (event) => take(JSON.parse(event.data)));
   events.addEventListener("open", () => {
-    seen.clear(); // the numbers of a service that started anew begin anew
+    seen.clear(); // a restarted service counts from the beginning
     showState(true);
     showCards();
   });
@@ -34,7 +34,7 @@ function follow() {
   });
   on("answers", (answers) => {
     for (const answer of answers) seen.set(answer.number, answer);
-    while (seen.size > MOST_CARDS * 8) seen.delete(seen.keys().next().value);
+    while (seen.size > MAX_CARDS * 8) seen.delete(seen.keys().next().value);
     offerFilters();
     showCards();
   });
@@ -58,7 +58,7 @@ async function checkKey() {
     const { keys, scopes } = await session();
     if (keys && !scopes.includes("view")) signIn();
   } catch {
-    // gone indeed
+    // the service is gone
   }
 }
 
@@ -74,12 +74,12 @@ function passes(answer) {
   const [camera, label, source, score] = filters.map((name) => byId(`filter-${name}`).value);
   if (camera && cameraKey(answer) !== camera) return false;
   if (source && answer.source !== source) return false;
-  const least = Number(score) / 100;
-  if (!label && !least) return true;
-  return answer.predictions.some((one) => (!label || one.label === label) && one.score >= least);
+  const minScore = Number(score) / 100;
+  if (!label && !minScore) return true;
+  return answer.predictions.some((one) => (!label || one.label === label) && one.score >= minScore);
 }
 
-const cameraKey = (answer) => `=${answer.camera}`; // "" is a camera too: the one without a name
+const cameraKey = (answer) => `=${answer.camera}`; // "" is a camera too: the unnamed one
 
 function cameraName(name) {
   if (name === "phone") return text("wall.camera.phone");
@@ -88,7 +88,7 @@ function cameraName(name) {
 
 function showCards() {
   const list = byId("cards");
-  const wanted = [...seen.values()].filter(passes).slice(-MOST_CARDS).reverse();
+  const wanted = [...seen.values()].filter(passes).slice(-MAX_CARDS).reverse();
   const there = new Map([...list.children].map((card) => [Number(card.dataset.number), card]));
   const cards = wanted.map((answer) => there.get(answer.number) ?? newCard(answer));
   if (!cards.length) cards.push(blank());
@@ -191,9 +191,9 @@ function showCounts() {
     plot.setAttribute("role", "img");
     plot.setAttribute("aria-label", text("wall.counts.of", { label, sum }));
     plot.append(shape("line", { x1: 0, x2: minutes.length * 4, y1: 29.5, y2: 29.5 }));
-    const most = Math.max(...minutes);
+    const highest = Math.max(...minutes);
     minutes.forEach((count, at) => {
-      const height = count ? Math.max(2, (count / most) * 28) : 0;
+      const height = count ? Math.max(2, (count / highest) * 28) : 0;
       if (height) plot.append(shape("rect", { x: at * 4 + 0.5, y: 29 - height, width: 3, height }));
     });
     row.append(element("span", "label", label), element("span", "sum", sum.toLocaleString(document.documentElement.lang)), plot);

@@ -1,0 +1,104 @@
+"""The sign-in of the pages: `/login`, `/logout` and `/session`.
+
+A browser signs in once. Its cookie is the key itself, so that it survives a restart and expires
+with the key; scripts cannot read it. A token derived from the stored hash of a key would let anyone
+who can read the settings sign in.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, quote
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import RedirectResponse
+
+from edge.api_key import Scope
+from edge.dataplane.admission import Admission
+from edge.errors import EdgeError
+from edge.web.access.keys import COOKIE, check_key, login_redirect, read_key
+from edge.web.access.origin import check_origin
+from edge.web.body import read_body
+from edge.web.dialects.dialect import Dialect
+from edge.web.error_mapping import json_response
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from edge.api_key import ApiKey
+
+MAX_SIGN_INS = 8
+"""Sign-ins read at once; their own slots, so that an operator can sign in during an overload."""
+
+_COOKIE_S = 400 * 24 * 3600  # the longest that browsers keep one
+_FORM_BYTES = 4096
+_FORM_S = 10.0
+
+
+def sign_in_dialect(keys: Mapping[str, ApiKey]) -> Dialect:
+    """`POST /login` and `/logout`, and `GET /session`, which tells a page what its key opens."""
+    router = APIRouter(include_in_schema=False)
+    admission = Admission(MAX_SIGN_INS, MAX_SIGN_INS * _FORM_BYTES)
+
+    @router.post("/login")
+    async def login(request: Request) -> Response:
+        check_origin(request)
+        with admission.admit() as slot:
+            body = await read_body(request, slot, max_bytes=_FORM_BYTES, seconds=_FORM_S)
+        form = parse_qs(body.decode("utf-8", "replace"))
+        following = _local_path(form.get("next", ["/"])[0])
+        secret = form.get("key", [""])[0].strip()
+        try:
+            _, key = check_key(keys, secret)
+        except EdgeError as error:
+            return login_redirect(following, error.code)
+        response = RedirectResponse(quote(following, safe="/?&=%+,:;@-._~"), HTTPStatus.SEE_OTHER)
+        response.set_cookie(
+            COOKIE,
+            secret,
+            max_age=_cookie_seconds(key),
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
+        return response
+
+    @router.post("/logout")
+    async def logout(request: Request) -> Response:
+        check_origin(request)
+        response = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
+        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        return response
+
+    @router.get("/session")
+    async def session(request: Request) -> Response:
+        if not keys:
+            return json_response({"keys": False, "name": None, "scopes": list(Scope)})
+        try:
+            name, key = check_key(keys, read_key(request))
+        except EdgeError:
+            return json_response({"keys": True, "name": None, "scopes": []})
+        scopes = [scope for scope in Scope if key.opens(scope)]
+        return json_response({"keys": True, "name": name, "scopes": scopes})
+
+    scopes = {"/login": None, "/logout": None, "/session": None}
+    return Dialect("sign-in", scopes, router)
+
+
+def _cookie_seconds(key: ApiKey) -> int:
+    """Lifetime of the cookie: to the end of the key's last day, as far as browsers keep one."""
+    if key.expires is None:
+        return _COOKIE_S
+    end = datetime.combine(key.expires, datetime.max.time(), UTC).timestamp()
+    return min(_COOKIE_S, max(1, int(end - time.time())))
+
+
+def _local_path(following: str) -> str:
+    """The path to open after the sign-in; `/` for anything that could lead to another site."""
+    is_path = following.startswith("/") and not following.startswith("//")
+    if is_path and "\\" not in following and following.isprintable():
+        return following
+    return "/"
