@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, cast
@@ -92,6 +93,11 @@ def measure(
     return uvloop.run(_measure(target, requests, connections, warm_s, seconds))
 
 
+def _same(client: _Client) -> _Client:
+    """Make the protocol of a connection, as asyncio asks for one: it is there already."""
+    return client
+
+
 async def _measure(
     target: Target, requests: Sequence[bytes], connections: int, warm_s: float, seconds: float
 ) -> LoadPoint:
@@ -99,12 +105,11 @@ async def _measure(
     clients = [
         _Client(target, islice(cycle(requests), number, None)) for number in range(connections)
     ]
-    await asyncio.gather(
-        *(
-            loop.create_connection(lambda c=client: c, target.host, target.port)
-            for client in clients
-        )
-    )  # type: ignore[misc]
+    connecting = [
+        loop.create_connection(partial(_same, client), target.host, target.port)
+        for client in clients
+    ]
+    await asyncio.gather(*connecting)
     await _phase(clients, warm_s)
     began, server_cpu, client_cpu = (
         time.perf_counter(),

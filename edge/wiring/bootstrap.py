@@ -1,4 +1,4 @@
-"""Wires the edge itself: settings in, a service out; with the cloud behind it where that is configured."""
+"""Builds the service from the settings, with the cloud behind the edge if that is configured."""
 
 from __future__ import annotations
 
@@ -22,34 +22,41 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def embedded_models() -> Path:
-    """The model repository that ships: inside the installed package, or beside it in a checkout."""
+    """Return the built-in models' folder: in the installed package, or next to it in a checkout."""
     installed = _PACKAGE / "embedded_models"
     return installed if installed.is_dir() else _PACKAGE.parent / "models"
 
 
 def build_repository(settings: Settings) -> ModelRepository:
-    """The repository the settings name, read but not loaded; raises as `open_repository` does."""
+    """Read the repository that the settings name, without loading it.
+
+    Raises:
+        ExportError: as `open_repository` raises it; never for an export in a container's mount,
+            which is reported as refused instead.
+        ModelNotFound: no model has the name of the default model.
+    """
     if settings.models is not None:
         return open_repository(settings.models, settings.default_model)
-    mounted = _mounted(settings)
+    mounted = _mounted_models(settings)
     if mounted is not None:
-        # A container that ends over a bad export is only started again: it stays up and says why.
+        # A restart policy would restart a container that ends over a bad export, again and again.
+        # So the service stays up, and /health/ready says what is wrong.
         return open_repository(mounted, settings.default_model, keep_refused=True)
     return open_repository(embedded_models(), settings.default_model)
 
 
-def _mounted(settings: Settings) -> Path | None:
-    """The first mount point that exists: also an empty one, since whoever mounted it meant it to serve."""
-    for place in (settings.model_mounts or "").split(":"):
-        if place and Path(place).exists():
-            return Path(place)
+def _mounted_models(settings: Settings) -> Path | None:
+    """Return the first mount point that exists, even if it is empty: it was mounted to be served."""
+    for mount in (settings.model_mounts or "").split(":"):
+        if mount and Path(mount).exists():
+            return Path(mount)
     return None
 
 
 def build_service(
     settings: Settings, repository: ModelRepository | None = None
 ) -> InferenceService:
-    """The edge alone, as the command line uses it; its models are still to be loaded."""
+    """Build the edge alone, as the command line uses it; its models are not loaded yet."""
     return_large_blocks()
     repository = repository or build_repository(settings)
     pool = WorkerPool(settings.workers or usable_cpus(), settings.queue_size)
@@ -60,18 +67,19 @@ def build_service(
 
 
 def build_serving_service(settings: Settings, repository: ModelRepository) -> InferenceService:
-    """The service that `edge serve` runs: with an online model and an outbox behind it where configured.
+    """Build the service that `edge serve` runs, with the online model and the outbox if configured.
 
     Raises:
-        SettingsError: what is configured contradicts itself.
+        SettingsError: the settings contradict each other.
     """
-    if settings.cloud_endpoint is None and settings.outbox_dir is None:
-        if settings.cloud_mode != "off":
+    if settings.cloud is None and settings.outbox is None:
+        if settings.fallback.mode != "off":
             raise SettingsError(
-                f"cloud_mode = {settings.cloud_mode} without cloud_endpoint or outbox_dir. Set one."
+                f"cloud_mode = {settings.fallback.mode} without cloud_endpoint or outbox_dir. "
+                "Set one."
             )
         return build_service(settings, repository)
-    # Imported here, since it costs a start that does not need it.
+    # Imported late: a start without them must not pay for these.
     from edge.dataplane.escalation import EscalatingAnswerer  # noqa: PLC0415
     from edge.wiring.cloud import build_cloud_parts  # noqa: PLC0415
 
@@ -86,10 +94,10 @@ def build_serving_service(settings: Settings, repository: ModelRepository) -> In
 
 
 def _slots(pool: WorkerPool) -> int:
-    """What is admitted never finds the pool's queue full."""
+    """Return how many requests to admit: those admitted never find the pool's queue full."""
     return pool.workers + pool.queue_size
 
 
 def _max_held_bytes(settings: Settings) -> int:
-    """One body alone must always fit."""
+    """Return the limit of held bytes, raised if need be so that one body always fits."""
     return max(settings.max_held_bytes, settings.max_body_bytes)
