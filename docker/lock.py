@@ -1,9 +1,12 @@
-"""Pins what the two images install: `requirements.txt` and `requirements-lite.txt`, from `pyproject.toml`.
+"""Writes the lists of packages from the dependencies in `pyproject.toml`.
 
     python3.13 docker/lock.py
 
-Both come from the one list of dependencies there; lite's leaves out the two large ones. Run it with the Python of the
-image, since markers and wheels depend on it. Nothing is installed; pip only resolves.
+* `requirements.txt` and `requirements-lite.txt` pin what the two images install; lite leaves out
+  the two large packages. Run this with the Python of the image: markers and wheels depend on it.
+* `requirements-tflite.txt`, in the root folder, is the unpinned list for a small install.
+
+Nothing is installed; pip only resolves.
 """
 
 from __future__ import annotations
@@ -58,13 +61,15 @@ def resolve(requirements: list[str], pins: Path | None = None) -> list[str]:
 
 
 def main() -> None:
-    """Write both files; lite's versions are those of the full one."""
+    """Write the three files; lite's versions are those of the full one."""
     if sys.version_info[:2] != (3, 13):
         raise SystemExit("Run this with Python 3.13, which the image has.")
     full, lite = HERE / "requirements.txt", HERE / "requirements-lite.txt"
     words = "# Written by docker/lock.py from pyproject.toml. Do not edit.\n"
     full.write_text(words + "\n".join(resolve(dependencies(lite=False))) + "\n")
     lite.write_text(words + "\n".join(resolve(dependencies(lite=True), full)) + "\n")
+    unpinned = HERE.parent / "requirements-tflite.txt"
+    unpinned.write_text(words + "\n".join(dependencies(lite=True)) + "\n")
 
 
 if __name__ == "__main__":
