@@ -130,6 +130,19 @@ def test_every_setting_that_a_text_names_is_one(name):
     }
 
 
+def test_every_file_that_the_architecture_names_is_there():
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    named = set(re.findall(r"`(edge/[\w/]+\.py)`", text))
+    assert len(named) > 25
+    assert not [path for path in named if not (ROOT / path).is_file()]
+    below = {file.name for file in (ROOT / "edge").rglob("*.py")}
+    assert set(re.findall(r"`(?:[\w/]+/)?(\w+\.py)`", text)) <= below
+    rooms = set(re.findall(r"`(\w+/|\w+\.py)`", text[text.index("## The rooms") :]))
+    packages = {f"{init.parent.name}/" for init in (ROOT / "edge").glob("*/__init__.py")}
+    modules = {file.name for file in (ROOT / "edge").glob("*.py")} - {"__init__.py", "__main__.py"}
+    assert not (packages | modules) - rooms
+
+
 def test_a_receiver_that_does_as_the_text_says_knows_what_is_genuine():
     (snippet,) = re.findall(
         r"```python\n(.*?)```", (ROOT / "docs/outbox.md").read_text("utf-8"), re.DOTALL
