@@ -6,6 +6,9 @@ import sys
 import pytest
 from serving.process import MODELS, ROOT, Server, clean_environment, run_edge
 
+UNREADABLE = "/proc/self/mem"
+"""A file that exists and cannot be read, even by root."""
+
 
 @pytest.fixture
 def corrupt(tmp_path):
@@ -50,3 +53,13 @@ def test_one_of_several_mounted_does_not_make_the_service_unready(corrupt):
         ready = server.client.get("/health/ready")
         assert ready.status_code == 200
         assert "model.tflite" in ready.json()["models"]["corrupt"]
+
+
+def test_a_mount_that_cannot_be_read_is_live_and_says_so():
+    with Server(ready=False, env={"EDGE_MODEL_MOUNTS": UNREADABLE}) as server:
+        assert server.client.get("/health/live").status_code == 200
+        ready = server.client.get("/health/ready")
+        assert ready.status_code == 503
+        (fault,) = ready.json()["models"].values()
+        assert UNREADABLE in fault
+        assert "not served" in server.log or "no model is served" in server.log

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.dataplane.admission import Admission
 from edge.dataplane.local import LocalAnswerer
 from edge.dataplane.service import InferenceService
-from edge.errors import SettingsError
+from edge.errors import ExportError, SettingsError
 from edge.repository.repository import ModelRepository, open_repository
 from edge.runtime.cpus import usable_cpus
 from edge.runtime.memory import return_large_blocks
@@ -17,6 +18,8 @@ from edge.runtime.pool import WorkerPool
 
 if TYPE_CHECKING:
     from edge.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -39,10 +42,21 @@ def build_repository(settings: Settings) -> ModelRepository:
         return open_repository(settings.models, settings.default_model)
     mounted = _mounted_models(settings)
     if mounted is not None:
-        # A restart policy would restart a container that ends over a bad export, again and again.
-        # So the service stays up, and /health/ready says what is wrong.
-        return open_repository(mounted, settings.default_model, keep_refused=True)
+        return _open_mounted(mounted, settings.default_model)
     return open_repository(embedded_models(), settings.default_model)
+
+
+def _open_mounted(mounted: Path, default: str | None) -> ModelRepository:
+    """Open a container's mount; whatever is refused is reported, and does not end the process.
+
+    A restart policy would start the container again and again. So the service stays up, and
+    /health/ready says what is wrong.
+    """
+    try:
+        return open_repository(mounted, default, keep_refused=True)
+    except ExportError as error:  # the mount itself cannot be read
+        _log.error("no model is served: %s", error)
+        return ModelRepository(mounted, [], {mounted.name: error})
 
 
 def _mounted_models(settings: Settings) -> Path | None:
