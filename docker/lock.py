@@ -21,16 +21,16 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 LEFT_OUT_OF_LITE = ("tensorflow", "google-cloud-aiplatform")
-"""Imported by `edge` only where a SavedModel or a cloud endpoint asks for them."""
+"""Imported by `edge` only if a SavedModel or a cloud endpoint needs them."""
 
 
 def name_of(requirement: str) -> str:
-    """The normalised name of a requirement, as PEP 503 has it."""
+    """Return the normalised name of a requirement (PEP 503)."""
     return re.sub(r"[-_.]+", "-", re.split(r"[\s<>=!~;\[]", requirement, maxsplit=1)[0]).lower()
 
 
 def dependencies(*, lite: bool) -> list[str]:
-    """The project's own list; for lite without the two large ones."""
+    """Return the project's own list; for lite without the two large packages."""
     project = tomllib.loads((HERE.parent / "pyproject.toml").read_text("utf-8"))["project"]
     return [
         each for each in project["dependencies"] if not (lite and name_of(each) in LEFT_OUT_OF_LITE)
@@ -38,7 +38,7 @@ def dependencies(*, lite: bool) -> list[str]:
 
 
 def resolve(requirements: list[str], pins: Path | None = None) -> list[str]:
-    """Everything that pip would install for them, pinned, in the order of the names."""
+    """Return everything that pip would install for them, pinned, sorted by name."""
     pip = [
         sys.executable,
         "-m",
@@ -51,11 +51,9 @@ def resolve(requirements: list[str], pins: Path | None = None) -> list[str]:
         "-",
     ]
     constraint = ["--constraint", str(pins)] if pins else []
-    report = json.loads(
-        subprocess.run(
-            [*pip, *constraint, *requirements], stdout=subprocess.PIPE, check=True
-        ).stdout  # noqa: S603 -- no words but ours
-    )
+    command = [*pip, *constraint, *requirements]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)  # noqa: S603 -- all our own
+    report = json.loads(done.stdout)
     chosen = (each["metadata"] for each in report["install"])
     return sorted(f"{name_of(each['name'])}=={each['version']}" for each in chosen)
 

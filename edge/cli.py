@@ -1,6 +1,7 @@
 """The command line: parses arguments and turns errors into one clear line.
 
-The commands are in `edge.commands`, one file each, imported when they run, so that each starts fast.
+The commands are in `edge.commands`, one file each, imported when they run, so that each starts
+fast.
 """
 
 # ruff: noqa: PLC0415 -- commands are imported when they run

@@ -62,9 +62,9 @@ class _Group(BaseModel):
 
 
 class FallbackSettings(_Group):
-    """When frames escalate, to the online model or to the outbox: they apply to an outbox alone too.
+    """When frames escalate, to the online model or to the outbox, which may be configured alone.
 
-    Their flat names begin with ``cloud_``.
+    The flat names begin with ``cloud_``.
     """
 
     mode: str = Field(

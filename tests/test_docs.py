@@ -61,7 +61,10 @@ def test_the_example_of_the_settings_page_is_taken_as_it_is(tmp_path):
     (tmp_path / "edge.toml").write_text(example)
     settings = load_settings(config=tmp_path / "edge.toml")
     assert settings.tls is not None
-    assert (settings.cloud.calls_per_day, settings.fallback.mode) == (500, "low_confidence,on_error")
+    assert (settings.cloud.calls_per_day, settings.fallback.mode) == (
+        500,
+        "low_confidence,on_error",
+    )
     assert (settings.outbox.dir, settings.tls_names) == (Path("/var/lib/edge"), "kiosk.lan")
 
 

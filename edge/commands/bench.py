@@ -21,10 +21,9 @@ from edge.bench.run import QUICK, THOROUGH, measure
 from edge.wiring.bootstrap import build_repository, embedded_models
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from edge.bench.report import Aim, Report
-    from edge.repository.version import ModelVersion
     from edge.settings import Settings
 
 

@@ -60,7 +60,7 @@ def _open_mounted(mounted: Path, default: str | None) -> ModelRepository:
 
 
 def _mounted_models(settings: Settings) -> Path | None:
-    """Return the first mount point that exists, even if it is empty: it was mounted to be served."""
+    """Return the first mount point that exists, even if empty: it was mounted to be served."""
     for mount in (settings.model_mounts or "").split(":"):
         if mount and Path(mount).exists():
             return Path(mount)

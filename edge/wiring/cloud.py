@@ -1,4 +1,4 @@
-"""Builds what backs the edge, from settings to `CloudParts`. Does not import Google's library yet."""
+"""Builds what backs the edge: settings in, `CloudParts` out. Does not import Google's library."""
 
 from __future__ import annotations
 
