@@ -52,7 +52,7 @@ def _access(settings: Settings) -> str:
     if is_loopback(settings.host):
         return "No API keys: it listens on this machine only. `edge key NAME` creates a key."
     return (
-        "No API keys, and allow_open is set: anyone who can reach this address can use the service."
+        "No API keys, and allow_open is set: everyone who reaches this address can use it."
     )
 
 

@@ -17,6 +17,7 @@ from edge.runtime.pipeline import DecodeOptions
 from edge.runtime.pool import WorkerPool
 
 if TYPE_CHECKING:
+    from edge.dataplane.cloud_parts import CloudParts
     from edge.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -71,13 +72,7 @@ def build_service(
     settings: Settings, repository: ModelRepository | None = None
 ) -> InferenceService:
     """Build the edge alone, as the command line uses it; its models are not loaded yet."""
-    return_large_blocks()
-    repository = repository or build_repository(settings)
-    pool = WorkerPool(settings.workers or usable_cpus(), settings.queue_size)
-    options = DecodeOptions(settings.max_pixels, exact=settings.exact_decode)
-    admission = Admission(_slots(pool), _max_held_bytes(settings))
-    answerer = LocalAnswerer(repository, pool, options)
-    return InferenceService(repository, pool, options, admission, answerer)
+    return _build(settings, repository or build_repository(settings), None)
 
 
 def build_serving_service(settings: Settings, repository: ModelRepository) -> InferenceService:
@@ -86,32 +81,31 @@ def build_serving_service(settings: Settings, repository: ModelRepository) -> In
     Raises:
         SettingsError: the settings contradict each other.
     """
-    if settings.cloud is None and settings.outbox is None:
-        if settings.fallback.mode != "off":
-            raise SettingsError(
-                f"cloud_mode = {settings.fallback.mode} without cloud_endpoint or outbox_dir. "
-                "Set one."
-            )
-        return build_service(settings, repository)
-    # Imported late: a start without them must not pay for these.
-    from edge.dataplane.escalation import EscalatingAnswerer  # noqa: PLC0415
-    from edge.wiring.cloud import build_cloud_parts  # noqa: PLC0415
+    if settings.cloud is not None or settings.outbox is not None:
+        # Imported late: a start without them must not pay for this.
+        from edge.wiring.cloud import build_cloud_parts  # noqa: PLC0415
 
+        return _build(settings, repository, build_cloud_parts(settings, repository))
+    mode = settings.fallback.mode
+    if mode != "off":
+        raise SettingsError(f"cloud_mode = {mode} without cloud_endpoint or outbox_dir. Set one.")
+    return _build(settings, repository, None)
+
+
+def _build(
+    settings: Settings, repository: ModelRepository, cloud: CloudParts | None
+) -> InferenceService:
     return_large_blocks()
-    cloud = build_cloud_parts(settings, repository)
     pool = WorkerPool(settings.workers or usable_cpus(), settings.queue_size)
     options = DecodeOptions(settings.max_pixels, exact=settings.exact_decode)
-    admission = Admission(_slots(pool), _max_held_bytes(settings), cloud.extra_slots)
+    slots = pool.workers + pool.queue_size  # so that those admitted never find the queue full
+    max_held_bytes = max(settings.max_held_bytes, settings.max_body_bytes)  # one body always fits
     edge = LocalAnswerer(repository, pool, options)
+    if cloud is None:
+        admission = Admission(slots, max_held_bytes)
+        return InferenceService(repository, pool, options, admission, edge)
+    from edge.dataplane.escalation import EscalatingAnswerer  # noqa: PLC0415 -- as above
+
+    admission = Admission(slots, max_held_bytes, cloud.extra_slots)
     answerer = EscalatingAnswerer(edge, cloud, settings.max_pixels)
     return InferenceService(repository, pool, options, admission, answerer, cloud)
-
-
-def _slots(pool: WorkerPool) -> int:
-    """Return how many requests to admit: those admitted never find the pool's queue full."""
-    return pool.workers + pool.queue_size
-
-
-def _max_held_bytes(settings: Settings) -> int:
-    """Return the limit of held bytes, raised if need be so that one body always fits."""
-    return max(settings.max_held_bytes, settings.max_body_bytes)
