@@ -1,7 +1,7 @@
-"""API keys: how one is made, what is kept of it, and whether one that is shown is good. Pure; takes the clock.
+"""API keys: creates one, hashes it, and finds the entry of a presented one. Pure; takes the clock.
 
-A key is 256 random bits, so that what is kept of it needs no slow password hash: SHA-256 cannot be turned back by
-guessing among 2**256 keys, and it costs a request one microsecond.
+A key is 256 random bits, so its hash need not be slow: nobody can guess among 2**256 keys, and
+SHA-256 costs a request one microsecond.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class Scope(StrEnum):
-    """What a key opens."""
+    """What a key allows."""
 
     PREDICT = "predict"
     VIEW = "view"
@@ -42,12 +42,12 @@ def _known_hash(value: str) -> str:
 
 
 class ApiKey(BaseModel):
-    """What is kept of a key.
+    """The stored part of a key.
 
     Attributes:
         hash: ``sha256:`` and 64 hex digits.
-        scopes: what it opens; ``admin`` opens all.
-        expires: the last day on which it is good, in UTC; ``None`` for ever.
+        scopes: what it allows; ``admin`` allows everything.
+        expires: last day on which it is valid, in UTC; ``None`` if it never expires.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,7 +57,7 @@ class ApiKey(BaseModel):
     expires: date | None = None
 
     def opens(self, scope: Scope) -> bool:
-        """Whether the key may do that."""
+        """Whether the key allows this."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
     def expired(self, now: datetime) -> bool:
@@ -66,7 +66,7 @@ class ApiKey(BaseModel):
 
 
 def parse_keys(value: Any) -> Any:
-    """The setting's text as JSON; what is no text (a table of the TOML file) as it is."""
+    """Parse the setting's JSON text; a table of the TOML file is returned as it is."""
     if not isinstance(value, str):
         return value
     try:
@@ -74,24 +74,23 @@ def parse_keys(value: Any) -> Any:
     except ValueError as error:
         raise ValueError(f"is not JSON ({error})") from None
     if not isinstance(keys, dict):
-        raise ValueError(
-            'must be a JSON object such as {"line1": {"hash": "sha256:...", "scopes": ["predict"]}}'
-        )  # noqa: TRY004 -- pydantic reads ValueError
+        example = '{"line1": {"hash": "sha256:...", "scopes": ["predict"]}}'
+        raise ValueError(f"must be a JSON object such as {example}")  # noqa: TRY004 -- for pydantic
     return keys
 
 
 def new_key() -> str:
-    """A key nobody can guess: 256 random bits, in letters that survive headers, URLs and shells."""
+    """Create a key of 256 random bits, in characters that are safe in headers, URLs and shells."""
     return _PREFIX + secrets.token_urlsafe(_BYTES)
 
 
 def hash_key(key: str) -> str:
-    """What is kept of the key."""
+    """Return the hash to store."""
     return "sha256:" + hashlib.sha256(key.encode()).hexdigest()
 
 
 def find_key(keys: Mapping[str, ApiKey], shown: str) -> tuple[str, ApiKey] | None:
-    """Name and key of the one that was shown; ``None`` for an unknown one. Takes as long whichever it is."""
+    """Return name and entry of a presented key, in constant time; ``None`` if it is unknown."""
     shown_hash = hash_key(shown)
     found = None
     for name, key in keys.items():

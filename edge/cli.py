@@ -1,10 +1,10 @@
-"""The command line: `edge serve`, `edge predict`, `edge inspect`, `edge key`, `edge bench`, `edge outbox`.
+"""The command line: parses arguments and turns errors into one clear line.
 
-Takes arguments apart and turns errors into one clear line; the commands themselves are in `edge.commands`, imported
-when they are asked for, so that each starts as fast as it can.
+The commands are in `edge.commands`, one file each, imported when they run, so that each starts
+fast.
 """
 
-# ruff: noqa: PLC0415 -- imports inside the commands, as said above
+# ruff: noqa: PLC0415 -- commands are imported when they run
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ import click
 from edge import __version__
 from edge.api_key import Scope
 from edge.errors import EdgeError
-from edge.settings import Settings, load_settings
+from edge.settings import FIELDS, TOPICS, default_text, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
 REFUSED = 2
-"""Exit code where a command could not do what was asked at all; 1 where some images failed."""
+"""Exit code of a command that could do nothing of its job; 1 means that some images failed."""
 
 _PATH = click.Path(path_type=Path)
 
@@ -40,24 +40,40 @@ class _Group(click.Group):
             ctx.exit(REFUSED)
 
 
+class _ByTopic(click.Command):
+    """A command whose help lists its settings by topic."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = {}
+        for parameter in self.get_params(ctx):
+            row = parameter.get_help_record(ctx)
+            if row is not None and parameter.name is not None:
+                rows[parameter.name] = row
+        for topic, names in TOPICS.items():
+            with formatter.section(topic):
+                formatter.write_dl([rows.pop(name) for name in names])
+        with formatter.section("Options"):
+            formatter.write_dl(list(rows.values()))
+
+
 def _setting(name: str) -> Callable[..., Any]:
-    """The flag of a setting, described as in `edge.settings`."""
-    field = Settings.model_fields[name]
+    """Return the flag of a setting, described as in `edge.settings`."""
+    field = FIELDS[name]
     flag = f"--{name.replace('_', '-')}"
-    shown = field.default is not None and field.default not in ({}, "")
-    default = f"  [default: {field.default}]" if shown else ""
-    words = f"{field.description}{default}"
+    help_text = field.description or ""
+    if field.default not in (None, {}):
+        help_text += f"  [default: {default_text(field)}]"
     if field.annotation is bool:
-        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=words)
-    return click.option(flag, name, default=None, metavar="VALUE", help=words)
+        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help_text)
+    return click.option(flag, name, default=None, metavar="VALUE", help=help_text)
 
 
 def _settings(*names: str) -> Callable[..., Any]:
-    """The flags of several settings, and of the file that holds them."""
+    """Return the flags of several settings, and of the file that holds them."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         command = click.option(
-            "--config", type=_PATH, help="A TOML file with settings. Also EDGE_CONFIG."
+            "--config", type=_PATH, help="TOML file with settings. Also EDGE_CONFIG."
         )(command)
         for name in reversed(names):
             command = _setting(name)(command)
@@ -69,11 +85,11 @@ def _settings(*names: str) -> Callable[..., Any]:
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="edge")
 def main() -> None:
-    """Runs a Google AutoML Vision or Vertex AI edge export, offline."""
+    """Run a Google AutoML Vision or Vertex AI edge export, offline."""
 
 
-@main.command()
-@_settings(*Settings.model_fields)
+@main.command(cls=_ByTopic)
+@_settings(*FIELDS)
 def serve(config: Path | None, **flags: Any) -> None:
     """Serve the models over HTTP. Every flag can also be set as EDGE_<NAME> or in a TOML file."""
     from edge.commands.serve import run
@@ -82,14 +98,13 @@ def serve(config: Path | None, **flags: Any) -> None:
 
 
 @main.command()
-@_settings("host", "port")
+@_settings("host", "port", "tls", "tls_cert")
 def health(config: Path | None, **flags: Any) -> None:
-    """Say whether the service on this machine is ready; exit code 1 if not."""
+    """Check whether the service on this machine is ready; exit code 1 if not."""
     from edge.commands.health import check
-    from edge.tls.provisioning import uses_tls
 
     settings = load_settings(flags, config)
-    fault = check(settings.host, settings.port, secure=uses_tls(settings))
+    fault = check(settings.host, settings.port, secure=settings.tls is not None)
     click.echo(fault or "ready")
     sys.exit(1 if fault else 0)
 
@@ -97,21 +112,24 @@ def health(config: Path | None, **flags: Any) -> None:
 @main.command()
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option(
-    "--model", help="Name of a model, or the path of an export. The default model if not given."
+    "--model", help="Name of a model, or path of an export. The default model if not given."
 )
-@click.option("--top-k", type=click.IntRange(min=1), help="Show at most so many predictions.")
 @click.option(
-    "--threshold", type=click.FloatRange(0, 1), help="Leave out predictions under this score."
+    "--top-k", type=click.IntRange(min=1), help="Maximum number of predictions per image."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line, one an image.")
+@click.option("--threshold", type=click.FloatRange(0, 1), help="Minimum score of a prediction.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line and image.")
 @click.option(
     "--draw",
     type=_PATH,
-    help="Write the pictures with what was seen: a file for one image, else a folder.",
+    help="Write the images with their predictions drawn in: a file for one image, else a folder.",
 )
 @_settings("models", "workers", "max_pixels", "exact_decode")
 def predict(config: Path | None, **arguments: Any) -> None:
-    """Say what is on images: files, folders, or quoted patterns such as 'photos/*.jpg'."""
+    """Classify images or detect objects in them.
+
+    IMAGE is a file, a folder, or a quoted pattern such as 'photos/*.jpg'.
+    """
     from edge.commands.predict import Request, run
 
     names = ("images", "model", "top_k", "threshold", "as_json", "draw")
@@ -123,7 +141,7 @@ def predict(config: Path | None, **arguments: Any) -> None:
 @click.argument("export", type=_PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def inspect(export: Path, *, as_json: bool) -> None:
-    """Say what an EXPORT (folder, zip, file) is, what it expects and answers, and whether it runs here."""
+    """Show what an EXPORT (folder, zip, file) contains and check that it runs here."""
     from edge.commands.inspect import run
 
     run(export, as_json=as_json)
@@ -134,15 +152,15 @@ def inspect(export: Path, *, as_json: bool) -> None:
 @click.option(
     "--scope", "scopes", multiple=True, default=("predict",), show_default=True,
     type=click.Choice([scope.value for scope in Scope]),
-    help="What the key opens: frames and the kiosk; the wall; everything. Several are possible.",
+    help="What the key allows: frames and the kiosk; the wall; everything. May be repeated.",
 )  # fmt: skip
 @click.option(
     "--expires",
     type=click.DateTime(["%Y-%m-%d"]),
-    help="The last day (UTC) on which the key is good.",
+    help="Last day (UTC) on which the key is valid.",
 )
 def key(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None:
-    """Make an API key called NAME; print it once, and the setting that makes the service know it."""
+    """Create an API key called NAME and print it, once, with the setting that enables it."""
     from edge.commands.key import run
 
     run(name, scopes, expires.date() if expires else None)
@@ -150,29 +168,30 @@ def key(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None:
 
 @main.command()
 @click.option(
-    "--model", help="Name of a model, or the path of an export. The default model if not given."
-)
-@click.option("--quick", is_flag=True, help="Half a minute for a first impression, instead of six.")
-@click.option(
-    "--seconds", type=click.FloatRange(min=0.1), help="Seconds of each point, without its warm-up."
+    "--model", help="Name of a model, or path of an export. The default model if not given."
 )
 @click.option(
-    "--black-hole", is_flag=True, help="Measure what a cloud whose network vanished costs a frame."
+    "--quick", is_flag=True, help="Take half a minute instead of six, for a first impression."
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0.1),
+    help="Seconds per measurement, without its warm-up.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def bench(**arguments: Any) -> None:
-    """Measure the server on this machine against the bare work: decode, resize, invoke. Settings as for serve."""
-    from edge.commands.bench import Request, run
+    """Measure the server on this machine against the bare work: decode, resize, invoke.
 
-    if arguments["black_hole"] and arguments["seconds"] is not None:
-        raise click.UsageError("--black-hole counts frames, not seconds: leave --seconds out.")
+    Reads settings as serve does, from the environment and the file that EDGE_CONFIG names.
+    """
+    from edge.commands.bench import Request, run
 
     run(Request(**arguments), load_settings())
 
 
 @main.group()
 def outbox() -> None:
-    """Look at the frames that were kept for the online model, export them, try them again, drop them."""
+    """List, show, export, retry or delete the frames kept for the online model."""
 
 
 _OUTBOX_SETTINGS = ("outbox_dir", "outbox_key")
@@ -180,16 +199,20 @@ _STATES = click.Choice(["waiting", "resolved", "dead_letter", "prediction_only"]
 
 
 @outbox.command(name="list")
-@click.option("--state", type=_STATES, help="Only entries of that state.")
+@click.option("--state", type=_STATES, help="Only entries in this state.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many."
+    "--limit",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="Maximum number of entries.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line, one an entry.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line and entry.")
 @_settings(*_OUTBOX_SETTINGS)
 def outbox_list(
     config: Path | None, state: str | None, limit: int, *, as_json: bool, **flags: Any
 ) -> None:
-    """Print the entries in their order."""
+    """List the entries, in the order they are forwarded."""
     from edge.commands.outbox import show_all
 
     show_all(load_settings(flags, config), state=state, limit=limit, as_json=as_json)
@@ -200,7 +223,7 @@ def outbox_list(
 @click.option("--image", type=_PATH, help="Write the entry's image to this file.")
 @_settings(*_OUTBOX_SETTINGS)
 def outbox_show(key: str, config: Path | None, image: Path | None, **flags: Any) -> None:
-    """Print the entry with KEY, or whose key begins so."""
+    """Print the entry whose key is KEY or begins with it."""
     from edge.commands.outbox import show
 
     show(load_settings(flags, config), key, image)
@@ -208,25 +231,27 @@ def outbox_show(key: str, config: Path | None, image: Path | None, **flags: Any)
 
 @outbox.command(name="export")
 @click.argument("folder", type=_PATH)
-@click.option("--model", help="Only the frames of the model of that name.")
-@click.option("--gcs", "prefix", help="Where the images will lie, such as gs://bucket/uncertain.")
+@click.option("--model", help="Only frames of this model.")
+@click.option(
+    "--gcs", "prefix", help="Where you will upload the images, such as gs://bucket/uncertain."
+)
 @click.option(
     "--labels",
     type=click.Choice(["cloud", "edge", "none"]),
     default="cloud",
     show_default=True,
-    help="Whose labels are trusted: the online model's, else the edge's, or nobody's.",
+    help="Labels to trust: the online model's, the edge's as well, or none.",
 )
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
     default=0.5,
     show_default=True,
-    help="Least score of a label.",
+    help="Minimum score for a label to be exported.",
 )
 @_settings(*_OUTBOX_SETTINGS)
 def outbox_export(folder: Path, config: Path | None, **given: Any) -> None:
-    """Write all images and Vertex AI's import files (JSONL) to FOLDER."""
+    """Write all images and their Vertex AI import files (JSONL) to FOLDER."""
     from edge.commands.outbox import export_all
 
     how = {name: given.pop(name) for name in ("model", "prefix", "labels", "threshold")}
@@ -250,13 +275,13 @@ def outbox_retry(keys: tuple[str, ...], config: Path | None, **flags: Any) -> No
     "states",
     type=_STATES,
     multiple=True,
-    help="All entries of that state; may be repeated.",
+    help="All entries in this state. May be repeated.",
 )
 @_settings(*_OUTBOX_SETTINGS)
 def outbox_purge(
     keys: tuple[str, ...], config: Path | None, states: tuple[str, ...], **flags: Any
 ) -> None:
-    """Drop entries for good."""
+    """Delete entries permanently."""
     from edge.commands.outbox import purge
 
     purge(load_settings(flags, config), keys, states)

@@ -1,6 +1,9 @@
-"""Every setting, in one table: by flag, by environment (``EDGE_...``), or in a TOML file, in that order.
+"""Every setting: by flag, by environment (``EDGE_...``), or in a TOML file, in this order.
 
-This module alone reads the environment. ``Field(description=...)`` is what README and ``--help`` say of a setting.
+This module alone reads the environment. A setting has one flat name (``cloud_endpoint``), which its
+flag, its variable and the TOML file use; the file may also give it in a table (``[cloud]``). In the
+code the settings of an optional part form a group, which is ``None`` where the part is not
+configured. ``Field(description=...)`` is what ``docs/settings.md`` and ``--help`` print.
 """
 
 from __future__ import annotations
@@ -11,14 +14,15 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
 )
 
 from edge.api_key import ApiKey, parse_keys
@@ -27,279 +31,422 @@ from edge.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pydantic.fields import FieldInfo
+
 PREFIX = "EDGE_"
 CONFIG = "EDGE_CONFIG"
 """The variable that names the TOML file, as the flag ``--config`` does."""
 
+_NOT_SET: Any = None
+"""Default of the value that configures its group: without it the group is ``None``."""
+
 
 def _split(value: Any) -> Any:
-    """A text of words separated by blanks as a list, which a settings file may give as such."""
+    """Split words at blanks; a settings file may give a list instead."""
     return tuple(value.split()) if isinstance(value, str) else value
 
 
 Positive = Annotated[int, Field(ge=1)]
-ApiKeys = Annotated[dict[str, ApiKey], NoDecode, BeforeValidator(parse_keys)]
-WordList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Count = Annotated[int, Field(ge=0)]
+Money = Annotated[float, Field(ge=0)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+ApiKeys = Annotated[dict[str, ApiKey], BeforeValidator(parse_keys)]
+WordList = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Endpoint = Annotated[str, Field(pattern=r"^projects/[^/]+/locations/[^/]+/endpoints/[^/]+$")]
+Url = Annotated[str, Field(pattern="^https?://")]
 
 
-class Settings(BaseSettings):
-    """All settings of the service; each field is one."""
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model_config = SettingsConfigDict(
-        extra="forbid", env_prefix=PREFIX, env_ignore_empty=True, frozen=True
+
+class FallbackSettings(_Group):
+    """When frames escalate, to the online model or to the outbox, which may be configured alone.
+
+    The flat names begin with ``cloud_``.
+    """
+
+    mode: str = Field(
+        "off",
+        description="When to ask the online model: off, prefer_cloud, shadow, or several of "
+        "on_error, low_confidence, overload, separated by commas.",
     )
+    request_modes: WordList = Field(
+        ("off",),
+        description="Modes that a request may choose instead (?fallback=), separated by blanks.",
+    )
+    threshold: Share = Field(0.5, description="Scores below this are unsure, 0..1.")
+    margin: Share = Field(
+        0.1,
+        description="The edge is unsure if its best two classes are closer than this, 0..1.",
+    )
+    timeout_ms: Positive = Field(
+        2_000,
+        description="Maximum milliseconds of a frame's deadline that the online model may take.",
+    )
+    concurrency: Positive = Field(8, description="Maximum number of calls under way at once.")
+
+
+class CloudSettings(_Group):
+    """The online model and its budget; configured by ``endpoint``."""
+
+    endpoint: Endpoint = Field(
+        _NOT_SET,
+        description="Vertex AI endpoint of the online model: projects/P/locations/L/endpoints/E. "
+        "If not set, no online model is used.",
+    )
+    address: str | None = Field(
+        None,
+        description="Host and port of the endpoint, if not the region's own; "
+        "prefix http:// for one without TLS.",
+    )
+    transport: Literal["grpc", "rest"] = Field("grpc", description="Protocol of the endpoint.")
+    request: Literal["automl", "tf_serving"] = Field(
+        "automl",
+        description="Image format of the endpoint: automl (content), or tf_serving "
+        "(image_bytes.b64) for a container.",
+    )
+    credentials: Path | Literal["anonymous"] | None = Field(
+        None,
+        description="A service account's file, or anonymous for a private endpoint. Google's "
+        "application default credentials if not set.",
+    )
+    calls_per_day: Count | None = Field(
+        None, description="Maximum calls per 24 hours; unlimited if not set."
+    )
+    calls_per_month: Count | None = Field(
+        None, description="Maximum calls per 30 days; unlimited if not set."
+    )
+    price: Money = Field(0.0, description="Price of one call, in your currency.")
+    cost_per_day: Money | None = Field(
+        None, description="Maximum spend per 24 hours; unlimited if not set."
+    )
+    cost_per_month: Money | None = Field(
+        None, description="Maximum spend per 30 days; unlimited if not set."
+    )
+    rate: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Maximum average calls per second; unlimited if not set."
+    )
+    budget_file: Path | None = Field(
+        None,
+        description="File that remembers the calls made. budget.json in outbox_dir if not set.",
+    )
+
+
+class OutboxSettings(_Group):
+    """Store and forward; configured by ``dir``."""
+
+    dir: Path = Field(
+        _NOT_SET,
+        description="Folder that keeps frames for the online model. If not set, no frame is kept.",
+    )
+    max_bytes: Positive = Field(
+        1 << 30, description="Maximum bytes in the outbox; above it the surest entries are evicted."
+    )
+    max_entries: Positive = Field(
+        10_000,
+        description="Maximum entries in the outbox; above it the surest entries are evicted.",
+    )
+    max_age_days: Annotated[float, Field(gt=0)] = Field(
+        30.0, description="Days of service after which an entry is deleted."
+    )
+    images: bool = Field(
+        default=True,
+        description="Keep the images. If false, only the edge's predictions are kept, and nothing "
+        "is forwarded.",
+    )
+    key: SecretStr | None = Field(
+        None,
+        description="32 bytes in base64 that encrypt images on disk. Not encrypted if not set.",
+    )
+    ack_ms: Count = Field(
+        0,
+        description="Maximum milliseconds that an answer waits until its frame is safe on disk; "
+        "with 0 it says pending.",
+    )
+    webhook: Url | None = Field(
+        None, description="URL that receives each result of the online model. None if not set."
+    )
+    webhook_secret: SecretStr | None = Field(
+        None, description="Key of the webhook's signature, X-Edge-Signature. Unsigned if not set."
+    )
+
+
+class TlsSettings(_Group):
+    """HTTPS; configured by ``enabled`` (whose flat name is ``tls``) or ``cert``."""
+
+    enabled: bool = Field(
+        default=False,
+        description="Serve HTTPS, with a certificate made for this machine unless tls_cert is set.",
+    )
+    cert: Path | None = Field(
+        None, description="PEM file of your own certificate and its chain; turns tls on."
+    )
+    key: Path | None = Field(
+        None, description="PEM file of the certificate's key. The one in tls_cert if not set."
+    )
+
+
+def _cloud_if_configured(cloud: CloudSettings | None) -> CloudSettings | None:
+    return cloud if cloud is not None and "endpoint" in cloud.model_fields_set else None
+
+
+def _outbox_if_configured(outbox: OutboxSettings | None) -> OutboxSettings | None:
+    return outbox if outbox is not None and "dir" in outbox.model_fields_set else None
+
+
+def _tls_if_configured(tls: TlsSettings | None) -> TlsSettings | None:
+    return tls if tls is not None and (tls.enabled or tls.cert is not None) else None
+
+
+class Settings(BaseModel):
+    """All settings of the service.
+
+    Takes flat names (``cloud_endpoint=...``) as well as groups (``cloud=CloudSettings(...)``).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     models: Path | None = Field(
         None,
-        description="An export (folder, zip, file) or a folder of exports. The embedded models if not set.",
+        description="An export (folder, zip, file) or a folder of exports. The embedded models if "
+        "not set.",
     )
     default_model: str | None = Field(
         None,
-        description="Name of the model that answers where none is named. The first by name if not set.",
+        description="Model that answers requests that name none. The first by name if not set.",
+    )
+    model_mounts: str | None = Field(
+        None,
+        description="Paths, separated by colons; if `models` is not set, the first that exists "
+        "holds the models. The container image lists its mount points here.",
     )
     host: str = Field(
         "127.0.0.1", description="Address to listen on. 0.0.0.0 opens the service to the network."
     )
-    port: Annotated[int, Field(ge=0, le=65535)] = Field(
-        8501, description="Port to listen on; 0 takes a free one."
-    )
-    model_mounts: str | None = Field(
-        None,
-        description="Paths, with : between them, of which the first that is there holds the models where `models` is"
-        " not set. The container image names its mount points here.",
-    )
+    port: Port = Field(8501, description="Port to listen on; 0 picks a free one.")
     workers: Positive | None = Field(
         None,
-        description="Frames computed at the same time. As many as the CPU quota gives if not set.",
+        description="Frames computed at the same time. As many as the CPU quota allows if not set.",
     )
-    queue_size: Annotated[int, Field(ge=0)] = Field(
+    queue_size: Count = Field(
         64,
-        description="Frames that may wait for a worker; beyond them a request is refused with 503.",
+        description="Frames that may wait for a worker; above it a request is refused with 503.",
     )
     deadline_ms: Positive = Field(
         10_000,
-        description="Milliseconds a frame may take in all, its body's arrival included; then 504.",
+        description="Maximum milliseconds per frame, from the start of its body's arrival; then "
+        "504.",
     )
     max_body_bytes: Positive = Field(
-        32 << 20, description="Largest request body taken, in bytes; above it 413."
+        32 << 20, description="Maximum size of a request body, in bytes; above it 413."
     )
     max_held_bytes: Positive = Field(
         256 << 20,
-        description="Bytes of request bodies held in memory at the same time; beyond them 503.",
+        description="Maximum bytes of request bodies in memory at the same time; above it 503.",
     )
     max_pixels: Positive = Field(
-        50_000_000, description="Largest image decoded, width times height; above it 413."
+        50_000_000, description="Maximum image size, width times height; above it 413."
     )
     exact_decode: bool = Field(
         default=False,
-        description="Decode JPEG at full scale always; by default at twice the model's input, up to 3x faster.",
+        description="Always decode JPEG at full scale; by default at twice the model's input, "
+        "which is up to 3x faster.",
     )
     shutdown_grace_s: Annotated[float, Field(ge=0)] = Field(
         30.0,
-        description="Seconds that accepted frames are given to be answered when the service is stopped.",
+        description="Seconds to finish accepted frames when the service is stopped.",
     )
     api_keys: ApiKeys = Field(
         {},
-        description="Who may ask: JSON of names to a key's hash, scopes (predict, view, admin) and optional expiry. "
-        "`edge key NAME` makes one. Everyone who reaches the service if not set.",
+        description="API keys as a JSON object of names to a key's hash, scopes (predict, view, "
+        "admin) and optional expiry; `edge key NAME` makes one. If not set, no key is required.",
     )
     allow_open: bool = Field(
         default=False,
-        description="Listen on other addresses than this machine's own loopback without any API key.",
+        description="Allow listening on network addresses without any API key.",
     )
     data: Path | None = Field(
         None,
-        description="Folder in which the service keeps what it makes. ~/.local/share/edge if not set.",
-    )
-    tls: bool = Field(
-        default=False,
-        description="Serve HTTPS, with a certificate made here for this machine if none is given by tls_cert.",
-    )
-    tls_cert: Path | None = Field(
-        None, description="PEM file of your own certificate and its chain; turns tls on."
-    )
-    tls_key: Path | None = Field(
-        None, description="PEM file of its key. The one in tls_cert if not set."
+        description="Folder for what the service creates. ~/.local/share/edge if not set.",
     )
     tls_names: str | None = Field(
         None,
-        description="More names and addresses for the certificate made here, with commas between them.",
+        description="More names and addresses of this machine, for its certificate and for links, "
+        "separated by commas.",
     )
-    pairing_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+    pairing_port: Port = Field(
         8502,
-        description="With tls: port of the plain HTTP page that hands out the made authority; 0 for none.",
+        description="With tls: port of the plain HTTP page that offers the machine's own authority "
+        "for download; 0 for none.",
     )
-    max_streams: Positive = Field(32, description="Streams open at the same time; beyond them 429.")
+    max_streams: Positive = Field(32, description="Maximum number of open streams; above it 429.")
     max_streams_per_client: Positive = Field(
-        8, description="Streams open at the same time from one address."
+        8, description="Maximum number of open streams from one address."
     )
     stream_idle_s: Annotated[float, Field(gt=0)] = Field(
-        60.0, description="Seconds without a frame that end a stream."
+        60.0, description="Seconds without a frame after which a stream is closed."
     )
     wall_size: Positive = Field(
-        32, description="Latest pictures of each camera that the wall keeps, in memory only."
+        32, description="Latest pictures that the wall keeps per camera, in memory only."
     )
     wall_bytes: Positive = Field(
-        64 << 20, description="Bytes of pictures that the wall keeps in all."
-    )
-    cloud_endpoint: (
-        Annotated[str, Field(pattern=r"^projects/[^/]+/locations/[^/]+/endpoints/[^/]+$")] | None
-    ) = Field(
-        None,
-        description="Vertex AI endpoint that may be asked: projects/P/locations/L/endpoints/E. None if not set.",
-    )
-    cloud_address: str | None = Field(
-        None,
-        description="Its host and port if not the region's own; http:// before it for one without TLS.",
-    )
-    cloud_transport: Literal["grpc", "rest"] = Field(
-        "grpc", description="How the endpoint is called."
-    )
-    cloud_request: Literal["automl", "tf_serving"] = Field(
-        "automl",
-        description="How it wants an image: automl (content), or tf_serving (image_bytes.b64) in a container.",
-    )
-    cloud_credentials: Path | Literal["anonymous"] | None = Field(
-        None,
-        description="A service account's file, or anonymous for a private endpoint."
-        " Google's application default credentials if not set.",
-    )
-    cloud_mode: str = Field(
-        "off",
-        description="When the online model is wanted: off, prefer_cloud, shadow, or several of on_error,"
-        " low_confidence, overload, separated by commas.",
-    )
-    cloud_request_modes: WordList = Field(
-        ("off",),
-        description="Modes a request may ask for in its place (?fallback=), separated by blanks.",
-    )
-    cloud_threshold: Share = Field(0.5, description="A score under it is unsure, 0..1.")
-    cloud_margin: Share = Field(
-        0.1, description="The best two classes nearer than that are unsure, 0..1."
-    )
-    cloud_timeout_ms: Positive = Field(
-        2_000,
-        description="Milliseconds of a frame's deadline that the online model may take at most.",
-    )
-    cloud_calls_per_day: Annotated[int, Field(ge=0)] | None = Field(
-        None, description="Calls in 24 hours at most. No limit if not set."
-    )
-    cloud_calls_per_month: Annotated[int, Field(ge=0)] | None = Field(
-        None, description="Calls in 30 days at most. No limit if not set."
-    )
-    cloud_price: Annotated[float, Field(ge=0)] = Field(
-        0.0, description="What a call costs, in your currency."
-    )
-    cloud_cost_per_day: Annotated[float, Field(ge=0)] | None = Field(
-        None, description="Money in 24 hours at most. No limit if not set."
-    )
-    cloud_cost_per_month: Annotated[float, Field(ge=0)] | None = Field(
-        None, description="Money in 30 days at most. No limit if not set."
-    )
-    cloud_rate: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="Calls a second at most, on average. No limit if not set."
-    )
-    cloud_concurrency: Positive = Field(8, description="Calls under way at once at most.")
-    cloud_budget_file: Path | None = Field(
-        None,
-        description="Where the calls made are remembered. budget.json in outbox_dir if not set.",
-    )
-    outbox_dir: Path | None = Field(
-        None,
-        description="Folder in which frames are kept that the online model should see later. None if not set.",
-    )
-    outbox_max_bytes: Positive = Field(
-        1 << 30, description="Bytes the outbox holds; beyond them the surest go."
-    )
-    outbox_max_entries: Positive = Field(
-        10_000, description="Entries the outbox holds; beyond them the surest go."
-    )
-    outbox_max_age_days: Annotated[float, Field(gt=0)] = Field(
-        30.0, description="Days of service after which an entry goes."
-    )
-    outbox_images: bool = Field(
-        default=True,
-        description="Keep the images; else only what the edge said of them, and nothing is forwarded.",
-    )
-    outbox_key: SecretStr | None = Field(
-        None,
-        description="32 bytes in base64, with which images are encrypted on disk. Not encrypted if not set.",
-    )
-    outbox_ack_ms: Annotated[int, Field(ge=0)] = Field(
-        0,
-        description="Milliseconds an answer may wait until its kept frame is safe on disk; with 0 it says pending.",
-    )
-    outbox_webhook: Annotated[str, Field(pattern="^https?://")] | None = Field(
-        None, description="URL that is told each result of the online model. None if not set."
-    )
-    outbox_webhook_secret: SecretStr | None = Field(
-        None, description="Key of the webhook's signature, X-Edge-Signature. Not signed if not set."
+        64 << 20, description="Maximum bytes of pictures that the wall keeps in total."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least severe log lines that are written."
+        "info", description="Minimum level to log."
     )
     log_format: Literal["console", "json"] = Field(
-        "console", description="How log lines are written: for people, or a JSON object a line."
+        "console", description="Format of log lines: console for people, json for programs."
     )
     log_requests: bool = Field(default=True, description="Write a log line for every request.")
+
+    fallback: FallbackSettings = FallbackSettings()
+    cloud: Annotated[CloudSettings | None, AfterValidator(_cloud_if_configured)] = None
+    outbox: Annotated[OutboxSettings | None, AfterValidator(_outbox_if_configured)] = None
+    tls: Annotated[TlsSettings | None, AfterValidator(_tls_if_configured)] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sort_into_groups(cls, given: Any) -> Any:
+        """Move values with a flat name of a group into that group."""
+        if not isinstance(given, dict):
+            return given
+        sorted_values: dict[str, Any] = {}
+        grouped: dict[str, dict[str, Any]] = {}
+        for name, value in given.items():
+            if name not in _GROUPED or isinstance(value, (dict, BaseModel)):
+                sorted_values[name] = value
+            elif value is not None:
+                group, field = _GROUPED[name]
+                grouped.setdefault(group, {})[field] = value
+        return sorted_values | grouped
 
     @property
     def data_folder(self) -> Path:
         """``data``, or where a user's programs keep their data: the XDG base directory."""
         if self.data is not None:
             return self.data
-        named = os.environ.get("XDG_DATA_HOME", "")
-        return (
-            Path(named) if Path(named).is_absolute() else Path.home() / ".local" / "share"
-        ) / "edge"
+        xdg = Path(os.environ.get("XDG_DATA_HOME", ""))
+        base = xdg if xdg.is_absolute() else Path.home() / ".local" / "share"
+        return base / "edge"
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """`load_settings` alone decides what is read, so that an error can name where a value came from."""
-        del settings_cls, env_settings, dotenv_settings, file_secret_settings
-        return (init_settings,)
+
+_GROUPS: dict[str, tuple[type[_Group], str]] = {
+    "fallback": (FallbackSettings, "cloud_"),
+    "cloud": (CloudSettings, "cloud_"),
+    "outbox": (OutboxSettings, "outbox_"),
+    "tls": (TlsSettings, "tls_"),
+}
+"""Group to its model, and what its flat names begin with."""
+
+_TABLES = ("cloud", "outbox", "tls")
+"""Tables of the TOML file; a key of one is a flat name without its prefix."""
+
+
+def _flat_name(group: str, field: str) -> str:
+    if (group, field) == ("tls", "enabled"):
+        return "tls"
+    _, prefix = _GROUPS[group]
+    return f"{prefix}{field}"
+
+
+_GROUPED = {
+    _flat_name(group, field): (group, field)
+    for group, (model, _) in _GROUPS.items()
+    for field in model.model_fields
+}
+"""Flat name to group and field, of the settings that have a group."""
+
+TOPICS: dict[str, tuple[str, ...]] = {
+    "Models": ("models", "default_model", "model_mounts", "exact_decode"),
+    "Listening": ("host", "port", "allow_open", "data"),
+    "Limits": (
+        "workers",
+        "queue_size",
+        "deadline_ms",
+        "max_body_bytes",
+        "max_held_bytes",
+        "max_pixels",
+        "shutdown_grace_s",
+    ),
+    "Keys and TLS": ("api_keys", "tls", "tls_cert", "tls_key", "tls_names", "pairing_port"),
+    "Streams and the wall": (
+        "max_streams",
+        "max_streams_per_client",
+        "stream_idle_s",
+        "wall_size",
+        "wall_bytes",
+    ),
+    "Online model": tuple(name for name in _GROUPED if name.startswith("cloud_")),
+    "Outbox": tuple(name for name in _GROUPED if name.startswith("outbox_")),
+    "Logs": ("log_level", "log_format", "log_requests"),
+}
+"""Topic to the flat names of its settings, as ``edge serve --help`` and the documentation print."""
+
+
+def _field(name: str) -> FieldInfo:
+    if name not in _GROUPED:
+        return Settings.model_fields[name]
+    group, field = _GROUPED[name]
+    model, _ = _GROUPS[group]
+    return model.model_fields[field]
+
+
+FIELDS: dict[str, FieldInfo] = {name: _field(name) for names in TOPICS.values() for name in names}
+"""Flat name to its field, of all settings."""
+
+
+def default_text(field: FieldInfo) -> str:
+    """Write a setting's default as the environment would give it; empty if it has none."""
+    default = field.default
+    if default is None:
+        return ""
+    if isinstance(default, bool):
+        return str(default).lower()
+    return " ".join(default) if isinstance(default, tuple) else str(default)
+
+
+_SECRETS = {"outbox_key", "outbox_webhook_secret"}
 
 
 def load_settings(flags: Mapping[str, Any] | None = None, config: Path | None = None) -> Settings:
-    """The settings in force: flags before the environment before the file before the defaults.
+    """Return the settings in force: flags before environment before file before defaults.
 
     Args:
-        flags: those given on the command line, by setting; ``None`` means not given.
+        flags: those given on the command line, by flat name; ``None`` means not given.
         config: the TOML file; else the one that ``EDGE_CONFIG`` names, if any.
 
     Raises:
         SettingsError: names the setting, where it was given, and what is wrong with it.
     """
-    file = config or (Path(named) if (named := os.environ.get(CONFIG)) else None)
-    from_file = _read_file(file) if file else {}
+    if config is None and (path := os.environ.get(CONFIG)):
+        config = Path(path)
+    from_file = _read_file(config) if config is not None else {}
     from_environment = _read_environment()
     from_flags = {name: value for name, value in (flags or {}).items() if value is not None}
     try:
         return Settings(**{**from_file, **from_environment, **from_flags})
     except ValidationError as error:
         fault = error.errors()[0]
-        name = str(fault["loc"][0])
+        location = fault["loc"]
+        name = str(location[0])
+        if name in _GROUPS and len(location) > 1:
+            name = _flat_name(name, str(location[1]))
         if name in from_flags:
             given = f"--{name.replace('_', '-')}"
         elif name in from_environment:
             given = f"{PREFIX}{name.upper()}"
         else:
-            given = f"{name} in {file}"
-        if name == "api_keys":  # a key written where its hash belongs must not end in a log
-            where, words = (
-                ".".join(map(str, fault["loc"])),
-                fault["msg"].removeprefix("Value error, "),
-            )
+            given = f"{name} in {config}"
+        if name in _SECRETS:
+            raise SettingsError(f"{given}: {fault['msg']}.") from None
+        if name == "api_keys":  # a key written in place of its hash must not end up in a log
+            where = ".".join(map(str, location))
+            reason = fault["msg"].removeprefix("Value error, ")
             raise SettingsError(
-                f"{given}: {where}: {words}. `edge key NAME` makes a good one."
+                f"{given}: {where}: {reason}. Make a valid one with `edge key NAME`."
             ) from None
         raise SettingsError(
             f"{given} = {fault['input']}: {fault['msg']}.{_suggestion(name)}"
@@ -307,26 +454,45 @@ def load_settings(flags: Mapping[str, Any] | None = None, config: Path | None = 
 
 
 def _read_file(file: Path) -> dict[str, Any]:
+    """Read flat names and values from a TOML file; keys of a table get their prefix."""
     if not file.is_file():
-        raise SettingsError(f"The settings file {file} is not there.")
+        raise SettingsError(f"The settings file {file} does not exist.")
     try:
-        return TomlConfigSettingsSource(Settings, file)()
+        values = tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise SettingsError(f"The settings file {file} cannot be read: {error}.") from error
+    for table in _TABLES:
+        if not isinstance(values.get(table), dict):
+            continue
+        for key, value in values.pop(table).items():
+            name = f"{table}_{key}"
+            if name in values:
+                raise SettingsError(f"{file} gives {name} twice: by itself and in [{table}].")
+            values[name] = value
+        if table == "tls":
+            values["tls"] = True
+    for name in values:
+        if name not in FIELDS:
+            raise SettingsError(f"{name} in {file} is not a setting.{_suggestion(name)}")
+    return values
 
 
-def _read_environment() -> dict[str, Any]:
-    for variable in os.environ:
+def _read_environment() -> dict[str, str]:
+    """Read flat names and texts from the environment; an empty variable counts as not set."""
+    values = {}
+    for variable, text in os.environ.items():
+        if not variable.startswith(PREFIX) or variable == CONFIG:
+            continue
         name = variable.removeprefix(PREFIX).lower()
-        if variable.startswith(PREFIX) and variable != CONFIG and name not in Settings.model_fields:
-            raise SettingsError(f"{variable} is no setting.{_suggestion(name)}")
-    return EnvSettingsSource(Settings)()
+        if name not in FIELDS:
+            raise SettingsError(f"{variable} is not a setting.{_suggestion(name)}")
+        if text:
+            values[name] = text
+    return values
 
 
 def _suggestion(name: str) -> str:
-    if name in Settings.model_fields:
+    if name in FIELDS:
         return ""
-    close = difflib.get_close_matches(name, Settings.model_fields, n=1)
-    return (
-        f" Did you mean {close[0]}?" if close else f" Settings: {', '.join(Settings.model_fields)}."
-    )
+    close = difflib.get_close_matches(name, FIELDS, n=1)
+    return f" Did you mean {close[0]}?" if close else f" Settings: {', '.join(FIELDS)}."

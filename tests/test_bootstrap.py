@@ -15,6 +15,8 @@ from edge.runtime.cpus import usable_cpus
 from edge.settings import Settings
 from edge.wiring.bootstrap import build_repository, build_service, build_serving_service
 
+ENDPOINT = "projects/p/locations/l/endpoints/1"
+
 
 @pytest.fixture
 def repository(tmp_path):
@@ -49,22 +51,22 @@ def test_the_bounds_of_the_service_are_those_that_are_set(built):
         5,
         8,
     )
-    assert service.max_held_bytes == 70 << 20
-    assert (service.decoding.max_pixels, service.decoding.exact) == (1234, True)
+    assert service.admission.max_held_bytes == 70 << 20
+    assert (service.options.max_pixels, service.options.exact) == (1234, True)
 
 
 def test_what_is_not_set_has_its_default(built):
     service = built()
     assert (service.pool.workers, service.pool.queue_size) == (usable_cpus(), 64)
-    assert service.max_held_bytes == 256 << 20
-    assert (service.decoding.max_pixels, service.decoding.exact) == (50_000_000, False)
+    assert service.admission.max_held_bytes == 256 << 20
+    assert (service.options.max_pixels, service.options.exact) == (50_000_000, False)
 
 
 def test_one_body_as_large_as_allowed_always_fits(built):
     service = built(max_held_bytes=1000, max_body_bytes=5000)
-    assert service.max_held_bytes == 5000
-    service.hold(5000)
-    service.release(5000)
+    assert service.admission.max_held_bytes == 5000
+    service.admission.hold(5000)
+    service.admission.release(5000)
     assert service.admission.held_bytes == 0
 
 
@@ -89,7 +91,7 @@ def test_every_worker_has_an_interpreter_of_its_own_that_has_run(built):
     service = built(workers=3)
     service.load_models()
     for version in service.repository.versions:
-        assert len(set(map(id, version._interpreters))) == 3
+        assert len(set(map(id, version._pipeline._interpreters))) == 3
     assert service.repository.ready
 
 
@@ -107,10 +109,21 @@ def test_a_mode_with_nothing_behind_it_stops_the_start(repository, mode):
         build_serving_service(Settings(cloud_mode=mode), ours)
 
 
+def test_a_mode_needs_an_endpoint_or_an_outbox_alone(repository, tmp_path):
+    ours = build_repository(Settings(models=repository))
+    for behind in ({"cloud_endpoint": ENDPOINT}, {"outbox_dir": tmp_path / "outbox"}):
+        service = build_serving_service(Settings(workers=1, cloud_mode="on_error", **behind), ours)
+        assert (service.cloud.link is None, service.cloud.outbox is None) == (
+            "cloud_endpoint" not in behind,
+            "outbox_dir" not in behind,
+        )
+        service.pool.close()
+
+
 def test_an_outbox_alone_is_wired(repository, tmp_path):
     ours = build_repository(Settings(models=repository))
     service = build_serving_service(Settings(workers=1, outbox_dir=tmp_path / "outbox"), ours)
-    assert isinstance(service, EscalatingAnswerer)
+    assert isinstance(service._answerer, EscalatingAnswerer)
     assert service.cloud.outbox is not None
     assert service.cloud.link is None
     service.pool.close()

@@ -13,6 +13,7 @@ from PIL import Image
 
 from edge.cli import main
 from edge.outbox.store import Store
+from edge.settings import TOPICS
 
 LABELS = [f"label {i}" for i in range(12)]
 
@@ -135,7 +136,7 @@ def test_a_broken_image_is_its_own_line_and_the_others_are_answered(export, phot
         ),
         (["predict", "{photos}/a.jpg", "--model", "{photos}"], "photos holds no export"),
         (["predict", "{photos}/a.jpg", "--workers", "0"], "--workers = 0"),
-        (["predict", "{photos}/a.jpg", "--config", "gone.toml"], "gone.toml is not there"),
+        (["predict", "{photos}/a.jpg", "--config", "gone.toml"], "gone.toml does not exist"),
         (["inspect", "gone"], "no such file or folder"),
         (["inspect", "{photos}"], "no model is in it"),
         (["inspect", "{photos}/notes.txt"], "not a TFLite file"),
@@ -304,6 +305,16 @@ def test_help_and_version_are_there():
     assert "predict" in edge("--help").stdout
     assert "EDGE_" in edge("serve", "--help").stdout
     assert edge("--version").stdout.startswith("edge")
+
+
+def test_help_lists_the_settings_of_serve_by_topic():
+    words = edge("serve", "--help").stdout
+    places = [words.index(f"\n{topic}:\n") for topic in (*TOPICS, "Options")]
+    assert places == sorted(places)
+    for (topic, names), end in zip(TOPICS.items(), places[1:], strict=True):
+        section = words[words.index(f"\n{topic}:\n") : end]
+        assert all(f"  --{name.replace('_', '-')} " in section for name in names)
+    assert "--config" in words[places[-1] :]
 
 
 def test_a_command_imports_neither_tensorflow_nor_the_cloud(repository_root, shipped):

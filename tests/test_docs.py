@@ -1,4 +1,4 @@
-"""The documentation is tested: settings, error codes, routes, commands and CI are as the texts say."""
+"""The documentation is tested: settings, error codes, commands, links and CI are as the texts say."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import re
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from edge import errors
+from edge.export.model_toml import _FallbackToml, _ModelToml, read_model_toml
+from edge.fallback.policy import BlockedBy
+from edge.model.contract import Tuning
+from edge.model.rules import Mode
 from edge.outbox.webhook import signature
-from edge.settings import PREFIX, Settings
+from edge.settings import FIELDS, PREFIX, TOPICS, default_text, load_settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -24,7 +29,7 @@ TEXTS = [
     "CHANGELOG.md",
     "models/README.md",
     "docker/README.md",
-    "docs/outbox.md",
+    *(f"docs/{file.name}" for file in sorted((ROOT / "docs").glob("*.md"))),
 ]
 
 
@@ -32,25 +37,62 @@ def subclasses(kind):
     return {kind, *(leaf for below in kind.__subclasses__() for leaf in subclasses(below))}
 
 
-def settings_table():
-    rows = ["| setting | default | what it sets |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
-        default = (
-            ""
-            if field.default is None
-            else f"`{str(field.default).lower() if field.annotation is bool else field.default}`"
-        )
-        rows.append(f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |")
-    return "\n".join(rows)
+def settings_tables():
+    """The body of docs/settings.md; after a change of a setting, paste what the test prints."""
+    tables = []
+    for topic, names in TOPICS.items():
+        rows = [f"## {topic}", "", "| setting | default | what it sets |", "|---|---|---|"]
+        for name in names:
+            default = default_text(FIELDS[name])
+            shown = f"`{default}`" if default else ""
+            rows.append(f"| `{PREFIX}{name.upper()}` | {shown} | {FIELDS[name].description} |")
+        tables.append("\n".join(rows))
+    return "\n\n".join(tables) + "\n"
 
 
-def test_the_readme_lists_every_setting_with_its_default():
-    assert settings_table() in README
+def test_the_settings_page_lists_every_setting_with_its_default():
+    page = (ROOT / "docs/settings.md").read_text("utf-8")
+    assert page.endswith(settings_tables()), settings_tables()
 
 
-def test_the_readme_lists_every_error_code():
-    codes = {error.code for error in subclasses(errors.RequestError) | subclasses(errors.Refusal)}
-    assert not [code for code in codes if f"`{code}`" not in README]
+def test_the_example_of_the_settings_page_is_taken_as_it_is(tmp_path):
+    page = (ROOT / "docs/settings.md").read_text("utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "edge.toml").write_text(example)
+    settings = load_settings(config=tmp_path / "edge.toml")
+    assert settings.tls is not None
+    assert (settings.cloud.calls_per_day, settings.fallback.mode) == (
+        500,
+        "low_confidence,on_error",
+    )
+    assert (settings.outbox.dir, settings.tls_names) == (Path("/var/lib/edge"), "kiosk.lan")
+
+
+def test_the_errors_page_lists_every_error_code_with_its_status():
+    page = (ROOT / "docs/errors.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d+) \| (.*?) \|", page, re.MULTILINE)
+    documented = {(int(status), code) for status, codes in rows for code in codes.split(", ")}
+    kinds = subclasses(errors.RequestError) | subclasses(errors.Refusal)
+    assert {(int(kind.status), f"`{kind.code}`") for kind in kinds} <= documented
+
+
+def test_the_page_of_the_online_model_lists_every_mode_and_every_obstacle():
+    page = (ROOT / "docs/cloud.md").read_text("utf-8")
+    assert not [word for word in {*Mode, *BlockedBy} - {Mode.OFF} if f"`{word}`" not in page]
+
+
+def test_the_example_of_the_model_toml_page_is_taken_as_it_is(tmp_path):
+    page = (ROOT / "docs/model_toml.md").read_text("utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "model.toml").write_text(example)
+    tuning = read_model_toml(tmp_path, Tuning())
+    assert (tuning.display_name, tuning.top_k, tuning.fallback.rules.threshold) == (
+        "Flowers",
+        3,
+        0.6,
+    )
+    assert set(tomllib.loads(example)) == set(_ModelToml.model_fields)
+    assert set(tomllib.loads(example)["fallback"]) == set(_FallbackToml.model_fields)
 
 
 def test_ci_runs_the_test_command_of_the_readme():
@@ -85,10 +127,23 @@ def test_every_setting_that_a_text_names_is_one(name):
     named = set(re.findall(r"`?EDGE_([A-Z_]+)\b", (ROOT / name).read_text("utf-8")))
     not_of_the_service = {"EXPORT", "TARGET", "PUBLISH"}  # of the compose file
     assert {one.lower() for one in named - not_of_the_service} <= {
-        *Settings.model_fields,
+        *FIELDS,
         "config",
         "",
     }
+
+
+def test_every_file_that_the_architecture_names_is_there():
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    named = set(re.findall(r"`(edge/[\w/]+\.py)`", text))
+    assert len(named) > 25
+    assert not [path for path in named if not (ROOT / path).is_file()]
+    below = {file.name for file in (ROOT / "edge").rglob("*.py")}
+    assert set(re.findall(r"`(?:[\w/]+/)?(\w+\.py)`", text)) <= below
+    rooms = set(re.findall(r"`(\w+/|\w+\.py)`", text[text.index("## The rooms") :]))
+    packages = {f"{init.parent.name}/" for init in (ROOT / "edge").glob("*/__init__.py")}
+    modules = {file.name for file in (ROOT / "edge").glob("*.py")} - {"__init__.py", "__main__.py"}
+    assert not (packages | modules) - rooms
 
 
 def test_a_receiver_that_does_as_the_text_says_knows_what_is_genuine():

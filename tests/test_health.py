@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+from serving.process import MODELS, clean_environment
+from serving.secure import SecureServer
 
 from edge.commands import health
 from edge.settings import Settings, load_settings
@@ -154,6 +156,10 @@ def test_a_live_service_that_is_not_ready_names_its_models(answer):
         ("tls_cert = 'chain.pem'", {}, ("127.0.0.1", 8501, True)),
         ("", {"EDGE_TLS_CERT": "chain.pem"}, ("127.0.0.1", 8501, True)),
         ("port = 1", {"EDGE_PORT": "", "EDGE_HOST": ""}, ("127.0.0.1", 1, False)),
+        ("[tls]", {}, ("127.0.0.1", 8501, True)),
+        ("[tls]", {"EDGE_TLS": "0"}, ("127.0.0.1", 8501, False)),
+        ("[tls]\ncert = 'chain.pem'", {"EDGE_TLS": "0"}, ("127.0.0.1", 8501, True)),
+        ("tls_cert = 'chain.pem'", {"EDGE_TLS": "false"}, ("127.0.0.1", 8501, True)),
     ],
 )
 def test_it_is_of_one_mind_with_the_settings(tmp_path, monkeypatch, file, environment, expected):
@@ -170,6 +176,38 @@ def test_edge_health_says_the_same(answer):
     command = [sys.executable, "-m", "edge", "health", "--port", str(answer.port)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "ready\n")
+
+
+@pytest.fixture(scope="module")
+def secure_server(tmp_path_factory):
+    with SecureServer(tmp_path_factory.mktemp("data"), "--models", MODELS / "imagenet") as server:
+        yield server
+
+
+@pytest.mark.parametrize("way", ["environment", "flag", "file", "table"])
+def test_edge_health_asks_a_tls_service_over_https(secure_server, tmp_path, way):
+    """However it learns of TLS, and whichever of its two commands is run."""
+    port = secure_server.url.rpartition(":")[2]
+    config = tmp_path / "edge.toml"
+    config.write_text({"file": "tls = true", "table": "[tls]"}.get(way, ""))
+    environment = clean_environment() | {"EDGE_CONFIG": str(config), "EDGE_PORT": port}
+    if way == "environment":
+        environment["EDGE_TLS"] = "true"
+    flags = ["--tls"] if way == "flag" else []
+    command = [sys.executable, "-m", "edge", "health", *flags]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ready\n", "")
+    if not flags:
+        assert run(environment) == (0, "ready")
+
+
+def test_edge_health_names_the_flag_where_a_tls_service_is_asked_in_plain(secure_server):
+    port = secure_server.url.rpartition(":")[2]
+    status, words = run({"EDGE_PORT": port})
+    assert status == 1
+    assert "EDGE_TLS" in words
 
 
 def test_it_loads_nothing_but_the_standard_library():

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from edge.errors import SettingsError
-from edge.settings import Settings, load_settings
+from edge.settings import _GROUPED, FIELDS, TOPICS, Settings, load_settings
+
+ENDPOINT = "projects/p/locations/l/endpoints/1"
 
 GOOD = {  # setting: text of three values, in the order flag, environment, file
     "models": ("/flag", "/env", "/file"),
@@ -35,7 +37,19 @@ WRONG = {
 
 
 def value(name, text):
-    return getattr(Settings.model_validate({name: text}), name)
+    return value_of(Settings.model_validate({name: text}), name)
+
+
+def value_of(settings, name):
+    """The value of a flat name, wherever it stands; ``None`` where its group is not configured."""
+    group, field = _GROUPED.get(name, (None, name))
+    return getattr(settings if group is None else getattr(settings, group), field, None)
+
+
+def load(name, text):
+    """The value that a setting takes, with what configures its group."""
+    given = {"cloud_endpoint": ENDPOINT, "outbox_dir": "/box", "tls": "true"} | {name: text}
+    return value_of(load_settings(given), name)
 
 
 def toml(path, **settings):
@@ -50,7 +64,7 @@ def toml(path, **settings):
 
 def test_each_setting_has_its_cases_here():
     """Settings that others add bring their own tests; those of the main job are all below."""
-    assert set(GOOD) <= set(Settings.model_fields)
+    assert set(GOOD) <= set(FIELDS)
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -59,7 +73,7 @@ def test_a_setting_is_taken_from_flag_before_environment_before_file_before_defa
 ):
     flag, env, file = GOOD[name]
     config = toml(tmp_path / "edge.toml", **{name: file})
-    assert getattr(load_settings(), name) == Settings.model_fields[name].default
+    assert getattr(load_settings(), name) == FIELDS[name].default
     assert getattr(load_settings(config=config), name) == value(name, file)
     monkeypatch.setenv(f"EDGE_{name.upper()}", env)
     assert getattr(load_settings(config=config), name) == value(name, env)
@@ -88,7 +102,9 @@ def test_a_wrong_value_that_another_source_overrides_does_no_harm(monkeypatch):
 
 def test_an_unknown_variable_is_refused_with_the_nearest_name(monkeypatch):
     monkeypatch.setenv("EDGE_WORKER", "2")
-    with pytest.raises(SettingsError, match=r"EDGE_WORKER is no setting\. Did you mean workers\?"):
+    with pytest.raises(
+        SettingsError, match=r"EDGE_WORKER is not a setting\. Did you mean workers\?"
+    ):
         load_settings()
 
 
@@ -100,13 +116,13 @@ def test_an_unknown_key_of_the_file_is_refused_with_the_nearest_name(tmp_path):
 
 def test_a_name_that_resembles_none_is_answered_with_all(monkeypatch):
     monkeypatch.setenv("EDGE_QQQQ", "1")
-    with pytest.raises(SettingsError, match=", ".join(Settings.model_fields)):
+    with pytest.raises(SettingsError, match=", ".join(FIELDS)):
         load_settings()
 
 
 def test_an_empty_variable_sets_nothing(monkeypatch):
     monkeypatch.setenv("EDGE_PORT", "")
-    assert load_settings().port == Settings.model_fields["port"].default
+    assert load_settings().port == FIELDS["port"].default
 
 
 def test_the_file_is_named_by_the_environment_where_no_flag_names_one(tmp_path, monkeypatch):
@@ -123,7 +139,7 @@ def test_a_file_that_is_no_toml_is_refused_by_name(content, tmp_path):
 
 
 def test_a_file_that_is_not_there_is_refused_by_name(tmp_path):
-    with pytest.raises(SettingsError, match=r"gone\.toml is not there"):
+    with pytest.raises(SettingsError, match=r"gone\.toml does not exist"):
         load_settings(config=tmp_path / "gone.toml")
 
 
@@ -201,7 +217,7 @@ DEFAULTS = {
     "cloud_transport": "grpc",
     "cloud_request": "automl",
     "cloud_mode": "off",
-    "cloud_request_modes": "off",
+    "cloud_request_modes": ("off",),
     "cloud_threshold": 0.5,
     "cloud_margin": 0.1,
     "cloud_timeout_ms": 2_000,
@@ -227,9 +243,9 @@ def test_every_number_has_its_bounds_here_and_every_choice_its_words():
         except SettingsError:
             return False
 
-    numbers = {name for name in Settings.model_fields if takes(name, 1) and not takes(name, "word")}
+    numbers = {name for name in FIELDS if takes(name, 1) and not takes(name, "word")}
     assert numbers - SWITCHES == set(BOUNDS)
-    wordless = {name for name in Settings.model_fields if not takes(name, "word")}
+    wordless = {name for name in FIELDS if not takes(name, "word")}
     assert wordless - numbers - {"api_keys"} == set(CHOICES)
 
 
@@ -237,7 +253,7 @@ def test_every_number_has_its_bounds_here_and_every_choice_its_words():
 def test_a_number_is_taken_within_its_bounds_and_refused_by_name_beyond_them(name):
     below, least, most, above = BOUNDS[name]
     for text in (least, most):
-        assert getattr(load_settings({name: str(text)}), name) == text
+        assert load(name, str(text)) == text
     for text in (below, above, "nan"):
         if text is not None:
             with pytest.raises(SettingsError, match=rf"^--{name.replace('_', '-')} = {text}: "):
@@ -248,34 +264,45 @@ def test_a_number_is_taken_within_its_bounds_and_refused_by_name_beyond_them(nam
 def test_a_choice_takes_its_words_alone(name):
     taken, refused = CHOICES[name]
     for text in taken:
-        assert getattr(load_settings({name: text}), name) == text
+        assert load(name, text) == text
     for text in refused:
         with pytest.raises(SettingsError, match=f"^--{name.replace('_', '-')} = "):
             load_settings({name: text})
 
 
+def load_switch(name, text):
+    """What a switch takes; the one of TLS alone decides whether there is a group at all."""
+    settings = load_settings({"outbox_dir": "/box", name: text})
+    return settings.tls is not None if name == "tls" else value_of(settings, name)
+
+
 @pytest.mark.parametrize("name", sorted(SWITCHES))
 def test_a_switch_is_on_or_off(name):
-    assert [getattr(load_settings({name: text}), name) for text in ("true", "false", "1", "0")] == [
-        True,
-        False,
-    ] * 2
+    texts = ("true", "false", "1", "0")
+    taken = [bool(load_switch(name, text)) for text in texts]
+    assert taken == [True, False, True, False]
     for text in ("2", "perhaps"):
         with pytest.raises(SettingsError, match=f"^--{name.replace('_', '-')} = "):
             load_settings({name: text})
 
 
 def test_what_is_not_set_is_as_documented():
-    settings = load_settings().model_dump()
+    settings = load_settings()
+    assert (settings.cloud, settings.outbox, settings.tls) == (None, None, None)
+    configured = load_settings({"cloud_endpoint": ENDPOINT, "outbox_dir": "/box", "tls": "true"})
+    given = {"cloud_endpoint", "outbox_dir", "tls"}
+    values = {name: value_of(configured, name) for name in FIELDS if name not in given}
+    defaults = {name: default for name, default in DEFAULTS.items() if name not in given}
     assert {
-        name: value for name, value in settings.items() if value is not None or name in DEFAULTS
-    } == DEFAULTS
+        name: value for name, value in values.items() if value is not None or name in defaults
+    } == defaults
+    assert FIELDS["tls"].default is DEFAULTS["tls"]
 
 
 @pytest.mark.parametrize("name", ["outbox_key", "outbox_webhook_secret"])
 def test_a_secret_is_not_shown(name):
-    settings = load_settings({name: "s3cret"})
-    assert getattr(settings, name).get_secret_value() == "s3cret"
+    settings = load_settings({"outbox_dir": "/box", name: "s3cret"})
+    assert value_of(settings, name).get_secret_value() == "s3cret"
     assert "s3cret" not in repr(settings)
 
 
@@ -287,8 +314,8 @@ def test_a_wrong_api_key_is_refused_by_name_and_not_shown(monkeypatch):
 
 
 def test_a_credential_is_a_file_or_the_word_for_none():
-    assert load_settings({"cloud_credentials": "anonymous"}).cloud_credentials == "anonymous"
-    assert load_settings({"cloud_credentials": "/a/file"}).cloud_credentials == Path("/a/file")
+    assert load("cloud_credentials", "anonymous") == "anonymous"
+    assert load("cloud_credentials", "/a/file") == Path("/a/file")
 
 
 def test_the_data_folder_is_the_one_set_or_the_users(monkeypatch):
@@ -306,3 +333,73 @@ def test_variables_of_others_are_left_alone(monkeypatch):
     monkeypatch.setenv("EDGED_PORT", "1")
     monkeypatch.setenv("PORT", "1")
     assert load_settings().port == 8501
+
+
+def test_an_optional_part_is_none_until_it_is_configured():
+    unconfigured = Settings(cloud_price=1, outbox_images=False, tls_key="key.pem", tls=False)
+    assert (unconfigured.cloud, unconfigured.outbox, unconfigured.tls) == (None, None, None)
+    cloud = Settings(cloud_endpoint=ENDPOINT, cloud_price=1).cloud
+    assert (cloud.endpoint, cloud.price) == (ENDPOINT, 1)
+    outbox = Settings(outbox_dir="/box", outbox_images=False).outbox
+    assert (outbox.dir, outbox.images) == (Path("/box"), False)
+    assert Settings(tls=True).tls.cert is None
+    assert Settings(tls_cert="chain.pem").tls.cert == Path("chain.pem")
+    assert Settings(tls=False, tls_cert="chain.pem").tls is not None
+
+
+def test_the_rules_of_escalation_are_there_without_an_online_model():
+    settings = Settings(cloud_mode="on_error", cloud_threshold=0.7)
+    assert settings.cloud is None
+    assert (settings.fallback.mode, settings.fallback.threshold) == ("on_error", 0.7)
+
+
+def test_a_wrong_value_is_refused_where_its_group_is_not_configured():
+    with pytest.raises(SettingsError, match=r"^--cloud-price = -1: "):
+        load_settings({"cloud_price": "-1"})
+
+
+def test_a_table_of_the_file_is_as_good_as_flat_names(tmp_path, monkeypatch):
+    flat, tables = tmp_path / "flat.toml", tmp_path / "tables.toml"
+    flat.write_text(
+        f"tls = true\ntls_names = 'kiosk.lan'\ncloud_endpoint = '{ENDPOINT}'\n"
+        "cloud_mode = 'on_error'\noutbox_dir = '/box'\noutbox_max_entries = 5\n"
+    )
+    tables.write_text(
+        f"[tls]\nnames = 'kiosk.lan'\n[cloud]\nendpoint = '{ENDPOINT}'\nmode = 'on_error'\n"
+        "[outbox]\ndir = '/box'\nmax_entries = 5\n"
+    )
+    assert load_settings(config=tables) == load_settings(config=flat)
+    monkeypatch.setenv("EDGE_OUTBOX_MAX_ENTRIES", "6")
+    monkeypatch.setenv("EDGE_TLS", "false")
+    settings = load_settings({"cloud_mode": "shadow"}, tables)
+    assert (settings.outbox.max_entries, settings.fallback.mode) == (6, "shadow")
+    assert settings.tls is None
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("[outbox]\ndri = '/box'", r"outbox_dri in .*Did you mean outbox_dir\?"),
+        ("[outbox]\nmax_entries = 0", r"^outbox_max_entries in .*edge\.toml = 0: "),
+        ("outbox_dir = '/a'\n[outbox]\ndir = '/b'", r"outbox_dir twice.*\[outbox\]"),
+        ("[fallback]\nmode = 'off'", "fallback in .* is not a setting"),
+        ("outbox = '/box'", "outbox in .* is not a setting"),
+    ],
+)
+def test_a_mistake_in_a_table_is_refused_by_its_flat_name(content, words, tmp_path):
+    (tmp_path / "edge.toml").write_text(content)
+    with pytest.raises(SettingsError, match=words):
+        load_settings(config=tmp_path / "edge.toml")
+
+
+def test_a_secret_of_the_wrong_kind_is_refused_without_printing_it(tmp_path):
+    (tmp_path / "edge.toml").write_text("outbox_key = 12345")
+    with pytest.raises(SettingsError, match="outbox_key") as refusal:
+        load_settings(config=tmp_path / "edge.toml")
+    assert "12345" not in str(refusal.value)
+
+
+def test_every_setting_has_one_topic():
+    by_topic = [name for names in TOPICS.values() for name in names]
+    groups = {group for group, _ in _GROUPED.values()}
+    assert sorted(by_topic) == sorted({*Settings.model_fields, *_GROUPED} - groups | {"tls"})

@@ -1,4 +1,4 @@
-"""The bare work: decode, resize, invoke. Runs in a process of its own, see `start`."""
+"""The bare work: decode, resize, invoke. Runs in its own process, which `start` creates."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BarePoint:
-    """What the bare work took at one image size."""
+    """Cost of the bare work at one image size."""
 
     cpu_ms: float
-    """CPU milliseconds a frame."""
+    """CPU milliseconds per frame."""
     frames_per_s: float
 
 
@@ -45,7 +45,7 @@ _work: _Work
 def start(
     export: Path, frames: Mapping[Size, Sequence[bytes]], options: DecodeOptions, *, threads: int
 ) -> ProcessPoolExecutor:
-    """A process in which `measure` can be called; it has read the export and waits."""
+    """Start a process that has opened the model and in which `measure` can be called."""
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(
         1, context, initializer=_prepare, initargs=(export, frames, options, threads)
@@ -62,7 +62,7 @@ def _prepare(
 
 
 def measure(size: Size, warm_s: float, seconds: float) -> BarePoint:
-    """Run all threads for so many seconds, after a warm-up that is not counted."""
+    """Run all threads for ``seconds``, after a warm-up of ``warm_s`` that is not counted."""
     _run_threads(size, warm_s)
     began, used = time.perf_counter(), _cpu_s()
     frames = _run_threads(size, seconds)
@@ -71,7 +71,7 @@ def measure(size: Size, warm_s: float, seconds: float) -> BarePoint:
 
 
 def _run_threads(size: Size, seconds: float) -> int:
-    """Frames done by all threads; each does at least one and ends its last."""
+    """Return the frames computed by all threads; each computes at least one."""
     done = [0] * _work.threads
     until = time.monotonic() + seconds
 
@@ -95,6 +95,6 @@ def _run_threads(size: Size, seconds: float) -> int:
 
 
 def _cpu_s() -> float:
-    """CPU seconds of this process, user and system."""
+    """Return the CPU seconds of this process, user and system."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime

@@ -1,4 +1,4 @@
-"""The JPEGs of a run: the shipped photos at the sizes of a webcam, a full-HD camera and a telephone."""
+"""The JPEGs of a run: the shipped photos in the sizes of a webcam, a full-HD camera and a phone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WEBCAM, FULL_HD, TELEPHONE = SIZES = (Size(640, 480), Size(1920, 1080), Size(403
 
 
 def make_frames() -> dict[Size, Sequence[bytes]]:
-    """A JPEG of every shipped photo, at every size: about 60 KB, 300 KB and 1.6 MB each."""
+    """Encode every shipped photo in every size: JPEGs of about 60 KB, 300 KB and 1.6 MB."""
     photos = [path.read_bytes() for path in sorted((embedded_models() / "photos").glob("*.jpg"))]
     return {
         size: [enlarged_jpeg(photo, size.width, size.height) for photo in photos] for size in SIZES

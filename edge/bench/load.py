@@ -1,7 +1,8 @@
-"""The load generator: keep-alive connections that post frames in a closed loop. Runs in a process of its own.
+"""The load generator: keep-alive connections that post frames in a closed loop, in its own process.
 
-It must cost little beside the server on the same CPUs. So it speaks no more HTTP than the server's answers need
-(a status line, Content-Length, a body), on bare asyncio protocols under uvloop, and says what CPU it used.
+It shares the CPUs with the server, so it must cost little. It understands only as much HTTP as the
+server's answers need (a status line, Content-Length, a body), on plain asyncio protocols under
+uvloop, and reports its own CPU time.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, cast
@@ -30,20 +32,20 @@ _HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 _STATUS = slice(9, 12)  # of "HTTP/1.1 200 OK"
 _PAUSE_S = 0.05  # after a connection that broke
-_MOST_DRAIN_S = 60.0
+_MAX_DRAIN_S = 60.0
 
 BROKEN = 0
-"""Stands for a status where the connection broke before an answer."""
+"""Stands for the status if the connection broke before an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadPoint:
-    """What the server did under one load, and what it took.
+    """What the server did under one load, and what it cost.
 
     Attributes:
         seconds: from the first request to the last answer.
         statuses: status to the number of answers; `BROKEN` for requests that got none.
-        p50_ms: of the answers 200, as the next two; ``None`` where there was none.
+        p50_ms: of the answers 200, like the next two; ``None`` if there were none.
         server_cpu_s: CPU seconds of the server's processes.
         client_cpu_s: CPU seconds of the load generator.
     """
@@ -72,12 +74,12 @@ class Target:
 
 
 def start() -> ProcessPoolExecutor:
-    """A process in which `measure` can be called."""
+    """Start a process in which `measure` can be called."""
     return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
 
 
 def http_request(target: Target, content_type: str, body: bytes) -> bytes:
-    """A whole HTTP/1.1 request to the camera door."""
+    """Build a complete HTTP/1.1 request to the camera door."""
     head = (
         f"POST /predict HTTP/1.1\r\nHost: {target.host}:{target.port}\r\n"
         f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -88,8 +90,13 @@ def http_request(target: Target, content_type: str, body: bytes) -> bytes:
 def measure(
     target: Target, requests: Sequence[bytes], connections: int, warm_s: float, seconds: float
 ) -> LoadPoint:
-    """Load the server for so many seconds and until its last answer, after a warm-up that is not counted."""
+    """Load the server for ``seconds`` and until its last answer, after an uncounted warm-up."""
     return uvloop.run(_measure(target, requests, connections, warm_s, seconds))
+
+
+def _same(client: _Client) -> _Client:
+    """Return an existing client where asyncio wants a factory of protocols."""
+    return client
 
 
 async def _measure(
@@ -99,21 +106,19 @@ async def _measure(
     clients = [
         _Client(target, islice(cycle(requests), number, None)) for number in range(connections)
     ]
-    await asyncio.gather(
-        *(
-            loop.create_connection(lambda c=client: c, target.host, target.port)
-            for client in clients
-        )
-    )  # type: ignore[misc]
+    connecting = [
+        loop.create_connection(partial(_same, client), target.host, target.port)
+        for client in clients
+    ]
+    await asyncio.gather(*connecting)
     await _phase(clients, warm_s)
-    began, server_cpu, client_cpu = (
-        time.perf_counter(),
-        cpu_seconds(target.pid),
-        time.process_time(),
-    )
+    began = time.perf_counter()
+    server_cpu_before = cpu_seconds(target.pid)
+    client_cpu_before = time.process_time()
     samples = await _phase(clients, seconds)
     elapsed = time.perf_counter() - began
-    server_cpu, client_cpu = cpu_seconds(target.pid) - server_cpu, time.process_time() - client_cpu
+    server_cpu = cpu_seconds(target.pid) - server_cpu_before
+    client_cpu = time.process_time() - client_cpu_before
     for client in clients:
         client.close()
     latencies = sorted(samples.latencies_ms)
@@ -129,8 +134,11 @@ async def _measure(
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float | None:
-    """The least of the ordered values that at least so many percent of them do not exceed; ``None`` of none."""
-    return ordered[max(1, math.ceil(len(ordered) * percent / 100)) - 1] if ordered else None
+    """Return the nearest-rank percentile of sorted values; ``None`` if there are none."""
+    if not ordered:
+        return None
+    rank = max(1, math.ceil(len(ordered) * percent / 100))
+    return ordered[rank - 1]
 
 
 @dataclass(slots=True)
@@ -145,21 +153,21 @@ class _Samples:
 
 
 async def _phase(clients: list[_Client], seconds: float) -> _Samples:
-    """Let all clients send for so long; returns when each has its last answer."""
+    """Let all clients send for ``seconds``; returns when each has its last answer."""
     samples = _Samples()
     until = time.perf_counter() + seconds
     try:
-        async with asyncio.timeout(seconds + _MOST_DRAIN_S):
+        async with asyncio.timeout(seconds + _MAX_DRAIN_S):
             await asyncio.gather(*(client.run(until, samples) for client in clients))
     except TimeoutError:
         raise MeasurementFailed(
-            f"The server gave no answer to a frame for {_MOST_DRAIN_S:.0f} s."
+            f"The server gave no answer to a frame for {_MAX_DRAIN_S:.0f} s."
         ) from None
     return samples
 
 
 class _Client(asyncio.Protocol):
-    """One connection: the next frame goes out when the answer to the last is in."""
+    """One connection, which sends its next frame when it has the answer to the last."""
 
     def __init__(self, target: Target, requests: Iterator[bytes]) -> None:
         self._target = target
@@ -170,7 +178,7 @@ class _Client(asyncio.Protocol):
         self._done: asyncio.Future[None] | None = None
 
     def run(self, until: float, samples: _Samples) -> asyncio.Future[None]:
-        """Send from now until that time (on `time.perf_counter`), at least once; done with the last answer."""
+        """Send until `time.perf_counter` reaches ``until``, at least once; done when answered."""
         self._until, self._samples = until, samples
         self._done = asyncio.get_running_loop().create_future()
         self._send()
@@ -198,9 +206,8 @@ class _Client(asyncio.Protocol):
             self._done.set_result(None)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(
-            "asyncio.Transport", transport
-        )  # uvloop's is one, but not by inheritance
+        # uvloop's transport does not inherit from asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
         self._received = b""
 
     def data_received(self, data: bytes) -> None:
@@ -222,7 +229,7 @@ class _Client(asyncio.Protocol):
             asyncio.get_running_loop().call_later(_PAUSE_S, self._broken)
 
     def _broken(self) -> None:
-        """A request is lost: count it, and go on with a new connection."""
+        """Count a lost request and continue with a new connection."""
         if self._done is not None and not self._done.done():
             self._answered(BROKEN)
 

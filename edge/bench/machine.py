@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""Describes the machine on which figures were measured."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PACKAGES = (
 
 
 def machine_facts() -> dict[str, str | int]:
-    """CPU, cores, memory, and the versions of what does the work; in JSON's types."""
+    """Return CPU, cores, memory and the versions of the relevant packages, in JSON types."""
     return {
         "cpu": _cpu_name(),
         "cores": os.cpu_count() or 1,

@@ -1,4 +1,4 @@
-"""What Linux tells in `/proc` of a process and those it started: CPU time, memory, mapped libraries."""
+"""Reads CPU time, memory and mapped libraries of a process tree from Linux's `/proc`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-_UTIME, _CSTIME = (
-    11,
-    14,
-)  # of the fields after the name in `stat`; cutime and cstime: children that have ended
-_TENSORFLOW = "/tensorflow/"  # its package's folder; LiteRT's own libraries merely have the word in their names
+# Fields of `stat` after the name: utime, stime, and cutime, cstime of children that have ended.
+_UTIME, _CSTIME = 11, 14
+# The folder of its package: LiteRT's own libraries have the word in their names, too.
+_TENSORFLOW = "/tensorflow/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,7 @@ class Memory:
 
     Attributes:
         pss_mib: MiB, pages shared with other processes counted in shares (/proc/PID/smaps_rollup).
-        rss_mib: MiB, shared pages counted whole: what PSS would be at most, if nobody else ran.
+        rss_mib: MiB, shared pages counted whole: the upper bound of PSS.
     """
 
     pss_mib: float
@@ -28,7 +27,7 @@ class Memory:
 
 
 def tree(pid: int) -> list[int]:
-    """The process and all below it, as far as they still live."""
+    """Return the process and its descendants that are still alive."""
     found = [pid]
     for parent in found:
         for children in Path(f"/proc/{parent}/task").glob("*/children"):
@@ -37,7 +36,7 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of the process, its threads and those below it, in seconds (to 0.01)."""
+    """Return user and system time of the process tree, in seconds (to 0.01)."""
     ticks = 0
     for one in tree(pid):
         fields = _read(Path(f"/proc/{one}/stat")).rpartition(")")[2].split()
@@ -46,7 +45,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def memory(pid: int) -> Memory:
-    """Memory of the process and those below it."""
+    """Return the memory of the process tree."""
     kib = {"Pss": 0, "Rss": 0}
     for one in tree(pid):
         for line in _read(Path(f"/proc/{one}/smaps_rollup")).splitlines():
@@ -57,12 +56,12 @@ def memory(pid: int) -> Memory:
 
 
 def maps_tensorflow(pid: int) -> bool:
-    """Whether a library of TensorFlow's is mapped into the process or one below it."""
+    """Whether a TensorFlow library is mapped into the process tree."""
     return any(_TENSORFLOW in _read(Path(f"/proc/{one}/maps")) for one in tree(pid))
 
 
 def _read(file: Path) -> str:
     try:
         return file.read_text()
-    except OSError:  # it ended meanwhile
+    except OSError:  # the process has ended
         return ""

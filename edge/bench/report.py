@@ -1,13 +1,15 @@
-"""Rounds of measurements to the figures that are reported, and the aims beside them. Pure.
+"""Turns rounds of measurements into the reported figures and compares them with targets. Pure.
 
-A figure of several rounds is their median. `Report` is the JSON of `edge bench --json`, field by field; the attributes
-below say what each key means.
+A figure of several rounds is their median. `Report` is the JSON of `edge bench --json`, field by
+field; the attributes below say what each key means.
 """
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import product
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -22,18 +24,18 @@ if TYPE_CHECKING:
     from edge.bench.procfs import Memory
 
 CONNECTIONS = (1, 8, 32, 200)
-"""The last is overload: more than the workers and the queue hold."""
+"""The last is overload: more than the workers and the queue can hold."""
 
 AIM_CONNECTIONS = 8
-MOST_OF_BARE = 1 / 0.85
-MOST_MULTIPART = 1.1
-MOST_START_S = 1.0
-MOST_PSS_MIB = 130
+MAX_BARE_RATIO = 1 / 0.85
+MAX_MULTIPART_RATIO = 1.1
+MAX_START_S = 1.0
+MAX_PSS_MIB = 130
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The bare work, and at once after it the server."""
+    """The bare work, and the server immediately after it."""
 
     size: Size
     connections: int
@@ -43,7 +45,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Twins:
-    """The same frames raw, and at once after it as multipart."""
+    """The same frames raw, and immediately after that as multipart."""
 
     raw: LoadPoint
     multipart: LoadPoint
@@ -51,7 +53,7 @@ class Twins:
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """Everything a run measured, in the order it was."""
+    """Everything that a run measured, in this order."""
 
     pairs: Sequence[Pair]
     twins: Sequence[Twins]
@@ -66,18 +68,20 @@ class Point:
     """One image size at one number of connections.
 
     Attributes:
-        bare_cpu_ms: CPU milliseconds a frame of the bare work.
-        server_cpu_ms: CPU milliseconds a frame answered, of the server's processes; refusals are in it.
-        ratio: server to bare, the median of the pairs'.
+        bare_cpu_ms: CPU milliseconds per frame of the bare work.
+        server_cpu_ms: CPU milliseconds of the server's processes per answered frame, including
+            those spent on refusals.
+        ratio: server to bare, the median over the pairs.
         ratios: that of each pair.
-        client_cpu_ms: CPU milliseconds a frame answered, of the load generator, on the same machine.
-        p50_ms: of the answers 200, from the first byte sent to the last received; so p99_ms and slowest_ms (of all
-            rounds).
-        answered: answers 200 of all rounds.
-        refused: answers 503 of all rounds.
-        other: any other outcome of all rounds, broken connections included.
-        outcomes: status to its number, over all rounds; 0 is a broken connection.
-        refused_per_s: answers 503 a second.
+        client_cpu_ms: CPU milliseconds of the load generator, on the same machine, per answered
+            frame.
+        p50_ms: of the answers 200, from the first byte sent to the last received; likewise p99_ms,
+            and slowest_ms, which is the maximum of all rounds.
+        answered: answers 200 in all rounds.
+        refused: answers 503 in all rounds.
+        other: any other outcome in all rounds, including broken connections.
+        outcomes: status to its count over all rounds; 0 is a broken connection.
+        refused_per_s: answers 503 per second.
     """
 
     size: str
@@ -101,7 +105,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Multipart:
-    """The largest frame as multipart against raw, in CPU milliseconds a frame of the server."""
+    """The largest frame as multipart against raw, in CPU milliseconds of the server per frame."""
 
     size: str
     connections: int
@@ -113,7 +117,7 @@ class Multipart:
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """What is aimed at (at most ``limit``), and whether it is met; unknown where nothing was measured."""
+    """A target (a maximum), and whether it was met; unknown if nothing was measured."""
 
     name: str
     limit: float
@@ -127,11 +131,11 @@ class Report:
 
     Attributes:
         machine: see `edge.bench.machine`.
-        method: what was run: model, workers, decoder's settings, rounds, seconds a point.
-        frame_bytes: size to the bytes of its frames.
+        method: what was run: model, workers, decoder's settings, rounds, seconds per point.
+        frame_bytes: image size to the byte counts of its frames.
         first_answer_s: seconds from the command to the first answer, of each start.
         memory: ``after_start`` and ``after_load``, each in MiB as ``pss_mib`` and ``rss_mib``.
-        tensorflow: whether a library of TensorFlow's was mapped into the server.
+        tensorflow: whether a TensorFlow library was mapped into the server.
     """
 
     machine: Mapping[str, str | int]
@@ -151,18 +155,11 @@ def make_report(
     method: Mapping[str, str | int | float | bool],
     frame_bytes: Mapping[str, Sequence[int]],
 ) -> Report:
-    """The figures of a run."""
-    points = [
-        make_point(
-            [
-                pair
-                for pair in measured.pairs
-                if (pair.size, pair.connections) == (size, connections)
-            ]
-        )
-        for size in SIZES
-        for connections in CONNECTIONS
-    ]
+    """Compute the figures of a run."""
+    pairs_by_point: dict[tuple[Size, int], list[Pair]] = defaultdict(list)
+    for pair in measured.pairs:
+        pairs_by_point[pair.size, pair.connections].append(pair)
+    points = [make_point(pairs_by_point[key]) for key in product(SIZES, CONNECTIONS)]
     multipart = make_multipart(measured.twins)
     return Report(
         machine=machine,
@@ -178,15 +175,16 @@ def make_report(
 
 
 def make_point(pairs: Sequence[Pair]) -> Point:
-    """The figures of the pairs of one size and number of connections, one or more."""
+    """Compute the figures of one size and number of connections from one or more pairs."""
     servers = [pair.server for pair in pairs]
     ratios = [_ratio(_server_cpu_ms(pair.server), pair.bare.cpu_ms) for pair in pairs]
-    outcomes = {
-        status: sum(server.statuses.get(status, 0) for server in servers)
-        for status in sorted({status for server in servers for status in server.statuses})
-    }
+    counts: Counter[int] = Counter()
+    for server in servers:
+        counts.update(server.statuses)
+    outcomes = dict(sorted(counts.items()))
     refused = outcomes.get(HTTPStatus.SERVICE_UNAVAILABLE, 0)
     answered = outcomes.get(HTTPStatus.OK, 0)
+    slowest = [server.slowest_ms for server in servers if server.slowest_ms is not None]
     return Point(
         size=str(pairs[0].size),
         connections=pairs[0].connections,
@@ -196,12 +194,10 @@ def make_point(pairs: Sequence[Pair]) -> Point:
         server_frames_per_s=median(server.answered / server.seconds for server in servers),
         ratio=_median(ratios),
         ratios=ratios,
-        client_cpu_ms=_median(_a_frame(server.client_cpu_s, server) for server in servers),
+        client_cpu_ms=_median(_ms_per_frame(server.client_cpu_s, server) for server in servers),
         p50_ms=_median(server.p50_ms for server in servers),
         p99_ms=_median(server.p99_ms for server in servers),
-        slowest_ms=max(
-            (server.slowest_ms for server in servers if server.slowest_ms is not None), default=None
-        ),
+        slowest_ms=max(slowest, default=None),
         answered=answered,
         refused=refused,
         other=sum(outcomes.values()) - answered - refused,
@@ -214,7 +210,7 @@ def make_point(pairs: Sequence[Pair]) -> Point:
 
 
 def make_multipart(twins: Sequence[Twins]) -> Multipart:
-    """The figures of multipart against raw."""
+    """Compute the figures of multipart against raw."""
     ratios = [_ratio(_server_cpu_ms(one.multipart), _server_cpu_ms(one.raw)) for one in twins]
     return Multipart(
         size=str(TELEPHONE),
@@ -227,7 +223,7 @@ def make_multipart(twins: Sequence[Twins]) -> Multipart:
 
 
 def make_aims(points: Sequence[Point], multipart: Multipart, measured: Measurements) -> list[Aim]:
-    """The project's aims for a TFLite model, each with what was measured."""
+    """Return the project's targets for a TFLite model, each with the measured value."""
     (at_aim,) = (
         point
         for point in points
@@ -235,25 +231,25 @@ def make_aims(points: Sequence[Point], multipart: Multipart, measured: Measureme
     )
     pss_mib = max(measured.after_start.pss_mib, measured.after_load.pss_mib)
     return [
-        aim(f"server CPU / bare work, {at_aim.size}, c = 8", MOST_OF_BARE, at_aim.ratio),
-        aim(f"server CPU, multipart / raw, {multipart.size}", MOST_MULTIPART, multipart.ratio),
-        aim("start to first answer, s", MOST_START_S, median(measured.first_answers_s)),
-        aim("memory (PSS), MiB", MOST_PSS_MIB, pss_mib),
+        aim(f"server CPU / bare work, {at_aim.size}, c = 8", MAX_BARE_RATIO, at_aim.ratio),
+        aim(f"server CPU, multipart / raw, {multipart.size}", MAX_MULTIPART_RATIO, multipart.ratio),
+        aim("start to first answer, s", MAX_START_S, median(measured.first_answers_s)),
+        aim("memory (PSS), MiB", MAX_PSS_MIB, pss_mib),
         aim("libraries of TensorFlow mapped", 0, float(measured.tensorflow)),
     ]
 
 
 def aim(name: str, limit: float, measured: float | None) -> Aim:
-    """An aim and what was measured of it."""
+    """Compare a measured value with its target."""
     return Aim(name, limit, measured, None if measured is None else measured <= limit)
 
 
 def _server_cpu_ms(server: LoadPoint) -> float | None:
-    return _a_frame(server.server_cpu_s, server)
+    return _ms_per_frame(server.server_cpu_s, server)
 
 
-def _a_frame(cpu_s: float, server: LoadPoint) -> float | None:
-    """CPU milliseconds a frame that was answered."""
+def _ms_per_frame(cpu_s: float, server: LoadPoint) -> float | None:
+    """Return CPU milliseconds per answered frame."""
     return cpu_s / server.answered * 1000 if server.answered else None
 
 

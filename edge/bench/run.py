@@ -1,4 +1,4 @@
-"""One run from start to end: the processes, the interleaving, what is measured when."""
+"""One run from start to end: which processes, in which order, measured when."""
 
 from __future__ import annotations
 
@@ -33,15 +33,16 @@ if TYPE_CHECKING:
     from edge.settings import Settings
 
 _BOUNDARY = "edge-bench-boundary"
-_REST_S = 3.0  # after the load and before the memory is read: what a server keeps, not what it is just freeing
+_REST_S = 3.0
+"""Pause between load and reading memory, so that only what the server keeps is counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured.
+    """How much to measure.
 
     Attributes:
-        seconds: of each point, without its warm-up.
+        seconds: per point, without its warm-up.
         starts: of the server, one or more; the last one is loaded.
     """
 
@@ -52,7 +53,7 @@ class Plan:
 
     @property
     def steps(self) -> int:
-        """Steps of a run, each told to ``advance``."""
+        """Number of steps of a run; ``advance`` is called after each."""
         return self.starts + self.rounds * (2 * len(SIZES) * len(CONNECTIONS) + 2)
 
 
@@ -119,7 +120,7 @@ class _Bench:
     advance: Callable[[], None]
 
     def rounds(self) -> tuple[list[Pair], list[Twins]]:
-        """Bare, server, bare, server ... and raw, multipart; again each round."""
+        """Run bare, server, bare, server ... then raw, multipart; in each round."""
         pairs, twins = [], []
         for _ in range(self.plan.rounds):
             pairs += [
@@ -153,7 +154,7 @@ class _Bench:
 
 
 def _in_a_form(frame: bytes) -> bytes:
-    """The body that `curl -F image=@frame.jpg` sends."""
+    """Build the body that `curl -F image=@frame.jpg` sends."""
     head = (
         f"--{_BOUNDARY}\r\n"
         'Content-Disposition: form-data; name="image"; filename="frame.jpg"\r\n'

@@ -1,4 +1,4 @@
-"""The server under measurement: `python -m edge serve` in a process of its own, on a free port."""
+"""The server under measurement: `python -m edge serve` in its own process, on a free port."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 _URL = re.compile(r"http://([\d.]+):(\d+)")
 _POLL_S = 0.005
-_LONGEST_START_S = 120.0
-_LONGEST_STOP_S = 60.0
+_MAX_START_S = 120.0
+_MAX_STOP_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +39,25 @@ class Running:
 
 @contextmanager
 def running(flags: Sequence[str], frame: bytes) -> Iterator[Running]:
-    """Start the server, post the frame until it is answered, and stop the server in the end.
+    """Start the server, post the frame until it is answered, and finally stop the server.
 
     Args:
-        flags: of `edge serve`, beside its address.
+        flags: of `edge serve`, without its address.
 
     Raises:
-        MeasurementFailed: it ended, or gave no answer; with its own words.
+        MeasurementFailed: it ended or gave no answer; the message has its log.
     """
     command = [sys.executable, "-m", "edge", "serve", *flags, "--host", "127.0.0.1", "--port", "0"]
     with tempfile.TemporaryFile("w+") as log:
         began = time.perf_counter()
-        server = subprocess.Popen(  # noqa: S603 -- this very program
+        server = subprocess.Popen(  # noqa: S603 -- this program itself
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True
         )
         try:
             assert server.stdout is not None
-            told = _URL.search(server.stdout.readline())
-            target = Target(told[1], int(told[2]), server.pid) if told else None
-            if target is None or not _answers(target, frame, began + _LONGEST_START_S):
+            found = _URL.search(server.stdout.readline())
+            target = Target(found[1], int(found[2]), server.pid) if found else None
+            if target is None or not _answers(target, frame, began + _MAX_START_S):
                 log.seek(0)
                 raise MeasurementFailed(f"The server gave no answer. {log.read().strip()}")
             yield Running(target, time.perf_counter() - began)
@@ -66,13 +66,13 @@ def running(flags: Sequence[str], frame: bytes) -> Iterator[Running]:
 
 
 def _answers(target: Target, frame: bytes, until: float) -> bool:
-    """Whether the frame is answered 200 before that time; asked again as long as the server says that it may help."""
+    """Post the frame until it is answered 200; false if time is up or a retry cannot help."""
     while time.perf_counter() < until:
-        connection = http.client.HTTPConnection(target.host, target.port, timeout=_LONGEST_START_S)
+        connection = http.client.HTTPConnection(target.host, target.port, timeout=_MAX_START_S)
         try:
             connection.request("POST", "/predict", frame)
             answer = connection.getresponse()
-        except ConnectionError:  # it listened before; it is gone
+        except ConnectionError:  # it was listening before, so it has ended
             return False
         else:
             if answer.status == HTTPStatus.OK or answer.getheader("Retry-After") is None:
@@ -86,7 +86,7 @@ def _answers(target: Target, frame: bytes, until: float) -> bool:
 def _stop(server: subprocess.Popen[str]) -> None:
     server.terminate()
     try:
-        server.wait(_LONGEST_STOP_S)
+        server.wait(_MAX_STOP_S)
     except subprocess.TimeoutExpired:
         server.kill()
         server.wait()

@@ -1,4 +1,4 @@
-"""`edge bench`: measure the server, and print what came out beside what is aimed at."""
+"""`edge bench`: measures the server and prints the figures next to the targets."""
 
 from __future__ import annotations
 
@@ -16,17 +16,14 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from edge.bench.black_hole import FRAMES, FRAMES_QUICK, measure_black_hole
 from edge.bench.report import CONNECTIONS
 from edge.bench.run import QUICK, THOROUGH, measure
 from edge.wiring.bootstrap import build_repository, embedded_models
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from edge.bench.black_hole import BlackHoleReport
     from edge.bench.report import Aim, Report
-    from edge.repository.version import ModelVersion
     from edge.settings import Settings
 
 
@@ -38,7 +35,6 @@ class Request:
     quick: bool
     seconds: float | None
     as_json: bool
-    black_hole: bool = False
 
 
 def run(request: Request, settings: Settings) -> None:
@@ -49,15 +45,10 @@ def run(request: Request, settings: Settings) -> None:
     """
     name = request.model
     if name is not None and Path(name).exists():
-        settings, name = (
-            settings.model_copy(update={"models": Path(name), "default_model": None}),
-            None,
-        )
+        update = {"models": Path(name), "default_model": None}
+        settings, name = settings.model_copy(update=update), None
     settings = settings.model_copy(update={"models": settings.models or embedded_models()})
     version = build_repository(settings).find(name)
-    if request.black_hole:
-        _run_black_hole(request, version, settings)
-        return
     plan = QUICK if request.quick else THOROUGH
     if request.seconds is not None:
         plan = replace(plan, seconds=request.seconds)
@@ -69,60 +60,19 @@ def run(request: Request, settings: Settings) -> None:
         _print(report, Console())
 
 
-def _run_black_hole(request: Request, version: ModelVersion, settings: Settings) -> None:
-    frames = FRAMES_QUICK if request.quick else FRAMES
-    with _progress(frames) as advance:
-        report = measure_black_hole(version, settings, frames, advance)
-    if request.as_json:
-        click.echo(json.dumps(asdict(report), indent=2))
-        return
-    console = Console()
-    _print_machine(report.machine, console)
-    console.print(
-        f"Model {report.model}, {report.frames} frames each, one at a time, servers in turn. CPU: ms a frame.\n",
-        style="dim",
-    )
-    console.print(black_hole_table(report))
-    console.print()
-    console.print(aims_table(report.aims))
-
-
-def black_hole_table(report: BlackHoleReport) -> Table:
-    """Servers with and without a black-holed online model, a row each."""
-    table = _table(
-        "online model",
-        "p50 ms",
-        "p99 ms",
-        "slowest ms",
-        "CPU",
-        "p50 / off",
-        "p99 / off",
-        "CPU / off",
-    )
-    for row in report.rows:
-        table.add_row(
-            row.name,
-            *(_figure(value, 2) for value in (row.p50_ms, row.p99_ms, row.slowest_ms, row.cpu_ms)),
-            *(_figure(value, 3) for value in (row.p50, row.p99, row.cpu)),
-        )
-    return table
-
-
-def _print_machine(machine: Mapping[str, str | int], console: Console) -> None:
-    console.print(
-        f"{machine['cpu']}, {machine['usable_cpus']} of {machine['cores']} cores, {machine['memory_mib']} MiB; "
-        f"{machine['system']}, Python {machine['python']}, LiteRT {machine.get('ai-edge-litert')}, "
-        f"Pillow {machine.get('pillow')}, uvicorn {machine.get('uvicorn')}",
-        style="dim",
-    )
-
-
 def _print(report: Report, console: Console) -> None:
-    method = report.method
-    _print_machine(report.machine, console)
+    machine, method = report.machine, report.method
     console.print(
-        f"Model {method['model']}, {method['workers']} workers; median of {method['rounds']} rounds "
-        f"of {method['seconds']} s a point. c: connections; CPU: ms a frame; /s: frames; refused: 503.\n",
+        f"{machine['cpu']}, {machine['usable_cpus']} of {machine['cores']} cores, "
+        f"{machine['memory_mib']} MiB; {machine['system']}, Python {machine['python']}, "
+        f"LiteRT {machine.get('ai-edge-litert')}, Pillow {machine.get('pillow')}, "
+        f"uvicorn {machine.get('uvicorn')}",
+        style="dim",
+    )
+    console.print(
+        f"Model {method['model']}, {method['workers']} workers; median of {method['rounds']} "
+        f"rounds of {method['seconds']} s per point. c: connections; CPU: ms per frame; "
+        "/s: frames; refused: 503.\n",
         style="dim",
     )
     console.print(points_table(report))
@@ -130,18 +80,19 @@ def _print(report: Report, console: Console) -> None:
     console.print(overload_table(report))
     console.print()
     console.print(aims_table(report.aims))
-    starts, pss = report.first_answer_s, {when: one.pss_mib for when, one in report.memory.items()}
-    rss = {when: one.rss_mib for when, one in report.memory.items()}
+    starts = report.first_answer_s
+    after_start, after_load = report.memory["after_start"], report.memory["after_load"]
     console.print(
-        f"\nStart to first answer {min(starts):.2f} to {max(starts):.2f} s, median {median(starts):.2f} s. "
-        f"PSS {pss['after_start']:.0f} MiB after start, {pss['after_load']:.0f} after load "
-        f"(RSS {rss['after_start']:.0f}, {rss['after_load']:.0f}).",
+        f"\nStart to first answer {min(starts):.2f} to {max(starts):.2f} s, "
+        f"median {median(starts):.2f} s. "
+        f"PSS {after_start.pss_mib:.0f} MiB after start, {after_load.pss_mib:.0f} after load "
+        f"(RSS {after_start.rss_mib:.0f}, {after_load.rss_mib:.0f}).",
         style="dim",
     )
 
 
 def points_table(report: Report) -> Table:
-    """Server against bare work, a row for each size and number of connections."""
+    """Return server against bare work, one row per size and number of connections."""
     table = _table(
         "JPEG",
         "c",
@@ -171,7 +122,7 @@ def points_table(report: Report) -> Table:
 
 
 def overload_table(report: Report) -> Table:
-    """What became of the requests at the most connections."""
+    """Return the outcome of the requests at the largest number of connections."""
     table = _table(
         "JPEG", "c", "answered", "refused", "other", "answered/s", "refused/s", "slowest ms"
     )
@@ -191,13 +142,13 @@ def overload_table(report: Report) -> Table:
 
 
 def aims_table(aims: Sequence[Aim]) -> Table:
-    """The aims, each with what was measured and whether that meets it."""
+    """Return the targets, each with the measured value and whether it was met."""
     words = {
         True: Text("met", "green"),
         False: Text("not met", "red"),
         None: Text("not measured", "dim"),
     }
-    table = _table("aim", "at most", "measured", "")
+    table = _table("target", "maximum", "measured", "")
     for aim in aims:
         table.add_row(
             aim.name,

@@ -1,4 +1,4 @@
-"""What a person names on the command line, to image files: files, folders, patterns."""
+"""Finds the image files that a command line names: files, folders, patterns."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
 
 def find_images(names: tuple[str, ...]) -> list[Path]:
-    """The files meant, in order: a file as it is, a folder's images with those below it, a pattern's matches.
+    """Find the files, in order: a file itself, all images below a folder, a pattern's matches.
 
     Raises:
-        UsageError: a name leads to nothing.
+        UsageError: a name matches no image.
     """
     found: list[Path] = []
     for name in names:

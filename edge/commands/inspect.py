@@ -1,4 +1,4 @@
-"""`edge inspect`: the contract of an export as a person or a program reads it, and whether it runs here."""
+"""`edge inspect`: shows what an export contains, once its runtime has accepted it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def run(path: Path, *, as_json: bool) -> None:
     """Read the export, run its first frame, and print its contract.
 
     Raises:
-        ExportError: it is refused, by us or by its runtime.
+        ExportError: the service or the runtime refuses it.
     """
     export = read_export(path)
     version = ModelVersion(export.model.stem, 1, export)

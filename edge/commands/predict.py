@@ -1,4 +1,4 @@
-"""`edge predict`: images from the command line through the same service as over HTTP."""
+"""`edge predict`: sends images through the same service as HTTP requests."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def run(request: Request, settings: Settings) -> int:
     """Answer all images and print the answers.
 
     Returns:
-        0, or 1 where an image could not be answered.
+        0, or 1 if an image could not be answered.
 
     Raises:
-        EdgeError: nothing can be answered: no image, no model, or nowhere to draw.
+        EdgeError: nothing can be answered: no image, no model, or no place to draw.
     """
     images = find_images(request.images)
     name = request.model
@@ -69,7 +69,7 @@ async def _answer_all(
     table = Table(
         "image", "prediction", "score", "ms", box=None, header_style="bold", pad_edge=False
     )
-    drawn = _drawing_target(request.draw, images) if request.draw else None
+    target_of = _drawing_target(request.draw, images) if request.draw else None
     with _progress(len(images)) as advance:
         async for path, answer in _answers(service, images, query):
             advance()
@@ -79,26 +79,23 @@ async def _answer_all(
                 click.echo(json.dumps({"file": str(path), **body}, ensure_ascii=False))
             else:
                 _add_rows(table, path, answer)
-            if drawn is not None and isinstance(answer, Answer):
-                marks = [
-                    Mark(item.label, item.index, item.score, item.box) for item in answer.items
-                ]
-                draw(
-                    path.read_bytes(),
-                    marks,
-                    drawn(path),
-                    max_pixels=service.options.max_pixels,
-                )
+            if target_of is not None and isinstance(answer, Answer):
+                _draw(answer, path, target_of(path), service.options.max_pixels)
     await service.stop()
     if not request.as_json:
         Console().print(table)
     return 1 if failed else 0
 
 
+def _draw(answer: Answer, image: Path, target: Path, max_pixels: int) -> None:
+    marks = [Mark(item.label, item.index, item.score, item.box) for item in answer.items]
+    draw(image.read_bytes(), marks, target, max_pixels=max_pixels)
+
+
 async def _answers(
     service: InferenceService, images: list[Path], query: InferRequest
 ) -> AsyncIterator[tuple[Path, Answer | EdgeError]]:
-    """The answers in the images' order, as many under way as there are workers."""
+    """Yield the answers in the order of the images; one image per worker is under way."""
     ahead = service.pool.workers
     tasks = {
         index: asyncio.create_task(_answer(service, path, query))
@@ -142,12 +139,9 @@ def _add_rows(table: Table, path: Path, answer: Answer | EdgeError) -> None:
 
 
 def _drawing_target(out: Path, images: list[Path]) -> Callable[[Path], Path]:
-    """Where a picture goes: the file named for a single image, else a file of the image's name in the folder."""
-    if (
-        len(images) == 1
-        and out.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"}
-        and not out.is_dir()
-    ):
+    """Return where each picture goes: ``out`` itself for a single image, else a file in it."""
+    names_a_file = out.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"} and not out.is_dir()
+    if len(images) == 1 and names_a_file:
         return lambda _: out
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -168,7 +162,7 @@ def _drawing_target(out: Path, images: list[Path]) -> Callable[[Path], Path]:
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """A bar on the terminal where there are several images; silent where nobody looks."""
+    """Show a progress bar for several images, if standard error is a terminal."""
     if total == 1 or not sys.stderr.isatty():
         yield lambda: None
         return

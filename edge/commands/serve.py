@@ -1,9 +1,10 @@
-"""`edge serve`: the service over HTTP, until it is told to stop."""
+"""`edge serve`: runs the service over HTTP until it is stopped."""
 
 from __future__ import annotations
 
 import logging
 import sys
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 import click
@@ -22,42 +23,42 @@ _log = logging.getLogger(__name__)
 
 
 def run(settings: Settings) -> None:
-    """Serve; returns once everything accepted is answered."""
+    """Serve; returns when every accepted request has been answered."""
     logs.configure(settings.log_level, settings.log_format)
     repository = build_repository(settings)
     service = build_serving_service(settings, repository)
 
-    def say(url: str, settings: Settings) -> None:
+    def announce(url: str, settings: Settings) -> None:
         if settings.log_format == "json":
             _log.info("edge serves %s on %s", _names(repository), url)
-            _log.info("%s", _who(settings))
+            _log.info("%s", _access(settings))
             return
         click.echo(f"edge serves {_names(repository)} on {url}")
-        click.echo(_who(settings))
+        click.echo(_access(settings))
         click.echo(
             f"Try: curl --data-binary @photo.jpg {url}/predict, or {url}/kiosk in a browser."
         )
         if settings.pairing_port and not is_loopback(settings.host):
             _show_pairing(settings)
 
-    serve(service, settings, on_listening=say)
+    serve(service, settings, on_listening=announce)
 
 
-def _who(settings: Settings) -> str:
-    """Who can use the service, in a sentence."""
+def _access(settings: Settings) -> str:
+    """Say in a sentence who can use the service."""
     if settings.api_keys:
-        return f"API keys: {', '.join(sorted(settings.api_keys))}. What is asked without one is refused."
+        names = ", ".join(sorted(settings.api_keys))
+        return f"API keys: {names}. Requests without a valid key are refused."
     if is_loopback(settings.host):
-        return "No API keys: it listens on this machine only. `edge key NAME` makes a key."
+        return "No API keys: it listens on this machine only. `edge key NAME` creates a key."
     return (
-        "No API keys and allow_open is set: everyone who reaches this address can use the service."
+        "No API keys, and allow_open is set: everyone who reaches this address can use it."
     )
 
 
 def _show_pairing(settings: Settings) -> None:
-    """Where phones learn to trust this machine; as a QR code where somebody looks."""
-    named = (settings.tls_names or "").split(",")[0].strip()
-    host = named or next((str(one) for one in machine_addresses() if one.version == 4), None)  # noqa: PLR2004 -- IPv4
+    """Print where phones pair with this machine; with a QR code on a terminal."""
+    host = (settings.tls_names or "").split(",")[0].strip() or _ipv4_address()
     if host is None:
         return
     url = f"http://{host}:{settings.pairing_port}/pair"
@@ -66,11 +67,18 @@ def _show_pairing(settings: Settings) -> None:
         click.echo(qr_terminal(url))
 
 
+def _ipv4_address() -> str | None:
+    for address in machine_addresses():
+        if isinstance(address, IPv4Address):
+            return str(address)
+    return None
+
+
 def _names(repository: ModelRepository) -> str:
     if not repository.versions:
         return f"no model ({repository.path} holds none that can be served)"
-    return ", ".join(
-        f"{one.name} ({one.contract.task})"
-        + (" by default" if one.name == repository.default else "")
-        for one in repository.versions
-    )
+    names = []
+    for version in repository.versions:
+        suffix = " by default" if version.name == repository.default else ""
+        names.append(f"{version.name} ({version.contract.task}){suffix}")
+    return ", ".join(names)

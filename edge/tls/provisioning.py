@@ -29,12 +29,13 @@ def certificate(settings: Settings, now: datetime | None = None) -> Certificate:
     Raises:
         SettingsError: the owner's file does not exist, or the data folder cannot be written.
     """
-    if settings.tls_cert is not None:
-        key = settings.tls_key or settings.tls_cert
-        for file in (settings.tls_cert, key):
+    if settings.tls is not None and settings.tls.cert is not None:
+        cert = settings.tls.cert
+        key = settings.tls.key or cert
+        for file in (cert, key):
             if not file.is_file():
                 raise SettingsError(f"The certificate file {file} is not there.")
-        return Certificate(settings.tls_cert, key, None)
+        return Certificate(cert, key, None)
     from edge.tls.authority import make  # noqa: PLC0415 -- cryptography takes 10 MiB
 
     folder = _folder(settings)
@@ -49,14 +50,14 @@ def certificate(settings: Settings, now: datetime | None = None) -> Certificate:
 
 def uses_tls(settings: Settings) -> bool:
     """Whether the service speaks HTTPS."""
-    return settings.tls or settings.tls_cert is not None
+    return settings.tls is not None
 
 
 def authority_file(settings: Settings) -> Path | None:
     """PEM file of the authority made here; ``None`` where none is used."""
-    return (
-        _folder(settings) / AUTHORITY_FILE if settings.tls and settings.tls_cert is None else None
-    )
+    if settings.tls is None or settings.tls.cert is not None:
+        return None
+    return _folder(settings) / AUTHORITY_FILE
 
 
 async def keep_renewed(

@@ -1,14 +1,15 @@
-"""Wires the edge itself: settings in, a service out; with the cloud behind it where that is configured."""
+"""Builds the service from the settings, with the cloud behind the edge if that is configured."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.dataplane.admission import Admission
 from edge.dataplane.local import LocalAnswerer
 from edge.dataplane.service import InferenceService
-from edge.errors import SettingsError
+from edge.errors import ExportError, SettingsError
 from edge.repository.repository import ModelRepository, open_repository
 from edge.runtime.cpus import usable_cpus
 from edge.runtime.memory import return_large_blocks
@@ -16,80 +17,95 @@ from edge.runtime.pipeline import DecodeOptions
 from edge.runtime.pool import WorkerPool
 
 if TYPE_CHECKING:
+    from edge.dataplane.cloud_parts import CloudParts
     from edge.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 _PACKAGE = Path(__file__).parents[1]
 
 
 def embedded_models() -> Path:
-    """The model repository that ships: inside the installed package, or beside it in a checkout."""
+    """Return the built-in models' folder: in the installed package, or next to it in a checkout."""
     installed = _PACKAGE / "embedded_models"
     return installed if installed.is_dir() else _PACKAGE.parent / "models"
 
 
 def build_repository(settings: Settings) -> ModelRepository:
-    """The repository the settings name, read but not loaded; raises as `open_repository` does."""
+    """Read the repository that the settings name, without loading it.
+
+    Raises:
+        ExportError: as `open_repository` raises it; never for an export in a container's mount,
+            which is reported as refused instead.
+        ModelNotFound: no model has the name of the default model.
+    """
     if settings.models is not None:
         return open_repository(settings.models, settings.default_model)
-    mounted = _mounted(settings)
+    mounted = _mounted_models(settings)
     if mounted is not None:
-        # A container that ends over a bad export is only started again: it stays up and says why.
-        return open_repository(mounted, settings.default_model, keep_refused=True)
+        return _open_mounted(mounted, settings.default_model)
     return open_repository(embedded_models(), settings.default_model)
 
 
-def _mounted(settings: Settings) -> Path | None:
-    """The first mount point that exists: also an empty one, since whoever mounted it meant it to serve."""
-    for place in (settings.model_mounts or "").split(":"):
-        if place and Path(place).exists():
-            return Path(place)
+def _open_mounted(mounted: Path, default: str | None) -> ModelRepository:
+    """Open a container's mount; whatever is refused is reported, and does not end the process.
+
+    A restart policy would start the container again and again. So the service stays up, and
+    /health/ready says what is wrong.
+    """
+    try:
+        return open_repository(mounted, default, keep_refused=True)
+    except ExportError as error:  # the mount itself cannot be read
+        _log.error("no model is served: %s", error)
+        return ModelRepository(mounted, [], {mounted.name: error})
+
+
+def _mounted_models(settings: Settings) -> Path | None:
+    """Return the first mount point that exists, even if empty: it was mounted to be served."""
+    for mount in (settings.model_mounts or "").split(":"):
+        if mount and Path(mount).exists():
+            return Path(mount)
     return None
 
 
 def build_service(
     settings: Settings, repository: ModelRepository | None = None
 ) -> InferenceService:
-    """The edge alone, as the command line uses it; its models are still to be loaded."""
-    return_large_blocks()
-    repository = repository or build_repository(settings)
-    pool = WorkerPool(settings.workers or usable_cpus(), settings.queue_size)
-    options = DecodeOptions(settings.max_pixels, exact=settings.exact_decode)
-    admission = Admission(_slots(pool), _max_held_bytes(settings))
-    answerer = LocalAnswerer(repository, pool, options)
-    return InferenceService(repository, pool, options, admission, answerer)
+    """Build the edge alone, as the command line uses it; its models are not loaded yet."""
+    return _build(settings, repository or build_repository(settings), None)
 
 
 def build_serving_service(settings: Settings, repository: ModelRepository) -> InferenceService:
-    """The service that `edge serve` runs: with an online model and an outbox behind it where configured.
+    """Build the service that `edge serve` runs, with the online model and the outbox if configured.
 
     Raises:
-        SettingsError: what is configured contradicts itself.
+        SettingsError: the settings contradict each other.
     """
-    if settings.cloud_endpoint is None and settings.outbox_dir is None:
-        if settings.cloud_mode != "off":
-            raise SettingsError(
-                f"cloud_mode = {settings.cloud_mode} without cloud_endpoint or outbox_dir. Set one."
-            )
-        return build_service(settings, repository)
-    # Imported here, since it costs a start that does not need it.
-    from edge.dataplane.escalation import EscalatingAnswerer  # noqa: PLC0415
-    from edge.wiring.cloud import build_cloud_parts  # noqa: PLC0415
+    if settings.cloud is not None or settings.outbox is not None:
+        # Imported late: a start without them must not pay for this.
+        from edge.wiring.cloud import build_cloud_parts  # noqa: PLC0415
 
+        return _build(settings, repository, build_cloud_parts(settings, repository))
+    mode = settings.fallback.mode
+    if mode != "off":
+        raise SettingsError(f"cloud_mode = {mode} without cloud_endpoint or outbox_dir. Set one.")
+    return _build(settings, repository, None)
+
+
+def _build(
+    settings: Settings, repository: ModelRepository, cloud: CloudParts | None
+) -> InferenceService:
     return_large_blocks()
-    cloud = build_cloud_parts(settings, repository)
     pool = WorkerPool(settings.workers or usable_cpus(), settings.queue_size)
     options = DecodeOptions(settings.max_pixels, exact=settings.exact_decode)
-    admission = Admission(_slots(pool), _max_held_bytes(settings), cloud.extra_slots)
+    slots = pool.workers + pool.queue_size  # so that those admitted never find the queue full
+    max_held_bytes = max(settings.max_held_bytes, settings.max_body_bytes)  # one body always fits
     edge = LocalAnswerer(repository, pool, options)
+    if cloud is None:
+        admission = Admission(slots, max_held_bytes)
+        return InferenceService(repository, pool, options, admission, edge)
+    from edge.dataplane.escalation import EscalatingAnswerer  # noqa: PLC0415 -- as above
+
+    admission = Admission(slots, max_held_bytes, cloud.extra_slots)
     answerer = EscalatingAnswerer(edge, cloud, settings.max_pixels)
     return InferenceService(repository, pool, options, admission, answerer, cloud)
-
-
-def _slots(pool: WorkerPool) -> int:
-    """What is admitted never finds the pool's queue full."""
-    return pool.workers + pool.queue_size
-
-
-def _max_held_bytes(settings: Settings) -> int:
-    """One body alone must always fit."""
-    return max(settings.max_held_bytes, settings.max_body_bytes)

@@ -1,4 +1,4 @@
-"""Wires what stands behind the edge: settings in, `CloudParts` out. Imports nothing of Google's yet."""
+"""Builds what backs the edge: settings in, `CloudParts` out. Does not import Google's library."""
 
 from __future__ import annotations
 
@@ -29,49 +29,56 @@ if TYPE_CHECKING:
     from edge.model.rules import Mode
     from edge.outbox.encryption import Encryption
     from edge.repository.repository import ModelRepository
-    from edge.settings import Settings
+    from edge.settings import CloudSettings, OutboxSettings, Settings
 
 BUDGET_FILE = "budget.json"
 _DAY_S = 86_400.0
 
 
 def build_cloud_parts(settings: Settings, repository: ModelRepository) -> CloudParts:
-    """The link, the outbox and the rules that the settings name; nothing is opened or connected yet.
+    """Build the link, the outbox and the rules that the settings name; opens and connects nothing.
 
     Raises:
         SettingsError: an unknown mode, a budget without a file, or a malformed key.
     """
     outbox = _outbox(settings)
-    modes = _modes("cloud_mode", settings.cloud_mode)
-    request_modes = [_modes("cloud_request_modes", text) for text in settings.cloud_request_modes]
+    fallback = settings.fallback
+    modes = _modes("cloud_mode", fallback.mode)
+    request_modes = [_modes("cloud_request_modes", text) for text in fallback.request_modes]
     return CloudParts(
         repository=repository,
-        rules=Rules(modes, settings.cloud_threshold, settings.cloud_margin),
-        timeout_s=settings.cloud_timeout_ms / 1000,
+        rules=Rules(modes, fallback.threshold, fallback.margin),
+        timeout_s=fallback.timeout_ms / 1000,
         link=_link(settings),
         outbox=outbox,
         webhook=_webhook(settings, outbox),
-        ack_s=settings.outbox_ack_ms / 1000,
-        overflow=settings.cloud_concurrency,
+        ack_s=0.0 if settings.outbox is None else settings.outbox.ack_ms / 1000,
+        overflow=fallback.concurrency,
         request_modes=frozenset(request_modes),
     )
 
 
 def open_store(settings: Settings, *, create: bool) -> Store:
-    """The store that the settings name.
+    """Open the store that the settings name.
 
     Raises:
-        SettingsError: they name none, or the key is none.
+        SettingsError: no outbox is configured, or its key is malformed.
         OutboxError: it cannot be opened.
     """
-    if settings.outbox_dir is None:
-        raise SettingsError("There is no outbox: set outbox_dir (--outbox-dir or EDGE_OUTBOX_DIR).")
+    if settings.outbox is None:
+        raise SettingsError(
+            "No outbox is configured: set outbox_dir (--outbox-dir or EDGE_OUTBOX_DIR)."
+        )
+    return _open_store(settings.outbox, create=create)
+
+
+def _open_store(outbox: OutboxSettings, *, create: bool) -> Store:
     return Store(
-        settings.outbox_dir,
-        _quota(settings),
-        _encryption(settings),
-        keep_images=settings.outbox_images,
-        deliver=settings.outbox_webhook is not None,
+        outbox.dir,
+        _quota(outbox),
+        _encryption(outbox),
+        keep_images=outbox.images,
+        deliver=outbox.webhook is not None,
         create=create,
     )
 
@@ -84,55 +91,63 @@ def _modes(name: str, text: str) -> frozenset[Mode]:
 
 
 def _link(settings: Settings) -> Link | None:
-    if settings.cloud_endpoint is None:
+    cloud = settings.cloud
+    if cloud is None:
         return None
     limits = Limits(
-        price=settings.cloud_price,
-        calls_per_day=settings.cloud_calls_per_day,
-        calls_per_month=settings.cloud_calls_per_month,
-        cost_per_day=settings.cloud_cost_per_day,
-        cost_per_month=settings.cloud_cost_per_month,
-        per_second=settings.cloud_rate,
+        price=cloud.price,
+        calls_per_day=cloud.calls_per_day,
+        calls_per_month=cloud.calls_per_month,
+        cost_per_day=cloud.cost_per_day,
+        cost_per_month=cloud.cost_per_month,
+        per_second=cloud.rate,
     )
-    file = settings.cloud_budget_file or (settings.outbox_dir and settings.outbox_dir / BUDGET_FILE)
-    if limits.capped and file is None:
-        raise SettingsError(
-            "A budget must be remembered over restarts: set cloud_budget_file or outbox_dir."
-        )
-    ledger = Ledger(file if limits.capped else None)
+    ledger = Ledger(_budget_file(cloud, settings.outbox) if limits.capped else None)
+    budget = Budget(limits, ledger.spent)
+    credentials = cloud.credentials if isinstance(cloud.credentials, Path) else None
     options = VertexOptions(
-        endpoint=settings.cloud_endpoint,
-        address=settings.cloud_address,
-        rest=settings.cloud_transport == "rest",
-        anonymous=settings.cloud_credentials == "anonymous",
-        credentials=settings.cloud_credentials
-        if isinstance(settings.cloud_credentials, Path)
-        else None,
+        endpoint=cloud.endpoint,
+        address=cloud.address,
+        rest=cloud.transport == "rest",
+        anonymous=cloud.credentials == "anonymous",
+        credentials=credentials,
         max_pixels=settings.max_pixels,
-        image_bytes=settings.cloud_request == "tf_serving",
+        image_bytes=cloud.request == "tf_serving",
     )
     connect = partial(_connect, options)
-    return Link(connect, Budget(limits, ledger.spent), ledger, max_calls=settings.cloud_concurrency)
+    return Link(connect, budget, ledger, max_calls=settings.fallback.concurrency)
+
+
+def _budget_file(cloud: CloudSettings, outbox: OutboxSettings | None) -> Path:
+    if cloud.budget_file is not None:
+        return cloud.budget_file
+    if outbox is not None:
+        return outbox.dir / BUDGET_FILE
+    raise SettingsError(
+        "A budget must survive restarts: set cloud_budget_file or outbox_dir, where it is saved."
+    )
 
 
 def _connect(options: VertexOptions) -> CloudClient:
-    """Called on the link's thread: Google's library is imported here, and nowhere before."""
+    """Connect on the link's thread; Google's library is imported here at the earliest."""
     return _vertex_client()(options)
 
 
 @cache
 def _vertex_client() -> Callable[[VertexOptions], CloudClient]:
-    with _beside_frames():
-        from edge.fallback.vertex import VertexClient  # noqa: PLC0415 -- as said
+    with _gentle_import():
+        from edge.fallback.vertex import VertexClient  # noqa: PLC0415
     return VertexClient
 
 
 @contextmanager
-def _beside_frames() -> Iterator[None]:
-    """Frames hardly feel what is imported within: threads take turns ten times as often, and nothing is collected.
+def _gentle_import() -> Iterator[None]:
+    """Import something large without slowing down frames that are computed meanwhile.
 
-    What the import leaves, 130,000 objects, stays for good: no later collection looks at it either, which would stop
-    all threads for 30 ms. Without this a frame that came meanwhile took up to 110 ms longer, with it up to 15.
+    Threads switch ten times as often and the garbage collector is off. The import leaves 130,000
+    objects for good; freezing them keeps later collections from scanning them, which would stop all
+    threads for 30 ms. Without this, a frame took up to 110 ms longer during the import, with it up
+    to 15 ms.
     """
     usual = sys.getswitchinterval()
     sys.setswitchinterval(usual / 10)
@@ -146,30 +161,29 @@ def _beside_frames() -> Iterator[None]:
 
 
 def _outbox(settings: Settings) -> Outbox | None:
-    if settings.outbox_dir is None:
+    if settings.outbox is None:
         return None
-    _encryption(settings)  # refuse a malformed key at start
-    return Outbox(partial(open_store, settings, create=True), settings.outbox_dir)
+    _encryption(settings.outbox)  # a malformed key stops the start
+    return Outbox(partial(_open_store, settings.outbox, create=True), settings.outbox.dir)
 
 
-def _quota(settings: Settings) -> Quota:
+def _quota(outbox: OutboxSettings) -> Quota:
     return Quota(
-        max_bytes=settings.outbox_max_bytes,
-        max_entries=settings.outbox_max_entries,
-        max_age_s=settings.outbox_max_age_days * _DAY_S,
+        max_bytes=outbox.max_bytes,
+        max_entries=outbox.max_entries,
+        max_age_s=outbox.max_age_days * _DAY_S,
     )
 
 
-def _encryption(settings: Settings) -> Encryption:
-    if settings.outbox_key is None:
+def _encryption(outbox: OutboxSettings) -> Encryption:
+    if outbox.key is None:
         return NoEncryption()
-    return AesGcmEncryption(settings.outbox_key.get_secret_value())
+    return AesGcmEncryption(outbox.key.get_secret_value())
 
 
 def _webhook(settings: Settings, outbox: Outbox | None) -> Webhook | None:
-    if settings.outbox_webhook is None or outbox is None:
+    if outbox is None or settings.outbox is None or settings.outbox.webhook is None:
         return None
-    secret = settings.outbox_webhook_secret
-    return Webhook(
-        outbox, settings.outbox_webhook, None if secret is None else secret.get_secret_value()
-    )
+    secret = settings.outbox.webhook_secret
+    key = None if secret is None else secret.get_secret_value()
+    return Webhook(outbox, settings.outbox.webhook, key)

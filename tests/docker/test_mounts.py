@@ -97,12 +97,46 @@ def test_an_empty_mount_is_live_and_says_why_it_is_not_ready(engine, lite, tmp_p
 
 
 def test_a_mount_that_its_user_may_not_read_is_named_in_one_line(engine, lite, flowers, tmp_path):
+    """It does not end the container, which a restart policy would start again and again."""
     shutil.copytree(flowers, tmp_path / "secret")
     (tmp_path / "secret").chmod(0o700)
-    code, said = engine.once(lite, "-v", f"{tmp_path / 'secret'}:/models:ro", command=("serve",))
+    mount = f"{tmp_path / 'secret'}:/models:ro"
+    with engine.run(lite, *HARDENED, "--restart", "on-failure", "-v", mount) as container:
+        container.wait(lambda: "served" in container.logs, "serving nothing")
+        container.wait(lambda: live(container), "live")
+        (line,) = [line for line in container.logs.splitlines() if "served" in line]
+        assert "/models" in line
+        assert "read" in line
+        assert "Traceback" not in container.logs
+        status, reply = container.ask("/health/ready")
+        assert (status, "read" in reply["models"]["models"]) == (503, True)
+        assert container.inspect(".RestartCount") == 0
+
+
+def test_a_corrupt_export_is_live_and_says_why_it_is_not_ready(engine, lite, flowers, tmp_path):
+    shutil.copytree(flowers, tmp_path / "corrupt")
+    model = tmp_path / "corrupt/model.tflite"
+    model.write_bytes(model.read_bytes()[:5000])
+    mount = f"{readable(tmp_path / 'corrupt')}:/models:ro"
+    with engine.run(lite, *HARDENED, "--restart", "on-failure", "-v", mount) as container:
+        container.wait(lambda: "is not served" in container.logs, "refused")
+        container.wait(lambda: live(container), "live")
+        status, reply = container.ask("/health/ready")
+        assert (status, "model.tflite" in reply["models"]["models"]) == (503, True)
+        assert "model.tflite" in container.execute("edge", "health", check=False)
+        assert container.inspect(".RestartCount") == 0
+
+
+def test_a_corrupt_export_that_the_command_names_ends_with_one_line(
+    engine, lite, flowers, tmp_path
+):
+    shutil.copytree(flowers, tmp_path / "corrupt")
+    model = tmp_path / "corrupt/model.tflite"
+    model.write_bytes(model.read_bytes()[:5000])
+    mount = f"{readable(tmp_path / 'corrupt')}:/mine:ro"
+    code, said = engine.once(lite, "-v", mount, command=("serve", "--models", "/mine"))
     assert code == 2
-    assert "/models" in said
-    assert "read" in said
+    assert "model.tflite" in said
     assert "Traceback" not in said
 
 

@@ -27,7 +27,7 @@ KEY = ApiKey(hash=hash_key("x"), scopes={Scope.VIEW})
     ],
 )
 def test_the_start_says_who_can_use_the_service(settings, words):
-    assert words in serve._who(Settings(**settings))
+    assert words in serve._access(Settings(**settings))
 
 
 def test_phones_are_told_where_the_pairing_page_is(capsys):
