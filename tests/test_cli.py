@@ -188,7 +188,7 @@ def outbox(tmp_path):
     ("arguments", "words"),
     [
         (["show", "abc"], "no entry abc"),
-        (["purge"], "Name entries"),
+        (["purge"], "name entries"),
         (["export", "{photos}/notes.txt/training"], "cannot be written to"),
     ],
 )
