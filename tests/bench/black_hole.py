@@ -232,7 +232,7 @@ def _ask_all(
     servers: Sequence[_Server], frames: Iterator[bytes], advance: Callable[[], None]
 ) -> None:
     """Send each frame to each server; earlier measurements are discarded."""
-    order, drawn = list(servers), random.Random(1)  # noqa: S311 -- no secret
+    order, drawn = list(servers), random.Random(1)
     for server in servers:
         server.latencies_ms, server.cpu_s = [], -cpu_seconds(server.target.pid)
     for frame in frames:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from contextlib import suppress
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from edge.dataplane.answer import Answer, Source
+from edge.errors import CorruptImage
 from edge.model.contract import SignatureInfo
 from edge.model.tasks.classification import Classification
 from edge.model.tasks.detection import Detections
@@ -15,6 +19,7 @@ from edge.model.tasks.task import Classes
 from edge.repository.version import ModelRef
 from edge.web.dialects.tf_serving.reply import reply
 from edge.web.dialects.tf_serving.request import Instance, PredictRequest
+from edge.web.dialects.tf_serving.routes import _all_good
 
 SCORES = Classification(("rose", "daisy"), np.array([0.25, 0.75], np.float32), multi_label=False)
 BOXES = Detections(
@@ -67,3 +72,17 @@ def test_a_label_without_a_class_is_no_background():
     (row,) = replied(contract_of(labels=("bus",)), answered(BOXES))["predictions"]
     assert row["detection_classes_as_text"] == ["car"]
     assert row["detection_multiclass_scores"] == [[0.0, 0.0]]
+
+
+def test_the_error_of_a_batch_is_let_go_without_the_garbage_collector():
+    """It leads to the images: nothing on its way may close a cycle."""
+    gc.disable()
+    try:
+        error = CorruptImage("cut off")
+        left = weakref.ref(error)
+        with suppress(CorruptImage):
+            _all_good([answered(saved_model("scores"), SCORES), error])
+        del error
+        assert left() is None
+    finally:
+        gc.enable()
