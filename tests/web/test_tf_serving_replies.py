@@ -19,7 +19,7 @@ from edge.model.tasks.task import Classes
 from edge.repository.version import ModelRef
 from edge.web.dialects.tf_serving.reply import reply
 from edge.web.dialects.tf_serving.request import Instance, PredictRequest
-from edge.web.dialects.tf_serving.routes import _all_good
+from edge.web.dialects.tf_serving.routes import _require_all
 
 SCORES = Classification(("rose", "daisy"), np.array([0.25, 0.75], np.float32), multi_label=False)
 BOXES = Detections(
@@ -74,14 +74,14 @@ def test_a_label_without_a_class_is_no_background():
     assert row["detection_multiclass_scores"] == [[0.0, 0.0]]
 
 
-def test_the_error_of_a_batch_is_let_go_without_the_garbage_collector():
+def test_the_error_of_a_batch_is_freed_without_the_garbage_collector():
     """It leads to the images: nothing on its way may close a cycle."""
     gc.disable()
     try:
         error = CorruptImage("cut off")
         left = weakref.ref(error)
         with suppress(CorruptImage):
-            _all_good([answered(saved_model("scores"), SCORES), error])
+            _require_all([answered(saved_model("scores"), SCORES), error])
         del error
         assert left() is None
     finally:
