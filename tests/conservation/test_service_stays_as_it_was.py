@@ -405,9 +405,9 @@ def test_a_declared_length_counts_as_held_before_the_body_arrives(tmp_path):
             before = one.state()
             for entrance in ENTRANCES:
                 request, _ = entrance.open(one, "good", IMAGE)
-                await until(lambda: one.service.in_flight == 1)
+                await until(lambda: one.service.admission.in_flight == 1)
                 declared = int(entrance.pack(IMAGE)[0].get("content-length", 0))
-                await until(lambda size=declared: one.service.held_bytes == size)
+                await until(lambda size=declared: one.service.admission.held_bytes == size)
                 request.hang_up()
                 await _end(request, 499, "client_gone")
                 await one.is_again(before)

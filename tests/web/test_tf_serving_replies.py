@@ -81,7 +81,7 @@ def test_the_error_of_a_batch_is_freed_without_the_garbage_collector():
         error = CorruptImage("cut off")
         left = weakref.ref(error)
         with suppress(CorruptImage):
-            _require_all([answered(saved_model("scores"), SCORES), error])
+            _require_all([answered(BOXES), error])
         del error
         assert left() is None
     finally:
