@@ -9,6 +9,7 @@ from ai_edge_litert.interpreter import Interpreter as LiteRT
 from edge.errors import ExportError, InferenceFailed
 from edge.model.contract import PixelInput
 from edge.runtime.interpreter import IMAGE
+from edge.runtime.litert_banner import hide_banner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +30,7 @@ class LiteRTInterpreter:
             ExportError: LiteRT refuses the file.
         """
         assert isinstance(contract.input, PixelInput)
+        hide_banner()
         try:
             # Two threads for one frame were slower than one; frames in parallel have a worker each.
             self._litert = LiteRT(model_path=str(model), num_threads=1)
