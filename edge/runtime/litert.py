@@ -1,4 +1,4 @@
-"""TFLite through LiteRT: one interpreter, one thread, the input written in place."""
+"""Runs TFLite models with LiteRT: one interpreter per worker, one thread each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class LiteRTInterpreter:
-    """One LiteRT interpreter. Its file is mapped, so that several of them share the weights."""
+    """One LiteRT interpreter. It maps the model file, so several interpreters share the weights."""
 
     def __init__(self, model: Path, contract: Contract) -> None:
         """Build the interpreter and allocate its tensors.
@@ -32,7 +32,7 @@ class LiteRTInterpreter:
         assert isinstance(contract.input, PixelInput)
         hide_banner()
         try:
-            # Two threads for one frame were slower than one; frames in parallel have a worker each.
+            # Two threads per frame were slower than one. Frames run in parallel on the workers.
             self._litert = LiteRT(model_path=str(model), num_threads=1)
             self._litert.allocate_tensors()
         except (ValueError, RuntimeError) as error:

@@ -38,8 +38,8 @@ class DecodeOptions:
     """How images are decoded.
 
     Attributes:
-        max_pixels: width times height of the largest image taken.
-        exact: decode JPEG at full scale, instead of at the scale that the model needs.
+        max_pixels: maximum width times height of an image.
+        exact: decode JPEG at full scale instead of at the scale that the model needs.
     """
 
     max_pixels: int
@@ -48,7 +48,7 @@ class DecodeOptions:
 
 @dataclass(frozen=True, slots=True)
 class StageTimes:
-    """Milliseconds that the stages of a frame took on its worker."""
+    """Milliseconds that each stage of a frame took on its worker."""
 
     decode: float = 0.0
     preprocess: float = 0.0
@@ -100,7 +100,7 @@ class Pipeline(ABC):
         self._interpreters = interpreters
 
     def run(self, worker: int, encoded: bytes, options: DecodeOptions) -> FrameResult:
-        """One frame, from encoded bytes to prediction, on the worker of that number.
+        """Run one frame, from encoded bytes to prediction, on the worker of that number.
 
         Raises:
             RequestError: the image is at fault.
@@ -143,7 +143,7 @@ class PixelPipeline(Pipeline):
         self._min_side = min_decoded_side(contract.input, contract.tuning)
 
     def compute(self, worker: int, encoded: bytes, options: DecodeOptions) -> Computed:
-        """Decode here, at the scale that the model needs."""
+        """Decode at the scale that the model needs, preprocess, and invoke."""
         stopwatch = _Stopwatch()
         min_side = None if options.exact else self._min_side
         frame = decode(encoded, max_pixels=options.max_pixels, min_side=min_side)
@@ -188,7 +188,7 @@ def _as_tensor(encoded: bytes) -> NDArray[np.object_]:
 
 
 class _Stopwatch:
-    """Milliseconds since the last lap."""
+    """Measures the milliseconds between laps."""
 
     __slots__ = ("_last",)
 
