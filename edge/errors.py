@@ -1,17 +1,17 @@
-"""Everything that can go wrong, as one tree. A leaf names its arrow of a frame's life.
+"""All errors, as one tree. Each leaf says at which step of a frame's life it is raised.
 
     EdgeError
-    ├── RequestError                 the caller can fix it
-    │   ├── BadRequest               400  the request does not have the form that the route takes
+    ├── RequestError                 the client can fix it
+    │   ├── BadRequest               400  the request does not have the form that the route expects
     │   ├── CorruptImage             400  bytes -> Frame: truncated or broken
-    │   ├── UnsupportedImage         415  bytes -> Frame: not a format that is read here
+    │   ├── UnsupportedImage         415  bytes -> Frame: not a supported format
     │   ├── BodyTooLarge             413  before the body is read
-    │   ├── ImageTooLarge            413  bytes -> Frame: too many pixels, according to the header
+    │   ├── ImageTooLarge            413  bytes -> Frame: too many pixels, by its header
     │   ├── BodyTimeout              408  the body did not arrive in time
     │   ├── ModelNotFound            404  no such model or version
     │   ├── ForeignPage              403  in web: another site's page sent the request
     │   └── EntryNotFound            404  in web: no such outbox entry
-    ├── Refusal                      the service cannot take it now; a later try may work
+    ├── Refusal                      the service cannot answer now; a retry may succeed
     │   ├── Overloaded               503  too many frames in flight
     │   ├── ModelUnavailable         503  the model is loading, or could not be loaded
     │   ├── ShuttingDown             503  the service is stopping
@@ -21,32 +21,32 @@
     ├── NotFound                     404  in web: no such path
     ├── MethodNotAllowed             405  in web: the path takes other methods
     ├── NotServed                    501  in web: an operation that no image export has
-    ├── PictureGone                  404  in web: the wall no longer has the picture
-    ├── NoPhone                      404  in web: no phone can reach the address that is served
+    ├── PictureGone                  404  in web: the wall no longer has the image
+    ├── NoPhone                      404  in web: phones cannot reach the address of the service
     ├── KeyMissing                   401  in web: no API key, or an unknown one
     ├── KeyExpired                   401  in web: the API key has expired
-    ├── KeyForbidden                 403  in web: the API key does not open this
+    ├── KeyForbidden                 403  in web: the API key does not allow this
     ├── Internal                     500  in web: a fault of the service itself
-    ├── InferenceFailed              500  the interpreter failed on a good frame
-    ├── CloudError                   502  no answer from the online model: the edge's goes out instead
-    │   ├── CloudUnreachable         503  no connection, no time, or asked to come back later
+    ├── InferenceFailed              500  the interpreter failed on a valid frame
+    ├── CloudError                   502  no answer of the online model; the edge's is sent
+    │   ├── CloudUnreachable         503  no connection, a timeout, or a request to retry later
     │   ├── CloudMisconfigured       502  the endpoint or the credentials are wrong
     │   ├── CloudNotAsked            502  this frame cannot be sent
-    │   ├── CloudRefused             502  this frame is refused
-    │   └── CloudNonsense            502  the answer makes no sense
-    ├── OutboxError                  503  frame -> outbox entry: the disk is full, read-only or broken
+    │   ├── CloudRefused             502  the online model refuses this frame
+    │   └── CloudNonsense            502  the answer is malformed
+    ├── OutboxError                  503  frame -> outbox entry: disk full, read-only or broken
     │   ├── OutboxFull               503  no room for a frame; entries can still be resolved
     │   └── EntryUnreadable          503  one entry's image was not kept, or cannot be decrypted
-    ├── CommandError                 at the command line: the command cannot do what was asked
-    │   ├── UsageError               its arguments name nothing, or something that is not there
+    ├── CommandError                 at the command line: the command cannot run
+    │   ├── UsageError               its arguments are incomplete or name something missing
     │   ├── InputError               a file cannot be read
     │   └── OutputError              a file cannot be written
-    ├── ExportError                  at load: the export is refused
-    ├── SettingsError                at start: a setting is wrong
+    ├── ExportError                  on loading: the export is refused
+    ├── SettingsError                at startup: a setting is invalid
     └── MeasurementFailed            500  in `edge bench`: the server could not be measured
 
-Errors marked "in web" are defined in `edge.web`, next to the routes that raise them.
-Every error carries an HTTP status, a code that never changes, and a sentence fit for a stranger.
+Errors marked "in web" are defined in `edge.web`, next to the routes that raise them. Every error
+has an HTTP status, a code that never changes, and a message that anyone may read.
 """
 
 from __future__ import annotations
@@ -72,14 +72,14 @@ class EdgeError(Exception):
 
 
 class RequestError(EdgeError):
-    """The request is at fault: sending it again unchanged gives the same error."""
+    """The request is at fault; sending it again unchanged gives the same error."""
 
     status = HTTPStatus.BAD_REQUEST
     code = "bad_request"
 
 
 class BadRequest(RequestError):
-    """The request does not have the form that the route takes."""
+    """The request does not have the form that the route expects."""
 
 
 class CorruptImage(RequestError):
@@ -89,21 +89,21 @@ class CorruptImage(RequestError):
 
 
 class UnsupportedImage(RequestError):
-    """The bytes are not an image, or of a format or pixel type that is not read here."""
+    """The bytes are not an image, or its format or pixel type is not supported."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     code = "unsupported_image"
 
 
 class BodyTooLarge(RequestError):
-    """The body has more bytes than the service takes."""
+    """The body exceeds the limit of bytes."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     code = "body_too_large"
 
 
 class ImageTooLarge(RequestError):
-    """The image's header promises more pixels than the service decodes."""
+    """The image exceeds the limit of pixels, by its header."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     code = "image_too_large"
@@ -117,17 +117,17 @@ class BodyTimeout(RequestError):
 
 
 class ModelNotFound(RequestError):
-    """No model, or no version of it, has that name."""
+    """There is no model of that name, or it does not have that version."""
 
     status = HTTPStatus.NOT_FOUND
     code = "model_not_found"
 
 
 class Refusal(EdgeError):
-    """The service cannot take the frame now.
+    """The service cannot answer the frame now.
 
     Attributes:
-        retry_after_s: seconds after which to try again; ``None`` if waiting alone does not help.
+        retry_after_s: seconds after which to retry; ``None`` if waiting alone does not help.
     """
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -136,25 +136,25 @@ class Refusal(EdgeError):
 
 
 class Overloaded(Refusal):
-    """As many frames are in flight as the service holds."""
+    """The service already has as many frames in flight as it accepts."""
 
     code = "overloaded"
 
 
 class ModelUnavailable(Refusal):
-    """The model exists but does not serve: still loading, or it could not be loaded."""
+    """The model exists but does not serve: it is loading, or could not be loaded."""
 
     code = "model_unavailable"
 
 
 class ShuttingDown(Refusal):
-    """The service is stopping: it answers what it accepted and takes nothing new."""
+    """The service is stopping: it answers what it accepted, and accepts nothing new."""
 
     code = "shutting_down"
 
 
 class DeadlineExceeded(Refusal):
-    """The frame's deadline passed; it was not computed, or its answer came too late."""
+    """The frame's deadline passed before it was computed, or before its answer was ready."""
 
     status = HTTPStatus.GATEWAY_TIMEOUT
     code = "deadline_exceeded"
@@ -175,10 +175,10 @@ class CloudError(EdgeError):
 
 
 class CloudUnreachable(CloudError):
-    """No answer in time, or the cloud asked to wait (429, 503, 504): a later try may work.
+    """No answer in time, or the cloud asked to wait (429, 503, 504); a retry may succeed.
 
     Attributes:
-        costly: the call ran into its deadline or found no server, and so would the next one.
+        costly: the call timed out or found no server, and the next call would as well.
     """
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -190,25 +190,25 @@ class CloudUnreachable(CloudError):
 
 
 class CloudMisconfigured(CloudError):
-    """The endpoint does not exist, or the credentials give no access: no frame is at fault."""
+    """The endpoint does not exist, or the credentials give no access; the frame is not at fault."""
 
     code = "cloud_misconfigured"
 
 
 class CloudNotAsked(CloudError):
-    """This frame cannot be sent, which says nothing about the cloud."""
+    """This frame cannot be sent. That says nothing about the cloud."""
 
     code = "cloud_not_asked"
 
 
 class CloudRefused(CloudError):
-    """The cloud refuses this frame: sending it again has the same result."""
+    """The cloud refuses this frame; sending it again has the same result."""
 
     code = "cloud_refused"
 
 
 class CloudNonsense(CloudError):
-    """The online model's answer has no known shape, or holds values that are not finite numbers."""
+    """The online model's answer has an unknown shape, or contains values that are not finite."""
 
     code = "cloud_nonsense"
 
@@ -221,7 +221,7 @@ class OutboxError(EdgeError):
 
 
 class OutboxFull(OutboxError):
-    """The disk has no room for one more frame."""
+    """The disk has no room for another frame."""
 
     code = "outbox_full"
 
@@ -233,31 +233,37 @@ class EntryUnreadable(OutboxError):
 
 
 class CommandError(EdgeError):
-    """A command of the command line cannot do what was asked; it ends with exit code 2."""
+    """A command cannot do what was asked; it ends with exit code 2."""
 
     code = "command_failed"
 
 
 class UsageError(CommandError):
-    """The command's arguments name nothing to work on, or something that is not there."""
+    """The command's arguments are incomplete, or name something that does not exist."""
 
     code = "wrong_usage"
 
 
 class InputError(CommandError):
-    """A file that the command was given cannot be read."""
+    """An input file of the command cannot be read."""
 
     code = "unreadable_file"
 
 
 class OutputError(CommandError):
-    """A file or folder that the command was told to write cannot be written."""
+    """An output file or folder of the command cannot be written."""
 
     code = "unwritable_file"
 
 
 class ExportError(EdgeError):
-    """An export is refused: ``file`` is at fault for ``reason``; ``remedy`` says what to do."""
+    """An export is refused.
+
+    Attributes:
+        file: the file or folder at fault.
+        reason: what is wrong with it.
+        remedy: what to do about it.
+    """
 
     code = "export_refused"
 
@@ -269,7 +275,7 @@ class ExportError(EdgeError):
 
 
 class SettingsError(EdgeError):
-    """A setting is unknown or has a value that cannot be used; the message names it."""
+    """A setting is unknown or has an invalid value; the message names it."""
 
     code = "wrong_setting"
 

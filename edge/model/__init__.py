@@ -1,1 +1,1 @@
-"""What a model promises and what it answers. Pure functions and values; nothing here runs a model."""
+"""What a model expects and what it answers. Pure functions and values; nothing runs a model."""

@@ -1,6 +1,6 @@
-"""What a model expects and what it returns: the contract, read once from the export and never guessed again.
+"""The contract: what a model expects and returns, read once from its export and never guessed.
 
-Every fact carries where it came from (`Contract.origins`), so that `edge inspect` can say it.
+`Contract.origins` says where each fact was read; `edge inspect` shows it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """What kind of export it is."""
+    """The format of an export."""
 
     TFLITE = "tflite"
     SAVED_MODEL = "saved_model"
 
 
 class Resize(StrEnum):
-    """Which part of the image a model sees."""
+    """Which part of the image a model sees, and how it fills the input."""
 
     STRETCH = "stretch"
     CENTER_CROP = "center_crop"
@@ -78,8 +78,9 @@ class PixelInput:
 
     Attributes:
         tensor: index of the tensor in the model.
-        dtype: ``uint8`` takes the bytes 0..255 as they are, ``int8`` the bytes less 128, ``float32`` normalised ones.
-        normalization: applied to float32 alone; three values are in ``channel_order``.
+        dtype: ``uint8`` takes the bytes 0..255 unchanged, ``int8`` the bytes minus 128, ``float32``
+            normalised values.
+        normalization: for float32 only; three values are in ``channel_order``.
     """
 
     name: str
@@ -106,7 +107,7 @@ class EncodedInput:
     Attributes:
         signature: name of the signature that is run.
         name: the input's name in it: ``image_bytes`` or ``encoded_image``.
-        key: name of the input that is echoed, where there is one.
+        key: name of the input that the graph echoes; ``None`` if there is none.
     """
 
     signature: str
@@ -116,7 +117,7 @@ class EncodedInput:
 
 @dataclass(frozen=True, slots=True)
 class TensorOutput:
-    """One output of a TFLite model: the tensor's index, and how its numbers become real ones."""
+    """One output of a TFLite model: the tensor's index, and how its values are dequantised."""
 
     name: str
     tensor: int
@@ -124,18 +125,20 @@ class TensorOutput:
     quantization: Quantization | None = None
 
     def real(self, stored: NDArray[Any]) -> NDArray[np.float32]:
-        """The stored numbers as float32: dequantised where the tensor is quantised."""
+        """Convert stored values to float32, dequantised if the tensor is quantised."""
         numbers = stored.astype(np.float32)
         if self.quantization is None:
             return numbers
-        return (numbers - np.float32(self.quantization.zero_point)) * np.float32(
-            self.quantization.scale
-        )
+        zero_point = np.float32(self.quantization.zero_point)
+        return (numbers - zero_point) * np.float32(self.quantization.scale)
 
 
 @dataclass(frozen=True, slots=True)
 class SignatureInfo:
-    """Inputs and outputs of a SavedModel's signature: name to (dtype such as ``DT_FLOAT``, shape with -1, tensor)."""
+    """Inputs and outputs of a SavedModel's signature.
+
+    Each name maps to (dtype such as ``DT_FLOAT``, shape with -1 for what varies, tensor).
+    """
 
     inputs: Mapping[str, tuple[str, tuple[int, ...], str]]
     outputs: Mapping[str, tuple[str, tuple[int, ...], str]]
@@ -144,12 +147,12 @@ class SignatureInfo:
 
 @dataclass(frozen=True, slots=True)
 class ModelFallback:
-    """What `model.toml` says of the cloud for this model.
+    """What `model.toml` says about the cloud fallback of this model.
 
     Attributes:
-        rules: where they differ from the service's.
-        endpoint: of the online model that knows the same things; ``None`` for the service's.
-        labels: the online model's label to this model's.
+        rules: replace the service's rules where they are set.
+        endpoint: of the online model for this model; ``None`` for the service's endpoint.
+        labels: the online model's label to this model's label.
     """
 
     rules: RuleOverrides = field(default_factory=RuleOverrides)
@@ -159,17 +162,18 @@ class ModelFallback:
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What an export leaves open, as `model.toml` beside it sets it.
+    """What an export leaves open and `model.toml` next to it sets.
 
     Attributes:
         display_name: shown to people instead of the model's name.
         resize: which part of the image the model sees.
-        crop_fraction: side of the centred square as a share of the shorter side, for ``center_crop``.
+        crop_fraction: for ``center_crop``: side of the centred square, as a share of the image's
+            shorter side.
         kernel: how the pixels are resized.
-        score_threshold: predictions under it are left out, 0..1; ``None`` takes the task's default.
-        label_thresholds: the same for single labels, going before ``score_threshold``.
-        top_k: how many predictions are answered at most; ``None`` takes the task's default.
-        fallback: when the online model is asked, and how it is called.
+        score_threshold: minimum score of a shown item, 0..1; ``None`` takes the task's default.
+        label_thresholds: minimum scores of single labels; each replaces ``score_threshold``.
+        top_k: maximum number of shown items; ``None`` takes the task's default.
+        fallback: when the online model is called, and which one.
     """
 
     display_name: str | None = None
@@ -184,17 +188,18 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """Everything the service needs to run a model right.
+    """Everything the service needs to run a model correctly.
 
     Attributes:
-        labels: one a class, in the model's order, without background. ``None`` where only the model's own answer tells
-            (a SavedModel without a label file).
-        multi_label: the scores are independent of each other (LOGISTIC), not shares of one (SOFTMAX).
-        outputs: role to tensor: ``scores`` for classification; ``boxes``, ``classes``, ``scores``, ``count`` for
-            detection. Empty for a SavedModel, which names its outputs itself.
+        labels: one per class, in the model's order, without background. ``None`` if only the
+            model's own answer names them (a SavedModel without a label file).
+        multi_label: the scores are independent of each other (LOGISTIC); they do not add up to 1
+            (SOFTMAX).
+        outputs: role to tensor: ``scores`` for classification; ``boxes``, ``classes``, ``scores``
+            and ``count`` for detection. Empty for a SavedModel, which names its outputs itself.
         signature: of a SavedModel; ``None`` for TFLite.
-        origins: fact to where it was read.
-        notes: what a person should know of the export though it is served.
+        origins: fact to the place where it was read.
+        notes: what users should know about the export, although it is served.
     """
 
     format: Format
@@ -209,7 +214,7 @@ class Contract:
     notes: tuple[str, ...] = ()
 
     def real(self, outputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-        """A TFLite model's raw outputs by role, dequantised to float32."""
+        """Dequantise a TFLite model's raw outputs, by role, to float32."""
         return {role: output.real(outputs[role]) for role, output in self.outputs.items()}
 
     @property
@@ -218,9 +223,9 @@ class Contract:
         return Classes(self.labels, self.multi_label)
 
     def selection(self, top_k: int | None = None, threshold: float | None = None) -> Selection:
-        """What is shown: as the request asks, else as `model.toml` says, else the task's defaults.
+        """Choose what is shown: by the request, else by `model.toml`, else by the task's defaults.
 
-        A request's threshold overrides every threshold of the file, including those of single labels.
+        A request's threshold overrides every threshold of the file, including those of labels.
         """
         tuning = self.tuning
         model_threshold = tuning.score_threshold

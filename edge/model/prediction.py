@@ -1,6 +1,7 @@
-"""What is shown of a prediction, in the form that every task, entrance and source shares.
+"""What is shown of a prediction, in one form for every task, entrance and source.
 
-Boxes are (x_min, y_min, x_max, y_max), relative 0..1 to the upright image, origin top left. Scores are 0..1.
+Boxes are (x_min, y_min, x_max, y_max), relative 0..1 to the upright image, origin top left. Scores
+are 0..1.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ _DIGITS = 6
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which predictions are shown: the best ``top_k`` of those that reach their threshold."""
+    """What is shown: the best ``top_k`` of the scores that reach their threshold."""
 
     top_k: int
     threshold: float
     label_thresholds: Mapping[str, float]
 
     def reached(self, labels: tuple[str, ...], scores: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Which of the parallel labels and scores reach their threshold."""
+        """Return which scores reach the threshold of their label; both are parallel."""
         if not self.label_thresholds:
             return scores >= self.threshold
         limits = [self.label_thresholds.get(label, self.threshold) for label in labels]
@@ -36,13 +37,13 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing that was seen.
+    """One class or object that is shown.
 
     Attributes:
-        label: name of its class.
+        label: name of the class.
         index: of the class in the model's labels, from 0.
         score: 0..1.
-        box: where it is; ``None`` for a task without boxes.
+        box: of the object; ``None`` for a task without boxes.
     """
 
     label: str
@@ -51,7 +52,7 @@ class Item:
     box: tuple[float, float, float, float] | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The item as answers and the outbox show it; 6 digits, which is what float32 holds."""
+        """The item as in answers and the outbox; rounded to 6 digits, the precision of float32."""
         found: dict[str, Any] = {
             "label": self.label,
             "index": self.index,

@@ -1,4 +1,4 @@
-"""A frame to the tensor a model takes, and where on the image that tensor lies."""
+"""Turns a frame into the tensor that a model takes, and says which region of the image it shows."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from edge.vision.frame import Frame
 
 MIN_SIDE_FACTOR = 2
-"""JPEG is decoded at the scale that keeps this many times the model's input: moves pixels by less than one level of 255
-on average, and scores by 0.011 at most, to which quantisation adds up to 0.05."""
+"""A JPEG is decoded at the smallest scale that keeps this many times the model's input size.
+
+That changes pixels by less than one level of 255 on average, and scores by up to 0.011, to which
+quantisation adds up to 0.05.
+"""
 
 
 def min_decoded_side(spec: PixelInput, tuning: Tuning) -> int | None:
-    """Pixels that each side of a decoded image must keep; ``None`` where the kernel wants an exact decode."""
+    """Minimum pixels per side of a decoded image; ``None`` if the kernel needs an exact decode."""
     if not tuning.kernel.antialiased:
         return None
     seen = tuning.crop_fraction if tuning.resize is Resize.CENTER_CROP else 1.0
@@ -34,7 +37,7 @@ def preprocess(
     spec: PixelInput,
     tuning: Tuning,
 ) -> tuple[NDArray[np.generic], Region]:
-    """The tensor, in ``spec``'s dtype and shape without the batch, and the region that it shows."""
+    """Return the tensor, in ``spec``'s dtype and shape without batch, and the region it shows."""
     region = WHOLE_IMAGE
     if tuning.resize is Resize.CENTER_CROP:
         region = centre_square(frame.width, frame.height, tuning.crop_fraction)
@@ -43,7 +46,7 @@ def preprocess(
 
 
 def to_tensor(pixels: NDArray[np.uint8], spec: PixelInput) -> NDArray[np.generic]:
-    """RGB bytes [height, width, 3] in the channel order, dtype and layout of the input."""
+    """Convert RGB bytes [height, width, 3] to the channel order, dtype and layout of the input."""
     if spec.channel_order is ChannelOrder.BGR:
         pixels = np.ascontiguousarray(pixels[:, :, ::-1])
     stored = to_dtype(pixels, spec)
@@ -53,10 +56,10 @@ def to_tensor(pixels: NDArray[np.uint8], spec: PixelInput) -> NDArray[np.generic
 
 
 def to_dtype(pixels: NDArray[np.uint8], spec: PixelInput) -> NDArray[np.generic]:
-    """Bytes 0..255 as the input's dtype stores them.
+    """Convert bytes 0..255 to the input's dtype.
 
-    A uint8 input takes them raw: any normalisation in the metadata is folded into its quantisation.
-    An int8 input is the same model shifted by 128.
+    A uint8 input takes raw bytes: its quantisation already includes any normalisation in the
+    metadata. An int8 input takes the same bytes shifted by 128.
     """
     if spec.dtype == "uint8":
         return pixels

@@ -1,4 +1,4 @@
-"""When the edge's own answer is good enough: the modes, the rules, and the reasons to ask the cloud."""
+"""When the edge's own answer is good enough: modes, rules, and the reasons to ask the cloud."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Mode(StrEnum):
-    """When the cloud is wanted."""
+    """When the cloud is asked."""
 
     OFF = "off"
     ON_ERROR = "on_error"
@@ -26,7 +26,7 @@ _EXCLUSIVE = frozenset({Mode.OFF, Mode.PREFER_CLOUD, Mode.SHADOW})
 
 
 class Reason(StrEnum):
-    """Why the cloud is wanted."""
+    """Why the cloud is asked."""
 
     LOW_SCORE = "low_score"
     NARROW_MARGIN = "narrow_margin"
@@ -40,10 +40,10 @@ class Reason(StrEnum):
 
 
 def parse_modes(text: str) -> frozenset[Mode]:
-    """Modes separated by commas; ``off`` gives the empty set.
+    """Read modes separated by commas; ``off`` gives the empty set.
 
     Raises:
-        ValueError: an unknown mode, or two that contradict each other; the message names it.
+        ValueError: a mode is unknown, or cannot be combined with others; the message names it.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     unknown = [name for name in names if name not in set(Mode)]
@@ -59,7 +59,7 @@ def parse_modes(text: str) -> frozenset[Mode]:
 
 @dataclass(frozen=True, slots=True)
 class RuleOverrides:
-    """What one model's `model.toml` says in place of the service's rules; ``None`` keeps theirs."""
+    """Rules that one model's `model.toml` sets; ``None`` keeps the service's rule."""
 
     modes: frozenset[Mode] | None = None
     threshold: float | None = None
@@ -73,13 +73,14 @@ class Rules:
     """When an answer is good enough.
 
     Attributes:
-        modes: when the cloud is wanted; empty means never.
-        threshold: a score under it is unsure, 0..1: the best one in classification, any shown one
-            in detection.
-        margin: the best two classes closer than this are unsure, 0..1; not for multi-label models.
-        bands: label to (low, high): a score of the label with low <= score < high is unsure;
-            overrides ``threshold`` for that label.
-        empty: a detector that shows nothing is unsure.
+        modes: when the cloud is asked; empty means never.
+        threshold: an answer is unsure if a score is below it, 0..1: the best score in
+            classification, any shown score in detection.
+        margin: an answer is unsure if the best two scores are closer than this, 0..1; not for
+            multi-label models.
+        bands: label to (low, high): an answer is unsure if low <= score < high; replaces
+            ``threshold`` for that label.
+        empty: an answer without detections is unsure.
     """
 
     modes: frozenset[Mode] = frozenset()
@@ -89,7 +90,7 @@ class Rules:
     empty: bool = True
 
     def with_overrides(self, overrides: RuleOverrides) -> Rules:
-        """These rules with what a model's own file says in their place."""
+        """Return these rules with a model's overrides applied."""
         rules = self
         if overrides.modes is not None:
             rules = replace(rules, modes=overrides.modes)
@@ -104,11 +105,11 @@ class Rules:
         return rules
 
 
-_DIGITS = 6  # scores are float32: 0.9 is 0.89999998, and is shown and judged as 0.9
+_DIGITS = 6  # scores are float32: 0.9 is stored as 0.89999998 but shown and judged as 0.9
 
 
 def judged_score(score: float) -> float:
-    """A score as people see it, which is what thresholds are compared with."""
+    """Round a score as it is shown, so that thresholds compare with what people see."""
     return round(float(score), _DIGITS)
 
 

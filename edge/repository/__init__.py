@@ -1,1 +1,1 @@
-"""What is on disk, what of it serves, and under which name and version."""
+"""Which models are on disk, and which of them serve under which name and version."""

@@ -1,4 +1,4 @@
-"""The models that serve: found, read, loaded side by side, and looked up by name and version."""
+"""The model repository: finds, reads and loads models, and looks them up by name and version."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 DEFAULT = "default"
-"""The name that always means the default model, as Google's container calls the only one it has."""
+"""The name that always means the default model: Google's container gives it to its only model."""
 
 
 @dataclass(frozen=True, slots=True)
 class VersionStatus:
-    """What everyone who shows the state of a model asks.
+    """The state of one model, for readiness, status pages and metrics.
 
     Attributes:
-        version: ``None`` where the export was refused before its version was of any account.
-        fault: why it does not serve, in words; ``None`` where it does or will.
+        version: ``None`` for an export that was refused when it was read.
+        fault: why the model does not serve; ``None`` if it serves or is still to be loaded.
     """
 
     name: str
@@ -42,9 +42,9 @@ class ModelRepository:
     """The models found at a path.
 
     Attributes:
-        path: where they were looked for.
-        versions: those that could be read, in the order of their names.
-        refused: name to the reason, for those that could not.
+        path: the export or folder that was searched.
+        versions: the models that could be read, sorted by name.
+        refused: name to the reason, for the models that could not be read.
     """
 
     def __init__(
@@ -68,14 +68,15 @@ class ModelRepository:
 
     @property
     def default(self) -> str | None:
-        """Name of the default model; ``None`` in an empty repository."""
+        """Name of the default model; ``None`` if no model could be read."""
         return self._default
 
     @property
     def ready(self) -> bool:
-        """Whether the default model serves and no model is loading.
+        """Whether the default model serves and no model is waiting to be loaded.
 
-        A refused model that nobody needs does not make the service unready: it stands in `statuses`.
+        A refused model other than the default does not make the service unready. `statuses`
+        reports it.
         """
         loading = {VersionState.START, VersionState.LOADING}
         if self._default is None or any(version.state in loading for version in self.versions):
@@ -84,11 +85,11 @@ class ModelRepository:
         return default is not None and default.state is VersionState.AVAILABLE
 
     def statuses(self) -> list[VersionStatus]:
-        """The state of every model, those that were refused last."""
-        read = [
-            VersionStatus(one.name, one.version, one.state, str(one.fault) if one.fault else None)
-            for one in self.versions
-        ]
+        """The state of every model; the refused ones come last."""
+        read = []
+        for version in self.versions:
+            fault = str(version.fault) if version.fault else None
+            read.append(VersionStatus(version.name, version.version, version.state, fault))
         refused = [
             VersionStatus(name, None, VersionState.END, str(fault))
             for name, fault in self.refused.items()
@@ -96,15 +97,15 @@ class ModelRepository:
         return read + refused
 
     def get(self, name: str | None = None, version: int | None = None) -> ModelVersion:
-        """The model to use now.
+        """Look up a model that serves.
 
         Args:
             name: ``None`` and ``default`` mean the default model.
-            version: ``None`` means the one that serves.
+            version: ``None`` means the version that serves.
 
         Raises:
-            ModelNotFound: no such name or version.
-            ModelUnavailable: it is loading, or was refused.
+            ModelNotFound: there is no such name or version.
+            ModelUnavailable: the model is loading, or was refused.
         """
         found = self.find(name, version)
         if found.state is VersionState.AVAILABLE:
@@ -114,13 +115,14 @@ class ModelRepository:
         raise ModelUnavailable(f"The model {found.name} is still loading.")
 
     def find(self, name: str | None = None, version: int | None = None) -> ModelVersion:
-        """As `get`, whatever the model's state."""
+        """Look up a model in any state; otherwise as `get`."""
         wanted = name
         if name is None or (name == DEFAULT and DEFAULT not in self._by_name):
             wanted = self._default
         if wanted is None:
-            faults = " ".join(map(str, self.refused.values()))
-            raise ModelUnavailable(f"No model serves. {faults or f'{self.path} holds no export.'}")
+            faults = " ".join(str(fault) for fault in self.refused.values())
+            reason = faults or f"{self.path} holds no export."
+            raise ModelUnavailable(f"No model serves. {reason}")
         if wanted in self.refused:
             raise _unavailable(wanted, self.refused[wanted])
         found = self._by_name.get(wanted)
@@ -133,7 +135,10 @@ class ModelRepository:
         return found
 
     def load(self, workers: int, options: DecodeOptions) -> None:
-        """Load all models, the default one first. One that fails reports it in its state; the others go on."""
+        """Load all models, the default one first.
+
+        A model that fails is logged and ends in state END; the others are still loaded.
+        """
         for version in sorted(self.versions, key=lambda one: one.name != self._default):
             try:
                 version.load(workers, options)
@@ -143,11 +148,12 @@ class ModelRepository:
                 _log.info("model %s version %d is ready", version.name, version.version)
 
     def _first_name(self) -> str | None:
-        """The model called ``default``, else the first that could be read."""
+        """Name of the model called ``default``, else the first one that could be read."""
         return DEFAULT if DEFAULT in self._by_name else min(self._by_name, default=None)
 
     def _known(self) -> str:
-        return f"Known models: {', '.join(sorted(self._by_name)) or 'none'}."
+        names = ", ".join(sorted(self._by_name)) or "none"
+        return f"Known models: {names}."
 
 
 def _unavailable(name: str, fault: ExportError) -> ModelUnavailable:
@@ -161,16 +167,18 @@ def open_repository(
 ) -> ModelRepository:
     """Find and read the models at a path. Nothing is loaded yet.
 
+    A refused export in a folder of several is recorded in `ModelRepository.refused`.
+
     Args:
-        path: an export, or a folder of several.
-        default: name of the default model; the first one that could be read if ``None``.
-        keep_refused: also keep a refused export as such where it is the only one, so that a service
-            started by a machine stays up to say what is wrong instead of ending in a restart loop.
+        path: an export, or a folder of exports.
+        default: name of the default model; ``None`` takes the first one that could be read.
+        keep_refused: record a refused export even if ``path`` is that export itself, instead of
+            raising. A service that starts at boot then stays up and says what is wrong, where a
+            restart policy would restart it forever.
 
     Raises:
-        ExportError: the path is not there, or is itself an export and is refused. In a repository
-            of several, one that is refused is kept as such.
-        ModelNotFound: no model is called ``default``.
+        ExportError: the path does not exist, or it is itself an export and is refused.
+        ModelNotFound: no model has the name ``default``.
     """
     try:
         alone = path.exists() and is_export(path)
@@ -197,7 +205,7 @@ def _read(source: Source) -> ModelVersion:
 
 
 def _unreadable(path: Path, error: OSError) -> ExportError:
-    """The usual case: a container's user is not the one whose folder was mounted."""
+    """The usual cause: the container's user does not own the mounted folder."""
     return ExportError(
         error.filename or path,
         f"it cannot be read here: {error.strerror or error}",

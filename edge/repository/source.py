@@ -1,4 +1,4 @@
-"""What is on disk: an export or a folder of them, as names and versions. Reads no model."""
+"""Finds exports on disk, with their names and versions. Reads no model."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 UNVERSIONED = 1
-"""The version of an export that lies in no numbered folder."""
+"""The version of an export that is not in a numbered folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where one version of a model lies."""
+    """One version of a model on disk."""
 
     name: str
     version: int
@@ -26,23 +26,24 @@ class Source:
 
 
 def scan(path: Path) -> list[Source]:
-    """The models at a path, the newest version of each, by name.
+    """Find the newest version of each model at a path, sorted by name.
 
-    The path is an export (folder, zip, TFLite file), a folder of numbered versions (`0001/`, as Google's container
-    wants it), or a repository: a folder of such. A repository that is empty gives an empty list.
+    The path is an export (folder, zip or TFLite file), a folder of numbered versions (`0001/`, as
+    Google's container expects it), or a repository: a folder of these. An empty repository gives an
+    empty list.
 
     Raises:
-        ExportError: the path is not there, or two entries have the same name.
+        ExportError: the path does not exist or cannot be read, or two entries have the same name.
     """
     if not path.exists():
-        raise ExportError(path, "there is no such file or folder", "Check the path.")
+        raise ExportError(path, "there is no such file or folder", "Check the path")
     try:
         return _scan(path)
     except OSError as error:
         raise ExportError(
             path,
             f"it cannot be read ({error.strerror or error})",
-            "Check the folder and who may read it.",
+            "Check the folder and its permissions",
         ) from error
 
 
@@ -56,7 +57,7 @@ def _scan(path: Path) -> list[Source]:
             if source.name in sources:
                 raise ExportError(
                     entry,
-                    f"{sources[source.name].path.name} is called the same",
+                    f"{sources[source.name].path.name} has the same name",
                     "Rename one of them",
                 )
             sources[source.name] = source
@@ -71,31 +72,36 @@ def is_export(path: Path) -> bool:
 
 
 def _holds_export(entry: Path) -> bool:
-    """Whether an entry of a repository is an export, or a folder with one below it, as `gsutil cp -r` leaves it."""
+    """Whether an entry of a repository is an export or a folder with an export at any depth.
+
+    `gsutil cp -r` leaves an export several folders deep.
+    """
     if entry.is_file():
         return is_tflite(entry) or entry.suffix.lower() == ".zip"
-    return is_export(entry) or any(
-        _holds_export(below) for below in visible(entry) if below.is_dir()
-    )
+    if is_export(entry):
+        return True
+    folders = [below for below in visible(entry) if below.is_dir()]
+    return any(_holds_export(folder) for folder in folders)
 
 
 def _newest(path: Path) -> Source:
-    named = (
-        path if path.name not in {"", ".."} else path.resolve()
-    )  # a link is called as the link is
+    # Only `.` and `..` need resolving: a symbolic link gives the model its own name.
+    named = path.resolve() if path.name in {"", ".."} else path
     versions = _versions(path)
     if versions:
         newest = max(versions)
         return Source(named.name, newest, versions[newest])
-    return Source(named.stem if path.is_file() else named.name, UNVERSIONED, path)
+    name = named.stem if path.is_file() else named.name
+    return Source(name, UNVERSIONED, path)
 
 
 def _versions(path: Path) -> dict[int, Path]:
-    """Version to folder, where a folder holds no model itself but numbered folders that do."""
+    """Version to folder, if the path has no model itself but numbered folders that have one."""
     if not path.is_dir() or find_models(path):
         return {}
-    return {
-        int(entry.name): entry
-        for entry in visible(path)
-        if entry.is_dir() and entry.name.isdecimal() and entry.name.isascii() and find_models(entry)
-    }
+    versions = {}
+    for entry in visible(path):
+        is_number = entry.name.isdecimal() and entry.name.isascii()
+        if is_number and entry.is_dir() and find_models(entry):
+            versions[int(entry.name)] = entry
+    return versions

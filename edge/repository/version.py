@@ -1,4 +1,4 @@
-"""One version of a model: its name, its state, and once loaded the pipeline that runs it."""
+"""One version of a model: its name, its state and, once loaded, the pipeline that runs it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _WARM_UP_SIZE = (640, 480)
 
 
 class VersionState(StrEnum):
-    """The life of a version, in TensorFlow Serving's words: START > LOADING > AVAILABLE, or END after a fault."""
+    """The states of a version, named as in TensorFlow Serving.
+
+    START > LOADING > AVAILABLE, or END after a fault.
+    """
 
     START = "START"
     LOADING = "LOADING"
@@ -30,10 +33,10 @@ class VersionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """Names the version that answered; a plain value that keeps no model in memory.
+    """Identifies the version that answered. A plain value, which keeps no model in memory.
 
     Attributes:
-        digest: SHA-256 in hex of the model file.
+        digest: SHA-256 of the model file, in hex.
     """
 
     name: str
@@ -45,12 +48,12 @@ class ModelVersion:
     """One version of a model.
 
     Attributes:
-        ref: its name, version and digest.
-        contract: what it expects and returns.
-        state: see `VersionState`; changed by the thread that loads, read by all.
-        fault: why it does not serve, in state END.
-        labels: of all classes; known after the warm-up at the latest. ``None`` where a model names
-            only what it sees.
+        ref: name, version and digest.
+        contract: what the model expects and returns.
+        state: written by the thread that loads, read by all threads.
+        fault: why the model does not serve; set in state END only.
+        labels: one per class. ``None`` until the warm-up if only the model itself knows them, and
+            for good if it names only what it sees.
     """
 
     def __init__(self, name: str, version: int, export: Export) -> None:
@@ -67,19 +70,19 @@ class ModelVersion:
 
     @property
     def name(self) -> str:
-        """Of the model."""
+        """The model's name."""
         return self.ref.name
 
     @property
     def version(self) -> int:
-        """Its number."""
+        """The version's number."""
         return self.ref.version
 
     def load(self, workers: int, options: DecodeOptions) -> None:
         """Open the model and run one frame on each worker's interpreter.
 
         Raises:
-            ExportError: the runtime refuses the model, or its outputs are not what the contract says.
+            ExportError: the runtime refuses the model, or its outputs contradict the contract.
         """
         self.state = VersionState.LOADING
         try:
@@ -90,18 +93,16 @@ class ModelVersion:
         except ExportError as error:
             self.state, self.fault = VersionState.END, error
             raise
-        except (
-            Exception
-        ) as error:  # out of memory, a broken installation: this model's end, not the service's
-            fault = ExportError(
-                self.export.path, f"it could not be loaded ({error!r})", "See the log"
-            )
+        except Exception as error:
+            # Out of memory, a broken installation: the end of this model, not of the service.
+            reason = f"it could not be loaded ({error!r})"
+            fault = ExportError(self.export.path, reason, "See the log")
             self.state, self.fault = VersionState.END, fault
             raise fault from error
         self.state = VersionState.AVAILABLE
 
     def predict(self, worker: int, encoded: bytes, options: DecodeOptions) -> FrameResult:
-        """One frame, from bytes to prediction, on the worker of that number.
+        """Run one frame, from bytes to prediction, on the worker of that number.
 
         Raises:
             RequestError: the image is at fault.
@@ -113,15 +114,14 @@ class ModelVersion:
 
     def _warm_up(self, worker: int, options: DecodeOptions) -> None:
         picture = grey_jpeg(*_WARM_UP_SIZE)
-        # The limit is for callers' images; ours is always taken.
+        # The pixel limit is meant for clients' images, not for this one.
         warm_up_options = replace(options, max_pixels=math.prod(_WARM_UP_SIZE))
         try:
             prediction = self.predict(worker, picture, warm_up_options).prediction
         except ExportError:
             raise
-        except (
-            Exception
-        ) as error:  # whatever a strange model does on its first frame, it is not served
+        except Exception as error:
+            # Whatever a strange model does with its first frame, it must not serve.
             reason = f"its first frame failed: {error}"
             raise ExportError(self.export.path, reason, "Export the model again") from error
         try:

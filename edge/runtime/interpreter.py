@@ -1,4 +1,4 @@
-"""The one thing the rest of the service asks of a runtime: run one frame through one model."""
+"""What the service needs of a runtime: run one frame through one model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 IMAGE = "image"
-"""The role of the input that takes the picture."""
+"""The role of the input that takes the image."""
 
 
 class Interpreter(Protocol):
@@ -24,11 +24,11 @@ class Interpreter(Protocol):
                 the contract's dtype, or for an `EncodedInput` [1] of bytes objects.
 
         Returns:
-            Role (or a SavedModel's output name) to the raw output, batch dimension included. The
-            arrays belong to the caller.
+            Role (for a SavedModel: output name) to the raw output, batch dimension included. The
+            caller owns the arrays.
 
         Raises:
-            CorruptImage: a graph that decodes could not read the bytes.
+            CorruptImage: the graph decodes the image itself and could not read it.
             InferenceFailed: the model failed.
         """
         ...

@@ -1,4 +1,4 @@
-"""TFLite through LiteRT: one interpreter, one thread, the input written in place."""
+"""Runs TFLite models with LiteRT: one interpreter per worker, one thread each."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ai_edge_litert.interpreter import Interpreter as LiteRT
 from edge.errors import ExportError, InferenceFailed
 from edge.model.contract import PixelInput
 from edge.runtime.interpreter import IMAGE
+from edge.runtime.litert_banner import hide_banner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class LiteRTInterpreter:
-    """One LiteRT interpreter. Its file is mapped, so that several of them share the weights."""
+    """One LiteRT interpreter. It maps the model file, so several interpreters share the weights."""
 
     def __init__(self, model: Path, contract: Contract) -> None:
         """Build the interpreter and allocate its tensors.
@@ -29,8 +30,9 @@ class LiteRTInterpreter:
             ExportError: LiteRT refuses the file.
         """
         assert isinstance(contract.input, PixelInput)
+        hide_banner()
         try:
-            # Two threads for one frame were slower than one; frames in parallel have a worker each.
+            # Two threads per frame were slower than one. Frames run in parallel on the workers.
             self._litert = LiteRT(model_path=str(model), num_threads=1)
             self._litert.allocate_tensors()
         except (ValueError, RuntimeError) as error:

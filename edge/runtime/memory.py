@@ -1,6 +1,7 @@
-"""Gives memory that was freed back to the system, where the allocator would keep it.
+"""Returns freed memory to the system where the allocator would keep it.
 
-Only glibc keeps it so, and only glibc has the functions called here; with another C library they do nothing.
+That is how glibc behaves, and only glibc has the functions used here. With another C library they
+do nothing.
 """
 
 from __future__ import annotations
@@ -12,31 +13,38 @@ from pathlib import Path
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 _MADV_DONTNEED = 4  # Linux's mman-common.h
 
-_LARGE = 4 << 20
-"""Bytes from which a block goes back to the system when it is freed. Below it lie the buffers of an everyday frame
-(640 x 480 has 1.2 MB), which are faster to use again than to ask for."""
+_LARGE_BYTES = 4 << 20
+"""Blocks of this many bytes or more go back to the system when they are freed. The buffers of an
+everyday frame (640 x 480 has 1.2 MB) are smaller: it is faster to reuse them."""
 
-_KEPT = 32 << 20
-"""Bytes that may lie free at the top of a heap. With glibc's 128 KiB every frame returned its buffers and asked for
-them again: 100 page faults and 0.2 ms of CPU for 640 x 480, 700 and 1.3 ms for 4032 x 3024."""
+_TRIM_BYTES = 32 << 20
+"""Maximum number of free bytes at the top of a heap. With glibc's default of 128 KiB every frame
+returned its buffers and requested them again, which cost 100 page faults and 0.2 ms of CPU for
+640 x 480, and 700 page faults and 1.3 ms for 4032 x 3024."""
 
 
 def return_large_blocks() -> bool:
-    """Let freed blocks of 4 MiB and more go back to the system at once; whether the C library can be told so.
+    """Make the allocator return freed blocks of 4 MiB and more at once.
 
-    glibc raises that limit by itself to 32 MiB with the first large block freed, after which a worker kept the 200 MB
-    of one 50-megapixel image for good.
+    By itself glibc raises that limit to up to 32 MiB when the first large block is freed. A worker
+    then kept the 200 MB of one 50-megapixel image for good.
+
+    Returns:
+        Whether the C library supports it.
     """
     c = _glibc()
-    return c is not None and bool(
-        c.mallopt(_M_MMAP_THRESHOLD, _LARGE) and c.mallopt(_M_TRIM_THRESHOLD, _KEPT)
+    if c is None:
+        return False
+    return bool(
+        c.mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES) and c.mallopt(_M_TRIM_THRESHOLD, _TRIM_BYTES)
     )
 
 
 def release_free_memory() -> None:
-    """Return the freed pages of smaller blocks, too; takes milliseconds, so that it is for an idle moment.
+    """Also return the freed pages of smaller blocks. It takes milliseconds: call it when idle.
 
-    After a burst of bodies glibc keeps their pages (100 MiB and more), since a few small blocks lie above them.
+    After a burst of bodies glibc keeps their pages (100 MiB and more), because a few small blocks
+    lie above them.
     """
     c = _glibc()
     if c is not None:
@@ -44,10 +52,10 @@ def release_free_memory() -> None:
 
 
 def release_mapped_file(file: Path) -> None:
-    """Let go of the resident pages of a file that this process has mapped; what is still used is read in again.
+    """Release the resident pages of a mapped file. Pages that are used again are read from disk.
 
-    A TFLite file is mapped, and its weights are packed anew by XNNPACK: after the first frame the mapped pages (5 MiB
-    for each embedded model) are hardly looked at.
+    LiteRT maps a TFLite file, and XNNPACK then packs the weights into memory of its own. After the
+    first frame the mapped pages (5 MiB for each embedded model) are hardly read.
     """
     c, maps = _glibc(), Path("/proc/self/maps")
     if c is None or not maps.exists():
@@ -55,9 +63,8 @@ def release_mapped_file(file: Path) -> None:
     name = str(file.resolve())
     for line in maps.read_text("utf-8", "replace").splitlines():
         addresses, permissions, *_ = line.split(" ", 2)
-        if line.endswith(f" {name}") and permissions.startswith(
-            "r--"
-        ):  # nothing was written that could be lost
+        is_read_only = permissions.startswith("r--")  # releasing its pages loses no changes
+        if line.endswith(f" {name}") and is_read_only:
             start, end = (int(address, 16) for address in addresses.split("-"))
             c.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _MADV_DONTNEED)
 

@@ -1,4 +1,4 @@
-"""From an export on disk to a pipeline that runs: the format decides which runtime is imported."""
+"""Opens an export as a pipeline. The format decides which runtime is imported."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 def open_pipeline(model: Path, contract: Contract, workers: int) -> Pipeline:
     """Load a model for a number of workers.
 
-    The runtimes are imported here, so that a TFLite model never loads TensorFlow (6 s, 600 MB).
+    The runtimes are imported here so that a TFLite model never imports TensorFlow (6 s, 600 MB).
 
     Args:
         model: the TFLite file, or the folder of the SavedModel.
-        contract: what was read from it.
-        workers: number of frames that are computed at the same time.
+        contract: what the model expects and returns.
+        workers: number of frames that run at the same time.
 
     Raises:
         ExportError: the runtime refuses the model, or is not installed.

@@ -1,4 +1,4 @@
-"""What happens to one frame on its worker: decode, preprocess, invoke, postprocess; each stage timed.
+"""The per-frame pipeline: decode, preprocess, invoke, postprocess, each stage timed, on one worker.
 
 A model that takes pixels gets them from here; a SavedModel decodes and resizes in its own graph.
 """
@@ -6,8 +6,9 @@ A model that takes pixels gets them from here; a SavedModel decodes and resizes 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from edge.model.contract import PixelInput
 from edge.model.preprocess import min_decoded_side, preprocess
 from edge.runtime.interpreter import IMAGE
 from edge.vision.decode import decode
+from edge.vision.geometry import WHOLE_IMAGE
 from edge.vision.graph_input import for_graph
 
 if TYPE_CHECKING:
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from edge.model.tasks.task import Prediction
     from edge.runtime.interpreter import Interpreter
     from edge.vision.geometry import Region
-    from edge.vision.graph_input import GraphInput
 
     Outputs = Mapping[str, NDArray[Any]]
 
@@ -37,8 +38,8 @@ class DecodeOptions:
     """How images are decoded.
 
     Attributes:
-        max_pixels: width times height of the largest image taken.
-        exact: decode JPEG at full scale, instead of at the scale that the model needs.
+        max_pixels: maximum width times height of an image.
+        exact: decode JPEG at full scale instead of at the scale that the model needs.
     """
 
     max_pixels: int
@@ -47,7 +48,7 @@ class DecodeOptions:
 
 @dataclass(frozen=True, slots=True)
 class StageTimes:
-    """Milliseconds that the stages of a frame took on its worker."""
+    """Milliseconds that each stage of a frame took on its worker."""
 
     decode: float = 0.0
     preprocess: float = 0.0
@@ -57,7 +58,7 @@ class StageTimes:
 
 @dataclass(frozen=True, slots=True)
 class FrameResult:
-    """What a worker brings back of one frame.
+    """What a worker returns for one frame.
 
     Attributes:
         width: of the upright image in pixels.
@@ -72,116 +73,113 @@ class FrameResult:
     outputs: Outputs | None = None
 
 
-class Pipeline(Protocol):
-    """The stages of one model version, with an interpreter for each worker."""
-
-    def run(self, worker: int, encoded: bytes, options: DecodeOptions) -> FrameResult:
-        """One frame, from encoded bytes to prediction, on the worker of that number.
-
-        Raises:
-            RequestError: the image is at fault.
-            InferenceFailed: the model failed.
-        """
-        ...
-
-    def compute(self, worker: int, encoded: bytes, options: DecodeOptions) -> None:
-        """The same stages without the last: the bare work that `edge bench` compares with."""
-        ...
-
-
-class PixelPipeline:
-    """For a model that takes pixels."""
-
-    def __init__(self, contract: Contract, interpreters: Sequence[Interpreter]) -> None:
-        assert isinstance(contract.input, PixelInput)
-        self._contract = contract
-        self._spec = contract.input
-        self._tuning = contract.tuning
-        self._task = contract.task
-        self._classes = contract.classes
-        self._interpreters = interpreters
-        self._min_side = min_decoded_side(contract.input, contract.tuning)
-
-    def run(self, worker: int, encoded: bytes, options: DecodeOptions) -> FrameResult:
-        """One frame; the boxes of a cropped one are carried back to the whole image."""
-        computed = self._compute(worker, encoded, options)
-        stopwatch = _Stopwatch()
-        real = self._contract.real(computed.outputs)
-        prediction = self._task.read_tensors(real, self._classes, computed.region)
-        stages = StageTimes(
-            computed.decode_ms, computed.preprocess_ms, computed.infer_ms, stopwatch.lap()
-        )
-        return FrameResult(prediction, computed.width, computed.height, stages)
-
-    def compute(self, worker: int, encoded: bytes, options: DecodeOptions) -> None:
-        """Decode, preprocess and invoke."""
-        self._compute(worker, encoded, options)
-
-    def _compute(self, worker: int, encoded: bytes, options: DecodeOptions) -> _Computed:
-        stopwatch = _Stopwatch()
-        min_side = None if options.exact else self._min_side
-        frame = decode(encoded, max_pixels=options.max_pixels, min_side=min_side)
-        decode_ms = stopwatch.lap()
-        tensor, region = preprocess(frame, self._spec, self._tuning)
-        preprocess_ms = stopwatch.lap()
-        outputs = self._interpreters[worker].invoke({IMAGE: tensor[np.newaxis]})
-        return _Computed(
-            outputs,
-            region,
-            frame.width,
-            frame.height,
-            decode_ms,
-            preprocess_ms,
-            infer_ms=stopwatch.lap(),
-        )
-
-
 @dataclass(frozen=True, slots=True)
-class _Computed:
-    """Raw outputs, and all that is needed to read them."""
+class Computed:
+    """A frame whose model has run: its raw outputs, and what is needed to read them.
+
+    Attributes:
+        outputs: by role, or by name for a SavedModel.
+        region: the part of the image that the model saw.
+        width: of the upright image in pixels.
+        height: of the upright image in pixels.
+        stages: all but `postprocess`.
+    """
 
     outputs: Outputs
     region: Region
     width: int
     height: int
-    decode_ms: float
-    preprocess_ms: float
-    infer_ms: float
+    stages: StageTimes
 
 
-class EncodedPipeline:
-    """For a SavedModel, whose graph decodes and resizes."""
+class Pipeline(ABC):
+    """The stages of one model version, with an interpreter for each worker."""
 
     def __init__(self, contract: Contract, interpreters: Sequence[Interpreter]) -> None:
-        self._task = contract.task
-        self._classes = contract.classes
+        self._contract = contract
         self._interpreters = interpreters
 
     def run(self, worker: int, encoded: bytes, options: DecodeOptions) -> FrameResult:
-        """One frame; the graph gets bytes that it reads right: upright, of a format it knows."""
+        """Run one frame, from encoded bytes to prediction, on the worker of that number.
+
+        Raises:
+            RequestError: the image is at fault.
+            InferenceFailed: the model failed.
+        """
+        computed = self.compute(worker, encoded, options)
+        stopwatch = _Stopwatch()
+        prediction = self.read(computed)
+        stages = replace(computed.stages, postprocess=stopwatch.lap())
+        has_signature = self._contract.signature is not None
+        return FrameResult(
+            prediction,
+            computed.width,
+            computed.height,
+            stages,
+            outputs=computed.outputs if has_signature else None,
+        )
+
+    @abstractmethod
+    def compute(self, worker: int, encoded: bytes, options: DecodeOptions) -> Computed:
+        """Decode, preprocess and invoke: the bare work that `edge bench` compares with.
+
+        Raises:
+            RequestError: the image is at fault.
+            InferenceFailed: the model failed.
+        """
+
+    @abstractmethod
+    def read(self, computed: Computed) -> Prediction:
+        """Postprocess: raw outputs to a prediction, its boxes relative to the whole image."""
+
+
+class PixelPipeline(Pipeline):
+    """For a model that takes pixels."""
+
+    def __init__(self, contract: Contract, interpreters: Sequence[Interpreter]) -> None:
+        super().__init__(contract, interpreters)
+        assert isinstance(contract.input, PixelInput)
+        self._spec = contract.input
+        self._min_side = min_decoded_side(contract.input, contract.tuning)
+
+    def compute(self, worker: int, encoded: bytes, options: DecodeOptions) -> Computed:
+        """Decode at the scale that the model needs, preprocess, and invoke."""
+        stopwatch = _Stopwatch()
+        min_side = None if options.exact else self._min_side
+        frame = decode(encoded, max_pixels=options.max_pixels, min_side=min_side)
+        decode_ms = stopwatch.lap()
+        tensor, region = preprocess(frame, self._spec, self._contract.tuning)
+        preprocess_ms = stopwatch.lap()
+        outputs = self._interpreters[worker].invoke({IMAGE: tensor[np.newaxis]})
+        stages = StageTimes(decode_ms, preprocess_ms, infer=stopwatch.lap())
+        return Computed(outputs, region, frame.width, frame.height, stages)
+
+    def read(self, computed: Computed) -> Prediction:
+        """Dequantise the outputs, and carry the boxes of a cropped image back to the whole one."""
+        real = self._contract.real(computed.outputs)
+        return self._contract.task.read_tensors(real, self._contract.classes, computed.region)
+
+
+class EncodedPipeline(Pipeline):
+    """For a SavedModel, whose graph decodes and resizes."""
+
+    def compute(self, worker: int, encoded: bytes, options: DecodeOptions) -> Computed:
+        """Hand the graph bytes that it reads right: upright, in a format that it knows."""
         stopwatch = _Stopwatch()
         image = for_graph(encoded, max_pixels=options.max_pixels)
         decode_ms = stopwatch.lap()
-        outputs, image = self._invoke(worker, image, options)
-        infer_ms = stopwatch.lap()
-        prediction = self._task.read_signature(outputs, self._classes)
-        stages = StageTimes(decode_ms, 0.0, infer_ms, stopwatch.lap())
-        return FrameResult(prediction, image.width, image.height, stages, outputs)
-
-    def compute(self, worker: int, encoded: bytes, options: DecodeOptions) -> None:
-        """Prepare and invoke."""
-        self._invoke(worker, for_graph(encoded, max_pixels=options.max_pixels), options)
-
-    def _invoke(
-        self, worker: int, image: GraphInput, options: DecodeOptions
-    ) -> tuple[Outputs, GraphInput]:
-        """Run the graph; an image that only we can read (arithmetic-coded JPEG) goes again as PNG."""
         interpreter = self._interpreters[worker]
         try:
-            return interpreter.invoke({IMAGE: _as_tensor(image.encoded)}), image
-        except CorruptImage:
-            again = for_graph(image.encoded, max_pixels=options.max_pixels, re_encode=True)
-            return interpreter.invoke({IMAGE: _as_tensor(again.encoded)}), again
+            outputs = interpreter.invoke({IMAGE: _as_tensor(image.encoded)})
+        except CorruptImage:  # only Pillow can read it (arithmetic-coded JPEG): send it as PNG
+            image = for_graph(encoded, max_pixels=options.max_pixels, re_encode=True)
+            outputs = interpreter.invoke({IMAGE: _as_tensor(image.encoded)})
+        stages = StageTimes(decode_ms, infer=stopwatch.lap())
+        return Computed(outputs, WHOLE_IMAGE, image.width, image.height, stages)
+
+    def read(self, computed: Computed) -> Prediction:
+        """Read the signature's outputs by name."""
+        return self._contract.task.read_signature(computed.outputs, self._contract.classes)
 
 
 def _as_tensor(encoded: bytes) -> NDArray[np.object_]:
@@ -190,7 +188,7 @@ def _as_tensor(encoded: bytes) -> NDArray[np.object_]:
 
 
 class _Stopwatch:
-    """Milliseconds since the last lap."""
+    """Measures the milliseconds between laps."""
 
     __slots__ = ("_last",)
 

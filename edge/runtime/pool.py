@@ -1,8 +1,8 @@
-"""Worker threads that own interpreters, and the bounded queue before them.
+"""Worker threads that own interpreters, and the bounded queue in front of them.
 
-A frame makes one hop: from the event loop to one worker and back. The next frame goes to the worker that finished
-last (its caches are warm; round robin costs a lone camera 0.1 to 0.5 ms). What changes state holds one lock and does
-no I/O; `repr` shows the state.
+A frame makes one hop: from the event loop to one worker and back. The next frame goes to the worker
+that finished last, since its caches are warm (round robin costs a lone camera 0.1 to 0.5 ms).
+Whatever changes state holds one lock and does no I/O. `repr` shows the state.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ T = TypeVar("T")
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A piece of work for a worker.
+    """Work for a worker.
 
     Attributes:
         work: called with the worker's number, 0 to workers - 1.
-        deadline: on `time.monotonic`; work that has not begun by then is not begun.
-        submitted: on `time.monotonic`.
+        deadline: on the clock of `time.monotonic`; work does not start after it.
+        submitted: on the clock of `time.monotonic`.
     """
 
     work: Callable[[int], Any]
@@ -46,7 +46,12 @@ class Job:
 
 @dataclass(slots=True, eq=False)
 class _Worker:
-    """A thread's number, the lock it sleeps on (released to wake it), and the job it is woken with."""
+    """The state of one worker thread.
+
+    Attributes:
+        wake: the lock that the thread sleeps on; releasing it wakes the thread.
+        job: what the thread runs next; ``None`` when it is woken to end.
+    """
 
     number: int
     wake: threading.Lock = field(default_factory=threading.Lock)
@@ -54,22 +59,21 @@ class _Worker:
 
 
 class WorkerPool:
-    """Threads with a queue of at most ``queue_size`` waiting jobs. Used from one event loop."""
+    """Threads, and a queue of up to ``queue_size`` waiting jobs. Used from one event loop."""
 
     def __init__(self, workers: int, queue_size: int) -> None:
         self.workers = workers
         self.queue_size = queue_size
         self._lock = threading.Lock()
         self._waiting: deque[Job] = deque()
-        self._idle = [
-            _Worker(number) for number in range(workers)
-        ]  # all may be given work before they have started
+        # Workers count as idle before their threads have started: a job waits in `_Worker.job`.
+        self._idle = [_Worker(number) for number in range(workers)]
         self._busy = 0
         self._closing = False
         for worker in self._idle:
             worker.wake.acquire()
         self._threads = [
-            # daemons: a worker stuck in a broken model must not keep the process from ending
+            # Daemons: a worker that hangs in a broken model must not keep the process alive.
             threading.Thread(
                 target=self._work, args=(worker,), name=f"edge-worker-{worker.number}", daemon=True
             )
@@ -79,33 +83,39 @@ class WorkerPool:
             thread.start()
 
     def __repr__(self) -> str:
-        return f"<WorkerPool {self.workers} workers, {self._busy} busy, {len(self._waiting)}/{self.queue_size} waiting>"
+        waiting = f"{len(self._waiting)}/{self.queue_size} waiting"
+        return f"<WorkerPool {self.workers} workers, {self._busy} busy, {waiting}>"
 
     @property
     def waiting(self) -> int:
-        """Jobs that no worker has taken yet."""
+        """Number of jobs that no worker has taken yet."""
         return len(self._waiting)
 
     @property
     def oldest_wait_s(self) -> float:
-        """Seconds the job at the head of the queue has waited; 0 where none waits."""
+        """Seconds that the job at the head of the queue has waited; 0 if the queue is empty."""
         with self._lock:
             head = self._waiting[0] if self._waiting else None
         return time.monotonic() - head.submitted if head else 0.0
 
     @property
     def busy(self) -> int:
-        """Workers at work."""
+        """Number of workers that run a job."""
         return self._busy
 
     async def run(self, work: Callable[[int], T], deadline: float) -> T:
-        """Run ``work(worker number)`` on a worker and return what it returns.
+        """Run ``work(worker number)`` on a worker and return its result.
+
+        Args:
+            work: what to run.
+            deadline: on the clock of `time.monotonic`. Work that has not started by then is
+                dropped.
 
         Raises:
             Overloaded: the queue is full.
             ShuttingDown: the pool is closed.
-            DeadlineExceeded: ``deadline`` (on `time.monotonic`) passed first; work that had not begun is not done.
-            EdgeError: whatever ``work`` raised.
+            DeadlineExceeded: the deadline passed first.
+            EdgeError: as ``work`` raised it.
         """
         loop = asyncio.get_running_loop()
         job = Job(work, deadline, loop, loop.create_future())
@@ -116,10 +126,11 @@ class WorkerPool:
         finally:
             timer.cancel()
             self._withdraw(job)
-            del job  # as in `_outcome`: without it a failed frame's image would wait for the garbage collector
+            # As in `_outcome`: the image of a failed frame would wait for the garbage collector.
+            del job
 
     def close(self) -> None:
-        """Take no new jobs; those waiting are still done."""
+        """Accept no new jobs; those that wait are still run."""
         with self._lock:
             self._closing = True
             idle, self._idle = self._idle, []
@@ -139,36 +150,34 @@ class WorkerPool:
                 return
             else:
                 raise Overloaded(
-                    f"{self.queue_size} frames are waiting already. Send fewer frames, or try again."
+                    f"{self.queue_size} frames are waiting already. Send fewer, or try again later."
                 )
         worker.wake.release()
 
     def _withdraw(self, job: Job) -> None:
-        """Free the place of a job that still waits, its caller having given up."""
+        """Remove a job that still waits from the queue: its caller has given up."""
         with self._lock:
-            if (
-                job in self._waiting
-            ):  # asked first: the error of `remove` would print the job, 3 ms of scores
+            # Not just `remove`: its error would format the job, which took 3 ms.
+            if job in self._waiting:
                 self._waiting.remove(job)
 
     def _work(self, worker: _Worker) -> None:
         while True:
             worker.wake.acquire()
             job = worker.job
-            if job is None:  # woken to end
+            if job is None:
                 return
             while job is not None:
                 outcome = _outcome(job.work, worker.number) if _wanted(job) else None
-                following = self._free(worker)
-                if (
-                    outcome is not None
-                ):  # told once the worker is free: who has an answer can send the next frame
-                    _tell(job, *outcome)
+                # The worker is free before its caller hears of it: the next frame finds it idle.
+                following = self._next_job(worker)
+                if outcome is not None:
+                    _deliver(job, *outcome)
                 job = following
             del outcome  # an idle worker holds on to no image
 
-    def _free(self, worker: _Worker) -> Job | None:
-        """The next job that waits; where none does, the worker idles, or ends once the pool is closed."""
+    def _next_job(self, worker: _Worker) -> Job | None:
+        """Take the next waiting job; without one the worker becomes idle, or ends on closing."""
         with self._lock:
             worker.job = None
             if self._waiting:
@@ -182,30 +191,36 @@ class WorkerPool:
 
 
 def _wanted(job: Job) -> bool:
-    """Whether somebody still waits: its caller was told by the timer once the deadline passed, or may have given up."""
+    """Whether the caller still waits: not past the deadline, and not after it has given up."""
     return time.monotonic() < job.deadline and not job.future.done()
 
 
 def _outcome(work: Callable[[int], Any], number: int) -> tuple[Any, EdgeError | None]:
-    """Result or error. Takes no job: the error's stack trace holds this frame, and a job would hold the error."""
+    """Run the work and return its result or its error.
+
+    Takes no job: the error's traceback refers to this frame, and a job would refer to the error.
+    """
     try:
         return work(number), None
     except EdgeError as known:
         return None, known
-    except Exception as unknown:  # a fault of ours: one frame's answer, never the worker's end
+    except Exception as unknown:  # a bug fails one frame, never the worker
         _log.exception("a frame could not be computed")
         return None, _failed(unknown)
 
 
 def _failed(cause: Exception) -> InferenceFailed:
-    """Made here: in the frame of `_outcome`, to which the cause's stack trace leads, it would close a cycle."""
+    """Make the error in a frame of its own.
+
+    In the frame of `_outcome`, which the traceback of the cause refers to, it would close a cycle.
+    """
     error = InferenceFailed(f"The frame could not be computed ({type(cause).__name__}).")
     error.__cause__ = cause
     return error
 
 
-def _tell(job: Job, result: object, error: EdgeError | None) -> None:
-    with suppress(RuntimeError):  # the loop is gone: nobody waits any more
+def _deliver(job: Job, result: object, error: EdgeError | None) -> None:
+    with suppress(RuntimeError):  # the loop is closed: no caller waits any more
         job.loop.call_soon_threadsafe(_settle, job.future, result, error)
 
 

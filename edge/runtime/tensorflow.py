@@ -1,11 +1,14 @@
-"""SavedModels through TensorFlow. Importing this module costs 6 s and 600 MB: it is imported for such a model alone."""
+"""Runs SavedModels with TensorFlow.
+
+Importing this module takes 6 s and 600 MB, so it is only imported for a SavedModel.
+"""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its start-up banner is no news to anyone
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # hides the start-up banner
 import tensorflow as tf
 
 from edge.errors import CorruptImage, ExportError, InferenceFailed
@@ -24,13 +27,13 @@ _KEY = b""
 
 
 class TensorFlowInterpreter:
-    """One SavedModel. Safe for several threads at once, so that all workers share it."""
+    """One SavedModel. It is thread-safe: all workers share it."""
 
     def __init__(self, folder: Path, contract: Contract, *, threads: int) -> None:
         """Load the model.
 
         Args:
-            threads: frames that run at the same time; each on one thread.
+            threads: number of frames that run at the same time, each on one thread.
 
         Raises:
             ExportError: TensorFlow refuses the folder.
@@ -41,7 +44,7 @@ class TensorFlowInterpreter:
         try:
             self._model = tf.saved_model.load(str(folder), tags=["serve"])
             self._run = self._model.signatures[self._input.signature]
-        except Exception as error:  # TensorFlow raises nearly anything on a damaged folder
+        except Exception as error:  # TensorFlow raises almost any type for a damaged folder
             words = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ExportError(
                 folder,
@@ -50,7 +53,7 @@ class TensorFlowInterpreter:
             ) from error
 
     def invoke(self, inputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
-        """Run encoded bytes through the graph, which decodes them."""
+        """Run an encoded image through the graph, which decodes it."""
         feeds = {self._input.name: tf.constant(inputs[IMAGE])}
         if self._input.key is not None:
             feeds[self._input.key] = tf.constant([_KEY])
@@ -67,13 +70,11 @@ class TensorFlowInterpreter:
 
 
 def _set_threads(threads: int) -> None:
-    # One thread a frame and frames in parallel: two threads a frame took 15 ms of CPU instead of 11.
+    # Frames run in parallel on one thread each: two threads per frame took 15 ms of CPU, one 11.
     if tf.config.threading.get_intra_op_parallelism_threads() == 1:
         return
     try:
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
-    except (
-        RuntimeError
-    ):  # somebody in this process has run TensorFlow before: its threads are fixed
-        pass
+    except RuntimeError:
+        pass  # something in this process ran TensorFlow before, which fixed the threads

@@ -1,8 +1,9 @@
-"""Bytes to upright RGB pixels, with every limit checked on the header, before a pixel is decoded.
+"""Decodes bytes to upright RGB pixels. Every limit is checked on the header, before decoding.
 
-One rule at every door: EXIF orientation applied; grey, palette, CMYK and 16-bit become RGB as a person would see them;
-what is transparent shows white; ICC profiles are ignored (models are trained on pixels as stored); of an animation or a
-multi-page file, the first picture.
+One rule at every entrance: EXIF orientation is applied; grey, palette, CMYK and 16-bit pixels
+become RGB as a person would see them; transparent pixels show white; ICC profiles are ignored
+(models are trained on pixels as stored); of an animation or a multi-page file, the first image
+counts.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import io
 import warnings
 
 import numpy as np
-from PIL import (  # those of the formats in `formats` (MPO is a JPEG with several pictures): no other is loaded
+from PIL import (  # only the formats in `formats` (MPO is a JPEG with several images)
     BmpImagePlugin,
     ExifTags,
     GifImagePlugin,
@@ -37,14 +38,14 @@ _PLUGINS = (
     WebPImagePlugin,
 )
 
-# Our own limit stands in its place: Pillow's answers with a warning where a door must answer with an error.
+# `open_header` has a limit of its own: Pillow's gives a warning where a request needs an error.
 Image.MAX_IMAGE_PIXELS = None
-# What Pillow warns of (odd EXIF, cut-off TIFF tags) either does not matter here or is raised as well.
+# What Pillow warns about (odd EXIF, truncated TIFF tags) does not matter here or raises as well.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _WHITE = (255, 255, 255)
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # TIFF 6.0
-_UPRIGHT = {  # EXIF 2.32, tag 0x0112: what has to be done to the stored pixels
+_UPRIGHT = {  # EXIF 2.32, tag 0x0112: the operation that turns the stored pixels upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -61,13 +62,13 @@ def decode(encoded: bytes, *, max_pixels: int, min_side: int | None = None) -> F
 
     Args:
         encoded: JPEG, PNG, WebP, BMP, GIF or TIFF.
-        max_pixels: width times height above which the image is refused, told from the header.
-        min_side: pixels that each side must keep. A JPEG is then decoded at the smallest DCT scale that keeps them;
-            the other formats know no such scale. ``None`` decodes exactly.
+        max_pixels: maximum width times height, checked on the header.
+        min_side: minimum pixels per side. A JPEG is decoded at the smallest DCT scale that keeps
+            them; other formats have no such scale. ``None`` decodes at full scale.
 
     Raises:
         CorruptImage: truncated or broken.
-        UnsupportedImage: not an image, or of a format or pixel type that is not read here.
+        UnsupportedImage: not an image, or its format or pixel type is not supported.
         ImageTooLarge: more than ``max_pixels``.
     """
     stored = open_header(encoded, max_pixels=max_pixels)
@@ -84,30 +85,32 @@ def decode(encoded: bytes, *, max_pixels: int, min_side: int | None = None) -> F
         width, height = pixels.size
     elif orientation in _SWAPS_AXES:
         width, height = height, width
-    pixels.info = {}  # Pillow writes a comment into whatever is made of the pixels, and fails on a long one
+    pixels.info = {}  # Pillow would copy a comment into new files, and fails on a long one
     return Frame(pixels, width, height, encoded)
 
 
 def open_header(encoded: bytes, *, max_pixels: int) -> Image.Image:
-    """The image with nothing but its header read; raises as `decode` does."""
+    """Open an image and read its header only; raises as `decode` does."""
     name = sniff(encoded)
     try:
         image = Image.open(io.BytesIO(encoded), formats=(name,))
-    except Exception as error:  # Pillow's parsers raise nearly anything on broken bytes
+    except Exception as error:  # Pillow's parsers raise almost any type for broken bytes
         raise _broken(name, error) from error
     if image.width * image.height > max_pixels:
         raise ImageTooLarge(
             f"The image is {image.width} x {image.height}, {image.width * image.height:,} pixels; "
-            f"at most {max_pixels:,} are decoded here. Send a smaller one."
+            f"the limit is {max_pixels:,}. Send a smaller one."
         )
     return image
 
 
 def upright_size(encoded: bytes, *, max_pixels: int) -> tuple[int, int]:
-    """Width and height of the upright image in pixels, told from its header; raises as `decode` does."""
+    """Read width and height of the upright image from its header; raises as `decode` does."""
     image = open_header(encoded, max_pixels=max_pixels)
     width, height = image.size
-    return (height, width) if orientation_of(image) in _SWAPS_AXES else (width, height)
+    if orientation_of(image) in _SWAPS_AXES:
+        return height, width
+    return width, height
 
 
 def load(image: Image.Image) -> None:
@@ -119,22 +122,23 @@ def load(image: Image.Image) -> None:
 
 
 def orientation_of(image: Image.Image) -> int:
-    """EXIF orientation 1..8 of a loaded image; 1 where there is none or it cannot be read, as browsers do.
+    """EXIF orientation 1..8 of a loaded image; as in browsers, 1 if it is missing or unreadable.
 
-    A TIFF says 1 after its loading: Pillow has turned it by then. A PNG may carry its EXIF behind the pixels.
+    A loaded TIFF has orientation 1, because Pillow has already turned it. A PNG may have its EXIF
+    after the pixels.
     """
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # broken EXIF spoils no picture
+    except Exception:  # broken EXIF is no reason to refuse an image
         return 1
     return orientation if orientation in _UPRIGHT else 1
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """The loaded image in mode RGB, 8 bits a channel, as a person would see it on a white page.
+    """Convert a loaded image to 8-bit RGB, as a person would see it on a white page.
 
     Raises:
-        UnsupportedImage: a pixel type with no agreed look (32-bit integers, floats, LAB).
+        UnsupportedImage: the pixel type has no agreed conversion (32-bit integers, floats, LAB).
     """
     if image.mode.startswith("I;16"):
         return _grey16_to_rgb(image)
@@ -151,18 +155,22 @@ def to_rgb(image: Image.Image) -> Image.Image:
         except ValueError:
             pass
     raise UnsupportedImage(
-        f"The image's pixels are of type {image.mode}, which has no agreed look. Send 8 or 16 bits a channel."
+        f"The image's pixels are of type {image.mode}, which has no agreed conversion to RGB. "
+        "Send 8 or 16 bits per channel."
     )
 
 
 def _grey16_to_rgb(image: Image.Image) -> Image.Image:
-    """16-bit grey scaled to 8; convert() would clip it at 255, and knows neither its transparency nor its inversion."""
+    """Scale 16-bit grey to 8 bits.
+
+    Pillow's convert() would clip it at 255, and ignores its transparency and its inversion.
+    """
     stored = np.asarray(image)
     grey = (stored >> 8).astype(np.uint8)
-    if (
-        isinstance(image, TiffImagePlugin.TiffImageFile)
-        and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
-    ):
+    photometric = None
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        photometric = image.tag_v2.get(_PHOTOMETRIC)
+    if photometric == _WHITE_IS_ZERO:
         grey = 255 - grey
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
@@ -172,6 +180,6 @@ def _grey16_to_rgb(image: Image.Image) -> Image.Image:
 
 def _broken(name: str, error: Exception) -> CorruptImage:
     words = str(error).strip() or type(error).__name__
-    if "cannot identify" in words:  # Pillow's sentence holds a memory address
-        words = "its header makes no sense"
+    if "cannot identify" in words:  # Pillow's message contains a memory address
+        words = "its header is invalid"
     return CorruptImage(f"The {name} image is truncated or broken: {words}.")

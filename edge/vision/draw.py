@@ -1,4 +1,4 @@
-"""A picture with what was seen drawn on it: boxes with labels, or the top labels in a corner."""
+"""Draws a prediction on its image: boxes with labels, or the top labels in a corner."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _INK = (255, 255, 255)
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What is drawn: a label with its class's index and score, and a box relative 0..1, or none."""
+    """A label to draw, with its class index and score, and a box (relative 0..1) if it has one."""
 
     label: str
     index: int
@@ -31,7 +31,7 @@ class Mark:
 
 
 def draw(encoded: bytes, marks: Sequence[Mark], out: Path, *, max_pixels: int) -> None:
-    """Write the upright picture with the marks to ``out``, in the format its name ends in.
+    """Write the upright image with the marks to ``out``, in the format of its suffix.
 
     Raises:
         RequestError: as `decode` does.
@@ -42,7 +42,7 @@ def draw(encoded: bytes, marks: Sequence[Mark], out: Path, *, max_pixels: int) -
     size = max(12, min(picture.size) // 28)
     font = ImageFont.load_default(size)
     top = 0.0
-    for mark in reversed(marks):  # the best last, on top of the others
+    for mark in reversed(marks):  # the best one last, on top of the others
         if mark.box is not None:
             _box(pen, mark, mark.box, font, picture.size)
     for mark in marks:
@@ -51,7 +51,7 @@ def draw(encoded: bytes, marks: Sequence[Mark], out: Path, *, max_pixels: int) -
     try:
         picture.save(out)
     except (OSError, ValueError) as error:
-        raise OutputError(f"The picture cannot be written to {out}: {error}.") from error
+        raise OutputError(f"The image cannot be written to {out}: {error}.") from error
 
 
 def _box(
@@ -61,10 +61,11 @@ def _box(
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
     size: tuple[int, int],
 ) -> None:
-    left, top, right, bottom = (edge * size[axis % 2] for axis, edge in enumerate(box))
-    pen.rectangle(
-        (left, top, right, bottom), outline=_colour(mark.index), width=max(2, min(size) // 150)
-    )
+    width, height = size
+    x_min, y_min, x_max, y_max = box
+    left, top, right, bottom = x_min * width, y_min * height, x_max * width, y_max * height
+    thickness = max(2, min(size) // 150)
+    pen.rectangle((left, top, right, bottom), outline=_colour(mark.index), width=thickness)
     _caption(pen, mark, (left, top), font)
 
 
@@ -74,7 +75,7 @@ def _caption(
     corner: tuple[float, float],
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
 ) -> float:
-    """Write label and score on their colour at the corner; returns where the caption ends, for the next one."""
+    """Write label and score at the corner on a coloured box; return the y of its lower edge."""
     words = f"{mark.label} {mark.score:.2f}"
     left, top, right, bottom = pen.textbbox(corner, words, font=font)
     margin = (bottom - top) / 3

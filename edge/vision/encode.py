@@ -1,4 +1,4 @@
-"""Pixels back to bytes."""
+"""Encodes pixels as bytes."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ import math
 from PIL import Image, ImageOps
 
 _GREY = (128, 128, 128)
-_MOST_ENLARGED = 2
+_MAX_ENLARGEMENT = 2
 _CAMERA_QUALITY = 85
 
 
 def lossless(pixels: Image.Image) -> bytes:
-    """The pixels as PNG, compressed quickly rather than well."""
+    """Encode as PNG, compressed quickly rather than well."""
     file = io.BytesIO()
     pixels.save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 
 def grey_jpeg(width: int, height: int) -> bytes:
-    """An even grey picture of that size, to warm a model up with."""
+    """Make a uniform grey image of that size, to warm up a model."""
     file = io.BytesIO()
     Image.new("RGB", (width, height), _GREY).save(file, "JPEG")
     return file.getvalue()
 
 
 def enlarged_jpeg(photo: bytes, width: int, height: int) -> bytes:
-    """A JPEG of that size with a camera's amount of detail, for measurements.
+    """Make a JPEG of that size with as much detail as a camera's, for measurements.
 
-    The photo is enlarged to cover the size, but at most twice, since beyond that it gets too smooth to be a camera's;
-    what is then still uncovered shows it again, mirrored so that no edge arises.
+    The photo is enlarged to cover the size, but no more than twice: beyond that it is smoother than
+    a camera's image. The remaining area repeats it, mirrored so that no edges appear.
     """
     with Image.open(io.BytesIO(photo)) as opened:
         pixels = opened.convert("RGB")
-    scale = min(_MOST_ENLARGED, max(width / pixels.width, height / pixels.height))
+    scale = min(_MAX_ENLARGEMENT, max(width / pixels.width, height / pixels.height))
     tile = pixels.resize(
         (math.ceil(pixels.width * scale), math.ceil(pixels.height * scale)),
         Image.Resampling.BICUBIC,

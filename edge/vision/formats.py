@@ -1,4 +1,4 @@
-"""Which bytes are an image that is read here, told by their first bytes alone."""
+"""Recognises image formats by their first bytes."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ _FOREIGN = (
 
 
 def sniff(data: bytes | memoryview) -> str:
-    """The format's name, as Pillow calls it.
+    """Return Pillow's name of the format.
 
     Raises:
-        CorruptImage: the body is empty.
-        UnsupportedImage: the bytes start like something else; the message says what they look like.
+        CorruptImage: there are no bytes.
+        UnsupportedImage: the bytes start like something else; the message says what it looks like.
     """
     head = bytes(data[:16])
     if not head:
-        raise CorruptImage("The image is empty: 0 bytes arrived.")
+        raise CorruptImage("The image is empty: no bytes arrived.")
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
     for magic, name in _SIGNATURES:
         if head.startswith(magic):
             return name
     raise UnsupportedImage(
-        f"These bytes are {_looks_like(head)}, not an image that can be read here. {_ADVICE}"
+        f"These bytes are {_looks_like(head)}, not an image in a supported format. {_ADVICE}"
     )
 
 
@@ -61,4 +61,4 @@ def _looks_like(head: bytes) -> str:
     for magic, words in _FOREIGN:
         if head.lstrip().startswith(magic):
             return words
-    return f"of an unknown format (they start {head[:8].hex(' ')})"
+    return f"of an unknown format (they start with {head[:8].hex(' ')})"

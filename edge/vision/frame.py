@@ -1,4 +1,4 @@
-"""The value that leaves this room: upright RGB pixels and the bytes they came from."""
+"""A decoded image: upright RGB pixels and the bytes they were decoded from."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ class Frame:
     """A decoded image.
 
     Attributes:
-        pixels: upright, mode RGB. May be smaller than the original where JPEG was decoded at a reduced scale.
+        pixels: upright, mode RGB. Smaller than the original if a JPEG was decoded at a reduced
+            scale.
         width: of the upright original, in pixels.
         height: of the upright original, in pixels.
-        encoded: the bytes as they came.
+        encoded: the original bytes.
     """
 
     pixels: Image.Image
@@ -30,5 +31,5 @@ class Frame:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the bytes as they came, in hex; computed when first asked for (2 ms for a 12 Mpx JPEG)."""
+        """SHA-256 of the original bytes, in hex; computed on first use (2 ms for a 12 Mpx JPEG)."""
         return digest_of(self.encoded)

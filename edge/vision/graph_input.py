@@ -1,7 +1,8 @@
-"""Bytes for a graph that decodes by itself (AutoML's SavedModels): what TensorFlow reads, already upright.
+"""Prepares bytes for graphs that decode images themselves (AutoML's SavedModels).
 
-TensorFlow's decoders read JPEG, PNG and static GIF, ignore EXIF, and drop alpha to black. So the original goes in when
-it is readable and looks right as it is, and a lossless PNG of the upright picture when not.
+TensorFlow's decoders read JPEG, PNG and static GIF, ignore EXIF, and turn transparent pixels black.
+So the graph gets the original bytes if it reads them correctly, and otherwise a lossless PNG of the
+upright image.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from edge.vision.encode import lossless
 if TYPE_CHECKING:
     from PIL import Image
 
-# 'P' is left out of PNG: TensorFlow reads palettes, but transparent ones as black.
-_AS_IT_IS = {
+# PNG is without 'P': TensorFlow reads palettes, but transparent colours as black.
+_READABLE_MODES = {
     "JPEG": {"RGB", "L"},
     "MPO": {"RGB", "L"},
     "PNG": {"RGB", "L"},
@@ -34,31 +35,36 @@ class GraphInput:
 
 
 def for_graph(encoded: bytes, *, max_pixels: int, re_encode: bool = False) -> GraphInput:
-    """The original bytes where a graph reads them right, else (or when told to) a PNG of the upright picture.
+    """Return bytes that a graph reads correctly: the original, or a PNG of the upright image.
+
+    Args:
+        encoded: the original.
+        max_pixels: as for `decode`.
+        re_encode: always make a PNG.
 
     Raises:
         CorruptImage, UnsupportedImage, ImageTooLarge: as `decode` does.
     """
     if not re_encode:
         image = open_header(encoded, max_pixels=max_pixels)
-        if _reads_right(image):
+        if _is_read_correctly(image):
             return GraphInput(encoded, image.width, image.height)
     frame = decode(encoded, max_pixels=max_pixels)
     return GraphInput(lossless(frame.pixels), frame.width, frame.height)
 
 
-def _reads_right(image: Image.Image) -> bool:
-    if image.mode not in _AS_IT_IS.get(image.format or "", ()):
+def _is_read_correctly(image: Image.Image) -> bool:
+    if image.mode not in _READABLE_MODES.get(image.format or "", ()):
         return False
     if image.format == "GIF" and _is_animated(image):
         return False
     if image.format == "PNG":
-        load(image)  # its EXIF may stand behind the pixels
+        load(image)  # its EXIF may come after the pixels
     return not image.has_transparency_data and orientation_of(image) == 1
 
 
 def _is_animated(image: Image.Image) -> bool:
     try:
         return bool(getattr(image, "is_animated", False))
-    except Exception:  # Pillow looks for a second frame, and stumbles over what it finds there
+    except Exception:  # Pillow looks for a second frame and fails on what it finds
         return True

@@ -1,4 +1,4 @@
-"""A region of a frame as the pixels a model takes: one function a kernel, all behind `resample`."""
+"""Resizes a region of a frame to the size of a model's input, with one of several kernels."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ if TYPE_CHECKING:
 
 
 class Kernel(StrEnum):
-    """How a region is made smaller (or larger)."""
+    """How a region is resized."""
 
     BILINEAR = "bilinear"
-    """Antialiased: the triangle filter grows with the reduction. Pillow's."""
+    """Pillow's. Antialiased: the triangle filter widens with the reduction."""
     BICUBIC = "bicubic"
-    """Antialiased, sharper. Pillow's."""
+    """Pillow's. Antialiased, and sharper."""
     TENSORFLOW = "tensorflow"
-    """`tf.image.resize`: four neighbours at half-pixel centres, whatever the reduction; aliases."""
+    """`tf.image.resize`: four neighbours at half-pixel centres whatever the reduction; aliased."""
     TENSORFLOW_V1 = "tensorflow_v1"
-    """`tf.compat.v1.image.resize_bilinear`: as above, corner-aligned sampling as in AutoML's own graphs."""
+    """`tf.compat.v1.image.resize_bilinear`: as above, but without the half-pixel shift.
+
+    AutoML's own graphs use it."""
 
     @property
     def antialiased(self) -> bool:
-        """Whether pixels that were already averaged (a scaled JPEG decode) give nearly the same result."""
+        """Whether a JPEG decoded at a reduced scale gives nearly the same result."""
         return self in {Kernel.BILINEAR, Kernel.BICUBIC}
 
 
@@ -39,12 +41,12 @@ _PILLOW = {Kernel.BILINEAR: Image.Resampling.BILINEAR, Kernel.BICUBIC: Image.Res
 def resample(
     frame: Frame, region: Region, width: int, height: int, kernel: Kernel
 ) -> NDArray[np.uint8]:
-    """The region of the frame, stretched to uint8 RGB [height, width, 3], 0..255."""
+    """Stretch a region of the frame to uint8 RGB [height, width, 3], 0..255."""
     box = region.pixels(*frame.pixels.size)
     if kernel in _PILLOW:
         return np.asarray(frame.pixels.resize((width, height), _PILLOW[kernel], box))
     left, top, right, bottom = (round(edge) for edge in box)
-    # A crop narrower than a pixel still shows the one it lies on.
+    # A crop narrower than a pixel still shows that pixel.
     left, top = min(left, frame.pixels.width - 1), min(top, frame.pixels.height - 1)
     cropped = frame.pixels.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
     half_pixel = 0.5 if kernel is Kernel.TENSORFLOW else 0.0
@@ -54,7 +56,10 @@ def resample(
 def _four_neighbours(
     image: NDArray[np.uint8], width: int, height: int, half_pixel: float
 ) -> NDArray[np.uint8]:
-    """Bilinear without antialias: output pixel i samples at (i + h) * scale - h, h the half-pixel shift (or 0)."""
+    """Resize bilinearly without antialiasing.
+
+    Output pixel i samples at (i + h) * scale - h, where h is the half-pixel shift, 0.5 or 0.
+    """
     top, bottom, down = _neighbours(image.shape[0], height, half_pixel)
     left, right, across = _neighbours(image.shape[1], width, half_pixel)
     rows = image.astype(np.float32)

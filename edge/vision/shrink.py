@@ -1,4 +1,4 @@
-"""An image to bytes that are cheap to send: upright, no larger than useful, under a number of bytes."""
+"""Shrinks an image for upload: upright, no larger than useful, below a number of bytes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _QUALITIES = (85, 70, 50)
-_SMALLER = 0.7
-_LEAST_SIDE = 64
+_SHRINK_FACTOR = 0.7
+_MIN_SIDE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +26,17 @@ class Upload:
 
 
 def for_upload(encoded: bytes, *, max_pixels: int, max_side: int, max_bytes: int) -> Upload:
-    """The original where it is a small upright JPEG, else a JPEG of the upright picture.
+    """Return the original if it is a small upright JPEG, else a JPEG of the upright image.
 
     Args:
-        encoded: any image that is read here.
+        encoded: an image in any supported format.
         max_pixels: as for `decode`.
-        max_side: pixels of the longer side above which a picture is made smaller.
-        max_bytes: of the result; the quality is lowered first, then the size.
+        max_side: maximum pixels of the longer side; a larger image is resized.
+        max_bytes: of the result; first the quality is lowered, then the size.
 
     Raises:
         CorruptImage, UnsupportedImage: as `decode` does.
-        ImageTooLarge: as `decode` does, or no picture of it has so few bytes.
+        ImageTooLarge: as `decode` does, or even the smallest result has more than ``max_bytes``.
     """
     header = open_header(encoded, max_pixels=max_pixels)
     if len(encoded) <= max_bytes and max(header.size) <= max_side and _is_plain_jpeg(header):
@@ -49,16 +49,16 @@ def for_upload(encoded: bytes, *, max_pixels: int, max_side: int, max_bytes: int
             picture.save(file, "JPEG", quality=quality)
             if file.tell() <= max_bytes:
                 return Upload(file.getvalue(), "image/jpeg")
-        if max(picture.size) < _LEAST_SIDE:
+        if max(picture.size) < _MIN_SIDE:
             break
-        picture = _within(picture, round(max(picture.size) * _SMALLER))
-    raise ImageTooLarge(f"The image cannot be brought under {max_bytes:,} bytes.")
+        picture = _within(picture, round(max(picture.size) * _SHRINK_FACTOR))
+    raise ImageTooLarge(f"The image cannot be compressed to {max_bytes:,} bytes or less.")
 
 
 def _is_plain_jpeg(image: Image.Image) -> bool:
     if image.format != "JPEG" or image.mode not in {"RGB", "L"}:
         return False
-    load(image)  # a truncated one is refused here, not by the cloud
+    load(image)  # refuses a truncated one here, before the cloud does
     return orientation_of(image) == 1
 
 

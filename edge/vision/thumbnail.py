@@ -1,4 +1,4 @@
-"""A small JPEG of a picture, for people to look at."""
+"""Makes thumbnails of images, for people to look at."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _QUALITY = 80
 
 
 def thumbnail(encoded: bytes, side: int, *, max_pixels: int) -> bytes:
-    """The upright picture as JPEG, its longer side at most ``side`` pixels; raises as `decode` does."""
+    """Make a JPEG of the upright image, up to ``side`` pixels long; raises as `decode` does."""
     pixels = decode(encoded, max_pixels=max_pixels, min_side=side).pixels
     if max(pixels.size) > side:
         pixels = pixels.copy()

@@ -15,8 +15,7 @@ from edge.repository.version import ModelVersion, VersionState
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge.repository.version import Outcome
-    from edge.runtime.pipeline import DecodeOptions
+    from edge.runtime.pipeline import DecodeOptions, FrameResult
 
 LABELS = tuple(f"label {number}" for number in range(12))
 PATIENCE_S = 30.0
@@ -25,10 +24,10 @@ PATIENCE_S = 30.0
 class Broken(ModelVersion):
     """Its warm-up goes well; every frame after it fails, as no error of the tree."""
 
-    def predict(self, worker: int, encoded: bytes, decoding: DecodeOptions) -> Outcome:
+    def predict(self, worker: int, encoded: bytes, options: DecodeOptions) -> FrameResult:
         if self.state is VersionState.AVAILABLE:
             raise RuntimeError("the model broke")
-        return super().predict(worker, encoded, decoding)
+        return super().predict(worker, encoded, options)
 
 
 class Gated(ModelVersion):
@@ -39,20 +38,20 @@ class Gated(ModelVersion):
         self.gate = threading.Event()
         self.begun = 0
 
-    def predict(self, worker: int, encoded: bytes, decoding: DecodeOptions) -> Outcome:
+    def predict(self, worker: int, encoded: bytes, options: DecodeOptions) -> FrameResult:
         if self.state is VersionState.AVAILABLE:
             self.begun += 1
             assert self.gate.wait(PATIENCE_S)
-        return super().predict(worker, encoded, decoding)
+        return super().predict(worker, encoded, options)
 
 
 class Slow(ModelVersion):
     """Takes half a second for each frame."""
 
-    def predict(self, worker: int, encoded: bytes, decoding: DecodeOptions) -> Outcome:
+    def predict(self, worker: int, encoded: bytes, options: DecodeOptions) -> FrameResult:
         if self.state is VersionState.AVAILABLE:
             time.sleep(0.5)
-        return super().predict(worker, encoded, decoding)
+        return super().predict(worker, encoded, options)
 
 
 def odd_repository(folder: Path) -> ModelRepository:

@@ -421,7 +421,7 @@ def test_a_probe_of_what_speaks_another_protocol_tells_that_nobody_is_there(vert
 
 def test_a_classification_is_no_answer_for_a_detector(vertex):
     vertex.behave(DAISY)
-    with pytest.raises(CloudNonsense, match="no detector"):
+    with pytest.raises(CloudNonsense, match="not a detector"):
         ask(vertex, question(DETECTION))
 
 

@@ -1,4 +1,4 @@
-"""The life of models from disk to service: in which order they load, what a fault does, what is told meanwhile."""
+"""Loading models: in which order, what a fault does, and what state is reported meanwhile."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from builders.odd_models import LABELS, odd_repository
 from builders.tflite import classifier
 
 from edge.errors import ExportError, ModelNotFound, ModelUnavailable
-from edge.repository.repository import ModelRepository, open_repository
+from edge.repository.repository import ModelRepository, VersionStatus, open_repository
 from edge.repository.version import ModelVersion, VersionState
 from edge.runtime.pipeline import DecodeOptions
 
@@ -19,22 +19,22 @@ class Noted(ModelVersion):
 
     seen: list[tuple[str, int, VersionState, bool]]
 
-    def predict(self, worker, encoded, decoding):
-        self.seen.append((self.name, worker, self.state, decoding.exact))
-        return super().predict(worker, encoded, decoding)
+    def predict(self, worker, encoded, options):
+        self.seen.append((self.name, worker, self.state, options.exact))
+        return super().predict(worker, encoded, options)
 
 
 class Strange(ModelVersion):
     """Fails at its first frame, as nobody foresaw."""
 
-    def predict(self, worker, encoded, decoding):
+    def predict(self, worker, encoded, options):
         raise ArithmeticError("strange")
 
 
 class OutOfMemory(ModelVersion):
     """Cannot be loaded, for a reason that no export is to blame for."""
 
-    def _warm_up(self, worker, decoding):
+    def _warm_up(self, worker, options):
         raise MemoryError
 
 
@@ -72,20 +72,85 @@ def test_a_model_that_cannot_be_loaded_ends_with_its_fault_and_the_others_serve(
     assert words in str(bad.fault)
     with pytest.raises(ModelUnavailable, match=words) as caught:
         one.get("bad")
-    assert caught.value.retry_after_s is None  # waiting mends no export
+    assert caught.value.retry_after_s is None  # waiting does not repair an export
     assert one.get("good").state is VersionState.AVAILABLE
+    assert one.ready, "the default model serves and nothing is loading"
+
+
+def test_a_repository_whose_default_model_cannot_be_loaded_is_not_ready(export):
+    one = repository(export, good=ModelVersion, bad=Strange)
+    one.load(1, DECODING)
+    assert one.default == "bad"
     assert not one.ready
 
 
-def test_a_repository_is_ready_only_when_all_serve_and_none_was_refused(export):
+def test_a_repository_becomes_ready_with_its_last_model_and_a_refused_one_does_not_change_that(
+    export,
+):
     one = repository(export, a=ModelVersion, b=ModelVersion)
     assert not one.ready
-    one.find("a").load(1, DECODING)
-    assert not one.ready
     one.find("b").load(1, DECODING)
+    assert not one.ready, "the default serves, but a has not been loaded yet"
+    one.find("a").load(1, DECODING)
     assert one.ready
-    one.refused["c"] = ExportError("c", "it is broken", "Mend it")
-    assert not one.ready
+    one.refused["c"] = ExportError("c", "it is broken", "Export it again")
+    assert one.ready, "a refused model that nobody needs is reported, not waited for"
+    assert {status.name: status.state for status in one.statuses()} == {
+        "a": VersionState.AVAILABLE,
+        "b": VersionState.AVAILABLE,
+        "c": VersionState.END,
+    }
+
+
+START, LOADING, AVAILABLE, END = VersionState
+
+
+@pytest.mark.parametrize(
+    ("default", "other", "ready"),
+    [
+        (START, START, False),
+        (LOADING, START, False),
+        (AVAILABLE, START, False),
+        (AVAILABLE, LOADING, False),
+        (AVAILABLE, AVAILABLE, True),
+        (AVAILABLE, END, True),
+        (END, START, False),
+        (END, LOADING, False),
+        (END, AVAILABLE, False),
+        (END, END, False),
+    ],
+)
+@pytest.mark.parametrize("refused", [False, True])
+def test_ready_means_that_the_default_model_serves_and_nothing_is_loading(
+    export, default, other, ready, refused
+):
+    one = repository(export, other=ModelVersion, default=ModelVersion)
+    one.find("default").state = default
+    one.find("other").state = other
+    if refused:
+        one.refused["third"] = ExportError("third", "it is broken", "Export it again")
+    assert one.ready is ready
+
+
+@pytest.mark.parametrize("state", VersionState)
+def test_a_status_says_name_version_state_and_fault_of_a_model(export, state):
+    one = repository(export, a=ModelVersion)
+    version = one.find("a")
+    version.state = state
+    if state is END:
+        version.fault = ExportError("a", "it is broken", "Export it again")
+    fault = "a: it is broken. Export it again." if state is END else None
+    assert one.statuses() == [VersionStatus("a", 3, state, fault)]
+
+
+def test_a_refused_model_has_a_status_without_a_version_behind_those_that_were_read(export):
+    one = repository(export, z=ModelVersion)
+    one.refused["a"] = ExportError("a", "it is broken", "Export it again")
+    assert [(status.name, status.version, status.state) for status in one.statuses()] == [
+        ("z", 3, START),
+        ("a", None, END),
+    ]
+    assert one.statuses()[1].fault == "a: it is broken. Export it again."
 
 
 @pytest.mark.parametrize("version", [2, 4])

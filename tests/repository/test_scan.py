@@ -99,7 +99,7 @@ def test_a_relative_path_has_the_folders_own_name(tmp_path, monkeypatch):
 
 def test_two_entries_of_one_name_are_refused(tmp_path):
     root = plant(tmp_path / "root", {"a/m.tflite": MODEL, "a.zip": b"PK", "b/m.tflite": MODEL})
-    with pytest.raises(ExportError, match="is called the same") as caught:
+    with pytest.raises(ExportError, match="has the same name") as caught:
         scan(root)
     assert "Rename" in caught.value.remedy
 

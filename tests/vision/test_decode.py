@@ -308,7 +308,7 @@ def test_other_formats_know_no_scale_and_are_decoded_whole(name):
 def test_pixels_beyond_the_limit_are_refused_with_both_numbers(name):
     encoded = encode(quadrants(), name)
     assert decode(encoded, max_pixels=64 * 48).width == 64
-    with pytest.raises(ImageTooLarge, match=r"64 x 48, 3,072 pixels; at most 3,071"):
+    with pytest.raises(ImageTooLarge, match=r"64 x 48, 3,072 pixels; the limit is 3,071"):
         decode(encoded, max_pixels=64 * 48 - 1)
 
 

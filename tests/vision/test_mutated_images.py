@@ -65,7 +65,7 @@ def _read(encoded: bytes, twin: bytes) -> None:
     """Read the image or refuse it; its sound twin is read by the same work, so that refusing everything shows."""
     for work in (
         lambda image: decode(image, max_pixels=LIMIT),
-        lambda image: decode(image, max_pixels=LIMIT, enough=8),
+        lambda image: decode(image, max_pixels=LIMIT, min_side=8),
         lambda image: for_graph(image, max_pixels=LIMIT),
     ):
         with suppress(RequestError):

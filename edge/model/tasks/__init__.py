@@ -1,1 +1,1 @@
-"""What models can be asked: one file per task, and `registry` that lists them."""
+"""The tasks of models: one file per task, and `registry`, which lists them."""

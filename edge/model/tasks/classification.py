@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from edge.vision.geometry import Region
 
 _MULTI_LABEL_SCORE = 0.5
-"""A class of a multi-label picture becomes a training label from this score."""
+"""Minimum score for a class of a multi-label image to become a training label."""
 _ROUNDING = 1e-3
 
 
@@ -49,11 +49,11 @@ class Classification:
 
     @property
     def task(self) -> Task:
-        """Classification."""
+        """The task, classification."""
         return CLASSIFICATION
 
     def select(self, selection: Selection) -> list[Item]:
-        """The shown classes, best first; equal scores in the model's order."""
+        """Return the classes to show, best first; equal scores keep the model's order."""
         every = len(self.scores)
         order = best_first(self.scores, every if selection.label_thresholds else selection.top_k)
         labels = tuple(self.labels[i] for i in order)
@@ -62,7 +62,7 @@ class Classification:
 
 
 class ClassificationTask(Task):
-    """Which of the model's classes is on the image."""
+    """Which of the model's classes the image shows."""
 
     name = "classification"
     default_threshold = 0.0
@@ -81,7 +81,7 @@ class ClassificationTask(Task):
         return Classification(classes.labels or (), scores, classes.multi_label)
 
     def read_signature(self, outputs: Outputs, classes: Classes) -> Classification:
-        """Read ``scores`` f32 [1, classes] and ``labels`` string [1, classes], in the model's order."""
+        """Read ``scores`` float32 [1, classes] and ``labels`` string [1, classes]."""
         scores = np.asarray(outputs["scores"][0], np.float32)
         labels = classes.labels
         if labels is None and "labels" in outputs:
@@ -89,7 +89,7 @@ class ClassificationTask(Task):
         return Classification(labels or (), scores, classes.multi_label)
 
     def read_cloud(self, rows: CloudRows) -> Classification:
-        """All labels, with 0 for those the cloud left out; of a label named twice the better score."""
+        """Give every label a score: 0 if the cloud left it out, the best if it named it twice."""
         if rows.boxes is not None:
             raise WrongCloudAnswer("The online model answered with boxes; it is a detector.")
         if not rows.labels:
@@ -102,7 +102,7 @@ class ClassificationTask(Task):
         return Classification(labels, scores, multi_label)
 
     def class_labels(self, prediction: Prediction) -> tuple[str, ...] | None:
-        """A classifier answers all its labels."""
+        """Return every label: a classifier scores all of them."""
         if len(prediction.labels) != len(prediction.scores):
             raise ValueError(
                 f"it answers {len(prediction.scores)} scores for {len(prediction.labels)} labels"
@@ -110,7 +110,7 @@ class ClassificationTask(Task):
         return prediction.labels
 
     def uncertainty(self, prediction: Prediction, shown: Selection, rules: Rules) -> Reason | None:
-        """Judge by all scores, whatever is shown: a low best score, a narrow margin, a band."""
+        """Judge all scores, shown or not: a band, a low best score, a narrow margin."""
         del shown
         assert isinstance(prediction, Classification)
         scores, labels = prediction.scores, prediction.labels
@@ -118,7 +118,8 @@ class ClassificationTask(Task):
             return Reason.LOW_SCORE
         first = int(scores.argmax())
         if rules.bands:
-            for index in range(len(scores)) if prediction.multi_label else (first,):
+            indices = range(len(scores)) if prediction.multi_label else (first,)
+            for index in indices:
                 band = rules.bands.get(labels[index])
                 if band is not None and within_band(scores[index], band):
                     return Reason.UNSURE_BAND
@@ -134,33 +135,32 @@ class ClassificationTask(Task):
     def agrees(self, edge: Prediction, cloud: Prediction, shown: Selection) -> bool:
         """Whether the best class is the same."""
         del shown
-        best = [one.labels[int(one.scores.argmax())] for one in (edge, cloud)]
-        return best[0] == best[1]
+        return _best_label(edge) == _best_label(cloud)
 
     def headline(self, items: Sequence[Item]) -> Sequence[str]:
-        """The best class."""
+        """Count an answer by its best class."""
         return [item.label for item in items[:1]]
 
     def tf_serving_outputs(
         self, prediction: Prediction, classes: Classes, input_size: tuple[int, int]
     ) -> dict[str, Any]:
-        """``labels`` and ``scores`` of all classes."""
+        """Return ``labels`` and ``scores`` of all classes."""
         del classes, input_size
         return {"labels": list(prediction.labels), "scores": prediction.scores.tolist()}
 
     def tf_serving_signature(self, classes: Classes) -> dict[str, TensorInfo]:
-        """``labels`` and ``scores`` [batch, classes]."""
+        """Return ``labels`` and ``scores`` [batch, classes]."""
         shape = (-1, classes.count)
         return {"labels": ("DT_STRING", shape), "scores": ("DT_FLOAT", shape)}
 
     def import_file(self, *, multi_label: bool) -> str:
-        """After Vertex AI's schemas image_classification_(single|multi)_label_io_format."""
+        """Name it after Vertex AI's image_classification_(single|multi)_label_io_format."""
         return "classification_multi_label" if multi_label else "classification"
 
     def import_annotations(
         self, items: Sequence[Mapping[str, Any]], *, multi_label: bool
     ) -> dict[str, Any]:
-        """The best label, or for a multi-label model all labels from a score of 0.5."""
+        """Return the best label; for a multi-label model all labels with a score of 0.5 or more."""
         if multi_label:
             sure = [item for item in items if item["score"] >= _MULTI_LABEL_SCORE]
             names = [{"displayName": item["label"]} for item in sure]
@@ -171,4 +171,8 @@ class ClassificationTask(Task):
 
 
 CLASSIFICATION = ClassificationTask()
-"""The task itself; it has no state."""
+"""The task; it has no state."""
+
+
+def _best_label(prediction: Prediction) -> str:
+    return prediction.labels[int(prediction.scores.argmax())]

@@ -1,4 +1,4 @@
-"""Detection: things seen, each with its class, score and box."""
+"""Detection: objects, each with its class, score and box."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _UNKNOWN_CLASS = -1
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """Rows of things seen, as many as the model counted, in the model's order.
+    """Rows of detected objects, in the model's order.
 
     Attributes:
         boxes: float32 [rows, 4], relative 0..1, clipped to the image.
         classes: intp [rows], index of the class, 0-based without background.
         scores: float32 [rows], 0..1.
         labels: of each row.
-        capacity: maximum number of rows the model returns; ``rows`` where it does not say.
+        capacity: maximum number of rows that the model returns; ``rows`` if unknown.
     """
 
     boxes: NDArray[np.float32]
@@ -53,13 +53,13 @@ class Detections:
 
     @property
     def task(self) -> Task:
-        """Detection."""
+        """The task, detection."""
         return DETECTION
 
     def select(self, selection: Selection) -> list[Item]:
-        """The shown detections, best first."""
-        kept = np.flatnonzero(selection.reached(self.labels, self.scores))
-        order = kept[best_first(self.scores[kept], selection.top_k)]
+        """Return the detections to show, best first."""
+        reached = np.flatnonzero(selection.reached(self.labels, self.scores))
+        order = reached[best_first(self.scores[reached], selection.top_k)]
         return [
             Item(
                 self.labels[i],
@@ -72,10 +72,10 @@ class Detections:
 
 
 class DetectionTask(Task):
-    """What is on the image, and where."""
+    """Which objects the image shows, and where."""
 
     name = "detection"
-    default_threshold = 0.3  # detectors always fill all their rows, so low scores say nothing
+    default_threshold = 0.3  # detectors always fill all rows; rows with low scores are noise
     default_top_k = 100  # AutoML's detectors return 20 or 40 rows
     has_boxes = True
     cloud_side = 1024
@@ -83,9 +83,10 @@ class DetectionTask(Task):
     signature_labels = "detection_classes_as_text"
 
     def read_tensors(self, outputs: RealOutputs, classes: Classes, region: Region) -> Detections:
-        """Read ``boxes`` [1, M, 4] (ymin, xmin, ymax, xmax), ``classes`` and ``scores`` [1, M], ``count`` [1].
+        """Read ``boxes`` [1, M, 4], ``classes`` and ``scores`` [1, M], and ``count`` [1].
 
-        Classes are 0-based without background. Rows behind the count are stale memory and are not read.
+        Boxes are ymin, xmin, ymax, xmax. Classes are 0-based without background. Rows after the
+        count are stale memory and are not read.
         """
         boxes = outputs["boxes"].reshape(-1, _CORNERS)
         capacity = len(boxes)
@@ -100,7 +101,7 @@ class DetectionTask(Task):
         )
 
     def read_signature(self, outputs: Outputs, classes: Classes) -> Detections:
-        """Read ``detection_*`` outputs [1, M, ...]; classes are 1-based, rows named as text."""
+        """Read ``detection_*`` outputs [1, M, ...]; classes are 1-based, and named by text rows."""
         boxes = np.asarray(outputs["detection_boxes"][0], np.float32)
         capacity = len(boxes)
         rows = capacity
@@ -121,13 +122,13 @@ class DetectionTask(Task):
         )
 
     def read_cloud(self, rows: CloudRows) -> Detections:
-        """As many detections as the cloud sent, boxes clipped to the image."""
+        """Return one detection per row, with boxes clipped to the image."""
         if rows.boxes is None:
-            raise WrongCloudAnswer("The online model answered without boxes; it is no detector.")
+            raise WrongCloudAnswer("The online model answered without boxes; it is not a detector.")
         boxes = np.asarray(rows.boxes, np.float32).reshape(len(rows.scores), _CORNERS)
         if not np.isfinite(boxes).all():
             raise WrongCloudAnswer(
-                "The online model answered a box whose corners are not finite numbers."
+                "The online model answered with a box whose corners are not finite numbers."
             )
         # A detector that names only what it sees has no list of labels to look an index up in.
         classes = rows.indices if rows.edge_labels else [_UNKNOWN_CLASS] * len(rows.labels)
@@ -140,12 +141,12 @@ class DetectionTask(Task):
         )
 
     def class_labels(self, prediction: Prediction) -> tuple[str, ...] | None:
-        """A detector names only what it sees."""
+        """Return ``None``: a detector names only what it sees."""
         del prediction
         return None
 
     def uncertainty(self, prediction: Prediction, shown: Selection, rules: Rules) -> Reason | None:
-        """Judge by what is shown, since rows under the threshold are noise."""
+        """Judge what is shown; rows below the threshold are noise."""
         items = prediction.select(shown)
         if not items:
             return Reason.NOTHING_FOUND if rules.empty else None
@@ -159,22 +160,21 @@ class DetectionTask(Task):
         return None
 
     def agrees(self, edge: Prediction, cloud: Prediction, shown: Selection) -> bool:
-        """Whether the same things were seen, wherever they are."""
-        seen = [sorted(item.label for item in one.select(shown)) for one in (edge, cloud)]
-        return seen[0] == seen[1]
+        """Whether both show the same objects, wherever their boxes are."""
+        return _shown_labels(edge, shown) == _shown_labels(cloud, shown)
 
     def headline(self, items: Sequence[Item]) -> Sequence[str]:
-        """Every thing seen."""
+        """Count an answer by every object in it."""
         return [item.label for item in items]
 
     def tf_serving_outputs(
         self, prediction: Prediction, classes: Classes, input_size: tuple[int, int]
     ) -> dict[str, Any]:
-        """Rows filled up to the model's capacity with zeros; classes from 1.
+        """Return rows padded with zeros to the model's capacity; classes count from 1.
 
-        TFLite's graph keeps only a row's best class, so that ``detection_multiclass_scores``
-        [rows, 1 + classes] has that one score, after the background's 0. ``image_info`` is the
-        constant of AutoML's graphs for that input size.
+        A TFLite model returns only the best class of a row. So each row of
+        ``detection_multiclass_scores`` [rows, 1 + classes] has that one score; column 0 is the
+        background. ``image_info`` is constant in AutoML's graphs for an input size.
         """
         assert isinstance(prediction, Detections)
         missing = prediction.capacity - len(prediction.scores)
@@ -196,7 +196,7 @@ class DetectionTask(Task):
         }
 
     def tf_serving_signature(self, classes: Classes) -> dict[str, TensorInfo]:
-        """The ``detection_*`` outputs [batch, rows, ...]."""
+        """Return the ``detection_*`` outputs [batch, rows, ...]."""
         return {
             "num_detections": ("DT_FLOAT", (-1,)),
             "detection_boxes": ("DT_FLOAT", (-1, -1, _CORNERS)),
@@ -208,14 +208,14 @@ class DetectionTask(Task):
         }
 
     def import_file(self, *, multi_label: bool) -> str:
-        """After Vertex AI's schema image_bounding_box_io_format."""
+        """Name it after Vertex AI's image_bounding_box_io_format."""
         del multi_label
         return "detection"
 
     def import_annotations(
         self, items: Sequence[Mapping[str, Any]], *, multi_label: bool
     ) -> dict[str, Any]:
-        """A box for each item."""
+        """Return one box per item."""
         del multi_label
         if not items:
             return {}
@@ -223,7 +223,11 @@ class DetectionTask(Task):
 
 
 DETECTION = DetectionTask()
-"""The task itself; it has no state."""
+"""The task; it has no state."""
+
+
+def _shown_labels(prediction: Prediction, shown: Selection) -> list[str]:
+    return sorted(item.label for item in prediction.select(shown))
 
 
 def _count(count: NDArray[Any], capacity: int) -> int:
@@ -232,14 +236,14 @@ def _count(count: NDArray[Any], capacity: int) -> int:
 
 
 def _indices(classes: NDArray[Any]) -> NDArray[np.intp]:
-    """Class numbers as indices; what is not a number is no class of the model: -1."""
+    """Convert class numbers to indices; NaN and infinity become -1, which no class has."""
     unknown = float(_UNKNOWN_CLASS)
     numbers = np.nan_to_num(classes.astype(np.float32), nan=unknown, posinf=unknown, neginf=unknown)
     return np.rint(numbers).astype(np.intp)
 
 
 def _labels(classes: NDArray[np.intp], labels: tuple[str, ...]) -> tuple[str, ...]:
-    """A label per row. A class outside the labels is shown by its number, never as another class."""
+    """Return one label per row; a class without a label is shown by its number."""
     return tuple(labels[i] if 0 <= i < len(labels) else f"class {i}" for i in classes)
 
 

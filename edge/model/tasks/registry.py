@@ -1,4 +1,4 @@
-"""The tasks there are. A new one is added to `TASKS`."""
+"""All tasks. A new task is added to `TASKS`."""
 
 from __future__ import annotations
 

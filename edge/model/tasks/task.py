@@ -1,6 +1,7 @@
-"""What every task has in common: the one object that the rest of the service asks about a task.
+"""The interface of a task: everything that the rest of the service needs to know about it.
 
-No other room branches on a task's name. A new task is one file that derives from `Task`, and one line in `registry`.
+No other room branches on a task's name. A new task is one file with a class derived from `Task`,
+and one line in `registry`.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ class Classes:
     """What is known of a model's classes.
 
     Attributes:
-        labels: one per class, in the model's order, without background. ``None`` where only the
-            model's own answer tells (a SavedModel without a label file).
+        labels: one per class, in the model's order, without background. ``None`` if only the
+            model's own answer names them (a SavedModel without a label file).
         multi_label: the scores are independent of each other.
     """
 
@@ -41,20 +42,20 @@ class Classes:
 
     @property
     def count(self) -> int:
-        """Number of labels; 0 where none are known."""
+        """Number of labels; 0 if they are unknown."""
         return len(self.labels or ())
 
 
 @dataclass(frozen=True, slots=True)
 class CloudRows:
-    """What an online model returned, brought into one form.
+    """The rows of an online model's answer, whatever its response format.
 
     Attributes:
-        labels: in the edge's words where it knows them, one per row.
-        scores: 0..1, one per row.
-        boxes: x_min, y_min, x_max, y_max per row, relative 0..1; ``None`` where it sent none.
-        edge_labels: of the edge's model, in its order; empty where it names only what it sees.
-        foreign_labels: those of ``labels`` that the edge's model does not have, without repetition.
+        labels: one per row; translated to the edge model's labels where `model.toml` maps them.
+        scores: one per row, 0..1.
+        boxes: x_min, y_min, x_max, y_max per row, relative 0..1; ``None`` if the answer has none.
+        edge_labels: of the edge's model, in its order; empty if it names only what it sees.
+        foreign_labels: the labels that the edge's model does not have, each once.
     """
 
     labels: Sequence[str]
@@ -65,27 +66,27 @@ class CloudRows:
 
     @property
     def indices(self) -> list[int]:
-        """Of each row's class; foreign labels stand behind the edge's own."""
+        """Class index of each row; foreign labels are numbered after the edge's own."""
         every = (*self.edge_labels, *self.foreign_labels)
         index_of = {label: index for index, label in enumerate(every)}
         return [index_of[label] for label in self.labels]
 
 
 class WrongCloudAnswer(ValueError):
-    """An online model's answer is not of the task that was asked; the message says why."""
+    """An online model's answer belongs to another task; the message says why."""
 
 
 class Prediction(Protocol):
-    """All that a model said of one image."""
+    """Everything that a model answered for one image."""
 
     @property
     def task(self) -> Task:
-        """What the model was asked."""
+        """The task of the model."""
         ...
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """A label for each score."""
+        """One label per score."""
         ...
 
     @property
@@ -94,21 +95,21 @@ class Prediction(Protocol):
         ...
 
     def select(self, selection: Selection) -> list[Item]:
-        """The shown items, best first."""
+        """Return the items to show, best first."""
         ...
 
 
 class Task(ABC):
-    """A kind of question that a model answers.
+    """What a model does with an image, such as classification.
 
     Attributes:
-        name: as answers, the outbox and `edge inspect` show it.
-        default_threshold: scores under it are not shown where nobody says otherwise, 0..1.
-        default_top_k: number of items shown where nobody says otherwise.
-        has_boxes: whether its items say where they are.
-        cloud_side: pixels of the longer side that an online model makes use of, as Google advises.
-        signature_outputs: outputs by which a SavedModel's signature is recognised.
-        signature_labels: the output in which a SavedModel names its classes itself.
+        name: as in answers, the outbox and `edge inspect`.
+        default_threshold: minimum score of a shown item by default, 0..1.
+        default_top_k: maximum number of shown items by default.
+        has_boxes: whether its items have boxes.
+        cloud_side: longer side, in pixels, of an image for an online model, as Google advises.
+        signature_outputs: the outputs that identify a SavedModel's signature as of this task.
+        signature_labels: the output in which a SavedModel names its classes.
     """
 
     name: ClassVar[str]
@@ -127,11 +128,11 @@ class Task(ABC):
 
     @abstractmethod
     def read_tensors(self, outputs: RealOutputs, classes: Classes, region: Region) -> Prediction:
-        """Read a TFLite model's outputs, role to dequantised float32.
+        """Read a TFLite model's outputs.
 
         Args:
-            outputs: batch dimension included.
-            classes: what is known of the model's classes.
+            outputs: role to dequantised values, batch dimension included.
+            classes: what is known about the model's classes.
             region: the part of the image that the model saw.
         """
 
@@ -141,11 +142,11 @@ class Task(ABC):
 
     @abstractmethod
     def read_cloud(self, rows: CloudRows) -> Prediction:
-        """Read an online model's answer; raises ``WrongCloudAnswer`` where it is not of this task."""
+        """Read an online model's answer; raises ``WrongCloudAnswer`` if it is of another task."""
 
     @abstractmethod
     def class_labels(self, prediction: Prediction) -> tuple[str, ...] | None:
-        """All the model's labels as one answer shows them; ``None`` where it names only what it sees.
+        """Return all labels of the model from one answer; ``None`` if it names only what it sees.
 
         Raises:
             ValueError: the answer has more or fewer scores than labels.
@@ -153,44 +154,48 @@ class Task(ABC):
 
     @abstractmethod
     def uncertainty(self, prediction: Prediction, shown: Selection, rules: Rules) -> Reason | None:
-        """Why the answer is unsure; ``None`` where it is sure.
+        """Return why the answer is unsure; ``None`` if it is sure.
 
         Args:
-            prediction: all the model said.
-            shown: what the model shows by its own settings, whatever the caller asked for.
+            prediction: everything that the model answered.
+            shown: what the model's own settings show, whatever the request selects.
             rules: when an answer is good enough.
         """
 
     @abstractmethod
     def agrees(self, edge: Prediction, cloud: Prediction, shown: Selection) -> bool:
-        """Whether two predictions for one image say the same."""
+        """Whether two predictions for one image agree."""
 
     @abstractmethod
     def headline(self, items: Sequence[Item]) -> Sequence[str]:
-        """The labels that a shown answer counts as, one for each thing seen; ``items`` are best first."""
+        """Return the labels by which the wall and the outbox count an answer.
+
+        Args:
+            items: as shown, best first.
+        """
 
     @abstractmethod
     def tf_serving_outputs(
         self, prediction: Prediction, classes: Classes, input_size: tuple[int, int]
     ) -> dict[str, Any]:
-        """Output name to the JSON value that a SavedModel of this task would answer for one image.
+        """Return the outputs that a SavedModel of this task has for one image, as JSON values.
 
         Args:
-            prediction: what is answered.
+            prediction: of the image.
             classes: of the model.
-            input_size: height and width of its input in pixels; zeros where the graph resizes.
+            input_size: height and width of its input in pixels; zeros if the graph resizes.
         """
 
     @abstractmethod
     def tf_serving_signature(self, classes: Classes) -> dict[str, TensorInfo]:
-        """Name to dtype and shape of the outputs that a SavedModel of this task has."""
+        """Return name to dtype and shape of the outputs that a SavedModel of this task has."""
 
     @abstractmethod
     def import_file(self, *, multi_label: bool) -> str:
-        """Name, without its suffix, of the Vertex AI import file for pictures of this task."""
+        """Return the name, without suffix, of the Vertex AI import file for images of this task."""
 
     @abstractmethod
     def import_annotations(
         self, items: Sequence[Mapping[str, Any]], *, multi_label: bool
     ) -> dict[str, Any]:
-        """What a line of the import file says of a picture with these trusted items, best first."""
+        """Return the annotations in an import line for an image with these items, best first."""
