@@ -72,7 +72,7 @@ def open_store(settings: Settings, *, create: bool) -> Store:
 
 
 def _open_store(outbox: OutboxSettings, *, create: bool) -> Store:
-    return Store(outbox.dir, _quota(outbox), _seal(outbox), create=create)
+    return Store(outbox.dir, _quota(outbox), _encryption(outbox), create=create)
 
 
 def _modes(name: str, text: str) -> frozenset[Mode]:
@@ -94,8 +94,8 @@ def _link(settings: Settings) -> Link | None:
         cost_per_month=cloud.cost_per_month,
         per_second=cloud.rate,
     )
-    ledger = Ledger(_budget_file(cloud, settings.outbox) if limits.capped else None)
-    budget = Budget(limits, ledger.spent)
+    budget_file = Ledger(_budget_file(cloud, settings.outbox) if limits.capped else None)
+    budget = Budget(limits, budget_file.spent)
     credentials = cloud.credentials if isinstance(cloud.credentials, Path) else None
     options = VertexOptions(
         endpoint=cloud.endpoint,
@@ -107,7 +107,7 @@ def _link(settings: Settings) -> Link | None:
         image_bytes=cloud.request == "tf_serving",
     )
     connect = partial(_connect, options)
-    return Link(connect, budget, ledger, max_calls=settings.fallback.concurrency)
+    return Link(connect, budget, budget_file, max_calls=settings.fallback.concurrency)
 
 
 def _budget_file(cloud: CloudSettings, outbox: OutboxSettings | None) -> Path:
@@ -155,7 +155,7 @@ def _gentle_import() -> Iterator[None]:
 def _outbox(settings: Settings) -> Outbox | None:
     if settings.outbox is None:
         return None
-    _seal(settings.outbox)  # a malformed key stops the start
+    _encryption(settings.outbox)  # refuse a malformed key at start
     return Outbox(partial(_open_store, settings.outbox, create=True), settings.outbox.dir)
 
 
@@ -169,8 +169,10 @@ def _quota(outbox: OutboxSettings) -> Quota:
     )
 
 
-def _seal(outbox: OutboxSettings) -> Seal:
-    return NoSeal() if outbox.key is None else AesGcm(outbox.key.get_secret_value())
+def _encryption(outbox: OutboxSettings) -> Seal:
+    if outbox.key is None:
+        return NoSeal()
+    return AesGcm(outbox.key.get_secret_value())
 
 
 def _webhook(settings: Settings, outbox: Outbox | None) -> Webhook | None:
