@@ -262,7 +262,7 @@ def outbox_export(folder: Path, config: Path | None, **given: Any) -> None:
 @click.argument("keys", nargs=-1, metavar="[KEY]...")
 @_settings(*_OUTBOX_SETTINGS)
 def outbox_retry(keys: tuple[str, ...], config: Path | None, **flags: Any) -> None:
-    """Retry dead letters: those named by KEY, or all."""
+    """Retry dead letters and failed deliveries: those with KEY, or all of them."""
     from edge.commands.outbox import retry
 
     retry(load_settings(flags, config), keys)

@@ -1,4 +1,4 @@
-"""Which certificate is served: the owner's, or one that this machine makes for itself; and its renewal."""
+"""Chooses the certificate to serve, the owner's or this machine's own, and renews it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 RENEWAL_S = 12 * 3600.0
-"""How often the certificate's end is looked at."""
+"""Interval between two looks at the certificate's expiry."""
 
 
 def certificate(settings: Settings, now: datetime | None = None) -> Certificate:
-    """The owner's certificate if one is set; else the one made here, made or renewed if need be.
+    """The owner's certificate if one is set, else this machine's own, created or renewed if due.
 
     Raises:
-        SettingsError: the owner's file is not there, or the data folder cannot be written.
+        SettingsError: the owner's file does not exist, or the data folder cannot be written.
     """
     if settings.tls is not None and settings.tls.cert is not None:
         cert = settings.tls.cert
@@ -36,14 +36,15 @@ def certificate(settings: Settings, now: datetime | None = None) -> Certificate:
             if not file.is_file():
                 raise SettingsError(f"The certificate file {file} is not there.")
         return Certificate(cert, key, None)
-    from edge.tls.authority import make  # noqa: PLC0415 -- cryptography takes 10 MiB, and few serve HTTPS
+    from edge.tls.authority import make  # noqa: PLC0415 -- cryptography takes 10 MiB
 
     folder = _folder(settings)
     try:
         return make(folder, settings.tls_names, now or datetime.now(UTC))
     except OSError as error:
         raise SettingsError(
-            f"The certificate cannot be kept in {folder}: {error.strerror or error}. Choose a folder with --data."
+            f"The certificate cannot be stored in {folder}: {error.strerror or error}. "
+            "Choose a folder with --data."
         ) from error
 
 
@@ -65,14 +66,14 @@ async def keep_renewed(
     every_s: float = RENEWAL_S,
     clock: Callable[[], datetime] | None = None,
 ) -> None:
-    """Look at the certificate now and then: one made here is renewed, one of the owner's is read again."""
+    """Renew this machine's certificate, or reload the owner's, every ``every_s`` seconds."""
     while True:
         await asyncio.sleep(every_s)
         try:
             (await asyncio.to_thread(certificate, settings, clock and clock())).fill(context)
-        except SettingsError as error:  # the old one goes on
+        except SettingsError as error:  # the old certificate stays in use
             _log.warning("the certificate was not renewed: %s", error)
-        except Exception:  # whatever it is, the next look may find it mended
+        except Exception:  # the next attempt may succeed, whatever failed
             _log.exception("the certificate was not renewed")
 
 
