@@ -123,7 +123,7 @@ def test_a_large_multipart_image_arrives_whole(client: httpx.Client) -> None:
         (
             "multipart/form-data; boundary=x",
             b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\nabc",
-            "broken",
+            "malformed",
         ),
         (
             "multipart/form-data; boundary=x",

@@ -227,7 +227,7 @@ MALFORMED: dict[str, tuple[Any, str]] = {
         {"inputs": {"image_bytes": [GOOD, GOOD], "key": ["1", None]}},
         "inputs.key[1]",
     ),
-    "fewer keys": ({"inputs": {"image_bytes": [GOOD, GOOD], "key": ["1"]}}, "as many"),
+    "fewer keys": ({"inputs": {"image_bytes": [GOOD, GOOD], "key": ["1"]}}, "must be equal"),
     "signature no text": ({"signature_name": 1, "instances": [GOOD]}, "signature_name"),
     "unknown signature": ({"signature_name": "other", "instances": [GOOD]}, '"other" not found'),
     "half surrogate": ({"signature_name": "\ud800", "instances": [GOOD]}, "not found"),

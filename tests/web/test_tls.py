@@ -226,7 +226,7 @@ def test_an_owner_s_certificate_that_is_no_good_is_told(tmp_path):
     with pytest.raises(SettingsError, match="not there"):
         certificate(settings(tmp_path, tls_cert=tmp_path / "missing.pem"))
     one, other = certificate(settings(tmp_path / "one")), certificate(settings(tmp_path / "other"))
-    with pytest.raises(SettingsError, match="no good"):
+    with pytest.raises(SettingsError, match="cannot be used"):
         server_context(certificate(settings(tmp_path, tls_cert=one.chain, tls_key=other.key)))
 
 
