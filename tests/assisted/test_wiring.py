@@ -20,7 +20,7 @@ from edge.outbox.space import Quota
 from edge.settings import Settings
 from edge.testing.vertex import ENDPOINT
 from edge.wiring.bootstrap import build_service, build_serving_service
-from edge.wiring.cloud import _beside_frames, open_store
+from edge.wiring.cloud import _gentle_import, open_store
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 
@@ -190,9 +190,9 @@ def test_a_models_own_mode_that_is_none_is_told_at_start(tmp_path):
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_an_import_beside_frames_leaves_the_interpreter_as_it_was(fails):
+def test_an_import_gentle_import_leaves_the_interpreter_as_it_was(fails):
     interval, frozen = sys.getswitchinterval(), gc.get_freeze_count()
-    with pytest.raises(ZeroDivisionError) if fails else nullcontext(), _beside_frames():
+    with pytest.raises(ZeroDivisionError) if fails else nullcontext(), _gentle_import():
         assert sys.getswitchinterval() == pytest.approx(interval / 10)
         assert not gc.isenabled()
         1 / (not fails)
