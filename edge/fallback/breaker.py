@@ -15,8 +15,9 @@ must not take the cloud from all others. It counts as any failure does, and does
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import StrEnum
+
+from edge.backoff import Backoff
 
 _WEIGHT = 0.2
 """Of the latest answer's time in what is usual."""
@@ -28,26 +29,6 @@ class BreakerState(StrEnum):
     CLOSED = "closed"
     OPEN = "open"
     HALF_OPEN = "half_open"
-
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """How long the cloud is left alone: doubled each time, cut short by up to ``jitter`` of it at random.
-
-    Attributes:
-        first_s: seconds after the first failure.
-        most_s: seconds at most.
-        jitter: share, 0..1, so that a factory's devices do not all come back at once.
-    """
-
-    first_s: float = 1.0
-    most_s: float = 60.0
-    jitter: float = 0.5
-
-    def seconds(self, times: int, chance: float) -> float:
-        """Seconds to wait after the failure number ``times`` (1, 2, ...); ``chance`` is random in [0, 1)."""
-        full = min(self.first_s * 2.0 ** min(times - 1, 30), self.most_s)
-        return full * (1 - self.jitter * chance)
 
 
 class Breaker:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from edge.background import in_background
 from edge.errors import (
     CloudError,
     CloudMisconfigured,
@@ -25,7 +26,6 @@ from edge.errors import (
 )
 from edge.fallback.breaker import Breaker, BreakerState
 from edge.fallback.policy import BlockedBy, LinkState
-from edge.threads import in_background
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

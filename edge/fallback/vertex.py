@@ -56,6 +56,7 @@ from google.oauth2 import service_account
 from google.protobuf import json_format
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
+from edge.background import in_background
 from edge.errors import (
     CloudError,
     CloudMisconfigured,
@@ -67,7 +68,6 @@ from edge.errors import (
 )
 from edge.fallback.cloud import CloudResponse, VertexOptions
 from edge.fallback.response import read_response
-from edge.threads import in_background
 from edge.vision.shrink import for_upload
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import os
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from edge.durable import replace_file
 from edge.errors import SettingsError
 from edge.tls.addresses import machine_addresses, machine_names
 from edge.tls.certificate import AUTHORITY_FILE, Certificate
@@ -238,16 +238,6 @@ def _write(
     encoded = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    _replace(key_file, encoded, 0o600)
-    _replace(file, b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain), 0o644)
-
-
-def _replace(file: Path, content: bytes, mode: int) -> None:
-    """Write beside and rename, so that a power cut leaves the old file or the new one."""
-    beside = file.with_name(f"{file.name}.new")
-    beside.unlink(missing_ok=True)
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    beside.replace(file)
+    replace_file(key_file, encoded, 0o600)
+    encoded_chain = b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain)
+    replace_file(file, encoded_chain, 0o644)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from builders.waiting import wait
+from edge.backoff import Backoff
 from edge.clock import Reading
 from edge.errors import CloudError, CloudUnreachable
-from edge.fallback.breaker import Backoff, Breaker
+from edge.fallback.breaker import Breaker
 from edge.fallback.budget import Budget, Limits
 from edge.fallback.cloud import CloudRequest, CloudResponse
 from edge.fallback.ledger import Ledger

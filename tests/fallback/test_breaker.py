@@ -6,9 +6,10 @@ import math
 
 import pytest
 
-from edge.fallback.breaker import Backoff, Breaker, BreakerState
+from edge.backoff import Backoff
+from edge.fallback.breaker import Breaker, BreakerState
 
-NO_JITTER = Backoff(first_s=1, most_s=8, jitter=0)
+NO_JITTER = Backoff(first_s=1, max_s=8, jitter=0)
 
 
 def test_failures_in_a_row_open_it_and_a_success_between_starts_the_count_again():
