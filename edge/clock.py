@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
-MOST_OFF_S = 16 * 3600.0
+MAX_OFF_S = 16 * 3600.0
 """Seconds that being switched off counts at most: less than a day, so that a jump alone renews no daily budget."""
 
 
@@ -56,7 +56,7 @@ def advance(steady: float, before: Reading, now: Reading) -> float:
     """The steady seconds now, which were ``steady`` when the clocks read ``before``. Never goes back."""
     if now.boot == before.boot and now.since_boot >= before.since_boot:
         return steady + now.since_boot - before.since_boot
-    off = min(max(now.wall - before.wall, 0.0), MOST_OFF_S)
+    off = min(max(now.wall - before.wall, 0.0), MAX_OFF_S)
     return steady + off
 
 

@@ -14,7 +14,8 @@ from edge.model.rules import Mode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from edge.fallback.link import Link, LinkStatus
+    from edge.fallback.link import Link
+    from edge.fallback.link_status import LinkStatus
     from edge.fallback.shadow import ShadowStatus
     from edge.model.rules import Rules
     from edge.outbox.entry import Entry

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from edge.dataplane.cloud_parts import CloudParts
 from edge.errors import SettingsError
 from edge.fallback.budget import Budget, Limits
+from edge.fallback.budget_file import BudgetFile
+from edge.fallback.calls import CloudCalls
 from edge.fallback.cloud import VertexOptions
-from edge.fallback.ledger import Ledger
 from edge.fallback.link import Link
 from edge.model.rules import Rules, parse_modes
 from edge.outbox.outbox import Outbox
@@ -91,7 +92,7 @@ def _link(settings: Settings) -> Link | None:
         raise SettingsError(
             "A budget must be remembered over restarts: set cloud_budget_file or outbox_dir."
         )
-    ledger = Ledger(file if limits.capped else None)
+    budget_file = BudgetFile(file if limits.capped else None)
     options = VertexOptions(
         endpoint=settings.cloud_endpoint,
         address=settings.cloud_address,
@@ -104,7 +105,9 @@ def _link(settings: Settings) -> Link | None:
         image_bytes=settings.cloud_request == "tf_serving",
     )
     connect = partial(_connect, options)
-    return Link(connect, Budget(limits, ledger.spent), ledger, max_calls=settings.cloud_concurrency)
+    budget = Budget(limits, budget_file.spent)
+    calls = CloudCalls(budget, budget_file, max_calls=settings.cloud_concurrency)
+    return Link(connect, calls)
 
 
 def _connect(options: VertexOptions) -> CloudClient:

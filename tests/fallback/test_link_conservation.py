@@ -19,7 +19,7 @@ from edge.errors import (
     CloudUnreachable,
 )
 from edge.fallback.budget import Limits
-from edge.fallback.ledger import Ledger
+from edge.fallback.budget_file import BudgetFile
 from edge.fallback.policy import BlockedBy, LinkState
 
 MOST = 4
@@ -66,9 +66,9 @@ def end(link, cloud, outcome):
 @pytest.mark.parametrize("name", ENDINGS)
 def test_after_many_calls_that_end_so_the_link_is_as_before(name, tmp_path):
     cloud, clock = Cloud(), HandClock()
-    ledger = Ledger(tmp_path / "budget.json", clock.reading)
+    budget_file = BudgetFile(tmp_path / "budget.json", clock.reading)
     with linked(
-        cloud, clock, limits=Limits(calls_per_day=999), ledger=ledger, max_calls=MOST
+        cloud, clock, limits=Limits(calls_per_day=999), budget_file=budget_file, max_calls=MOST
     ) as link:
         before = tasks(link), threads()
         for _ in range(MOST + 1):
@@ -124,7 +124,7 @@ def test_the_one_call_of_a_trial_says_how_the_cloud_is_or_leaves_the_trial_to_an
                 assert link.state is LinkState.UP
             else:
                 assert link.state is LinkState.DOWN
-                assert link.breaker.wait_s(clock.now) == pytest.approx(BACKOFF_S)
+                assert link.calls.breaker.wait_s(clock.now) == pytest.approx(BACKOFF_S)
 
 
 def test_a_trial_is_one_call_and_who_comes_meanwhile_is_told_that_there_is_no_link():
@@ -170,7 +170,7 @@ def test_a_call_of_before_the_outage_does_not_end_the_trial_of_after(error):
         concurrent.futures.wait([old], 10)
         assert old.done()
         assert link.state is (LinkState.UP if error is ANSWER else LinkState.DOWN)
-        assert link.breaker.state == ("closed" if error is ANSWER else "half_open")
+        assert link.calls.breaker.state == ("closed" if error is ANSWER else "half_open")
         trial.cancel()
         wait(lambda: link.status().as_json()["calls_under_way"] == 0)
 
@@ -188,8 +188,8 @@ def test_of_many_callers_at_once_as_many_are_taken_as_there_are_places(tmp_path)
             except CloudError as error:
                 refused.append(error)
 
-    ledger = Ledger(tmp_path / "budget.json")
-    with linked(cloud, limits=Limits(calls_per_day=999), ledger=ledger, max_calls=MOST) as link:
+    budget_file = BudgetFile(tmp_path / "budget.json")
+    with linked(cloud, limits=Limits(calls_per_day=999), budget_file=budget_file, max_calls=MOST) as link:
         callers = [threading.Thread(target=call, args=[link]) for _ in range(16)]
         for one in callers:
             one.start()

@@ -7,7 +7,7 @@ import time
 
 import httpx
 import pytest
-from builders.assisted import PHOTO, build, kept_in, running, small_repository, until
+from builders.escalation import PHOTO, build, kept_in, running, small_repository, until
 from builders.cloud import Cloud
 
 from edge.dataplane.answer import InferRequest

@@ -19,7 +19,7 @@ from edge.dataplane.escalation import EscalatingAnswerer
 from edge.errors import CloudRefused
 from edge.fallback.budget import Budget, Limits
 from edge.fallback.cloud import CloudResponse
-from edge.fallback.ledger import Ledger
+from edge.fallback.budget_file import BudgetFile
 from edge.fallback.link import Link
 from edge.fallback.policy import LinkState
 from edge.model.contract import SignatureInfo
@@ -82,7 +82,7 @@ def ask(tmp_path):
         version = SavedModel("flowers", 1, replace(export, contract=contract))
         settings = Settings(workers=1, log_requests=False)
         edge = build_service(settings, ModelRepository(tmp_path, [version], {}))
-        link = Link(lambda: cloud, Budget(Limits()), Ledger(None))
+        link = Link(lambda: cloud, Budget(Limits()), BudgetFile(None))
         assistance = CloudParts(rules=Rules(frozenset({mode})), timeout_s=20, link=link)
         service = EscalatingAnswerer(
             edge.repository, edge.pool, edge.decoding, assistance, max_held_bytes=1 << 20

@@ -10,7 +10,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from builders.assisted import (
+from builders.escalation import (
     LABELS,
     PHOTO,
     build,
@@ -36,7 +36,7 @@ from edge.errors import (
     UnsupportedImage,
 )
 from edge.fallback.budget import Limits
-from edge.fallback.ledger import Ledger
+from edge.fallback.budget_file import BudgetFile
 from edge.fallback.policy import LinkState
 from edge.model.contract import ModelFallback
 from edge.outbox.outbox import Outbox
@@ -556,8 +556,8 @@ def test_a_spent_budget_is_renewed_for_the_service_when_its_time_is_over(
     clock = HandClock()
 
     async def run():
-        ledger = Ledger(tmp_path / "budget.json", clock.reading)
-        how = {"limits": Limits(calls_per_day=2), "ledger": ledger}
+        budget_file = BudgetFile(tmp_path / "budget.json", clock.reading)
+        how = {"limits": Limits(calls_per_day=2), "budget_file": budget_file}
         service, seen = build(repository, cloud, clock=clock, link=how), []
         async with running(service):
             for seconds in (0, 0, 0, 86_399, 2):

@@ -9,7 +9,7 @@ import time
 import httpx
 import numpy as np
 import pytest
-from builders.assisted import PHOTO, build, running
+from builders.escalation import PHOTO, build, running
 from builders.cloud import Cloud
 from builders.saved_model import DETECTIONS, IMAGE, SCORES, saved_model
 

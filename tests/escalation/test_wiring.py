@@ -8,12 +8,12 @@ import sys
 from contextlib import nullcontext
 
 import pytest
-from builders.assisted import small_repository
+from builders.escalation import small_repository
 
 from edge.errors import SettingsError
 from edge.fallback.budget import Limits, Spent, Window
 from edge.fallback.cloud import VertexOptions
-from edge.fallback.ledger import Ledger
+from edge.fallback.budget_file import BudgetFile
 from edge.model.rules import Mode, Rules
 from edge.outbox.seal import AesGcm, NoSeal
 from edge.outbox.store import Quota
@@ -75,9 +75,9 @@ def test_every_setting_of_the_cloud_comes_to_its_place(wired, tmp_path):
         max_held_bytes=1 << 30,
     )
     link, assistance = service.cloud.link, service.cloud
-    assert link.budget.limits == Limits(0.5, 11, 12, 13.0, 14.0, 15.0)
+    assert link.calls.budget.limits == Limits(0.5, 11, 12, 13.0, 14.0, 15.0)
     assert (link.max_calls, assistance.overflow) == (5, 5)
-    assert link._ledger.file == tmp_path / "spent.json"
+    assert link.calls._budget_file.file == tmp_path / "spent.json"
     assert options(service) == VertexOptions(
         ENDPOINT, "http://127.0.0.1:9", rest=True, anonymous=True, credentials=None, max_pixels=777_777,
         image_bytes=True,
@@ -100,7 +100,7 @@ def test_where_little_is_set_the_cloud_is_googles_and_asked_as_automl_is(wired, 
     assert options(service).host == "europe-west4-aiplatform.googleapis.com"
     assert not options(service).plain
     assert options(wired(cloud_endpoint=ENDPOINT)).credentials is None
-    assert service.cloud.link._ledger.file is None
+    assert service.cloud.link.calls._budget_file.file is None
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_each_cap_needs_a_file_and_finds_one_in_the_outbox(wired, tmp_path, cap)
     with pytest.raises(SettingsError, match="remembered"):
         wired(cloud_endpoint=ENDPOINT, **{cap: CAPS[cap]})
     service = wired(cloud_endpoint=ENDPOINT, outbox_dir=tmp_path / "box", **{cap: CAPS[cap]})
-    assert service.cloud.link._ledger.file == tmp_path / "box" / "budget.json"
+    assert service.cloud.link.calls._budget_file.file == tmp_path / "box" / "budget.json"
 
 
 def test_every_setting_of_the_outbox_comes_to_its_place(wired, tmp_path):
@@ -204,6 +204,6 @@ def test_an_import_beside_frames_leaves_the_interpreter_as_it_was(fails):
 def test_what_was_spent_before_a_restart_is_spent(wired, tmp_path):
     file = tmp_path / "spent.json"
     before = Spent(Window(1.0, 3, 30), Window(1.0, 7, 70))
-    Ledger(file).save(lambda: before)
+    BudgetFile(file).save(lambda: before)
     service = wired(cloud_endpoint=ENDPOINT, cloud_calls_per_day=9, cloud_budget_file=file)
-    assert service.cloud.link.budget.spent == before
+    assert service.cloud.link.calls.budget.spent == before
