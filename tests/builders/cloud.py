@@ -14,9 +14,9 @@ from edge.clock import Reading
 from edge.errors import CloudError, CloudUnreachable
 from edge.fallback.breaker import Breaker
 from edge.fallback.budget import Budget, Limits
+from edge.fallback.budget_file import BudgetFile
 from edge.fallback.calls import CloudCalls
 from edge.fallback.cloud import CloudRequest, CloudResponse
-from edge.fallback.budget_file import BudgetFile
 from edge.fallback.link import Link
 from edge.fallback.policy import BlockedBy, LinkState
 from edge.model.tasks.classification import CLASSIFICATION, Classification

@@ -136,7 +136,7 @@ def test_every_opening_is_a_new_generation_and_nothing_else_is():
         breaker.take_probe,
         lambda: breaker.record_failure(9, 0, costly=False),  # and again
         lambda: breaker.record_probe(20, 0, reached=True),
-        breaker.succeeded,
+        breaker.record_success,
     ]
     for step in steps:
         step()
@@ -169,7 +169,7 @@ def test_a_probe_says_nothing_where_none_was_due(reached):
 def test_a_trial_is_free_again_after_each_opening_whatever_became_of_the_last():
     breaker, now = Breaker(1, NO_JITTER), 0.0
     breaker.record_failure(now, 0, costly=True)
-    for ending in (lambda: breaker.record_failure(0, 0, costly=False), breaker.given_up, breaker.succeeded):
+    for ending in (lambda: breaker.record_failure(0, 0, costly=False), breaker.release_probe, breaker.record_success):
         now += breaker.wait_s(now)
         breaker.record_probe(now, 0, reached=True)
         assert breaker.take_probe()

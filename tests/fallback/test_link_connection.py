@@ -25,7 +25,7 @@ from edge.errors import CloudMisconfigured, CloudUnreachable
 from edge.fallback.breaker import BreakerState
 from edge.fallback.budget import Limits
 from edge.fallback.budget_file import BudgetFile
-from edge.fallback.policy import LinkState
+from edge.fallback.policy import BlockedBy, LinkState
 
 GONE = CloudUnreachable("gone", costly=True)
 
@@ -77,7 +77,7 @@ def test_after_a_failure_nothing_is_asked_or_probed_until_the_backoff_is_over():
         clock.goes(BACKOFF_S * 0.95)
         clock.is_looked_at(8)
         assert link.state is LinkState.DOWN
-        assert isinstance(ask(link), CloudUnreachable)
+        assert ask(link) is BlockedBy.LINK_DOWN
         assert (len(cloud.calls), cloud.probes) == (1, 1)
         clock.goes(BACKOFF_S * 0.06)
         wait(lambda: link.state is LinkState.HALF_OPEN)
@@ -169,7 +169,7 @@ def test_a_budget_that_fails_in_an_unexpected_way_ends_no_link_either(tmp_path, 
         assert isinstance(ask(link), CloudUnreachable)
         assert ask(link) is ANSWER
     assert 1.0 < time.monotonic() - started < 20  # it takes a breath, so that no log is filled
-    assert "stumbled" in caplog.text
+    assert "supervision of the link failed" in caplog.text
 
 
 def test_stopping_gives_up_what_is_under_way_at_once_and_leaves_nothing_open():
