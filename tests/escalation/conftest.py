@@ -4,74 +4,33 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import urllib.error
 import urllib.parse
 import urllib.request
-from pathlib import Path
 
 import pytest
 from builders.waiting import wait
+from serving.process import MODELS, Server
 
 from edge.testing.vertex import ENDPOINT, FakeVertex
 
-ROOT = Path(__file__).resolve().parents[2]
-PHOTOS = ROOT / "models" / "photos"
+PHOTOS = MODELS / "photos"
 CLOUD = {"cloud-endpoint": ENDPOINT, "cloud-credentials": "anonymous"}
 
 
-class Server:
-    """`edge serve`, its settings given as flags with dashes."""
+class CloudServer(Server):
+    """`edge serve` with one worker, asked for JSON, and waited for until its link is well."""
 
-    def __init__(self, *prefix: str, stderr=subprocess.DEVNULL, **settings):
-        settings = {"port": 0, "models": ROOT / "models", "workers": 1, **settings}
-        flags = [part for name, value in settings.items() for part in _flag(name, value)]
-        self.process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "edge", "serve", *flags], cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr,
-            text=True,
-        )  # fmt: skip
-        line = self.process.stdout.readline()
-        assert " on http://" in line, line
-        self.url = line.split(" on ")[1].strip()
-
-    def __enter__(self):
-        try:
-            self.wait(lambda: self.get("/health/ready").get("ready"))
-        except BaseException:
-            self.kill()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(20)
-        self.process.stdout.close()
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
+    def __init__(self, *prefix: str, ready=True, **settings):
+        settings = {"models": MODELS, "workers": 1, **settings}
+        super().__init__(prefix=prefix, ready=ready, **settings)
 
     def get(self, path):
-        try:
-            with urllib.request.urlopen(self.url + path, timeout=30) as reply:
-                return json.load(reply)
-        except urllib.error.HTTPError as error:
-            with error:
-                return json.load(error)
+        return self._json(self.url + path, 30)
 
     def post(self, image: bytes, path="/predict", timeout=30, **parameters):
         query = urllib.parse.urlencode(parameters)
-        request = urllib.request.Request(f"{self.url}{path}?{query}", image)
-        try:
-            with urllib.request.urlopen(request, timeout=timeout) as reply:
-                return json.load(reply)
-        except urllib.error.HTTPError as error:
-            with error:
-                return json.load(error)
+        return self._json(urllib.request.Request(f"{self.url}{path}?{query}", image), timeout)
 
     def link_is(self, state: str):
         self.wait(lambda: self.get("/fallback")["link"]["state"] == state)
@@ -89,11 +48,14 @@ class Server:
 
     wait = staticmethod(wait)
 
-
-def _flag(name, value):
-    if value is True or value is False:
-        return [f"--{'' if value else 'no-'}{name.replace('_', '-')}"]
-    return [f"--{name.replace('_', '-')}", str(value)]
+    @staticmethod
+    def _json(request, timeout):
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as reply:
+                return json.load(reply)
+        except urllib.error.HTTPError as error:
+            with error:
+                return json.load(error)
 
 
 @pytest.fixture(scope="session")
@@ -105,7 +67,7 @@ def vertex():
 @pytest.fixture(scope="session")
 def serve():
     """Starts a server: ``with serve(cloud_mode="shadow") as server``."""
-    return Server
+    return CloudServer
 
 
 @pytest.fixture(scope="session")

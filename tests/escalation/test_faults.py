@@ -53,7 +53,7 @@ def test_a_trial_of_a_cloud_that_still_hangs_costs_no_frame_anything(serve, clou
         started = time.monotonic()
         answer = server.post(photo)
         assert time.monotonic() - started < 3
-        assert (answer["source"], answer["decision"]) == ("edge", "try")
+        assert (answer["source"], answer["decision"]) == ("edge", "probe")
         server.wait(lambda: len(vertex.calls()) == 2)
 
 
@@ -93,7 +93,7 @@ def test_a_frame_with_which_the_cloud_is_tried_is_kept_as_well(
         server.post(photo)
         server.link_is("half_open")
         answer = server.post(coffee)
-        assert answer["decision"] == "try"
+        assert answer["decision"] == "probe"
         assert answer["outbox"]["state"] in {"kept", "pending"}
         server.wait(lambda: len(server.get("/outbox")["entries"]) == 2)
 
@@ -337,7 +337,11 @@ def test_a_black_holed_cloud_costs_one_frame_its_share_and_then_nothing(serve, c
 
     with FakeVertex("ip", "netns", "exec", far, host="10.99.7.1") as vertex:
         server = serve(
-            *inside, **MODEL, **{**cloud, "cloud-address": vertex.address}, cloud_timeout_ms=700
+            *inside,
+            ready=False,  # nobody outside the namespace can ask it
+            **MODEL,
+            **{**cloud, "cloud-address": vertex.address},
+            cloud_timeout_ms=700,
         )
         try:
             server.wait(lambda: post(server.url, 1)[0][0] == "cloud")

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from builders.cloud import ASKED, BACKOFF_S, Cloud, HandClock, hangs
+from builders.waiting import wait
 from builders.escalation import (
     LABELS,
     PHOTO,
@@ -151,7 +152,7 @@ def test_after_many_requests_that_end_so_everything_is_as_before(repository, clo
 
     threads = threading.active_count()
     asyncio.run(run())
-    assert threading.active_count() == threads
+    wait(lambda: threading.active_count() == threads)
 
 
 def test_the_callers_waiting_is_told_where_it_was_in_vain_and_only_there(repository, cloud):

@@ -380,7 +380,7 @@ def test_a_frame_with_which_the_cloud_was_tried_is_settled_by_its_answer(
         server.link_is("half_open")
         vertex.behave()
         answer = server.post(photo)
-        assert (answer["decision"], answer["outbox"]["state"]) == ("try", "kept")
+        assert (answer["decision"], answer["outbox"]["state"]) == ("probe", "kept")
         key = answer["outbox"]["key"]
         server.wait(lambda: server.get(f"/outbox/{key}")["state"] == "settled")
     assert [call["key"] for call in vertex.calls()] == [key]
