@@ -1,7 +1,7 @@
 """The edge with an online model and an outbox behind it: the edge answers, then the policy decides.
 
-Wraps the local answerer only if the owner has configured one of the two. The edge's answer is always
-computed first, and goes out whenever anything else fails, is late, or is not allowed.
+Wraps the local answerer only if the owner has configured one of the two. The edge's answer is
+always computed first, and goes out whenever anything else fails, is late, or is not allowed.
 
 Read top to bottom: `EscalatingAnswerer.answer` computes and decides; `_improve` carries a decision
 out for a frame that the edge has answered, `_stand_in` for one that it has not.
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from edge.repository.version import ModelVersion
 
 _RESERVE_S = 0.05
-"""Seconds of the deadline that the cloud does not get: the edge's answer must still go out in time."""
+"""Seconds of the deadline that the cloud does not get, so that the edge's answer is in time."""
 
 _ACCEPTED = Escalation(Action.ACCEPT)
 

@@ -79,7 +79,7 @@ class Breaker:
         return True
 
     def release_probe(self) -> None:
-        """The half-open state's call was not made, or says nothing about the link: allow another."""
+        """The half-open state's call was not made or says nothing about the link: allow another."""
         self._probe_taken = False
 
     def probe_due(self, now: float) -> bool:

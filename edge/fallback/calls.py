@@ -1,4 +1,4 @@
-"""Calls to the online model: each one passes the budget and the circuit breaker, and both learn from it.
+"""Calls to the online model: each passes the budget and the circuit breaker, which learn from it.
 
 `Link` supervises the connection and runs the calls on its thread; what a call may cost, whether it
 may be made now and what its outcome says about the cloud is decided here.

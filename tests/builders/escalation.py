@@ -120,4 +120,3 @@ async def until(condition: Any, seconds: float = 30.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 -- no event tells it
             await asyncio.sleep(0.005)
-

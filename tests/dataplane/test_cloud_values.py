@@ -115,11 +115,15 @@ def escalated(version, prediction, request):
 def test_of_the_clouds_answer_the_caller_sees_what_it_asked_for_and_never_a_class_without_a_score():
     everything = cloud_side(cloud(), version(), InferRequest(0.0, top_k=150, threshold=0.0))
     assert len(everything.items) == 149
-    assert [item.label for item in cloud_side(cloud(), version(), InferRequest(0.0, top_k=2)).items] == [
+    assert [
+        item.label for item in cloud_side(cloud(), version(), InferRequest(0.0, top_k=2)).items
+    ] == [
         "class 149",
         "class 148",
     ]
-    assert len(cloud_side(cloud(), version(), InferRequest(0.0, top_k=150, threshold=0.5)).items) == 75
+    assert (
+        len(cloud_side(cloud(), version(), InferRequest(0.0, top_k=150, threshold=0.5)).items) == 75
+    )
     assert (everything.latency, everything.model, everything.unknown_labels) == (
         123.4,
         "far",

@@ -11,7 +11,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from builders.cloud import ASKED, BACKOFF_S, Cloud, HandClock, hangs
-from builders.waiting import wait
 from builders.escalation import (
     LABELS,
     PHOTO,
@@ -22,6 +21,7 @@ from builders.escalation import (
     small_repository,
     until,
 )
+from builders.waiting import wait
 
 from edge.dataplane.answer import InferRequest
 from edge.errors import (
@@ -103,7 +103,9 @@ async def end(service, cloud, name, mode):
     cloud.told = [ENDINGS[name]]
     with service.admit() as place:
         place.hold(1000)
-        asked = asyncio.create_task(service.infer(PHOTO, query(caller_gone=left.wait, modes=modes(mode))))
+        asked = asyncio.create_task(
+            service.infer(PHOTO, query(caller_gone=left.wait, modes=modes(mode)))
+        )
         if ENDINGS[name] is hangs and mode != "shadow":
             await until(lambda: len(cloud.calls) == made + 1)
             left.set() if name == "caller gone" else asked.cancel()
@@ -282,11 +284,7 @@ def test_a_shadow_is_counted_as_agreed_differing_or_failed(repository, cloud):
                 cloud.told = [outcome]
                 answer = await service.infer(PHOTO, query(camera=f"gate {number}", top_k=1))
                 assert (answer.source, answer.escalation.action) == ("edge", "shadow")
-                await until(
-                    lambda n=number: (
-                        shadow()["compared"] + shadow()["failed"] == n
-                    )
-                )
+                await until(lambda n=number: shadow()["compared"] + shadow()["failed"] == n)
                 status = shadow()
                 counts.append((status["compared"], status["agreed"], status["failed"]))
             latest = shadow()["latest"]
@@ -726,3 +724,30 @@ def test_a_link_that_stops_under_a_frame_leaves_the_edges_answer(repository, clo
 
     answer = asyncio.run(run())
     assert (answer.source, answer.escalation.blocked_by) == ("edge", "link_down")
+
+
+def test_of_twelve_frames_at_once_with_two_slots_ten_are_told_that_the_link_is_busy(
+    repository, cloud
+):
+    """The link is up all the while; before, those ten said `link_down`."""
+    may_answer = asyncio.Event()
+
+    async def answers_later(_):
+        await until(may_answer.is_set)
+        return cloud_says("label 3")
+
+    async def run():
+        service = build(repository, cloud, workers=1, queue_size=11, link={"max_calls": 2})
+        async with running(service):
+            cloud.usual = answers_later
+            frames = [asyncio.create_task(service.infer(PHOTO, query())) for _ in range(12)]
+            await until(lambda: sum(frame.done() for frame in frames) == 10)
+            assert service.cloud.link.state is LinkState.UP
+            may_answer.set()
+            return await asyncio.gather(*frames)
+
+    answers = asyncio.run(run())
+    outcomes = [(answer.source, answer.escalation.blocked_by) for answer in answers]
+    assert outcomes.count(("cloud", None)) == 2
+    assert outcomes.count(("edge", "busy")) == 10
+    assert len(cloud.calls) == 2

@@ -226,7 +226,7 @@ def check_nothing_lost(folder, acknowledged, vertex, receiver, kills):
     assert len(told) - len(entries) <= kills
     print(
         f"{len(acknowledged)} acknowledged, {len(entries)} entries, {len(calls)} calls, {len(told)} told"
-    )  # noqa: T201 -- shown by `pytest -s`
+    )
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_where_little_is_set_the_cloud_is_googles_and_asked_as_automl_is(wired, 
         credentials=tmp_path / "a.json", max_pixels=Settings().max_pixels, image_bytes=False,
     )  # fmt: skip
     assert options(service).host == "europe-west4-aiplatform.googleapis.com"
-    assert not options(service).plain
+    assert not options(service).plaintext
     assert options(wired(cloud_endpoint=ENDPOINT)).credentials is None
     assert service.cloud.link.calls._budget_file.file is None
 
@@ -114,7 +114,7 @@ def test_where_little_is_set_the_cloud_is_googles_and_asked_as_automl_is(wired, 
 )
 def test_an_address_is_a_host_with_or_without_tls(wired, address, host, plain):
     found = options(wired(cloud_endpoint=ENDPOINT, cloud_address=address))
-    assert (found.host, found.plain) == (host, plain)
+    assert (found.host, found.plaintext) == (host, plain)
 
 
 @pytest.mark.parametrize("cap", sorted(set(CAPS) - {"cloud_price", "cloud_rate"}))
@@ -157,8 +157,7 @@ def test_every_setting_of_the_outbox_comes_to_its_place(wired, tmp_path):
 def test_where_little_is_set_the_outbox_is_open_and_tells_nobody(wired, tmp_path):
     assert wired(outbox_dir=tmp_path / "box").cloud.webhook is None
     assert (
-        wired(cloud_endpoint=ENDPOINT, outbox_webhook="http://127.0.0.1:9/").cloud.webhook
-        is None
+        wired(cloud_endpoint=ENDPOINT, outbox_webhook="http://127.0.0.1:9/").cloud.webhook is None
     )
     store = open_store(Settings(outbox_dir=tmp_path / "box"), create=True)
     try:

@@ -15,7 +15,9 @@ NO_JITTER = Backoff(first_s=1, max_s=8, jitter=0)
 def test_failures_in_a_row_open_it_and_a_success_between_starts_the_count_again():
     breaker = Breaker(3, NO_JITTER)
     for costly_or_not in ("fail", "fail", "ok", "fail", "fail"):
-        breaker.record_success() if costly_or_not == "ok" else breaker.record_failure(0, 0, costly=False)
+        breaker.record_success() if costly_or_not == "ok" else breaker.record_failure(
+            0, 0, costly=False
+        )
     assert breaker.state is BreakerState.CLOSED
     breaker.record_failure(0, 0, costly=False)
     assert breaker.state is BreakerState.OPEN
@@ -169,7 +171,11 @@ def test_a_probe_says_nothing_where_none_was_due(reached):
 def test_a_trial_is_free_again_after_each_opening_whatever_became_of_the_last():
     breaker, now = Breaker(1, NO_JITTER), 0.0
     breaker.record_failure(now, 0, costly=True)
-    for ending in (lambda: breaker.record_failure(0, 0, costly=False), breaker.release_probe, breaker.record_success):
+    for ending in (
+        lambda: breaker.record_failure(0, 0, costly=False),
+        breaker.release_probe,
+        breaker.record_success,
+    ):
         now += breaker.wait_s(now)
         breaker.record_probe(now, 0, reached=True)
         assert breaker.take_probe()

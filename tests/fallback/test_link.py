@@ -329,13 +329,17 @@ def test_a_spent_budgets_clock_goes_on_though_nothing_is_spent(tmp_path):
     def steady():
         return json.loads(file.read_text())["steady"]
 
-    with linked(Cloud(), clock, limits=Limits(calls_per_day=0), budget_file=BudgetFile(file, clock.reading)):
+    with linked(
+        Cloud(), clock, limits=Limits(calls_per_day=0), budget_file=BudgetFile(file, clock.reading)
+    ):
         assert steady() == 0
         clock.goes(600)
         wait(lambda: steady() == 600)
         clock.goes(60)
     assert steady() == 660  # at its end
-    with linked(Cloud(), clock, limits=Limits(calls_per_day=0), budget_file=BudgetFile(file, clock.reading)):
+    with linked(
+        Cloud(), clock, limits=Limits(calls_per_day=0), budget_file=BudgetFile(file, clock.reading)
+    ):
         clock.goes(600)
         wait(lambda: steady() == 1260)
 
@@ -349,7 +353,10 @@ def test_the_budgets_file_is_not_written_at_every_look(tmp_path):
             super().save(spent)
 
     with linked(
-        Cloud(), clock, limits=Limits(calls_per_day=0), budget_file=Counting(tmp_path / "budget.json")
+        Cloud(),
+        clock,
+        limits=Limits(calls_per_day=0),
+        budget_file=Counting(tmp_path / "budget.json"),
     ):
         clock.is_looked_at(15)
         assert len(saved) == 1
@@ -357,7 +364,9 @@ def test_the_budgets_file_is_not_written_at_every_look(tmp_path):
 
 def test_without_a_cap_nothing_is_written(tmp_path):
     with linked(
-        Cloud(), limits=Limits(price=1.0, per_second=9), budget_file=BudgetFile(tmp_path / "budget.json")
+        Cloud(),
+        limits=Limits(price=1.0, per_second=9),
+        budget_file=BudgetFile(tmp_path / "budget.json"),
     ) as link:
         ask(link)
     assert list(tmp_path.iterdir()) == []
@@ -374,7 +383,5 @@ def test_an_outage_is_logged_once_and_so_is_its_end(caplog):
         cloud.usual = ANSWER
         ask(link)
     words = [record.getMessage() for record in caplog.records]
-    assert [word for word in words if "circuit breaker" in word] == [
-        "circuit breaker opened: gone"
-    ]
+    assert [word for word in words if "circuit breaker" in word] == ["circuit breaker opened: gone"]
     assert words.count("online model answers again") == 1

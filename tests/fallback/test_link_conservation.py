@@ -187,7 +187,9 @@ def test_of_many_callers_at_once_as_many_are_taken_as_there_are_places(tmp_path)
                 taken.append(submitted)
 
     budget_file = BudgetFile(tmp_path / "budget.json")
-    with linked(cloud, limits=Limits(calls_per_day=999), budget_file=budget_file, max_calls=MOST) as link:
+    with linked(
+        cloud, limits=Limits(calls_per_day=999), budget_file=budget_file, max_calls=MOST
+    ) as link:
         callers = [threading.Thread(target=call, args=[link]) for _ in range(16)]
         for one in callers:
             one.start()
