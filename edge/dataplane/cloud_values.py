@@ -57,9 +57,8 @@ def result_json(response: CloudResponse) -> Mapping[str, Any]:
 
 def _side(response: CloudResponse, selection: Selection) -> CloudSide:
     shown = response.prediction.select(selection)
-    items = [
-        item for item in shown if item.score > 0
-    ]  # leaves out classes that the cloud did not name
+    # Leaves out classes that the cloud did not name.
+    items = [item for item in shown if item.score > 0]
     return CloudSide(items, response.latency, response.model, response.unknown_labels)
 
 

@@ -185,7 +185,9 @@ def ask_many(service, images, seconds):
 def test_the_images_of_one_request_do_not_wait_for_the_cloud_one_after_the_other(vertex, photo):
     vertex.behave(delay_s=2.5)
     images = [photo + bytes([number]) for number in range(20)]
-    service = build(vertex, MODELS / "imagenet", cloud_mode="prefer_cloud")
+    service = build(
+        vertex, MODELS / "imagenet", cloud_mode="prefer_cloud", cloud_timeout_ms=10_000
+    )
     answers = ask_many(service, images, seconds=15)
     sources = [answer.source for answer in answers]  # none is an error
     assert sources.count("cloud") == 8

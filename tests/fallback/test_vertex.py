@@ -277,7 +277,7 @@ def test_garbage_is_called_so_and_never_served(vertex, rest, garbage):
 @pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
 def test_bytes_that_are_no_message_are_called_so(vertex, rest):
     vertex.behave(garbage=True)
-    with pytest.raises(CloudNonsense, match=r"no message|no online model"):
+    with pytest.raises(CloudNonsense, match=r"not a message|not an online model"):
         ask(vertex, rest=rest)
 
 
@@ -554,7 +554,7 @@ def test_a_service_accounts_file_is_read_and_nobody_at_a_tls_address_is_told(tmp
 
 def test_a_file_that_is_no_service_account_is_told(tmp_path):
     (tmp_path / "account.json").write_text("{}")
-    with pytest.raises(CloudMisconfigured, match="credentials"):
+    with pytest.raises(CloudMisconfigured, match="Credentials"):
         VertexClient(
             VertexOptions(
                 ENDPOINT, None, rest=False, anonymous=False, credentials=tmp_path / "account.json", max_pixels=1,
