@@ -115,7 +115,7 @@ class Admission:
         held_bytes = self._held_bytes + size
         if held_bytes > self.max_held_bytes:
             raise Overloaded(
-                f"Bodies of {self._held_bytes:,} bytes are held already; {size:,} more would exceed "
+                f"Bodies of {self._held_bytes:,} bytes are held already; {size:,} more exceed "
                 f"the limit of {self.max_held_bytes:,}. Send fewer or smaller images at once, or "
                 "try again in a moment."
             )

@@ -122,7 +122,7 @@ class InferenceService:
         return frozenset({frozenset()}) if self.cloud is None else self.cloud.request_modes
 
     def load_models(self) -> None:
-        """Load and warm up every model; takes from milliseconds (TFLite) to seconds (TensorFlow)."""
+        """Load and warm up every model; takes milliseconds (TFLite) to seconds (TensorFlow)."""
         self.repository.load(self.pool.workers, self.options)
         release_free_memory()  # 4 MiB that reading and packing the weights took
 

@@ -1,4 +1,4 @@
-"""A link to an online model that does as it is told, on clocks moved by hand. Nothing of Google's is imported."""
+"""A link to a scripted online model, on clocks moved by hand. Imports nothing of Google's."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BACKOFF_S = 0.2
 
 
 class HandClock:
-    """Seconds that pass when they are told to. Counts how often it was read, which shows that a loop goes round."""
+    """Seconds that pass only by hand. Counts its readings, which shows that a loop is running."""
 
     def __init__(self, now: float = 1_000.0) -> None:
         self.now, self.read = now, 0
@@ -84,7 +84,7 @@ class Connection:
 
 
 class Cloud:
-    """Each call takes the next of what it is ``told``, then the ``usual``: an answer, an error, or what is awaited."""
+    """Each call takes the next of ``told``, then ``usual``: a response, an error, or a function."""
 
     def __init__(self) -> None:
         self.told: list[Any] = []

@@ -116,7 +116,7 @@ async def running(
 
 
 async def until(condition: Any, seconds: float = 30.0) -> None:
-    """Return once the condition, which another thread brings about, holds; fail after ``seconds``."""
+    """Return once a condition of another thread holds; fail after ``seconds``."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 -- no event tells it
             await asyncio.sleep(0.005)

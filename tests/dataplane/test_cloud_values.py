@@ -1,4 +1,4 @@
-"""What the online model and the outbox are given of a frame, and what is taken from their answers."""
+"""What the online model and the outbox get of a frame, and what is read from their answers."""
 
 from __future__ import annotations
 
@@ -115,12 +115,8 @@ def escalated(version, prediction, request):
 def test_of_the_clouds_answer_the_caller_sees_what_it_asked_for_and_never_a_class_without_a_score():
     everything = cloud_side(cloud(), version(), InferRequest(0.0, top_k=150, threshold=0.0))
     assert len(everything.items) == 149
-    assert [
-        item.label for item in cloud_side(cloud(), version(), InferRequest(0.0, top_k=2)).items
-    ] == [
-        "class 149",
-        "class 148",
-    ]
+    best_two = cloud_side(cloud(), version(), InferRequest(0.0, top_k=2))
+    assert [item.label for item in best_two.items] == ["class 149", "class 148"]
     assert (
         len(cloud_side(cloud(), version(), InferRequest(0.0, top_k=150, threshold=0.5)).items) == 75
     )

@@ -88,7 +88,7 @@ def coffee() -> bytes:
 
 @pytest.fixture(scope="session")
 def frames():
-    """As many different photographs as asked for: the same picture with another comment behind it."""
+    """As many different photographs as asked for: one picture with different trailing bytes."""
     base = (PHOTOS / "chelsea.jpg").read_bytes()
     return lambda count, start=0: [base + f"{n:08d}".encode() for n in range(start, start + count)]
 

@@ -1,4 +1,4 @@
-"""The service in this process, with a cloud that does as it is told: who answers, how long it takes, what is left."""
+"""The service in this process with a scripted cloud: who answers, how fast, and what is left."""
 
 from __future__ import annotations
 

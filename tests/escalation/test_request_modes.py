@@ -1,4 +1,4 @@
-"""Modes that a request asks for, over HTTP in this process: which are allowed, and that they work."""
+"""Modes that a request asks for, over HTTP in this process: the allowed ones take effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the cloud answers for a SavedModel, nothing of the edge's own outputs goes out. No TensorFlow is needed."""
+"""If the cloud answers for a SavedModel, no output of the edge goes out. Needs no TensorFlow."""
 
 from __future__ import annotations
 

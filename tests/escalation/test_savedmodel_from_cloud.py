@@ -1,4 +1,4 @@
-"""The online model answers in a SavedModel's place: its answer goes out, and nothing of the edge's own outputs."""
+"""The online model answers in a SavedModel's place: no output of the edge's own goes out."""
 
 from __future__ import annotations
 

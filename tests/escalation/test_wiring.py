@@ -79,9 +79,14 @@ def test_every_setting_of_the_cloud_comes_to_its_place(wired, tmp_path):
     assert (link.max_calls, parts.overflow) == (5, 5)
     assert link.calls._budget_file.file == tmp_path / "spent.json"
     assert options(service) == VertexOptions(
-        ENDPOINT, "http://127.0.0.1:9", rest=True, anonymous=True, credentials=None, max_pixels=777_777,
+        ENDPOINT,
+        "http://127.0.0.1:9",
+        rest=True,
+        anonymous=True,
+        credentials=None,
+        max_pixels=777_777,
         image_bytes=True,
-    )  # fmt: skip
+    )
     assert parts.rules == Rules(frozenset({Mode.ON_ERROR, Mode.LOW_CONFIDENCE}), 0.7, 0.2)
     assert parts.timeout_s == 1.234
     assert (parts.outbox, parts.webhook, parts.ack_s) == (None, None, 0.0)

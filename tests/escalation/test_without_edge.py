@@ -1,4 +1,4 @@
-"""In this process: the cloud where the edge has no answer, a model's own rules, settings that contradict."""
+"""In this process: the cloud for a failing edge, a model's own rules, contradictory settings."""
 
 from __future__ import annotations
 
@@ -22,9 +22,13 @@ MODELS = Path(__file__).resolve().parents[2] / "models"
 
 def build(vertex, models, **settings):
     given = Settings(
-        models=models, workers=1, cloud_endpoint=ENDPOINT, cloud_address=vertex.address, cloud_credentials="anonymous",
+        models=models,
+        workers=1,
+        cloud_endpoint=ENDPOINT,
+        cloud_address=vertex.address,
+        cloud_credentials="anonymous",
         **settings,
-    )  # fmt: skip
+    )
     return build_serving_service(given, build_repository(given))
 
 
@@ -185,9 +189,7 @@ def ask_many(service, images, seconds):
 def test_the_images_of_one_request_do_not_wait_for_the_cloud_one_after_the_other(vertex, photo):
     vertex.behave(delay_s=2.5)
     images = [photo + bytes([number]) for number in range(20)]
-    service = build(
-        vertex, MODELS / "imagenet", cloud_mode="prefer_cloud", cloud_timeout_ms=10_000
-    )
+    service = build(vertex, MODELS / "imagenet", cloud_mode="prefer_cloud", cloud_timeout_ms=10_000)
     answers = ask_many(service, images, seconds=15)
     sources = [answer.source for answer in answers]  # none is an error
     assert sources.count("cloud") == 8

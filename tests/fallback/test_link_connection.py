@@ -1,4 +1,4 @@
-"""How the link connects, is probed, connects anew, and is stopped: on a clock that is moved by hand."""
+"""How the link connects, is probed, reconnects and is stopped, on a clock moved by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""However calls end, and however many: afterwards places, tasks, threads, connections and trials are as before."""
+"""However calls end: afterwards slots, tasks, threads, connections and probes are as before."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_a_trial_is_one_call_and_who_comes_meanwhile_is_told_that_there_is_no_li
     ids=["failed", "not asked", "answered"],
 )
 def test_a_call_of_before_the_outage_does_not_end_the_trial_of_after(error):
-    """It neither frees the trial for a second call nor opens the breaker again; an answer shows that all is well."""
+    """It frees no second probe and does not open the breaker again; an answer closes it."""
     cloud, clock, release = Cloud(), HandClock(), threading.Event()
 
     async def late(_):

@@ -1,4 +1,4 @@
-"""`edge serve` in a process of its own, found by the address that it prints and stopped by a signal."""
+"""`edge serve` in a process of its own, found by the address it prints, stopped by a signal."""
 
 import functools
 import os  # tests stand outside the service: they hand its process an environment
@@ -138,7 +138,7 @@ class Server:
 
 
 def setting_flags(settings: Mapping[str, object]) -> list[str]:
-    """Settings as flags: ``x_y=1`` is ``--x-y 1``, ``x=True`` is ``--x`` and ``x=False`` ``--no-x``."""
+    """Settings as flags: ``a_b=1`` is ``--a-b 1``, ``a=True`` ``--a`` and ``a=False`` ``--no-a``."""
     flags: list[str] = []
     for name, value in settings.items():
         flag = name.replace("_", "-")
