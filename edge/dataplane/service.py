@@ -82,12 +82,14 @@ class InferenceService:
         try:
             answer = await self._answerer.answer(image, request)
         except EdgeError as error:
-            self._notify(image, request, error)
+            self._tell_observers(image, request, error)
             raise
-        self._notify(image, request, answer)
+        self._tell_observers(image, request, answer)
         return answer
 
-    def _notify(self, image: bytes, request: InferRequest, outcome: Answer | EdgeError) -> None:
+    def _tell_observers(
+        self, image: bytes, request: InferRequest, outcome: Answer | EdgeError
+    ) -> None:
         for observer in self.observers:
             observer.observe(image, request, outcome)
 
