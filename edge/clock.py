@@ -1,9 +1,10 @@
-"""Seconds of service that no jump of the wall clock can turn back or race ahead.
+"""A steady clock, which setting the wall clock neither turns back nor moves forward.
 
-A device without a battery wakes in 1970 and leaps to today when its network comes; a hand sets another ten years back.
-Budgets and ages are therefore counted on a clock of their own: `advance` adds up what surely passed. Within one boot
-that is Linux's CLOCK_BOOTTIME, which nobody sets. Over a reboot only the wall clock tells how long the device was off,
-and is believed for a night at most: a device that sleeps longer merely counts its budget's days longer.
+A device without a battery starts in 1970 and jumps to today once it has a network; somebody sets
+another one ten years back. Budgets and ages therefore have a clock of their own: `advance` adds up
+the time that has certainly passed. Within one boot that is Linux's CLOCK_BOOTTIME, which cannot be
+set. Over a reboot only the wall clock knows how long the device was off, and it is believed for up
+to a night: if the device was off for longer, its budget's day merely lasts longer.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
-MOST_OFF_S = 16 * 3600.0
-"""Seconds that being switched off counts at most: less than a day, so that a jump alone renews no daily budget."""
+MAX_OFF_S = 16 * 3600.0
+"""Longest time, in seconds, that counts for being switched off.
+
+Less than a day, so that setting the clock alone renews no daily budget.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +32,9 @@ class Reading:
     """All clocks at one moment.
 
     Attributes:
-        boot: names the boot of the machine; empty where the system does not tell.
-        since_boot: seconds since then, sleep included; starts anew with each boot.
-        wall: seconds since 1970, as someone has set it.
+        boot: identifies the boot of the machine; empty if the system has no such identifier.
+        since_boot: seconds since the boot, including sleep.
+        wall: seconds since 1970, by the wall clock.
     """
 
     boot: str
@@ -53,15 +57,15 @@ def read_clocks() -> Reading:
 
 
 def advance(steady: float, before: Reading, now: Reading) -> float:
-    """The steady seconds now, which were ``steady`` when the clocks read ``before``. Never goes back."""
+    """The steady seconds now, given those at the reading ``before``. Never goes back."""
     if now.boot == before.boot and now.since_boot >= before.since_boot:
         return steady + now.since_boot - before.since_boot
-    off = min(max(now.wall - before.wall, 0.0), MOST_OFF_S)
+    off = min(max(now.wall - before.wall, 0.0), MAX_OFF_S)
     return steady + off
 
 
 class SteadyClock:
-    """Steady seconds, going on from where an earlier process left them. May be read from any thread."""
+    """Steady seconds, continued from an earlier process. May be read from any thread."""
 
     def __init__(
         self,
@@ -70,14 +74,14 @@ class SteadyClock:
         read: Callable[[], Reading] = read_clocks,
     ) -> None:
         self._read = read
-        self._mark = (steady, reading or read())  # one value, so that threads never see half of it
+        self._mark = (steady, reading or read())  # one tuple, so that threads see both or neither
 
     def __call__(self) -> float:
         """The steady seconds now."""
         return self.mark()[0]
 
     def mark(self) -> tuple[float, Reading]:
-        """The steady seconds now and the clocks they belong to: what is kept on disk."""
+        """The steady seconds now and the reading they belong to, to be stored on disk."""
         steady, before = self._mark
         now = self._read()
         self._mark = (advance(steady, before, now), now)

@@ -1,6 +1,7 @@
-"""Names a frame and what is asked of it: the same image for the same model has the same key, wherever it is made.
+"""The key of a frame: the same image for the same model has the same key on every device.
 
-The outbox knows an entry by it, and the online model is told it with every call, so that it can tell a repetition.
+The outbox identifies its entries by it, and every call to the online model carries it, so that a
+retry can be recognised.
 """
 
 from __future__ import annotations

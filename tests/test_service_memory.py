@@ -1,4 +1,4 @@
-"""A burst's memory goes back to the system once the service is idle, after each burst, and not before."""
+"""After each burst, an idle service returns its memory to the system, and not before."""
 
 import json
 import platform

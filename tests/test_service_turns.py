@@ -10,7 +10,7 @@ from builders.odd_models import odd_repository
 from builders.waiting import until
 
 from edge.dataplane.answer import Answer, InferRequest
-from edge.errors import DeadlineExceeded, InferenceFailed
+from edge.errors import DeadlineExceeded, EdgeError, InferenceFailed
 from edge.settings import Settings
 from edge.wiring.bootstrap import build_service
 
@@ -83,22 +83,18 @@ def test_an_image_on_which_the_model_breaks_leaves_those_beside_it(service):
     assert isinstance(asyncio.run(service.infer(IMAGE, InferRequest(math.inf))), Answer)
 
 
-def test_a_watcher_is_told_of_every_frame_answered_or_not(service):
-    told = []
+def test_every_observer_sees_every_frame_answered_or_not(service):
+    seen = []
 
-    class Watcher:
-        def answered(self, answer):
-            told.append(answer.source)
+    class Recorder:
+        def observe(self, image, request, outcome):
+            if isinstance(outcome, EdgeError):
+                seen.append((len(image), request.camera, outcome.code))
+            else:
+                seen.append((len(image), request.camera, outcome.source, outcome.model.name))
 
-        def failed(self, query, error):
-            told.append((query.camera, error.code))
-
-    service.watcher = Watcher()
-    service.on_answer = lambda image, query, answer: told.append(
-        (len(image), query.camera, answer.model.name)
-    )
-    query = InferRequest(math.inf, camera="door")
-    asyncio.run(service.infer_many([IMAGE, b"hello"], query))
-    assert sorted(map(str, told)) == sorted(
-        map(str, ["edge", (len(IMAGE), "door", "good"), ("door", "unsupported_image")])
-    )
+    service.observers += [Recorder(), Recorder()]
+    request = InferRequest(math.inf, camera="door")
+    asyncio.run(service.infer_many([IMAGE, b"hello"], request))
+    answered, refused = (len(IMAGE), "door", "edge", "good"), (5, "door", "unsupported_image")
+    assert sorted(seen, key=len) == sorted([answered, refused] * 2, key=len)

@@ -51,9 +51,7 @@ def _access(settings: Settings) -> str:
         return f"API keys: {names}. Requests without a valid key are refused."
     if is_loopback(settings.host):
         return "No API keys: it listens on this machine only. `edge key NAME` creates a key."
-    return (
-        "No API keys, and allow_open is set: everyone who reaches this address can use it."
-    )
+    return "No API keys, and allow_open is set: everyone who reaches this address can use it."
 
 
 def _show_pairing(settings: Settings) -> None:

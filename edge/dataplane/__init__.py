@@ -1,1 +1,1 @@
-"""The data plane: a frame in, an answer out. Knows no protocol; every entrance asks it the same way."""
+"""The data plane: frames in, answers out, within bounds. Knows no HTTP and no other protocol."""

@@ -1,6 +1,7 @@
-"""Who comes in: slots for requests and bytes of their bodies, both bounded; and the end of it all.
+"""Admission of requests: bounds on their number and on the bytes of their bodies, and draining.
 
-Knows no model and no protocol. A request is admitted before its body is read, so that a refusal costs nothing.
+Knows no model and no protocol. A request is admitted before its body is read, so that a refusal
+costs nothing.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _BURST_BYTES = 4 << 20
-"""Bodies of this many bytes held at once leave memory behind that is worth returning when idle."""
+"""A burst that held more bytes than this leaves memory behind that is worth returning when idle."""
 
-_SETTLE_S = 1.0  # until the connections' own buffers are empty as well
+_SETTLE_S = 1.0
+"""Seconds after a burst until the connections' own buffers are empty as well."""
 
 
 class AdmissionSlot:
     """The slot of one admitted request.
 
     Attributes:
-        held: bytes of its body that are counted as held in memory until it leaves.
+        held: bytes of its body that count as held in memory until the request ends.
     """
 
     def __init__(self, admission: Admission) -> None:
@@ -44,8 +46,8 @@ class Admission:
     Args:
         slots: requests in flight at once.
         max_held_bytes: bytes of request bodies in memory at once.
-        extra_slots: asked at each admission: slots beyond ``slots`` that something else, such as an
-            online model, takes right now.
+        extra_slots: called at each admission: slots beyond ``slots`` that something else, such as
+            an online model, offers right now.
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class Admission:
 
     @property
     def stopping(self) -> bool:
-        """Whether nothing new is admitted any more."""
+        """Whether new requests are refused."""
         return self._stopping
 
     @contextmanager
@@ -98,7 +100,8 @@ class Admission:
             raise ShuttingDown("The service is stopping. Try another one, or again in a moment.")
         if self._in_flight >= self.max_in_flight:
             raise Overloaded(
-                f"{self._in_flight} requests are in flight already. Send fewer, or try again in a moment."
+                f"{self._in_flight} requests are in flight already. "
+                "Send fewer, or try again in a moment."
             )
         self._in_flight += 1
         slot = AdmissionSlot(self)
@@ -112,23 +115,23 @@ class Admission:
         held_bytes = self._held_bytes + size
         if held_bytes > self.max_held_bytes:
             raise Overloaded(
-                f"Bodies of {self._held_bytes:,} bytes are held already; {size:,} more would exceed the "
-                f"limit of {self.max_held_bytes:,}. Send fewer or smaller images at once, or try again "
-                "in a moment."
+                f"Bodies of {self._held_bytes:,} bytes are held already; {size:,} more exceed "
+                f"the limit of {self.max_held_bytes:,}. Send fewer or smaller images at once, or "
+                "try again in a moment."
             )
         self._held_bytes = held_bytes
         self._peak_held_bytes = max(self._peak_held_bytes, held_bytes)
 
     def release(self, size: int) -> None:
-        """Return what `hold` has counted."""
+        """Undo `hold` for bytes that have left memory."""
         self._held_bytes -= size
 
     def refuse_new(self) -> None:
-        """Admit nothing from now on; what was admitted goes on. Safe in a signal handler."""
+        """Refuse requests from now on; admitted ones go on. Safe in a signal handler."""
         self._stopping = True
 
     async def drained(self) -> None:
-        """Return when all that was admitted has left. Call `refuse_new` first."""
+        """Return when every admitted request has ended. Call `refuse_new` first."""
         if self._in_flight:
             await self._drained.wait()
 
@@ -144,7 +147,7 @@ class Admission:
             self._tidying = loop.call_later(_SETTLE_S, self._tidy)
 
     def _tidy(self) -> None:
-        """Return the memory of a burst, if the service is idle; else the next to leave sees to it."""
+        """Return a burst's memory if the service is idle; otherwise `_leave` tries again."""
         self._tidying = None
         if not self._in_flight:
             self._peak_held_bytes = 0

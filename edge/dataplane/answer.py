@@ -1,7 +1,7 @@
 """What goes into the data plane and what comes out: the request, the answer, and the answer's JSON.
 
-All of these are plain values. An answer holds no interpreter, so that a model can be unloaded while its answers are
-still being read.
+All of these are plain values. An answer holds no interpreter, so that a model can be unloaded while
+its answers are still being read.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class InferRequest:
         version: ``None`` for the one that serves.
         top_k: maximum number of items, 1 or more; ``None`` for the model's own.
         threshold: leave out items with a lower score, 0..1; ``None`` for the model's own.
-        modes: when the online model is wanted, instead of the owner's modes; the entrance has
-            checked that the owner allows them. ``None`` for the owner's.
-        camera: who sent the image, for the wall and the outbox; empty where it does not say.
+        modes: when to ask the online model, instead of the owner's modes; the entrance has checked
+            that the owner allows them. ``None`` for the owner's.
+        camera: who sent the image, for the wall and the outbox; empty if unknown.
         caller_gone: returns when the caller has left, so that no paid call is made for a client
-            that is gone; ``None`` where that cannot be told.
+            that is gone; ``None`` if that cannot be known.
         batch_slot: semaphore that limits how many images of one request are in the pool at once;
             ``None`` for a single image.
     """
@@ -66,12 +66,12 @@ class InferRequest:
 
 
 class OutboxState(StrEnum):
-    """What became of a frame that was to be kept."""
+    """What became of a frame that was handed to the outbox."""
 
     KEPT = "kept"
     """It is on disk."""
     PENDING = "pending"
-    """It is on its way there; the answer did not wait."""
+    """It is being written; the answer did not wait for the disk."""
     FULL = "full"
     """The outbox is full of more valuable frames."""
     FAILED = "failed"
@@ -80,7 +80,7 @@ class OutboxState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OutboxReceipt:
-    """Whether the frame was kept, and under which key."""
+    """Whether the outbox has the frame, and under which key."""
 
     state: OutboxState
     key: str | None = None
@@ -88,10 +88,10 @@ class OutboxReceipt:
 
 @dataclass(frozen=True, slots=True)
 class EdgeSide:
-    """What the edge answered, where both sides were asked.
+    """What the edge answered, if the cloud was asked as well.
 
     Attributes:
-        items: what is shown of it, best first.
+        items: those shown to the caller, best first.
         latency: milliseconds it took.
     """
 
@@ -111,7 +111,7 @@ class CloudSide:
     """What the online model answered.
 
     Attributes:
-        items: what is shown of it, best first.
+        items: those shown to the caller, best first.
         latency: milliseconds it took.
         model: as the cloud names it.
         unknown_labels: labels that the edge's model does not have.
@@ -138,13 +138,13 @@ class Escalation:
 
     Attributes:
         action: what was done.
-        reason: why the cloud was wanted; ``None`` where it was not.
-        blocked_by: why it did not answer though wanted.
-        edge: the edge's answer, where the cloud's stands in its place.
-        cloud: the cloud's answer, where it came in time.
-        waited: milliseconds that the caller waited for it in vain; ``None`` where it was not asked,
-            or answered.
-        outbox: where the frame was to be kept.
+        reason: why the cloud was wanted; ``None`` if it was not.
+        blocked_by: why the cloud did not answer although it was wanted.
+        edge: the edge's answer, if the cloud's replaces it.
+        cloud: the cloud's answer, if it came in time.
+        waited: milliseconds that the caller waited for the cloud in vain; ``None`` if it was not
+            called, or answered.
+        outbox: the outbox's receipt, if the frame was handed to it.
     """
 
     action: Action
@@ -156,7 +156,7 @@ class Escalation:
     outbox: OutboxReceipt | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """What it adds to an answer; only what there is."""
+        """The keys it adds to an answer; leaves out those without a value."""
         added: dict[str, Any] = {
             "decision": self.action,
             "reason": self.reason,
@@ -178,16 +178,16 @@ class Answer:
     """What the service says of one frame, and where it came from.
 
     Attributes:
-        prediction: all that was said.
-        items: what is shown of it, best first.
+        prediction: everything that was predicted.
+        items: those shown to the caller, best first.
         source: who answered.
         model: the version that was asked for.
         width: of the upright image in pixels.
         height: of the upright image in pixels.
-        queue: milliseconds between the submission and its worker.
+        queue: milliseconds from the submission until a worker took the frame.
         stages: milliseconds on the worker.
-        outputs: a SavedModel's own outputs, for protocols that hand them on unchanged.
-        escalation: what was decided about the online model; ``None`` where none is wanted.
+        outputs: a SavedModel's own outputs, for protocols that pass them on unchanged.
+        escalation: what was decided about the online model; ``None`` if no mode asks for one.
     """
 
     prediction: Prediction
@@ -210,7 +210,7 @@ class Answerer(Protocol):
 
         Raises:
             RequestError: the image or the request is at fault.
-            Refusal: no place, no model, or no time.
+            Refusal: no slot, no model, or no time.
             InferenceFailed: the model failed.
         """
         ...

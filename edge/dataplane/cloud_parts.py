@@ -1,4 +1,4 @@
-"""What stands behind the edge: the link to the online model, the outbox, and the forwarder between them."""
+"""What backs the edge: the link to the online model, the outbox, and the forwarder between them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from edge.fallback.shadow import ShadowLog
 from edge.model.rules import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from edge.fallback.link import Link, LinkStatus
+    from edge.fallback.link import Link
+    from edge.fallback.link_status import LinkStatus
     from edge.fallback.shadow import ShadowStatus
     from edge.model.rules import Rules
     from edge.outbox.entry import Entry
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
     from edge.repository.version import ModelVersion
 
 _FORWARD_S = 30.0
-"""Seconds that a kept frame's call may take: nobody waits for it."""
+"""Seconds that the call for an outbox entry may take; no caller waits for it."""
 
 _OVERFLOWING = frozenset({Mode.OVERLOAD, Mode.PREFER_CLOUD})
-"""Modes that take frames which the edge has no room for."""
+"""Modes in which the cloud takes frames that the edge has no slot for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,8 @@ class CloudStatus:
 
     Attributes:
         modes: model name to the modes that hold for it.
-        link: ``None`` where no endpoint is configured.
-        outbox: ``None`` where none is configured.
+        link: ``None`` without a configured endpoint.
+        outbox: ``None`` if not configured.
     """
 
     modes: Mapping[str, list[Mode]]
@@ -57,19 +58,20 @@ class CloudStatus:
 
 @dataclass(frozen=True)
 class CloudParts:
-    """The parts, and when they are wanted.
+    """The parts, and when to use them.
 
     Attributes:
         repository: the edge's models.
-        rules: when the online model is wanted, where a model's own file does not say otherwise.
-        timeout_s: share of a frame's deadline that the online model may take.
-        link: the way to it; ``None`` where no endpoint is configured.
-        outbox: where frames wait; ``None`` where none is configured.
-        webhook: receives results; ``None`` where none is configured.
+        rules: when to ask the online model, unless a model's own file says otherwise.
+        timeout_s: seconds of a frame's deadline that the online model may take.
+        link: to the online model; ``None`` without a configured endpoint.
+        outbox: where frames wait for the link; ``None`` if not configured.
+        webhook: delivers results; ``None`` if not configured.
         ack_s: seconds that an answer may wait for the outbox's disk.
-        overflow: frames admitted beyond the edge's own slots while the cloud or the outbox takes them.
+        overflow: frames admitted beyond the edge's own slots while the cloud or the outbox can take
+            them.
         request_modes: sets of modes that a request may ask for.
-        shadow: what shadowing has shown since the start.
+        shadow: comparisons since the start.
     """
 
     repository: ModelRepository
@@ -84,7 +86,7 @@ class CloudParts:
     shadow: ShadowLog = field(default_factory=ShadowLog)
 
     def start(self) -> None:
-        """Connect, open the outbox and forward, each on a thread of its own; returns at once."""
+        """Connect and forward on one thread, open the outbox on another; returns at once."""
         if self.outbox is not None:
             self.outbox.start()
         if self.link is None:
@@ -92,7 +94,7 @@ class CloudParts:
         self.link.start()
         if self.outbox is None:
             return
-        from edge.outbox.forwarder import Forwarder  # noqa: PLC0415 -- only where something is forwarded
+        from edge.outbox.forwarder import Forwarder  # noqa: PLC0415 -- needs an outbox
 
         caller = ForwardingCaller(self.link, self.repository)
         self.link.run(Forwarder(self.outbox, caller).run())
@@ -100,22 +102,25 @@ class CloudParts:
             self.link.run(self.webhook.run())
 
     async def stop(self) -> None:
-        """Give up the calls under way, then write what the outbox has accepted."""
+        """Cancel the calls under way, then write what the outbox has accepted."""
         for part in (self.link, self.outbox):
             if part is not None:
                 await asyncio.to_thread(part.stop)
 
     def rules_of(self, version: ModelVersion) -> Rules:
-        """The rules that hold for a version: the service's, with its own `model.toml` in their place."""
+        """The rules for a version: the service's, overridden by the version's own `model.toml`."""
         return self.rules.with_overrides(version.contract.tuning.fallback.rules)
 
     def extra_slots(self) -> int:
-        """Frames that are admitted now beyond what the edge itself can take."""
+        """Number of frames to admit now beyond what the edge itself can take."""
         return self.overflow if self._overflows() and self._takes_overflow() else 0
 
     def status(self) -> CloudStatus:
         """The state of all parts."""
-        modes = {one.name: sorted(self.rules_of(one).modes) for one in self.repository.versions}
+        modes = {
+            version.name: sorted(self.rules_of(version).modes)
+            for version in self.repository.versions
+        }
         return CloudStatus(
             modes=modes,
             link=None if self.link is None else self.link.status(),
@@ -124,25 +129,26 @@ class CloudParts:
         )
 
     def _overflows(self) -> bool:
-        """Whether any model's rules, or what requests may ask for, sends overflow to the cloud."""
-        of_models = (self.rules_of(version).modes for version in self.repository.versions)
-        every: Iterable[frozenset[Mode]] = (*of_models, *self.request_modes)
-        return any(modes & _OVERFLOWING for modes in every)
+        """Whether any model's rules, or modes that a request may ask for, send overflow here."""
+        for version in self.repository.versions:
+            if self.rules_of(version).modes & _OVERFLOWING:
+                return True
+        return any(modes & _OVERFLOWING for modes in self.request_modes)
 
     def _takes_overflow(self) -> bool:
         link, outbox = self.link, self.outbox
         link_is_free = link is not None and link.state is LinkState.UP and link.blocked_by is None
-        outbox_is_well = outbox is not None and outbox.fault is None
-        return link_is_free or outbox_is_well
+        outbox_works = outbox is not None and outbox.fault is None
+        return link_is_free or outbox_works
 
 
 class ForwardingCaller:
-    """The forwarder's way to the online model; runs on the link's thread."""
+    """Calls the online model for the forwarder; runs on the link's thread."""
 
     def __init__(self, link: Link, repository: ModelRepository) -> None:
         self._link = link
         self._repository = repository
-        # The other half of the calls is for frames whose callers wait.
+        # The other half of the slots is for frames whose callers wait.
         self._max_calls = max(link.max_calls // 2, 1)
 
     def free_slots(self) -> int:
@@ -158,7 +164,7 @@ class ForwardingCaller:
 
         Raises:
             CloudError: it did not answer.
-            ModelNotFound: the entry's model is gone.
+            ModelNotFound: the entry's model is no longer in the repository.
         """
         version = self._repository.find(entry.model)
         return result_json(await self._link.call(cloud_request(image, version), _FORWARD_S))

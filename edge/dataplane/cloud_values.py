@@ -1,6 +1,6 @@
-"""What the online model and the outbox are given of a frame, and what is taken from their answers.
+"""Converts between the data plane's values and those of the online model and the outbox.
 
-The rooms `fallback` and `outbox` have values of their own and know nothing of each other: here one is made of another.
+The rooms `fallback` and `outbox` have values of their own and know nothing about each other.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from edge.repository.version import ModelVersion
 
 _EVERYTHING = Selection(100, 0.0, {})
-"""As many items as the online model is asked for."""
+"""Selects all that the online model was asked for: up to 100 items, whatever their score."""
 
 
 def cloud_request(image: bytes, version: ModelVersion) -> CloudRequest:
-    """The frame as the online model is asked about it."""
+    """The request to the online model for this frame."""
     contract = version.contract
     fallback = contract.tuning.fallback
     return CloudRequest(
@@ -43,18 +43,22 @@ def cloud_request(image: bytes, version: ModelVersion) -> CloudRequest:
 
 
 def cloud_side(response: CloudResponse, version: ModelVersion, request: InferRequest) -> CloudSide:
-    """The online model's answer, with what this caller wants to see of it."""
+    """The online model's answer, limited to what this caller asked to see."""
     return _side(response, version.contract.selection(request.top_k, request.threshold))
 
 
 def result_json(response: CloudResponse) -> Mapping[str, Any]:
-    """The online model's answer as the outbox stores it: all of it, since whoever labels with it chooses later."""
+    """The online model's answer as the outbox stores it.
+
+    Complete, since people who label with it select later.
+    """
     return _side(response, _EVERYTHING).as_json()
 
 
 def _side(response: CloudResponse, selection: Selection) -> CloudSide:
     shown = response.prediction.select(selection)
-    items = [item for item in shown if item.score > 0]  # never the classes that it left out
+    # Leaves out classes that the cloud did not name.
+    items = [item for item in shown if item.score > 0]
     return CloudSide(items, response.latency, response.model, response.unknown_labels)
 
 
@@ -65,7 +69,7 @@ def new_entry(
     decision: Decision,
     prediction: Prediction | None,
 ) -> NewEntry:
-    """The frame as the outbox keeps it; ``prediction`` is the edge's, ``None`` where it failed."""
+    """The frame as the outbox stores it; ``prediction`` is the edge's, ``None`` if it failed."""
     contract = version.contract
     items: list[Item] = []
     if prediction is not None:
@@ -87,7 +91,7 @@ def new_entry(
 
 
 def outbox_receipt(future: Future[Receipt]) -> OutboxReceipt:
-    """What became of a frame that was handed to the outbox, as far as is known now."""
+    """What is known now about a frame that was handed to the outbox."""
     if not future.done():
         return OutboxReceipt(OutboxState.PENDING)
     if future.exception() is not None:

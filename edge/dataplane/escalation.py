@@ -1,15 +1,18 @@
-"""The edge with an online model and an outbox behind it: the edge answers first, then the policy decides.
+"""The edge with an online model and an outbox behind it: the edge answers, then the policy decides.
 
-Wraps the local answerer only where the owner configured one of the two. The edge's answer is always computed first and
-is what goes out whenever anything else fails, is late, or is not allowed.
+Wraps the local answerer only if the owner has configured one of the two. The edge's answer is
+always computed first, and goes out whenever anything else fails, is late, or is not allowed.
+
+Read top to bottom: `EscalatingAnswerer.answer` computes and decides; `_improve` carries a decision
+out for a frame that the edge has answered, `_stand_in` for one that it has not.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from edge.dataplane.answer import (
     Answer,
@@ -19,6 +22,7 @@ from edge.dataplane.answer import (
     OutboxState,
     Source,
 )
+from edge.dataplane.cloud_call import call_in_background, call_within, consume_exception
 from edge.dataplane.cloud_values import (
     cloud_request,
     cloud_side,
@@ -26,7 +30,7 @@ from edge.dataplane.cloud_values import (
     outbox_receipt,
     result_json,
 )
-from edge.errors import CloudError, CloudUnreachable, EdgeError
+from edge.errors import EdgeError
 from edge.fallback.policy import (
     Action,
     BlockedBy,
@@ -42,23 +46,33 @@ from edge.fallback.shadow import Comparison
 from edge.vision.decode import upright_size
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from edge.dataplane.answer import Answerer, InferRequest
     from edge.dataplane.cloud_parts import CloudParts
-    from edge.fallback.cloud import CloudResponse
+    from edge.fallback.cloud import CloudRequest, CloudResponse
     from edge.model.rules import Reason, Rules
     from edge.outbox.entry import NewEntry
     from edge.repository.version import ModelVersion
 
 _RESERVE_S = 0.05
-"""Seconds of the deadline that the cloud does not get: the edge's answer must still go out in time."""
+"""Seconds of the deadline that the cloud does not get, so that the edge's answer is in time."""
 
 _ACCEPTED = Escalation(Action.ACCEPT)
 
 
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """One frame on its way through the escalation."""
+
+    image: bytes
+    request: InferRequest
+    version: ModelVersion
+
+    def cloud_request(self) -> CloudRequest:
+        return cloud_request(self.image, self.version)
+
+
 class EscalatingAnswerer:
-    """An `Answerer` that asks the cloud where the policy wants it.
+    """An `Answerer` that asks the cloud when the policy wants it.
 
     Args:
         edge: answers first.
@@ -72,15 +86,16 @@ class EscalatingAnswerer:
         self._max_pixels = max_pixels
 
     async def answer(self, image: bytes, request: InferRequest) -> Answer:
-        """The edge's answer, or the cloud's where the policy wants it and it came in time.
+        """The edge's answer, or the cloud's if the policy wants it and it comes in time.
 
         Raises:
-            EdgeError: as the edge alone, where nothing stands in for it.
+            EdgeError: as the edge alone, if nothing stands in for it.
         """
         version = self._cloud.repository.find(request.model, request.version)
         rules = self._rules_for(version, request)
         if not rules.modes:
             return await self._edge.answer(image, request)
+        frame = _Frame(image, request, version)
         started = time.perf_counter()
         try:
             answer = await self._edge.answer(image, request)
@@ -88,13 +103,13 @@ class EscalatingAnswerer:
             reason = escalation_reason_after(error, rules)
             if reason is None:
                 raise
-            return await self._replace_error(image, request, version, reason, error)
-        edge_side = EdgeSide(answer.items, (time.perf_counter() - started) * 1000)
+            return await self._stand_in(frame, reason, error)
+        edge_side = EdgeSide(answer.items, _milliseconds_since(started))
         reason = escalation_reason(answer.prediction, version.contract.selection(), rules)
         if reason is None:
             return replace(answer, escalation=_ACCEPTED)
         decision = decide(reason, self._availability(request), answered=True)
-        return await self._carry_out(decision, image, request, version, answer, edge_side)
+        return await self._improve(frame, decision, answer, edge_side)
 
     def _rules_for(self, version: ModelVersion, request: InferRequest) -> Rules:
         rules = self._cloud.rules_of(version)
@@ -102,50 +117,48 @@ class EscalatingAnswerer:
 
     def _availability(self, request: InferRequest) -> CloudAvailability:
         link = self._cloud.link
-        state = LinkState.ABSENT if link is None else link.state
+        state = LinkState.ABSENT
         blocked_by = None
-        if link is not None and state is not LinkState.DOWN:
+        if link is not None:
+            state = link.state
             blocked_by = link.blocked_by
         return CloudAvailability(
             link=state,
             blocked_by=blocked_by,
             seconds=self._seconds_for_cloud(request),
-            outbox=self._cloud.outbox is not None,
+            outbox=self._has_outbox,
         )
 
     def _seconds_for_cloud(self, request: InferRequest) -> float:
-        left = request.deadline - time.monotonic() - _RESERVE_S
-        return min(self._cloud.timeout_s, left)
+        return min(self._cloud.timeout_s, _seconds_left(request))
 
-    async def _carry_out(
-        self,
-        decision: Decision,
-        image: bytes,
-        request: InferRequest,
-        version: ModelVersion,
-        answer: Answer,
-        edge_side: EdgeSide,
+    @property
+    def _has_outbox(self) -> bool:
+        return self._cloud.outbox is not None
+
+    async def _improve(
+        self, frame: _Frame, decision: Decision, answer: Answer, edge_side: EdgeSide
     ) -> Answer:
-        """The edge has answered: its answer, or the cloud's in its place."""
+        """The edge has answered: return its answer, or the cloud's in its place."""
         waited_ms = None
         if decision.action is Action.ESCALATE:
             assert decision.reason is not None
-            began = time.perf_counter()
-            response = await self._call(image, request, version)
+            started = time.perf_counter()
+            response = await self._call(frame)
             if not isinstance(response, BlockedBy):
-                return _cloud_answer(answer, response, decision, version, request, edge_side)
-            waited_ms = (time.perf_counter() - began) * 1000
-            decision = after_failure(
-                decision.reason, response, outbox=self._cloud.outbox is not None
-            )
+                return _cloud_answer(answer, response, decision, frame, edge_side)
+            waited_ms = _milliseconds_since(started)
+            decision = after_failure(decision.reason, response, outbox=self._has_outbox)
         receipt = None
         if decision.keep:
-            entry = new_entry(image, request, version, decision, answer.prediction)
-            receipt = await self._keep(entry, request)
+            entry = new_entry(
+                frame.image, frame.request, frame.version, decision, answer.prediction
+            )
+            receipt = await self._keep(entry, frame.request)
         if decision.action is Action.SHADOW:
-            self._compare_in_background(image, request, version, answer, edge_side)
+            self._compare_in_background(frame, answer, edge_side)
         elif decision.action is Action.PROBE:
-            self._probe_in_background(image, version, keep=decision.keep)
+            self._probe_in_background(frame, keep=decision.keep)
         escalation = Escalation(
             decision.action,
             decision.reason,
@@ -155,170 +168,102 @@ class EscalatingAnswerer:
         )
         return replace(answer, escalation=escalation)
 
-    async def _replace_error(
-        self,
-        image: bytes,
-        request: InferRequest,
-        version: ModelVersion,
-        reason: Reason,
-        error: EdgeError,
-    ) -> Answer:
-        """The edge has no answer: the cloud's, or the edge's error."""
-        decision = decide(reason, self._availability(request), answered=False)
+    async def _stand_in(self, frame: _Frame, reason: Reason, error: EdgeError) -> Answer:
+        """The edge has no answer: return the cloud's, or raise the edge's error."""
+        decision = decide(reason, self._availability(frame.request), answered=False)
         if decision.action is Action.ESCALATE:
             width, height = await asyncio.to_thread(
-                upright_size, image, max_pixels=self._max_pixels
+                upright_size, frame.image, max_pixels=self._max_pixels
             )
-            response = await self._call(image, request, version)
+            response = await self._call(frame)
             if not isinstance(response, BlockedBy):
-                blank = Answer(response.prediction, (), Source.CLOUD, version.ref, width, height)
-                return _cloud_answer(blank, response, decision, version, request, None)
-            decision = after_failure(reason, response, outbox=self._cloud.outbox is not None)
-        if decision.keep:
-            entry = new_entry(image, request, version, decision, None)
-            receipt = await self._keep(entry, request)
-            if receipt.state in {OutboxState.KEPT, OutboxState.PENDING}:
-                error.message += (
-                    f" The frame is kept in the outbox ({receipt.key or OutboxState.PENDING})."
+                blank = Answer(
+                    response.prediction, (), Source.CLOUD, frame.version.ref, width, height
                 )
+                return _cloud_answer(blank, response, decision, frame, None)
+            decision = after_failure(reason, response, outbox=self._has_outbox)
+        if decision.keep:
+            entry = new_entry(frame.image, frame.request, frame.version, decision, None)
+            receipt = await self._keep(entry, frame.request)
+            if receipt.state in {OutboxState.KEPT, OutboxState.PENDING}:
+                key = receipt.key or OutboxState.PENDING
+                error.message += f" The frame is kept in the outbox ({key})."
         raise error
 
-    async def _call(
-        self, image: bytes, request: InferRequest, version: ModelVersion
-    ) -> CloudResponse | BlockedBy:
+    async def _call(self, frame: _Frame) -> CloudResponse | BlockedBy:
         """The cloud's response within its share of the deadline, or why there is none."""
-        if request.caller_gone is None:
-            return await self._call_until(None, image, request, version)
-        gone = asyncio.ensure_future(request.caller_gone())
-        try:
-            await asyncio.sleep(0)
-            if gone.done():  # before the call is counted
-                return BlockedBy.CALLER_GONE
-            return await self._call_until(gone, image, request, version)
-        finally:
-            gone.cancel()
-
-    async def _call_until(
-        self,
-        gone: asyncio.Future[None] | None,
-        image: bytes,
-        request: InferRequest,
-        version: ModelVersion,
-    ) -> CloudResponse | BlockedBy:
-        link, seconds = self._cloud.link, self._seconds_for_cloud(request)
-        assert link is not None
-        submitted = link.submit(cloud_request(image, version), seconds)
-        if isinstance(submitted, BlockedBy):
-            return submitted
-        response = asyncio.wrap_future(submitted)
-        response.add_done_callback(_consume_exception)
-        try:
-            await asyncio.wait(
-                {response, gone or response},
-                timeout=seconds,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-        except asyncio.CancelledError:
-            response.cancel()
-            raise
-        if response.done():
-            return _outcome(response)
-        if gone is not None and gone.done():
-            response.cancel()
-            return BlockedBy.CALLER_GONE
-        # The call ends by itself within milliseconds, and the link learns from it.
-        return BlockedBy.TIMED_OUT
-
-    def _submit_in_background(
-        self, image: bytes, version: ModelVersion
-    ) -> Future[CloudResponse] | None:
-        """Ask the cloud without waiting, regardless of the frame's deadline; ``None`` if blocked."""
         link = self._cloud.link
         assert link is not None
-        submitted = link.submit(cloud_request(image, version), self._cloud.timeout_s)
-        return None if isinstance(submitted, BlockedBy) else submitted
-
-    def _probe_in_background(self, image: bytes, version: ModelVersion, *, keep: bool) -> None:
-        """Learn whether the cloud is well again; its answer resolves the frame where it is kept."""
-
-        def resolve(future: Future[CloudResponse]) -> None:
-            outbox = self._cloud.outbox
-            if not keep or outbox is None or future.cancelled() or future.exception() is not None:
-                return
-            key, result = cloud_request(image, version).key(), result_json(future.result())
-            outbox.change(lambda store: store.resolve(key, result))
-
-        submitted = self._submit_in_background(image, version)
-        if submitted is not None:
-            submitted.add_done_callback(resolve)
-
-    def _compare_in_background(
-        self,
-        image: bytes,
-        request: InferRequest,
-        version: ModelVersion,
-        answer: Answer,
-        edge_side: EdgeSide,
-    ) -> None:
-        """Ask the cloud without waiting, and compare what it says with the edge's answer."""
-        shadow = self._cloud.shadow
-
-        def compare(future: Future[CloudResponse]) -> None:
-            if future.cancelled() or future.exception() is not None:
-                shadow.failed()
-                return
-            response, contract = future.result(), version.contract
-            agreed = contract.task.agrees(
-                answer.prediction, response.prediction, contract.selection()
-            )
-            shadow.add(
-                Comparison(
-                    model=version.name,
-                    camera=request.camera,
-                    agreed=agreed,
-                    edge=edge_side.as_json(),
-                    cloud=cloud_side(response, version, request).as_json(),
-                )
-            )
-
-        submitted = self._submit_in_background(image, version)
-        if submitted is not None:
-            submitted.add_done_callback(compare)
+        seconds = self._seconds_for_cloud(frame.request)
+        return await call_within(link, frame.cloud_request(), seconds, frame.request.caller_gone)
 
     async def _keep(self, entry: NewEntry, request: InferRequest) -> OutboxReceipt:
-        """Hand a frame to the outbox, and wait for its receipt as long as the owner allows."""
+        """Hand a frame to the outbox; wait for its receipt as long as the owner allows."""
         outbox = self._cloud.outbox
         assert outbox is not None
         future = outbox.put(entry)
-        left = request.deadline - time.monotonic() - _RESERVE_S
-        seconds = min(self._cloud.ack_s, left)
+        seconds = min(self._cloud.ack_s, _seconds_left(request))
         if seconds > 0 and not future.done():
-            waiting = asyncio.wrap_future(future)
-            waiting.add_done_callback(_consume_exception)
-            await asyncio.wait({waiting}, timeout=seconds)
+            written = asyncio.wrap_future(future)
+            written.add_done_callback(consume_exception)
+            await asyncio.wait({written}, timeout=seconds)
         return outbox_receipt(future)
 
+    def _probe_in_background(self, frame: _Frame, *, keep: bool) -> None:
+        """Learn whether the cloud works again; its response resolves the frame's outbox entry.
 
-def _outcome(response: asyncio.Future[CloudResponse]) -> CloudResponse | BlockedBy:
-    try:
-        return response.result()
-    except CloudError as error:
-        timed_out = isinstance(error, CloudUnreachable) and error.costly
-        return BlockedBy.TIMED_OUT if timed_out else BlockedBy.CLOUD_FAILED
-    except asyncio.CancelledError:  # the link is stopping
-        return BlockedBy.LINK_DOWN
+        Args:
+            keep: whether the frame was handed to the outbox.
+        """
+        link, outbox = self._cloud.link, self._cloud.outbox
+        assert link is not None
+        request = frame.cloud_request()
+
+        def resolve(response: CloudResponse | None) -> None:
+            if response is None or not keep or outbox is None:
+                return
+            key, result = request.key(), result_json(response)
+            outbox.change(lambda store: store.resolve(key, result))
+
+        call_in_background(link, request, self._cloud.timeout_s, resolve)
+
+    def _compare_in_background(self, frame: _Frame, answer: Answer, edge_side: EdgeSide) -> None:
+        """Ask the cloud about a frame that is answered already, and compare the two answers."""
+        link, shadow = self._cloud.link, self._cloud.shadow
+        assert link is not None
+        version = frame.version
+
+        def compare(response: CloudResponse | None) -> None:
+            if response is None:
+                shadow.add_failure()
+                return
+            contract = version.contract
+            agreed = contract.task.agrees(
+                answer.prediction, response.prediction, contract.selection()
+            )
+            cloud = cloud_side(response, version, frame.request)
+            shadow.add(
+                Comparison(
+                    model=version.name,
+                    camera=frame.request.camera,
+                    agreed=agreed,
+                    edge=edge_side.as_json(),
+                    cloud=cloud.as_json(),
+                )
+            )
+
+        call_in_background(link, frame.cloud_request(), self._cloud.timeout_s, compare)
 
 
 def _cloud_answer(
     answer: Answer,
     response: CloudResponse,
     decision: Decision,
-    version: ModelVersion,
-    request: InferRequest,
+    frame: _Frame,
     edge_side: EdgeSide | None,
 ) -> Answer:
-    """The cloud's answer in the place of ``answer``; nothing of the edge's outputs remains."""
-    cloud = cloud_side(response, version, request)
+    """The cloud's answer in place of ``answer``; nothing of the edge's outputs remains."""
+    cloud = cloud_side(response, frame.version, frame.request)
     return replace(
         answer,
         prediction=response.prediction,
@@ -329,7 +274,10 @@ def _cloud_answer(
     )
 
 
-def _consume_exception(future: asyncio.Future[Any]) -> None:
-    """The link or the outbox has dealt with a failure that comes when nobody waits any more."""
-    if not future.cancelled():
-        future.exception()
+def _seconds_left(request: InferRequest) -> float:
+    """Seconds until the deadline, less what the edge needs to send its own answer."""
+    return request.deadline - time.monotonic() - _RESERVE_S
+
+
+def _milliseconds_since(started: float) -> float:
+    return (time.perf_counter() - started) * 1000

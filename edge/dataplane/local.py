@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class LocalAnswerer:
-    """An `Answerer` with the models of a repository on the workers of a pool."""
+    """An `Answerer` that runs the models of a repository on the workers of a pool."""
 
     def __init__(
         self, repository: ModelRepository, pool: WorkerPool, options: DecodeOptions
@@ -26,7 +26,7 @@ class LocalAnswerer:
         self._options = options
 
     async def answer(self, image: bytes, request: InferRequest) -> Answer:
-        """Compute the frame on a worker, before the request's deadline."""
+        """Compute the frame's answer on a worker, before the request's deadline."""
         version = self._repository.get(request.model, request.version)
         submitted = time.perf_counter()
 

@@ -1,4 +1,4 @@
-"""The service that every entrance asks: it admits a request, answers its frames, and tells its observers."""
+"""The service behind every entrance: admits requests, answers frames, notifies observers."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Observer(Protocol):
-    """Sees every frame on the event loop, between its answer and the reply: it must cost little."""
+    """Sees every frame, on the event loop between its answer and the reply: must be cheap."""
 
     def observe(self, image: bytes, request: InferRequest, outcome: Answer | EdgeError) -> None:
-        """A frame was answered, or was refused, or went wrong."""
+        """A frame was answered or refused, or failed."""
         ...
 
 
@@ -37,8 +37,8 @@ class InferenceService:
         repository: the models.
         pool: the workers.
         options: how images are decoded.
-        admission: who may come in.
-        cloud: the online model and the outbox behind the edge; ``None`` where neither is configured.
+        admission: admits requests.
+        cloud: the online model and the outbox behind the edge; ``None`` if neither is configured.
         observers: see every frame, in this order.
     """
 
@@ -64,7 +64,7 @@ class InferenceService:
 
     @property
     def stopping(self) -> bool:
-        """Whether nothing new is admitted any more."""
+        """Whether new requests are refused."""
         return self.admission.stopping
 
     def admit(self) -> AbstractContextManager[AdmissionSlot]:
@@ -96,9 +96,9 @@ class InferenceService:
     async def infer_many(
         self, images: Sequence[bytes], request: InferRequest
     ) -> list[Answer | EdgeError]:
-        """Answer the images of one request, each on its own: an answer or an error for each, in order.
+        """Answer the images of one request: an answer or an error for each, in order.
 
-        No more of them are in the pool at once than there are workers, so that one large request
+        At any time the pool holds no more of them than it has workers, so that one large request
         leaves room for others.
         """
         request = replace(request, batch_slot=asyncio.Semaphore(self.pool.workers))
@@ -114,26 +114,26 @@ class InferenceService:
         return await asyncio.gather(*map(infer_one, images))
 
     def start(self) -> None:
-        """Start what runs behind the edge; returns at once."""
+        """Start what backs the edge, if anything; returns at once."""
         if self.cloud is not None:
             self.cloud.start()
 
     @property
     def allowed_modes(self) -> frozenset[frozenset[Mode]]:
-        """Sets of modes that a request may ask for in place of the owner's."""
+        """Sets of modes that a request may ask for instead of the owner's."""
         return frozenset({frozenset()}) if self.cloud is None else self.cloud.request_modes
 
     def load_models(self) -> None:
-        """Load and warm up every model; takes from milliseconds (TFLite) to seconds (TensorFlow)."""
+        """Load and warm up every model; takes milliseconds (TFLite) to seconds (TensorFlow)."""
         self.repository.load(self.pool.workers, self.options)
-        release_free_memory()  # what reading and packing the weights took: 4 MiB
+        release_free_memory()  # 4 MiB that reading and packing the weights took
 
     def refuse_new(self) -> None:
-        """Admit nothing from now on; what was admitted is still answered. Safe in a signal handler."""
+        """Refuse requests from now on; answer admitted ones. Safe in a signal handler."""
         self.admission.refuse_new()
 
     async def stop(self) -> None:
-        """Admit nothing new, answer what was admitted, then write what was accepted."""
+        """Refuse new requests, answer admitted ones, write what the outbox accepted."""
         self.refuse_new()
         await self.admission.drained()
         self.pool.close()

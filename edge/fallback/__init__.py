@@ -1,1 +1,1 @@
-"""When the edge is unsure, fails or is full: whether the cloud is asked, and how. Owns google-cloud-aiplatform."""
+"""When the edge is unsure: policy, budget and link of the online model. Owns Google's library."""

@@ -1,25 +1,27 @@
-"""The circuit breaker: when the cloud is left alone, and when it is tried again. Pure: the clock is an argument.
+"""The circuit breaker: when calls to the cloud are suspended, and when it is tried again.
 
     CLOSED ---- failures in a row, or one that cost a caller its time ----> OPEN
     OPEN ------ backoff over and the probe got through -------------------> HALF_OPEN
     OPEN ------ the probe failed -----------------------------------------> OPEN, twice as long
-    HALF_OPEN - one call, beside the edge's answer, succeeded ------------> CLOSED
+    HALF_OPEN - one call, in the background, succeeded -------------------> CLOSED
     HALF_OPEN - it failed ------------------------------------------------> OPEN, twice as long
 
-The backoff ends with a cheap probe, made by nobody's request.
+Pure: the clock is an argument. The backoff ends with a cheap probe that no caller waits for.
 
-A call that had less time than answers usually take says nothing of the link when it runs out of it: one hasty caller
-must not take the cloud from all others. It counts as any failure does, and does not open the breaker alone.
+A call that had less time than answers usually take says nothing about the link when it runs out of
+time: one impatient caller must not cut the others off from the cloud. Such a call counts as a
+failure in a row, but does not open the breaker by itself.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import StrEnum
 
-_WEIGHT = 0.2
-"""Of the latest answer's time in what is usual."""
+from edge.backoff import Backoff
+
+_LATENCY_WEIGHT = 0.2
+"""Weight of the latest response in the moving average of response times."""
 
 
 class BreakerState(StrEnum):
@@ -30,46 +32,33 @@ class BreakerState(StrEnum):
     HALF_OPEN = "half_open"
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """How long the cloud is left alone: doubled each time, cut short by up to ``jitter`` of it at random.
+class Breaker:
+    """A circuit breaker. Times are seconds on any clock that does not go back.
 
     Attributes:
-        first_s: seconds after the first failure.
-        most_s: seconds at most.
-        jitter: share, 0..1, so that a factory's devices do not all come back at once.
+        state: whether calls go through.
+        failures: failures in a row that open it.
+        backoff: how long it stays open.
     """
-
-    first_s: float = 1.0
-    most_s: float = 60.0
-    jitter: float = 0.5
-
-    def seconds(self, times: int, chance: float) -> float:
-        """Seconds to wait after the failure number ``times`` (1, 2, ...); ``chance`` is random in [0, 1)."""
-        full = min(self.first_s * 2.0 ** min(times - 1, 30), self.most_s)
-        return full * (1 - self.jitter * chance)
-
-
-class Breaker:
-    """See the module. Times are seconds on any clock that does not go back."""
 
     def __init__(self, failures: int = 3, backoff: Backoff | None = None) -> None:
         self.state = BreakerState.CLOSED
         self.failures = failures
         self.backoff = backoff or Backoff()
-        self._in_a_row = 0
-        self._opened = 0
-        self._until = 0.0
-        self._trying = False
-        self._usual_s: float | None = None
+        self._failures_in_a_row = 0
+        self._times_opened = 0
+        self._probe_at = 0.0
+        self._probe_taken = False
+        self._typical_s: float | None = None
         self._generation = 0
 
     def __repr__(self) -> str:
-        return f"<Breaker {self.state}, {self._in_a_row} failures in a row, opened {self._opened} times>"
+        failures = f"{self._failures_in_a_row} failures in a row"
+        return f"<Breaker {self.state}, {failures}, opened {self._times_opened} times>"
 
     @property
     def generation(self) -> int:
-        """Grows with every opening: what a call of an earlier one finds out is out of date."""
+        """Grows with every opening; the outcome of a call from an earlier one is out of date."""
         return self._generation
 
     @property
@@ -80,73 +69,86 @@ class Breaker:
     @property
     def probe_free(self) -> bool:
         """Whether the one call of the half-open state is still to be made."""
-        return self.state is BreakerState.HALF_OPEN and not self._trying
+        return self.state is BreakerState.HALF_OPEN and not self._probe_taken
 
     def take_probe(self) -> bool:
-        """Take the half-open state's one call; whether it was free."""
+        """Take the one call of the half-open state; returns whether it was free."""
         if not self.probe_free:
             return False
-        self._trying = True
+        self._probe_taken = True
         return True
+
+    def release_probe(self) -> None:
+        """The half-open state's call was not made or says nothing about the link: allow another."""
+        self._probe_taken = False
 
     def probe_due(self, now: float) -> bool:
         """Whether the link should be probed."""
-        return self.state is BreakerState.OPEN and now >= self._until
+        return self.state is BreakerState.OPEN and now >= self._probe_at
 
     def wait_s(self, now: float) -> float:
-        """Seconds until a probe is due; 0 where none is waited for."""
-        return max(self._until - now, 0.0) if self.state is BreakerState.OPEN else 0.0
+        """Seconds until a probe is due; 0 if none is awaited."""
+        return max(self._probe_at - now, 0.0) if self.state is BreakerState.OPEN else 0.0
 
-    def probed(self, now: float, chance: float, *, reached: bool) -> None:
-        """The outcome of a probe."""
+    def record_probe(self, now: float, chance: float, *, reached: bool) -> None:
+        """Learn the outcome of a probe; ignored unless the breaker is open.
+
+        Args:
+            chance: random number in [0, 1) for the backoff.
+            reached: whether the cloud could be connected to.
+        """
         if self.state is not BreakerState.OPEN:
             return
         if reached:
-            self.state, self._trying = BreakerState.HALF_OPEN, False
+            self.state = BreakerState.HALF_OPEN
+            self._probe_taken = False
         else:
             self._open(now, chance)
 
-    def succeeded(self, took_s: float | None = None) -> None:
-        """A call was answered. Ends every doubt, except that an open breaker stays so: the answer is an old one's.
+    def record_success(self, took_s: float | None = None) -> None:
+        """A call was answered: close, unless open, since then the answer belongs to an old call.
 
         Args:
-            took_s: seconds until the answer; ``None`` where a refusal came, which may be faster.
+            took_s: seconds until the answer; ``None`` for a refusal, which may come faster.
         """
         if took_s is not None:
-            self._usual_s = (
-                took_s
-                if self._usual_s is None
-                else self._usual_s + (took_s - self._usual_s) * _WEIGHT
-            )
+            self._update_typical_time(took_s)
         if self.state is BreakerState.OPEN:
             return
-        self.state, self._in_a_row, self._opened, self._trying = BreakerState.CLOSED, 0, 0, False
+        self.state = BreakerState.CLOSED
+        self._failures_in_a_row = 0
+        self._times_opened = 0
+        self._probe_taken = False
 
-    def failed(self, now: float, chance: float, *, costly: bool, had_s: float = math.inf) -> None:
+    def record_failure(
+        self, now: float, chance: float, *, costly: bool, had_s: float = math.inf
+    ) -> None:
         """A call failed.
 
         Args:
-            costly: it ran into its deadline, or nobody was there: the next one would as well.
+            chance: random number in [0, 1) for the backoff.
+            costly: it ran into its deadline, or found no server: the next one would as well.
             had_s: seconds that it was given.
         """
         if self.state is BreakerState.OPEN:
             return
-        self._in_a_row += 1
-        hasty = self._usual_s is not None and had_s < self._usual_s
-        if (
-            (costly and not hasty)
-            or self.state is BreakerState.HALF_OPEN
-            or self._in_a_row >= self.failures
-        ):
+        self._failures_in_a_row += 1
+        impatient = self._typical_s is not None and had_s < self._typical_s
+        alone_enough = costly and not impatient
+        probe_failed = self.state is BreakerState.HALF_OPEN
+        if alone_enough or probe_failed or self._failures_in_a_row >= self.failures:
             self._open(now, chance)
 
-    def given_up(self) -> None:
-        """The half-open state's call was not made or says nothing of the link; another one may be."""
-        self._trying = False
+    def _update_typical_time(self, took_s: float) -> None:
+        if self._typical_s is None:
+            self._typical_s = took_s
+        else:
+            self._typical_s += (took_s - self._typical_s) * _LATENCY_WEIGHT
 
     def _open(self, now: float, chance: float) -> None:
-        self._opened += 1
+        self.state = BreakerState.OPEN
+        self._probe_taken = False
+        self._failures_in_a_row = 0
+        self._times_opened += 1
         self._generation += 1
-        self._in_a_row = 0
-        self.state, self._trying = BreakerState.OPEN, False
-        self._until = now + self.backoff.seconds(self._opened, chance)
+        self._probe_at = now + self.backoff.seconds(self._times_opened, chance)

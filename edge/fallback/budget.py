@@ -1,7 +1,8 @@
-"""What the cloud may cost: calls and money a day and a month, and calls a second. Pure: the clock is an argument.
+"""What the cloud may cost: calls and money per day and month, and calls per second.
 
-A day is 24 hours and a month 30 days of `edge.clock`'s steady seconds, from the first call on: no calendar, so that no
-jump of the wall clock opens a new one. A call is counted before it is made, also one that fails.
+Pure: the clock is an argument. A day is 24 hours and a month 30 days of `edge.clock`'s steady
+seconds, from the first call on. They follow no calendar, so that setting the wall clock starts no
+new one. A call is counted before it is made, even if it fails.
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ class Limits:
 
     Attributes:
         price: of one call, in the owner's currency.
-        calls_per_day: calls in 24 hours.
-        calls_per_month: calls in 30 days.
-        cost_per_day: money in 24 hours.
-        cost_per_month: money in 30 days.
-        per_second: calls a second on average, with bursts of at most two seconds' worth (at least one).
+        calls_per_day: maximum number of calls in 24 hours.
+        calls_per_month: maximum number of calls in 30 days.
+        cost_per_day: maximum spend in 24 hours.
+        cost_per_month: maximum spend in 30 days.
+        per_second: maximum calls per second on average; bursts may use two seconds' worth (one call
+            at the least).
     """
 
     price: float = 0.0
@@ -41,7 +43,7 @@ class Limits:
 
     @property
     def capped(self) -> bool:
-        """Whether anything must be remembered over a restart."""
+        """Whether spending must be remembered over a restart."""
         caps = (self.calls_per_day, self.calls_per_month, self.cost_per_day, self.cost_per_month)
         return any(cap is not None for cap in caps)
 
@@ -60,37 +62,38 @@ class Window:
         return self.micros / _MICRO
 
     def at(self, now: float, length: float) -> Window:
-        """This window, or a new one where it is over."""
-        return self if self.calls and now - self.start < length else Window(now)
+        """This window, or a new one if it is over."""
+        still_running = self.calls > 0 and now - self.start < length
+        return self if still_running else Window(now)
 
-    def plus(self, micros: int) -> Window:
-        """With one more call."""
+    def with_call(self, micros: int) -> Window:
+        """This window with one more call."""
         return replace(self, calls=self.calls + 1, micros=self.micros + micros)
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What is kept on disk."""
+    """What was spent in the current day and month; stored in the budget file."""
 
     day: Window = Window()
     month: Window = Window()
 
     def as_json(self) -> dict[str, Any]:
-        """For the file."""
+        """As the budget file stores it."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Spent:
-        """From the file; raises ``KeyError``, ``TypeError`` or ``ValueError`` where it is not one."""
-        day, month = (
-            Window(float(one["start"]), int(one["calls"]), int(one["micros"]))
-            for one in (value["day"], value["month"])
-        )
-        return cls(day, month)
+        """From the file; raises ``KeyError``, ``TypeError`` or ``ValueError`` if malformed."""
+        return cls(_window(value["day"]), _window(value["month"]))
+
+
+def _window(value: Mapping[str, Any]) -> Window:
+    return Window(float(value["start"]), int(value["calls"]), int(value["micros"]))
 
 
 class Budget:
-    """Says whether a call may be made, and counts it."""
+    """Decides whether a call may be made, and counts calls."""
 
     def __init__(self, limits: Limits, spent: Spent | None = None) -> None:
         self.limits = limits
@@ -101,10 +104,11 @@ class Budget:
         self._filled: float | None = None
 
     def __repr__(self) -> str:
-        return f"<Budget {self.spent.day.calls} calls today, {self.spent.month.calls} this month, of {self.limits}>"
+        day, month = self.spent.day.calls, self.spent.month.calls
+        return f"<Budget {day} calls today, {month} this month, of {self.limits}>"
 
     def blocked_by(self, now: float) -> BlockedBy | None:
-        """What stands against a call now: the budget is spent, or too many were made in this second."""
+        """What prevents a call now: a spent budget or the rate limit; ``None`` if nothing does."""
         limits = self.limits
         spent = self.spent_at(now)
         day, month = spent.day, spent.month
@@ -121,22 +125,23 @@ class Budget:
         return None
 
     def spent_at(self, now: float) -> Spent:
-        """What counts now: nothing of a day or a month that is over."""
+        """What counts against the limits now; a day or month that is over does not."""
         return Spent(self.spent.day.at(now, DAY_S), self.spent.month.at(now, MONTH_S))
 
     def take(self, now: float) -> BlockedBy | None:
-        """Count a call where it is allowed; else say what stands against it."""
+        """Count a call if it is allowed; otherwise return what prevents it."""
         blocked_by = self.blocked_by(now)
         if blocked_by is None:
             if self.limits.per_second is not None:
                 self._tokens, self._filled = self._refilled(now) - 1, now
             spent = self.spent_at(now)
-            self.spent = Spent(spent.day.plus(self._micros), spent.month.plus(self._micros))
+            self.spent = Spent(
+                spent.day.with_call(self._micros), spent.month.with_call(self._micros)
+            )
         return blocked_by
 
     def _refilled(self, now: float) -> float:
         if self._filled is None:
             return self._tokens
-        return min(
-            self._tokens + (now - self._filled) * (self.limits.per_second or 0.0), self._burst
-        )
+        gained = (now - self._filled) * (self.limits.per_second or 0.0)
+        return min(self._tokens + gained, self._burst)

@@ -1,4 +1,4 @@
-"""What an online model is asked and what it answers: the seam between this room and any cloud."""
+"""The request to an online model and its response: the seam between this room and any cloud."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class CloudRequest:
 
     Attributes:
         image: the bytes as the caller sent them.
-        task: what is asked of it.
-        labels: of the edge's model, in its order; the answer is told in them.
-        renamed: the online model's label to the edge's, where they differ.
+        task: what to predict.
+        labels: of the edge's model, in its order; the response uses them.
+        renamed: the online model's label to the edge's, if they differ.
         model: name of the edge's model.
-        endpoint: of this model; ``None`` for the service's.
+        endpoint: for this model; ``None`` for the service's.
     """
 
     image: bytes
@@ -35,7 +35,7 @@ class CloudRequest:
     endpoint: str | None = None
 
     def key(self) -> str:
-        """Names the frame, the same however often it is sent, so that the far side can tell a repetition."""
+        """Identifies the frame, so that the far side can recognise a retry."""
         return frame_key(digest_of(self.image), self.model)
 
 
@@ -44,10 +44,10 @@ class CloudResponse:
     """What the online model answered.
 
     Attributes:
-        prediction: in the edge's labels; those it does not know stand behind them.
+        prediction: in the edge's labels, followed by those that the edge's model does not have.
         unknown_labels: labels that the edge's model does not have.
-        model: of the cloud, as it names itself.
-        latency: milliseconds from the sending to the answer, retries and the shrinking of the image included.
+        model: the online model, as it names itself.
+        latency: milliseconds until the response, including retries and shrinking the image.
     """
 
     prediction: Prediction
@@ -58,17 +58,17 @@ class CloudResponse:
 
 @dataclass(frozen=True, slots=True)
 class VertexOptions:
-    """Where the online model is and how it is spoken to.
+    """Where the online model is and how to call it.
 
     Attributes:
         endpoint: ``projects/{project}/locations/{region}/endpoints/{number}``.
-        address: host and port, with ``http://`` for one without TLS; ``None`` for the region's own.
+        address: host and port, with ``http://`` for no TLS; ``None`` for the region's own.
         rest: REST instead of gRPC.
-        anonymous: no credentials: a private endpoint.
+        anonymous: send no credentials, as for a private endpoint.
         credentials: a service account's file; ``None`` for application default credentials.
         max_pixels: largest image decoded.
-        image_bytes: instances are ``{"image_bytes": {"b64": ...}}``, as TensorFlow Serving takes them, instead of
-            AutoML's ``{"content": ...}``.
+        image_bytes: send instances as ``{"image_bytes": {"b64": ...}}``, which TensorFlow Serving
+            takes, instead of AutoML's ``{"content": ...}``.
     """
 
     endpoint: str
@@ -87,8 +87,8 @@ class VertexOptions:
         return self.address.split("://")[-1].rstrip("/")
 
     @property
-    def plain(self) -> bool:
-        """Whether there is no TLS."""
+    def plaintext(self) -> bool:
+        """Whether the connection has no TLS."""
         return self.address is not None and self.address.startswith("http://")
 
 
@@ -96,23 +96,23 @@ class CloudClient(Protocol):
     """A connection to an online model. Used from one event loop."""
 
     async def probe(self, seconds: float) -> None:
-        """Find out cheaply whether somebody is there; raises `CloudError`."""
+        """Find out cheaply whether the server can be reached; raises `CloudError`."""
         ...
 
     async def predict(
         self, request: CloudRequest, seconds: float, before_retry: BeforeRetry
     ) -> CloudResponse:
-        """Ask; returns or raises `CloudError` within that many seconds."""
+        """Return the response or raise `CloudError` within ``seconds``."""
         ...
 
     async def close(self) -> None:
-        """Give the connection up."""
+        """Close the connection."""
         ...
 
 
 class BeforeRetry(Protocol):
-    """Asked before each repetition of a call, which costs as the first did: whether it may be made."""
+    """Called before each retry, which costs as much as the first attempt."""
 
     async def __call__(self) -> bool:
-        """Count one more call, if it may be made."""
+        """Count one more call and return true, or return false if it may not be made."""
         ...

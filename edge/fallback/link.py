@@ -1,163 +1,92 @@
-"""The way to the cloud: a thread with a loop of its own, on which everything slow happens.
+"""The link to the cloud: a thread with an event loop of its own, on which everything slow happens.
 
-The service's loop only looks at the link (`state`, `blocked_by`) and hands questions over (`ask`). Google's library is
-imported, connected, probed and called on this thread; a cloud that hangs holds up nothing but itself.
+The service's event loop only reads the link (`state`, `blocked_by`) and hands requests over
+(`submit`). Google's library is imported, connected, probed and called on this thread; a cloud that
+hangs holds up nothing else. `CloudCalls` decides about each call; this module keeps the connection.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from edge.errors import (
-    CloudError,
-    CloudMisconfigured,
-    CloudNotAsked,
-    CloudRefused,
-    CloudUnreachable,
-)
-from edge.fallback.breaker import Breaker, BreakerState
-from edge.fallback.policy import BlockedBy, LinkState
-from edge.threads import in_background
+from edge.background import in_background
+from edge.errors import CloudError, CloudUnreachable
+from edge.fallback.policy import BlockedBy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from concurrent.futures import Future
 
-    from edge.fallback.budget import Budget, Limits, Spent
+    from edge.fallback.calls import CloudCalls
     from edge.fallback.cloud import CloudClient, CloudRequest, CloudResponse
-    from edge.fallback.ledger import Ledger
+    from edge.fallback.link_status import LinkStatus
+    from edge.fallback.policy import LinkState
 
 _log = logging.getLogger(__name__)
 
 _PROBE_S = 3.0
-_TICK_S = 0.1
+_MIN_TICK_S = 0.1
+_MAX_TICK_S = 1.0
 _STOP_S = 2.0
-_REMEMBER_S = 600.0
-_STUMBLED_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class LinkStatus:
-    """The state of the link, for people and gauges.
-
-    Attributes:
-        fault: why it does not work, in words; ``None`` where it does.
-        refusal: why the last frame was refused, though it works; ``None`` where it was not.
-        next_probe_s: seconds until the circuit breaker lets the link be probed.
-        calls_under_way: calls that have no response yet.
-        spent: calls and money of this day and month.
-        limits: what the owner allows.
-        budget_file_fault: why what was spent cannot be read or written; ``None`` where it can.
-    """
-
-    state: LinkState
-    fault: str | None
-    refusal: str | None
-    breaker: BreakerState
-    next_probe_s: float
-    calls_under_way: int
-    spent: Spent
-    limits: Limits
-    budget_file_fault: str | None
-
-    def as_json(self) -> dict[str, Any]:
-        """As `GET /fallback` shows it; money in the owner's currency."""
-        spent, limits = self.spent, self.limits
-        return {
-            "state": self.state,
-            "fault": self.fault,
-            "refusal": self.refusal,
-            "breaker": self.breaker,
-            "next_probe_s": round(self.next_probe_s, 1),
-            "calls_under_way": self.calls_under_way,
-            "budget": {
-                "calls_today": spent.day.calls,
-                "calls_per_day": limits.calls_per_day,
-                "calls_this_month": spent.month.calls,
-                "calls_per_month": limits.calls_per_month,
-                "cost_today": spent.day.cost,
-                "cost_per_day": limits.cost_per_day,
-                "cost_this_month": spent.month.cost,
-                "cost_per_month": limits.cost_per_month,
-                "file_fault": self.budget_file_fault,
-            },
-        }
+_SAVE_BUDGET_S = 600.0
+_AFTER_CRASH_S = 1.0
 
 
 class Link:
-    """See the module.
+    """Connects, reconnects when the circuit breaker asks for a probe, and runs calls.
 
     Attributes:
-        breaker: when the cloud is left alone.
-        budget: what it may cost.
-        max_calls: under way at once.
-        fault: why it does not work, in words for the owner; ``None`` where it does.
-        refusal: why the last frame was refused, though it works; ``None`` where it was not.
+        calls: decides about each call and holds the current connection.
     """
 
     def __init__(
         self,
         connect: Callable[[], CloudClient],
-        budget: Budget,
-        ledger: Ledger,
-        breaker: Breaker | None = None,
+        calls: CloudCalls,
         *,
-        max_calls: int = 8,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Nothing is imported, opened or started yet.
 
         Args:
-            connect: makes a client; takes seconds where it imports one, and may raise ``CloudError``.
-            ledger: keeps what was spent.
-            max_calls: under way at once; beyond them the edge's answer stands.
+            connect: makes a client; takes seconds if it imports Google's library, and may raise
+                ``CloudError``.
             now: seconds on a clock that does not go back.
         """
-        self.budget = budget
-        self.breaker = breaker or Breaker()
-        self.fault: str | None = "not connected yet"
-        self.refusal: str | None = None
+        self.calls = calls
         self._connect = connect
-        self._ledger = ledger
-        self.max_calls = max_calls
         self._now = now
-        self._under_way = 0
-        self._remember_at = 0.0
-        self._connected = False
-        self._client: CloudClient | None = None
-        self._lock = threading.Lock()
+        self._save_budget_at = 0.0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = threading.Thread(target=self._run, name="edge-cloud", daemon=True)
+        self._thread = threading.Thread(target=self._run_thread, name="edge-cloud", daemon=True)
 
     def __repr__(self) -> str:
-        return f"<Link {self.state}, {self._under_way}/{self.max_calls} calls, {self.breaker}, {self.budget}>"
+        return f"<Link {self.calls}>"
 
     @property
     def state(self) -> LinkState:
-        """What is known of the way, without looking: costs nothing."""
-        if not self._connected:
-            return LinkState.DOWN
-        if self.breaker.closed:
-            return LinkState.UP
-        return LinkState.HALF_OPEN if self.breaker.probe_free else LinkState.DOWN
+        """What is known of the link; reading it costs nothing and reaches no network."""
+        return self.calls.state
 
     @property
     def blocked_by(self) -> BlockedBy | None:
-        """What stands against a call now though the way is free."""
-        if self._under_way >= self.max_calls:
-            return BlockedBy.BUSY
-        if not self._ledger.known:
-            return BlockedBy.BUDGET_SPENT
-        return self.budget.blocked_by(self._ledger.clock())
+        """What prevents a call now even if the link is up; ``None`` if nothing does."""
+        return self.calls.blocked_by
+
+    @property
+    def max_calls(self) -> int:
+        """Calls under way at once."""
+        return self.calls.max_calls
+
+    def status(self) -> LinkStatus:
+        """The state of the link and what was spent."""
+        return self.calls.status()
 
     def start(self) -> None:
         """Connect in the background; returns at once."""
@@ -165,238 +94,136 @@ class Link:
         self._thread.start()
 
     def stop(self) -> None:
-        """Give up what is under way and end the thread, waiting for it a little."""
+        """Cancel what is under way and end the thread; waits up to two seconds for it."""
         if self._loop is not None:
             with suppress(RuntimeError):  # the loop has ended by itself
                 self._loop.call_soon_threadsafe(self._cancel_all)
             self._thread.join(_STOP_S)
 
-    def run(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Run something of the cloud's on this thread until it ends or the link is stopped. Call after `start`."""
-        assert self._loop is not None
-        self._loop.call_soon_threadsafe(self._keep, work)
-
     def submit(self, request: CloudRequest, seconds: float) -> Future[CloudResponse] | BlockedBy:
-        """Send a request that is given up after that many seconds; the call is counted in the budget.
+        """Send a request, which is given up after ``seconds``; the budget counts the call.
 
         Returns:
             The response to come (its exception is a ``CloudError``), or why no call was made.
         """
-        generation = self._acquire()
-        if isinstance(generation, BlockedBy):
-            return generation
+        slot = self.calls.acquire()
+        if isinstance(slot, BlockedBy):
+            return slot
         assert self._loop is not None
-        call = self._call(request, seconds, generation)
+        call = self.calls.run(request, seconds, slot)
         try:
             return asyncio.run_coroutine_threadsafe(call, self._loop)
-        except RuntimeError:  # the link has ended: the service is stopping
+        except RuntimeError:  # the loop has ended: the service is stopping
             call.close()
-            self._release()
+            self.calls.release()
             return BlockedBy.LINK_DOWN
 
     async def call(self, request: CloudRequest, seconds: float) -> CloudResponse:
         """As `submit`, for work that runs on this thread; raises ``CloudError``."""
-        generation = self._acquire()
-        if isinstance(generation, BlockedBy):
-            raise CloudUnreachable(f"The online model may not be called now: {generation}.")
-        return await self._call(request, seconds, generation)
+        slot = self.calls.acquire()
+        if isinstance(slot, BlockedBy):
+            raise CloudUnreachable(f"The online model may not be called now: {slot}.")
+        return await self.calls.run(request, seconds, slot)
 
-    def status(self) -> LinkStatus:
-        """The state of the link and what was spent."""
-        return LinkStatus(
-            state=self.state,
-            fault=self.fault,
-            refusal=self.refusal,
-            breaker=self.breaker.state,
-            next_probe_s=self.breaker.wait_s(self._now()),
-            calls_under_way=self._under_way,
-            spent=self.budget.spent_at(self._ledger.clock()),
-            limits=self.budget.limits,
-            budget_file_fault=self._ledger.fault,
-        )
+    def run(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run other work of the cloud's, such as the forwarder, on this thread.
 
-    def _acquire(self) -> int | BlockedBy:
-        """Count a call as under way; returns the breaker's generation that it belongs to, or what blocks it."""
-        with self._lock:
-            if self.state not in {LinkState.UP, LinkState.HALF_OPEN} or self._client is None:
-                return BlockedBy.LINK_DOWN
-            blocked_by = self.blocked_by or self.budget.take(self._ledger.clock())
-            if blocked_by is not None:
-                return blocked_by
-            self.breaker.take_probe()
-            self._under_way += 1
-            return self.breaker.generation
-
-    def _release(self) -> None:
-        with self._lock:
-            self._under_way -= 1
-
-    async def _call(self, request: CloudRequest, seconds: float, generation: int) -> CloudResponse:
-        started = self._now()
-        try:
-            client = self._client
-            assert client is not None
-            await self._remember()
-            left = seconds - (self._now() - started)
-            answer = await client.predict(request, left, self._may_retry)
-        except CloudError as error:
-            self._learn_from(error, seconds, generation)
-            raise
-        except asyncio.CancelledError:
-            with self._lock:
-                self._give_up(generation)
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            # gRPC cancels what is under way on a channel that is closed
-            raise CloudUnreachable(
-                "The connection to the online model was given up for a new one."
-            ) from None
-        except Exception as error:  # a fault of ours or of Google's library: never the caller's
-            _log.exception("the online model could not be asked")
-            failure = CloudUnreachable(
-                f"The online model could not be asked ({type(error).__name__}: {error})."
-            )
-            self._learn_from(failure, seconds, generation)
-            raise failure from error
-        else:
-            with self._lock:
-                self.breaker.succeeded(answer.latency / 1000)
-            if self.fault is not None:
-                _log.info("the online model answers again")
-            self.fault = self.refusal = None
-            return answer
-        finally:
-            self._release()
-
-    async def _remember(self) -> None:
-        """What is spent is on the disk before the call is made, and with it the clock that it is counted on."""
-        if self.budget.limits.capped:
-            await in_background(partial(self._ledger.save, lambda: self.budget.spent))
-
-    def _learn_from(self, error: CloudError, seconds: float, generation: int) -> None:
-        with self._lock:
-            was = self.breaker.state
-            if isinstance(error, CloudNotAsked):
-                self._give_up(generation)
-                return
-            if generation != self.breaker.generation:
-                return  # it was sent before the breaker opened: what it found out is known
-            if isinstance(error, CloudRefused):
-                self.breaker.succeeded()  # one frame was refused: somebody is there and thinks
-                self.refusal = error.message
-                return
-            costly = isinstance(error, CloudMisconfigured) or (
-                isinstance(error, CloudUnreachable) and error.costly
-            )
-            self.breaker.failed(self._now(), random.random(), costly=costly, had_s=seconds)  # noqa: S311 -- jitter
-            known, self.fault = self.fault, error.message
-        if (
-            was is not self.breaker.state and known != self.fault
-        ):  # of a long outage one line, not one a trial
-            _log.warning("the online model is left alone for a while: %s", error.message)
-
-    def _give_up(self, generation: int) -> None:
-        """A call ended that says nothing of the cloud; was it the half-open state's one, another may be made."""
-        if generation == self.breaker.generation:
-            self.breaker.given_up()
-
-    async def _may_retry(self) -> bool:
-        with self._lock:
-            allowed = self.budget.take(self._ledger.clock()) is None
-        if allowed:
-            await self._remember()
-        return allowed
-
-    def _run(self) -> None:
+        It runs until it ends or the link is stopped. Call `start` first.
+        """
         assert self._loop is not None
-        loop = self._loop
-        asyncio.set_event_loop(loop)
-        try:
-            loop.run_until_complete(self._live())
-        except asyncio.CancelledError:
-            pass
-        finally:
-            self._connected = (
-                False  # who asks from now on is told so, and no call of his is counted
-            )
-            loop.run_until_complete(self._end())
-            loop.close()
+        self._loop.call_soon_threadsafe(self._start_task, work)
 
-    def _keep(self, work: Coroutine[Any, Any, Any]) -> None:
+    def _start_task(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        self._tasks.add(task)  # the loop itself holds tasks only weakly
+        task.add_done_callback(self._finish_task)
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
+    def _finish_task(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            _log.error("what runs beside the link has ended", exc_info=task.exception())
+            _log.error("background task of the link crashed", exc_info=task.exception())
 
     def _cancel_all(self) -> None:
         for task in asyncio.all_tasks():
             task.cancel()
 
-    async def _live(self) -> None:
-        """Connect, then probe whenever the breaker asks for it.
+    def _run_thread(self) -> None:
+        assert self._loop is not None
+        loop = self._loop
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_until_complete(self._supervise())
+        except asyncio.CancelledError:
+            pass
+        finally:
+            self.calls.disconnect()
+            loop.run_until_complete(self._shut_down())
+            loop.close()
 
-        What was spent is written now and then also while nothing is spent: else a device that is switched off each
-        night would count the same day again and again, and a spent budget never be renewed.
-        """
+    async def _supervise(self) -> None:
         while True:
             try:
-                await self._look_after()
-            except Exception:  # whatever it is, a link that ended would be down until a restart
-                _log.exception("the link to the online model stumbled")
-                await asyncio.sleep(_STUMBLED_S)
-            await asyncio.sleep(max(_TICK_S, min(self.breaker.wait_s(self._now()), 1.0)))
+                await self._tick()
+            except Exception:  # whatever it is: a thread that ended would never reconnect
+                _log.exception("supervision of the link failed, trying again")
+                await asyncio.sleep(_AFTER_CRASH_S)
+            pause_s = min(self.calls.seconds_to_probe(), _MAX_TICK_S)
+            await asyncio.sleep(max(_MIN_TICK_S, pause_s))
 
-    async def _look_after(self) -> None:
-        if self._now() >= self._remember_at:
-            self._remember_at = self._now() + _REMEMBER_S
-            await self._remember()
-        first = not self._connected and self.breaker.closed
-        if first or self.breaker.probe_due(self._now()):
+    async def _tick(self) -> None:
+        """Connect if it is due, and write the budget file now and then.
+
+        The file is written even if nothing is spent. Otherwise a device that is switched off each
+        night would count the same day again and again, and a spent budget would never be renewed.
+        """
+        if self._now() >= self._save_budget_at:
+            self._save_budget_at = self._now() + _SAVE_BUDGET_S
+            await self.calls.save_budget()
+        if self.calls.connection_due:
             reached = await self._reconnect()
-            with self._lock:
-                self.breaker.probed(self._now(), random.random(), reached=reached)  # noqa: S311 -- jitter
-                self._connected = self._connected or reached
-            if not reached and self.breaker.state is BreakerState.CLOSED:
-                self.breaker.failed(self._now(), 0.0, costly=True)
+            self.calls.record_probe(reached=reached)
 
     async def _reconnect(self) -> bool:
-        """A new client, since a connection whose network went away may hang for minutes; whether somebody is there."""
+        """Replace the client; whether the cloud can be reached.
+
+        A new connection each time, since an old one whose network went away may hang for minutes.
+        """
         client = None
         try:
             client = await in_background(self._connect)
             await client.probe(_PROBE_S)
         except Exception as error:  # an import that fails must not end the thread
-            words = f"Google's library cannot be used: {type(error).__name__}: {error}"
-            self._tell(error.message if isinstance(error, CloudError) else words)
+            self._report_fault(_describe(error))
             await _close(client)
             return False
-        old, self._client = self._client, client
+        old, self.calls.client = self.calls.client, client
         await _close(old)
-        if not self._connected:
-            self.fault = None
-            _log.info("the online model can be reached")
+        if not self.calls.connected:
+            self.calls.fault = None
+            _log.info("connected to the online model")
         return True
 
-    def _tell(self, fault: str) -> None:
-        if fault != self.fault:
+    def _report_fault(self, fault: str) -> None:
+        if fault != self.calls.fault:
             _log.warning("no link to the online model: %s", fault)
-        self.fault = fault
+        self.calls.fault = fault
 
-    async def _end(self) -> None:
+    async def _shut_down(self) -> None:
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        await self._remember()
-        await _close(self._client)
+        await self.calls.save_budget()
+        await _close(self.calls.client)
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, CloudError):
+        return error.message
+    return f"Google's library cannot be used: {type(error).__name__}: {error}"
 
 
 async def _close(client: CloudClient | None) -> None:
     if client is not None:
-        with suppress(Exception):  # it is thrown away
+        with suppress(Exception):  # it is discarded anyway
             await client.close()

@@ -1,7 +1,8 @@
-"""Whether the edge's answer is good enough, and what to do when it is not. Pure: no clock, no I/O.
+"""Whether the edge's answer is good enough, and what to do if it is not. Pure: no clock, no I/O.
 
-Two questions, each a function. `escalation_reason`: is there a reason to ask the cloud? `decide`: given what is
-available, is the cloud asked now, is the frame kept for later, or does the edge's answer stand?
+Two questions, each a function. `escalation_reason`: is there a reason to ask the cloud? `decide`:
+given what is available, is the cloud asked now, is the frame stored for later, or does the edge's
+answer stand?
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
 
 
 _EVERY_FRAME = frozenset({Reason.PREFERRED, Reason.SHADOWED})
-"""Reasons that say nothing against the edge's answer: such a frame is not worth keeping for later."""
+"""Reasons that say nothing against the edge's answer: such frames are not worth storing."""
 
 
 class BlockedBy(StrEnum):
-    """Why the cloud, though wanted, did not answer."""
+    """Why the cloud did not answer although it was wanted."""
 
     NO_ENDPOINT = "no_endpoint"
     LINK_DOWN = "link_down"
@@ -48,15 +49,15 @@ class Action(StrEnum):
     ESCALATE = "escalate"
     """The cloud is asked, and the caller waits for it within the deadline."""
     PROBE = "probe"
-    """The cloud is asked in the background, to learn whether it is well again; else as DEFER or ACCEPT."""
+    """As DEFER or ACCEPT; the cloud is asked in the background to learn whether it works again."""
     SHADOW = "shadow"
     """The cloud is asked in the background and compared; the edge's answer goes out at once."""
     DEFER = "defer"
-    """The frame is kept in the outbox; the edge's answer goes out."""
+    """The frame is stored in the outbox; the edge's answer goes out."""
 
 
 class LinkState(StrEnum):
-    """What is known of the way to the cloud."""
+    """What is known of the link to the cloud."""
 
     ABSENT = "absent"
     UP = "up"
@@ -66,13 +67,13 @@ class LinkState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CloudAvailability:
-    """What there is to ask the cloud with, at one moment.
+    """Whether the cloud can be asked at this moment.
 
     Attributes:
-        link: the way to the cloud.
-        blocked_by: what else prevents a call now: the budget, the rate, too many under way.
+        link: state of the link.
+        blocked_by: what else prevents a call: the budget, the rate, too many calls under way.
         seconds: that the cloud could take before the frame's deadline.
-        outbox: whether frames can be kept.
+        outbox: whether there is an outbox to store frames in.
     """
 
     link: LinkState
@@ -83,10 +84,13 @@ class CloudAvailability:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is done, why, and what prevented more.
+    """What to do with a frame, why, and what prevented more.
 
     Attributes:
-        keep: the frame goes to the outbox, whatever else is done.
+        action: what to do.
+        reason: why the cloud is wanted; ``None`` if it is not.
+        blocked_by: why it is not asked although it is wanted.
+        keep: store the frame in the outbox, whatever the action.
     """
 
     action: Action
@@ -96,14 +100,14 @@ class Decision:
 
 
 MIN_SECONDS = 0.02
-"""Less than this is not worth a call: no answer crosses a network in it."""
+"""No answer crosses a network in less time, so that a call would be wasted."""
 
 
 def escalation_reason(prediction: Prediction, shown: Selection, rules: Rules) -> Reason | None:
-    """Why the cloud is wanted though the edge answered; ``None`` where it is not.
+    """Why the cloud is wanted although the edge answered; ``None`` if it is not.
 
     Args:
-        prediction: all the edge's model said.
+        prediction: everything that the edge's model predicted.
         shown: what the model shows by its own settings, whatever the caller asked for.
         rules: when an answer is good enough.
     """
@@ -118,9 +122,9 @@ def escalation_reason(prediction: Prediction, shown: Selection, rules: Rules) ->
 
 
 def escalation_reason_after(error: EdgeError, rules: Rules) -> Reason | None:
-    """Why the cloud is wanted where the edge has no answer; ``None`` where the error stands.
+    """Why the cloud is wanted after an error of the edge; ``None`` if the error stands.
 
-    An image that cannot be read or a request that is wrong is so for the cloud too.
+    An image that cannot be read or a request that is wrong would fail in the cloud as well.
     """
     for kind, reason, modes in _REASONS_BY_ERROR:
         if isinstance(error, kind) and modes & rules.modes:
@@ -141,12 +145,12 @@ _REASONS_BY_ERROR: Sequence[tuple[type[EdgeError], Reason, frozenset[Mode]]] = (
 
 
 def decide(reason: Reason | None, availability: CloudAvailability, *, answered: bool) -> Decision:
-    """What is done with a frame.
+    """What to do with a frame.
 
     Args:
-        reason: why the cloud is wanted, if it is.
-        availability: what there is to ask it with.
-        answered: the edge has an answer; without one a caller has nothing to lose by waiting.
+        reason: why the cloud is wanted; ``None`` if it is not.
+        availability: whether it can be asked.
+        answered: the edge has an answer; without one, the caller loses nothing by waiting.
     """
     if reason is None:
         return Decision(Action.ACCEPT)
@@ -162,7 +166,7 @@ def decide(reason: Reason | None, availability: CloudAvailability, *, answered: 
 
 
 def after_failure(reason: Reason, blocked_by: BlockedBy, *, outbox: bool) -> Decision:
-    """What is done with a frame that the cloud does not answer: kept if it is worth it, and if there is an outbox."""
+    """What to do with a frame that the cloud does not answer: store it if it is worth storing."""
     keep = outbox and reason not in _EVERY_FRAME
     return Decision(Action.DEFER if keep else Action.ACCEPT, reason, blocked_by, keep)
 

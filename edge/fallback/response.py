@@ -1,9 +1,13 @@
-"""What an online model returns for one image, to a `Prediction` in the edge's labels. Pure.
+"""Reads an online model's response for one image into a `Prediction` in the edge's labels. Pure.
 
-Three shapes are read, told apart by their keys: AutoML's (Vertex' `prediction_v1` schemas: parallel `displayNames`,
-`confidences`, `bboxes`), TensorFlow Serving's (`scores` and `labels`, or `detection_*`: an exported SavedModel in a
-custom container), and this service's own answer (`predictions` of label, score and box), so that a second `edge` can be
-the cloud of the first. Box orders differ: AutoML x_min, x_max, y_min, y_max; TensorFlow y_min, x_min, y_max, x_max.
+The keys distinguish three shapes:
+
+* AutoML's: Vertex' `prediction_v1` schemas with parallel `displayNames`, `confidences`, `bboxes`;
+  box order x_min, x_max, y_min, y_max.
+* TensorFlow Serving's: `scores` and `labels`, or `detection_*`, from an exported SavedModel in a
+  custom container; box order y_min, x_min, y_max, x_max.
+* This service's own: `predictions` of label, score and box, so that a second `edge` can be the
+  cloud of the first.
 """
 
 from __future__ import annotations
@@ -41,25 +45,26 @@ class _Rows:
 def read_response(
     value: Any, task: Task, labels: tuple[str, ...], renamed: Mapping[str, str]
 ) -> tuple[Prediction, tuple[str, ...]]:
-    """The prediction, and the labels in it that the edge's model does not have (kept behind its own).
+    """The prediction, and the labels in it that the edge's model does not have, after its own.
 
     Args:
         value: one element of ``predictions``, as JSON.
-        task: what was asked.
-        labels: of the edge's model, in its order; empty where it names only what it sees: then the index of what a
-            detector found is -1, and no label is unknown.
+        task: what was requested.
+        labels: of the edge's model, in its order; empty if it names only what it sees: then the
+            index of each detected object is -1, and no label is unknown.
         renamed: the online model's label to the edge's.
 
     Raises:
-        CloudNonsense: it is none of the known shapes, of another task, names no class, or holds numbers that are
-            none or, as scores, not within 0..1.
+        CloudNonsense: an unknown shape, another task, no class, a malformed number, or a score
+            outside 0..1.
     """
     try:
         rows = _rows(value)
         return _predict(rows, task, labels, renamed)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise CloudNonsense(
-            f"The online model's answer makes no sense ({type(error).__name__}: {error}). Is it of another task?"
+            f"The online model's answer makes no sense ({type(error).__name__}: {error}). "
+            "Does its endpoint serve another task?"
         ) from error
 
 
@@ -92,7 +97,7 @@ def _predict(
 
 
 def _in_order(boxes: Sequence[Sequence[float]], order: Sequence[int]) -> list[list[float]]:
-    """Boxes as x_min, y_min, x_max, y_max; one with another number of corners raises ``ValueError``."""
+    """Boxes as x_min, y_min, x_max, y_max; raises ``ValueError`` if one has not four numbers."""
     for box in boxes:
         if len(box) != _CORNERS:
             raise ValueError(f"a box has {len(box)} numbers, not {_CORNERS}")
@@ -100,7 +105,7 @@ def _in_order(boxes: Sequence[Sequence[float]], order: Sequence[int]) -> list[li
 
 
 def _score(value: Any) -> float:
-    """Within 0..1, rounding apart; written so that NaN is refused, too."""
+    """A score clipped to 0..1; refuses one beyond rounding. The comparison also refuses NaN."""
     score = float(value)
     if not -_ROUNDING <= score <= 1 + _ROUNDING:
         raise CloudNonsense(f"The online model answered the score {value}; scores are 0..1.")
@@ -108,14 +113,14 @@ def _score(value: Any) -> float:
 
 
 def _rows(value: Any) -> _Rows:
-    """The rows, whichever shape they come in."""
+    """The rows of a response in any of the known shapes."""
     if not isinstance(value, dict):
         raise CloudNonsense(f"The online model answered {type(value).__name__}, not an object.")
     for key, read in _SHAPES.items():
         if key in value:
             return read(value)
     keys = ", ".join(map(str, value))
-    raise CloudNonsense(f"The online model's answer is of no known shape; its keys: {keys}.")
+    raise CloudNonsense(f"The online model's answer has an unknown shape; its keys: {keys}.")
 
 
 def _automl(value: Mapping[str, Any]) -> _Rows:

@@ -1,4 +1,4 @@
-"""What shadowing shows: how often edge and cloud, asked about the same frame, agreed."""
+"""The shadow log: how often edge and cloud, asked about the same frame, agreed."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 LATEST = 20
-"""Comparisons that are remembered, in memory only."""
+"""Number of comparisons kept, in memory only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One frame that both sides were asked about.
+    """One frame that both sides answered.
 
     Attributes:
         model: name of the edge's model.
-        camera: who sent the frame; empty where it did not say.
+        camera: who sent the frame; empty if unknown.
         agreed: whether both said the same, as the task judges it.
         edge: what the edge answered, as JSON.
-        cloud: what the online model answered meanwhile, as JSON.
+        cloud: what the online model answered, as JSON.
     """
 
     model: str
@@ -78,7 +78,7 @@ class ShadowLog:
             self._agreed += comparison.agreed
             self._latest.append((datetime.now(UTC), comparison))
 
-    def failed(self) -> None:
+    def add_failure(self) -> None:
         """The cloud did not answer."""
         with self._lock:
             self._failed += 1

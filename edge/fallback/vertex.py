@@ -1,7 +1,7 @@
-"""The online model on Vertex AI, or on whatever speaks its `PredictionService` at a private address.
+"""The online model on Vertex AI, or on a private server that speaks its `PredictionService`.
 
-Imported in the background, and only where an endpoint is configured: the import takes seconds. Google's exceptions end
-here, as `CloudError`.
+Imported in the background and only if an endpoint is configured: the import takes seconds. Google's
+exceptions are translated to `CloudError` here.
 """
 
 from __future__ import annotations
@@ -19,20 +19,19 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-_PRODUCT = Path("/sys/class/dmi/id/product_name")
+_PRODUCT_NAME_FILE = Path("/sys/class/dmi/id/product_name")
 
 
-def _on_google() -> bool:
-    """Whether this is a machine of Google's, as its firmware says (`google.auth` reads the same file)."""
+def _runs_on_google() -> bool:
+    """Whether this machine is Google's, by its firmware; `google.auth` reads the same file."""
     try:
-        return _PRODUCT.read_text("utf-8").startswith("Google")
+        return _PRODUCT_NAME_FILE.read_text("utf-8").startswith("Google")
     except (OSError, UnicodeDecodeError):
         return False
 
 
-if (
-    not _on_google()
-):  # read when google.auth is imported; it would wait for seconds, for a server that is not there
+if not _runs_on_google():
+    # google.auth reads this when imported; without it, it waits seconds for a metadata server.
     os.environ.setdefault("NO_GCE_CHECK", "true")
 
 import google.auth
@@ -56,6 +55,7 @@ from google.oauth2 import service_account
 from google.protobuf import json_format
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
+from edge.background import in_background
 from edge.errors import (
     CloudError,
     CloudMisconfigured,
@@ -67,7 +67,6 @@ from edge.errors import (
 )
 from edge.fallback.cloud import CloudResponse, VertexOptions
 from edge.fallback.response import read_response
-from edge.threads import in_background
 from edge.vision.shrink import for_upload
 
 if TYPE_CHECKING:
@@ -80,64 +79,59 @@ if TYPE_CHECKING:
     ]
 
 _log = logging.getLogger(__name__)
-logging.getLogger("grpc._common").setLevel(
-    logging.CRITICAL
-)  # a trace for each answer that is no message
+# Otherwise gRPC logs a traceback for each answer that is not a message of the protocol.
+logging.getLogger("grpc._common").setLevel(logging.CRITICAL)
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 KEY_HEADER = "x-edge-idempotency-key"
-"""Carries `CloudRequest.key`; Vertex hands it to nobody, a private endpoint may tell repetitions by it."""
+"""Carries `CloudRequest.key`. Vertex ignores it; a private server may recognise retries by it."""
 
 MAX_REQUEST_BYTES = 1_500_000
 """Vertex AI's limit for a prediction request."""
 _MAX_IMAGE_BYTES = (MAX_REQUEST_BYTES - 4_096) * 3 // 4  # base64, and room for the names around it
 
 _NO_TLS = (
-    "Somebody listens at {host}, but no secure connection comes about. Is the certificate of an authority known here? "
-    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH, and for REST also REQUESTS_CA_BUNDLE and SSL_CERT_FILE, may name a PEM file of "
-    "authorities."
+    "The port at {host} is open, but a TLS connection fails. Is its certificate from an authority "
+    "that this machine trusts? GRPC_DEFAULT_SSL_ROOTS_FILE_PATH, and for REST also "
+    "REQUESTS_CA_BUNDLE and SSL_CERT_FILE, may name a PEM file of authorities."
 )
-_LISTENS_S = 1.0
+_PORT_CHECK_S = 1.0
 
 _MAX_PREDICTIONS = 100
-_MOST_WORDS = 300
-_AGAIN = (
+_MAX_MESSAGE_CHARS = 300
+_RETRYABLE = (
     google_errors.TooManyRequests,
     google_errors.ServiceUnavailable,
     google_errors.GatewayTimeout,
 )
-_OURS = (
+_CONFIG_ERRORS = (
     google_errors.Unauthorized,
     google_errors.Forbidden,
     google_errors.NotFound,
     google_errors.FailedPrecondition,  # no model is deployed, say
     google_errors.MethodNotImplemented,
 )
-_OF_THE_FRAME = {
+_FRAME_STATUSES = {
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNPROCESSABLE_ENTITY,
 }
-"""All else, such as 407 and 511 of a proxy or a hotel's network, is no fault of the frame."""
-_NOBODY = (
-    *("failed to connect", "connection refused", "dns resolution", "socket closed"),  # of gRPC
-    *("max retries exceeded", "read timed out"),  # of the fetching of a token
+"""Other statuses, such as 407 and 511 of a proxy or a hotel's network, do not blame the frame."""
+_UNREACHABLE_SIGNS = (
+    *("failed to connect", "connection refused", "dns resolution", "socket closed"),  # gRPC
+    *("max retries exceeded", "read timed out"),  # fetching a token
 )
 _FIRST_WAIT_S = 0.05
-_MOST_WAIT_S = 2.0
-_LEAST_TRY_S = 0.02
+_MAX_WAIT_S = 2.0
+_MIN_ATTEMPT_S = 0.02
 _CHANNEL_OPTIONS = [
-    (
-        "grpc.use_local_subchannel_pool",
-        1,
-    ),  # else a probe finds the old connection, which may lead nowhere any more
+    # Otherwise a probe reuses the old connection, whose network may be gone.
+    ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 500),
     ("grpc.min_reconnect_backoff_ms", 500),
     ("grpc.max_reconnect_backoff_ms", 5_000),
-    (
-        "grpc.client_idle_timeout_ms",
-        60_000,
-    ),  # a router forgets an idle connection, and tells nobody
+    # Routers forget idle connections silently.
+    ("grpc.client_idle_timeout_ms", 60_000),
     ("grpc.enable_http_proxy", 1),
 ]
 
@@ -146,7 +140,7 @@ class VertexClient:
     """A `CloudClient` for `google.cloud.aiplatform.v1.PredictionService`."""
 
     def __init__(self, options: VertexOptions) -> None:
-        """Raises ``CloudMisconfigured`` where the credentials cannot be read. Opens no connection yet."""
+        """Read the credentials; raises ``CloudMisconfigured``. Opens no connection yet."""
         self._options = options
         self._credentials = _credentials(options)
         self._channel: grpc.aio.Channel | None = None
@@ -154,15 +148,15 @@ class VertexClient:
         self._call: Call | None = None
 
     def _open(self) -> Call:
-        """Make the client, once, on the loop that uses it: gRPC's channel belongs to it. Connects nothing yet."""
+        """Make the client once, on the event loop that its gRPC channel will belong to."""
         if self._call is None:
             host = self._options.host
             if self._options.rest:
-                scheme = "http" if self._options.plain else "https"
+                scheme = "http" if self._options.plaintext else "https"
                 rest = PredictionServiceRestTransport(
                     host=host, credentials=self._credentials, url_scheme=scheme
                 )
-                rest._session.max_redirects = 0  # noqa: SLF001 -- a hotel's network is sent no frame
+                rest._session.max_redirects = 0  # noqa: SLF001 -- no setter; a captive portal must get no frame
                 self._rest = rest
                 self._call = _over_rest(PredictionServiceClient(transport=rest))
             else:
@@ -174,66 +168,70 @@ class VertexClient:
         return self._call
 
     async def probe(self, seconds: float) -> None:
-        """A connection with all that belongs to it (name, proxy, TLS), but no call."""
+        """Connect as a call would (name, proxy, TLS), without calling; see `CloudClient`."""
         self._open()
         try:
             async with asyncio.timeout(seconds):
                 if self._channel is not None:
                     await self._channel.channel_ready()
                 else:
-                    await in_background(partial(self._knock, seconds))
+                    await in_background(partial(self._http_ping, seconds))
         except (TimeoutError, OSError, http.client.HTTPException, grpc.aio.UsageError) as error:
-            if not self._options.plain and await self._somebody_listens():
+            if not self._options.plaintext and await self._port_is_open():
                 raise CloudUnreachable(
                     _NO_TLS.format(host=self._options.host), costly=True
                 ) from error
             raise CloudUnreachable(
-                f"Nobody answers at {self._options.host}.", costly=True
+                f"No server answers at {self._options.host}.", costly=True
             ) from error
 
-    async def _somebody_listens(self) -> bool:
-        """Whether it is not for want of a connection that none with TLS comes about."""
+    async def _port_is_open(self) -> bool:
+        """Whether TCP connects, so that a failed connection is the fault of TLS."""
         host, _, port = self._options.host.partition(":")
         try:
-            async with asyncio.timeout(_LISTENS_S):
+            async with asyncio.timeout(_PORT_CHECK_S):
                 _, writer = await asyncio.open_connection(host, int(port or 443))
         except (TimeoutError, OSError, ValueError):
             return False
         writer.close()
         return True
 
-    def _knock(self, seconds: float) -> None:
-        """Any HTTP answer will do; the system's proxy is used, as the calls do."""
-        scheme = "http" if self._options.plain else "https"
+    def _http_ping(self, seconds: float) -> None:
+        """Any HTTP answer will do; goes through the system's proxy, as the calls do."""
+        scheme = "http" if self._options.plaintext else "https"
         try:
             urllib.request.urlopen(f"{scheme}://{self._options.host}/", timeout=seconds).close()  # noqa: S310 -- ours
         except urllib.error.HTTPError as answered:
             answered.close()
 
     async def predict(
-        self, question: CloudRequest, seconds: float, before_retry: BeforeRetry
+        self, request: CloudRequest, seconds: float, before_retry: BeforeRetry
     ) -> CloudResponse:
-        """Ask; see `CloudClient`. The image is shrunk on a thread; repeated only where that may help and time is left.
+        """Call the online model; see `CloudClient`.
+
+        Shrinks the image on a thread. Retries only if that may help and time is left.
 
         Raises:
-            CloudUnreachable: nobody, no time, or 429, 503, 504 to the end.
+            CloudUnreachable: no server, no time, or 429, 503 or 504 on every attempt.
             CloudMisconfigured: wrong credentials or endpoint.
             CloudNotAsked: the frame cannot be sent.
-            CloudRefused: the frame is refused.
+            CloudRefused: the online model refuses the frame.
             CloudNonsense: its answer makes no sense.
         """
         started = time.monotonic()
         deadline = started + seconds
         try:
             async with asyncio.timeout(seconds):
-                request, key = await asyncio.to_thread(self._prepared, question)
-                response = await self._ask(request, [(KEY_HEADER, key)], deadline, before_retry)
+                message, key = await asyncio.to_thread(self._prepare, request)
+                response = await self._call_with_retries(
+                    message, [(KEY_HEADER, key)], deadline, before_retry
+                )
         except TimeoutError as error:
             raise CloudUnreachable(
                 f"The online model did not answer within {seconds:.2f} s.", costly=True
             ) from error
         prediction, unknown = read_response(
-            _first(response), question.task, question.labels, question.renamed
+            _first_prediction(response), request.task, request.labels, request.renamed
         )
         assert response is not None
         model = (
@@ -251,7 +249,7 @@ class VertexClient:
         if self._rest is not None:
             self._rest.close()  # type: ignore[no-untyped-call]
 
-    async def _ask(
+    async def _call_with_retries(
         self,
         request: PredictRequest,
         metadata: list[tuple[str, str]],
@@ -260,69 +258,65 @@ class VertexClient:
     ) -> PredictResponse | None:
         call = self._open()
 
-        async def spent(state: RetryCallState) -> bool:
-            return (
-                time.monotonic() + state.upcoming_sleep + _LEAST_TRY_S >= deadline
-                or not await before_retry()
-            )
+        async def must_stop(state: RetryCallState) -> bool:
+            next_attempt = time.monotonic() + state.upcoming_sleep
+            return next_attempt + _MIN_ATTEMPT_S >= deadline or not await before_retry()
 
         tries = AsyncRetrying(
-            retry=retry_if_exception(_may_pass),
-            wait=wait_random_exponential(_FIRST_WAIT_S, _MOST_WAIT_S),
-            stop=spent,  # type: ignore[arg-type]  # it is awaited, which the types do not say
+            retry=retry_if_exception(_is_retryable),
+            wait=wait_random_exponential(_FIRST_WAIT_S, _MAX_WAIT_S),
+            stop=must_stop,  # type: ignore[arg-type]  # tenacity awaits it, its types do not say so
             reraise=True,
         )
         try:
             async for attempt in tries:
                 with attempt:
                     return await call(
-                        request, max(deadline - time.monotonic(), _LEAST_TRY_S), metadata
+                        request, max(deadline - time.monotonic(), _MIN_ATTEMPT_S), metadata
                     )
         except (
             google_errors.GoogleAPIError,
             GoogleAuthError,
             requests.exceptions.RequestException,
         ) as error:
-            raise _translated(error) from error
+            raise _translate(error) from error
         raise AssertionError  # tenacity either returns or raises
 
-    def _prepared(self, question: CloudRequest) -> tuple[PredictRequest, str]:
-        """The request, and the key that names its frame; raises ``CloudNotAsked``."""
+    def _prepare(self, request: CloudRequest) -> tuple[PredictRequest, str]:
+        """The protocol's message and the frame's key; raises ``CloudNotAsked``."""
         try:
-            return self._request(question)
+            return self._build_message(request)
         except RequestError as error:
             raise CloudNotAsked(f"The image cannot be sent: {error.message}") from error
-        except (
-            Exception
-        ) as error:  # a fault of ours with one image must not be laid at the cloud's door
-            _log.exception("an image could not be prepared for the online model")
+        except Exception as error:  # our own fault with one image must not be blamed on the cloud
+            _log.exception("preparing an image for the online model failed")
             raise CloudNotAsked(f"The image cannot be sent ({type(error).__name__}).") from error
 
-    def _request(self, question: CloudRequest) -> tuple[PredictRequest, str]:
-        side = question.task.cloud_side
+    def _build_message(self, request: CloudRequest) -> tuple[PredictRequest, str]:
         upload = for_upload(
-            question.image,
+            request.image,
             max_pixels=self._options.max_pixels,
-            max_side=side,
+            max_side=request.task.cloud_side,
             max_bytes=_MAX_IMAGE_BYTES,
         )
-        key, content = question.key(), base64.b64encode(upload.encoded).decode("ascii")
+        key = request.key()
+        content = base64.b64encode(upload.encoded).decode("ascii")
         instance: dict[str, Any]
         if self._options.image_bytes:
             instance, parameters = {"image_bytes": {"b64": content}, "key": key}, {}
         else:
             instance = {"content": content, "mimeType": upload.media_type}
             parameters = {"confidenceThreshold": 0.0, "maxPredictions": _MAX_PREDICTIONS}
-        request = PredictRequest(endpoint=question.endpoint or self._options.endpoint)
-        message = PredictRequest.pb(request)  # proto-plus does not take a list of values
-        json_format.ParseDict(instance, message.instances.add())
-        json_format.ParseDict(parameters, message.parameters)
-        return request, key
+        message = PredictRequest(endpoint=request.endpoint or self._options.endpoint)
+        protobuf = PredictRequest.pb(message)  # proto-plus does not take a list of values
+        json_format.ParseDict(instance, protobuf.instances.add())
+        json_format.ParseDict(parameters, protobuf.parameters)
+        return message, key
 
 
 def _channel(options: VertexOptions, credentials: Any) -> grpc.aio.Channel:
     target = options.host if ":" in options.host else f"{options.host}:443"
-    if options.plain:
+    if options.plaintext:
         return grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS)
     if options.anonymous:
         return grpc.aio.secure_channel(
@@ -343,9 +337,10 @@ def _over_grpc(client: PredictionServiceAsyncClient) -> Call:
 
 
 def _over_rest(client: PredictionServiceClient) -> Call:
-    """Google's asynchronous REST transport knows no service accounts; the other runs on a thread, with a timeout.
+    """Run the synchronous client on a thread: the asynchronous one knows no service accounts.
 
-    It reads whatever comes as Google's JSON, errors as well: a login page, or a proxy's, makes it fail in several ways.
+    Google's client parses any reply as its own JSON, even errors; the login page of a network or a
+    proxy's error page makes it fail in several ways.
     """
 
     async def call(
@@ -355,22 +350,20 @@ def _over_rest(client: PredictionServiceClient) -> Call:
         try:
             return await in_background(ask)
         except (json_format.ParseError, ValueError, TypeError, AttributeError) as error:
-            if isinstance(
-                error, requests.RequestException | GoogleAuthError
-            ):  # of which some are ValueErrors, too
-                raise
-            raise CloudNonsense(
-                f"What answered is no online model: {str(error)[:_MOST_WORDS]}"
-            ) from error
+            if isinstance(error, requests.RequestException | GoogleAuthError):
+                raise  # some of these are ValueErrors, too
+            words = str(error)[:_MAX_MESSAGE_CHARS]
+            raise CloudNonsense(f"What answered is not an online model: {words}") from error
 
     return call
 
 
 def _credentials(options: VertexOptions) -> Any:
-    """The credentials; application default ones look for a metadata server last, and only on Google's machines.
+    """The credentials: none, a service account's file, or application default credentials.
 
-    A service account signs its tokens itself, as Google's own clients let it (AIP-4111): nothing is fetched for them,
-    so that no second server has to be within reach.
+    Application default credentials look for a metadata server last, and only on Google's machines.
+    A service account signs its tokens itself, as in Google's own clients (AIP-4111): nothing is
+    fetched, so that no second server has to be reachable.
     """
     if options.anonymous:
         return AnonymousCredentials()  # type: ignore[no-untyped-call]
@@ -380,47 +373,45 @@ def _credentials(options: VertexOptions) -> Any:
                 str(options.credentials), scopes=SCOPES
             )  # type: ignore[no-untyped-call]
         else:
-            # else Google's library asks gcloud, or the network, for a project that nobody needs
+            # Otherwise Google's library asks gcloud or the network for an unused project.
             os.environ.setdefault("GOOGLE_CLOUD_PROJECT", options.endpoint.split("/")[1])
             found = google.auth.default(scopes=SCOPES)[0]
     except (GoogleAuthError, OSError, ValueError) as error:
         raise CloudMisconfigured(
-            f"There are no credentials for the online model: {error}"
+            f"Credentials for the online model cannot be read: {error}"
         ) from error
-    return (
-        found.with_always_use_jwt_access(True)
-        if isinstance(found, service_account.Credentials)
-        else found
-    )  # type: ignore[no-untyped-call]
+    if isinstance(found, service_account.Credentials):
+        return found.with_always_use_jwt_access(True)  # type: ignore[no-untyped-call]
+    return found
 
 
-def _first(response: PredictResponse | None) -> Any:
-    if response is None:  # so gRPC says that the bytes were no message
-        raise CloudNonsense("The online model's answer is no message of its protocol.")
+def _first_prediction(response: PredictResponse | None) -> Any:
+    if response is None:  # gRPC could not parse the bytes
+        raise CloudNonsense("The online model's answer is not a message of its protocol.")
     predictions = PredictResponse.pb(response).predictions
     if not predictions:
         raise CloudNonsense("The online model's answer holds no prediction.")
     try:
         return json_format.MessageToDict(predictions[0])
-    except (json_format.SerializeToJsonError, ValueError) as error:  # NaN and Infinity are no JSON
-        raise CloudNonsense(f"The online model's answer is no JSON: {error}") from error
+    except (json_format.SerializeToJsonError, ValueError) as error:  # NaN or Infinity
+        raise CloudNonsense(f"The online model's answer is not valid JSON: {error}") from error
 
 
-def _may_pass(error: BaseException) -> bool:
+def _is_retryable(error: BaseException) -> bool:
     """Whether the same call may succeed a little later."""
-    return isinstance(error, _AGAIN) and not _nobody(error) and not _no_token(error)
+    return isinstance(error, _RETRYABLE) and not _is_unreachable(error) and not _lacks_token(error)
 
 
-def _nobody(error: BaseException) -> bool:
-    """Whether a 503 comes from this side of the network: gRPC says UNAVAILABLE also where nobody is there."""
+def _is_unreachable(error: BaseException) -> bool:
+    """Whether a 503 means that no server was reached: gRPC reports that as UNAVAILABLE, too."""
     words = str(error).lower()
     return isinstance(error, google_errors.ServiceUnavailable) and any(
-        sign in words for sign in _NOBODY
+        sign in words for sign in _UNREACHABLE_SIGNS
     )
 
 
-def _no_token(error: BaseException) -> bool:
-    """Whether a 503 comes from Google's own library: it could not get a token, and nothing was sent."""
+def _lacks_token(error: BaseException) -> bool:
+    """Whether a 503 comes from Google's own library, which got no token and sent nothing."""
     return (
         isinstance(error, google_errors.ServiceUnavailable)
         and "getting metadata from plugin" in str(error).lower()
@@ -428,7 +419,7 @@ def _no_token(error: BaseException) -> bool:
 
 
 def _status_of(error: Exception) -> str:
-    """Google's own word for an error that came over REST, where HTTP's status alone is too coarse; else empty."""
+    """Google's own status of an error over REST, where HTTP's is too coarse; empty if none."""
     response = getattr(error, "response", None)
     if not isinstance(response, requests.Response):
         return ""
@@ -438,20 +429,23 @@ def _status_of(error: Exception) -> str:
         return ""
 
 
-def _translated(error: Exception) -> CloudError:
-    words = str(getattr(error, "message", None) or error)[:_MOST_WORDS]
+def _translate(error: Exception) -> CloudError:
+    words = str(getattr(error, "message", None) or error)[:_MAX_MESSAGE_CHARS]
     if isinstance(error, google_errors.GatewayTimeout | requests.exceptions.Timeout):
         return CloudUnreachable(f"The online model did not answer in time: {words}", costly=True)
-    if isinstance(error, requests.exceptions.ConnectionError | TransportError) or _nobody(error):
+    if isinstance(error, requests.exceptions.ConnectionError | TransportError) or _is_unreachable(
+        error
+    ):
         return CloudUnreachable(
-            f"Nobody answers at the online model's or its tokens' address: {words}", costly=True
+            f"No server answers at the online model's or its token server's address: {words}",
+            costly=True,
         )
     if (
-        isinstance(error, (*_OURS, GoogleAuthError))
-        or _no_token(error)
+        isinstance(error, (*_CONFIG_ERRORS, GoogleAuthError))
+        or _lacks_token(error)
         or _status_of(error) == "FAILED_PRECONDITION"
     ):
         return CloudMisconfigured(f"The online model's endpoint or credentials are wrong: {words}")
-    if getattr(error, "code", None) in _OF_THE_FRAME:
+    if getattr(error, "code", None) in _FRAME_STATUSES:
         return CloudRefused(f"The online model refuses this frame: {words}")
     return CloudUnreachable(f"The online model cannot answer now: {words}")

@@ -19,10 +19,10 @@ import urllib.request
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from edge.background import in_background
 from edge.outbox.describe import entry_json
 from edge.outbox.polling import poll_forever
 from edge.outbox.retry import retry_delay_s
-from edge.threads import in_background
 
 if TYPE_CHECKING:
     from edge.outbox.entry import Entry

@@ -1,1 +1,1 @@
-"""Fakes that ship: a cloud in a process of its own, which answers as it is told. The service uses none."""
+"""Fakes that ship: an online model in a process of its own. The service itself uses none."""

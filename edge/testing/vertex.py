@@ -1,10 +1,12 @@
-"""An online model on loopback, in a process of its own: `PredictionService` of aiplatform.v1 over gRPC and REST.
+"""A fake online model on loopback, in a process of its own.
 
-It answers as it is told: rightly, slowly, never, with an error, or with garbage. `FakeVertex` starts it and tells it;
-``python -m edge.testing.vertex`` is the process. It remembers every call with its idempotency key.
+Speaks `PredictionService` of aiplatform.v1 over gRPC and REST. It answers as scripted: correctly,
+slowly, never, with an error, or with garbage, and remembers each call with its idempotency key.
+`FakeVertex` starts and scripts it; ``python -m edge.testing.vertex`` is the process.
 
-With a certificate it speaks TLS, and with a service account's public key it answers only who shows a JSON web token
-signed by that account for Google's scope, or a token that its own OAuth endpoint (``/token``) gave out.
+With a certificate it speaks TLS. With a service account's public key it answers only callers that
+send a JSON web token signed by that account for Google's scope, or a token issued by its own OAuth
+endpoint (``/token``).
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ LOGIN_PAGE = b"<html><body>Welcome to our network. Please log in.</body></html>"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 TOKEN = "a-token-of-the-double"  # noqa: S105 -- opens nothing
 
-_WELL = {
+_HEALTHY = {
     "prediction": DAISY,
     "status": 200,
     "delay_s": 0.0,
@@ -54,7 +56,7 @@ _WELL = {
     "token_status": 200,
     "token_hang": False,
 }
-"""How it behaves until it is told."""
+"""Its behaviour until `FakeVertex.behave` is called."""
 
 _METHOD = "/google.cloud.aiplatform.v1.PredictionService/Predict"
 _HANG_S = 600.0
@@ -71,7 +73,7 @@ _GRPC_CODES = {
 
 
 class FakeVertex:
-    """The process, and the other end of its control.
+    """Starts the process and controls it.
 
     Attributes:
         host: address it listens on.
@@ -93,7 +95,8 @@ class FakeVertex:
             prefix: a command that runs the process, such as ``ip netns exec far``.
             host: address it listens on.
             certificate: PEM file of a key and its certificate. The gRPC server then speaks TLS.
-            account: PEM file of a service account's public key. Who does not show its token is then refused.
+            account: PEM file of a service account's public key; callers without its token are
+                refused.
         """
         self.host = host
         flags = {"--host": host, "--certificate": certificate, "--account": account}
@@ -148,42 +151,44 @@ class FakeVertex:
         token_status: int = 200,
         token_hang: bool = False,
     ) -> None:
-        """What it answers from now on, after forgetting all calls.
+        """Set what it answers from now on, and forget all calls.
 
         Args:
-            prediction: the one element of ``predictions``; ``None`` for none at all.
-            status: an HTTP status; gRPC's of the same meaning there.
+            prediction: the one element of ``predictions``; ``None`` for an empty list.
+            status: HTTP status; gRPC uses the code with the same meaning.
             delay_s: seconds before it answers.
-            hang: it does not answer at all.
-            times: so many calls have the status; those after them are answered. 0 for all.
-            garbage: bytes that are no message of the protocol; over REST the login page of a hotel's network.
-            token_status: an HTTP status of the OAuth endpoint.
-            token_hang: the OAuth endpoint does not answer.
+            hang: never answer.
+            times: number of calls that get the status before others succeed; 0 for all.
+            garbage: answer bytes that are not a message of the protocol; over REST, the login page
+                of a hotel's network.
+            token_status: HTTP status of the OAuth endpoint.
+            token_hang: the OAuth endpoint never answers.
         """
-        told = {
+        behaviour = {
             "prediction": prediction,
             "status": status,
             "delay_s": delay_s,
             "hang": hang,
             "times": times,
         }
-        told |= {"garbage": garbage, "token_status": token_status, "token_hang": token_hang}
-        self._http("/control", told)
+        behaviour |= {"garbage": garbage, "token_status": token_status, "token_hang": token_hang}
+        self._http("/control", behaviour)
 
     def calls(self) -> list[dict[str, Any]]:
-        """Every call since `behave`: ``key``, ``endpoint``, ``size`` of the request and ``image`` (SHA-256).
+        """Calls with a valid token since `behave`.
 
-        Calls without a valid token are not among them.
+        Each has ``key``, ``endpoint``, ``size`` of the request in bytes, ``image`` (SHA-256) and
+        ``instance`` (all but the image).
         """
         calls: list[dict[str, Any]] = self._http("/calls")
         return calls
 
     def image(self) -> bytes:
-        """What the latest call sent as its image."""
+        """The image of the latest call."""
         return base64.b64decode(self._http("/image"))
 
     def start(self) -> None:
-        """Start the process; after `stop` another one on the same ports, which knows nothing of the first."""
+        """Start the process; after `stop`, a new one without any memory, on the same ports."""
         ports = ["--grpc-port", str(self.grpc_port), "--rest-port", str(self.rest_port)]
         self._process = subprocess.Popen(
             [*self._command, *ports], stdout=subprocess.PIPE, text=True
@@ -208,24 +213,24 @@ class FakeVertex:
 
 
 class _Model:
-    """What the process knows: how to behave, who may call, and who called."""
+    """State of the process: its behaviour, who may call, and the calls so far."""
 
     def __init__(self, account: Path | None) -> None:
         self._lock = threading.Lock()
         self._account = account.read_bytes() if account else None
-        self.told: dict[str, Any] = _WELL
+        self.behaviour: dict[str, Any] = _HEALTHY
         self.calls: list[dict[str, Any]] = []
         self.image = b""
 
-    def tell(self, told: dict[str, Any]) -> None:
+    def set_behaviour(self, behaviour: dict[str, Any]) -> None:
         with self._lock:
-            self.told, self.calls = {**_WELL, **told}, []
+            self.behaviour, self.calls = {**_HEALTHY, **behaviour}, []
 
     def token(self) -> tuple[int, Any]:
-        """What the OAuth endpoint answers."""
-        if self.told["token_hang"]:
+        """Status and body of the OAuth endpoint."""
+        if self.behaviour["token_hang"]:
             time.sleep(_HANG_S)
-        status = self.told["token_status"]
+        status = self.behaviour["token_status"]
         if status != 200:  # noqa: PLR2004 -- HTTP's
             return status, {
                 "error": "invalid_grant",
@@ -234,7 +239,7 @@ class _Model:
         return status, {"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"}
 
     def knows(self, authorization: str) -> bool:
-        """Whether that header is of someone who may call."""
+        """Whether the header names a caller that is allowed."""
         if self._account is None:
             return True
         token = authorization.removeprefix("Bearer ")
@@ -253,21 +258,21 @@ class _Model:
         if not self.knows(authorization):
             return 401, PredictResponse()
         with self._lock:
-            told = dict(self.told)
+            behaviour = dict(self.behaviour)
             self.image = _image(request)
             self.calls.append(
                 {"key": key, "endpoint": request.endpoint, **_facts(request, self.image)}
             )
-            late = told["times"] and len(self.calls) > told["times"]
-        time.sleep(_HANG_S if told["hang"] else told["delay_s"])
-        if told["garbage"]:
+            late = behaviour["times"] and len(self.calls) > behaviour["times"]
+        time.sleep(_HANG_S if behaviour["hang"] else behaviour["delay_s"])
+        if behaviour["garbage"]:
             return 200, None
         response = PredictResponse(model_display_name=MODEL, deployed_model_id="3")
-        if told["prediction"] is not None:
+        if behaviour["prediction"] is not None:
             json_format.ParseDict(
-                told["prediction"], PredictResponse.pb(response).predictions.add()
+                behaviour["prediction"], PredictResponse.pb(response).predictions.add()
             )
-        return 200 if late else told["status"], response
+        return 200 if late else behaviour["status"], response
 
 
 def _image(request: PredictRequest) -> bytes:
@@ -290,7 +295,7 @@ def _facts(request: PredictRequest, image: bytes) -> dict[str, Any]:
 
 
 class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]  # untyped
-    """The one method of the service, without its generated servicer: google-cloud-aiplatform ships none."""
+    """The service's one method; google-cloud-aiplatform ships no generated servicer."""
 
     def __init__(self, model: _Model) -> None:
         self._model = model
@@ -314,7 +319,7 @@ class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]  # untyped
             request, headers.get(KEY_HEADER, ""), headers.get("authorization", "")
         )
         if status != 200:  # noqa: PLR2004 -- HTTP's
-            context.abort(_GRPC_CODES[status], "told to")
+            context.abort(_GRPC_CODES[status], "scripted")
         return response
 
 
@@ -332,7 +337,7 @@ def _rest(model: _Model) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.path == "/control":
-                model.tell(json.loads(body))
+                model.set_behaviour(json.loads(body))
                 self._reply(200, {})
                 return
             if self.path == "/token":
@@ -349,7 +354,9 @@ def _rest(model: _Model) -> type[BaseHTTPRequestHandler]:
             elif status == 200:  # noqa: PLR2004 -- HTTP's
                 self._reply(200, json.loads(PredictResponse.to_json(response)))
             else:
-                self._reply(status, {"error": {"code": status, "message": "told to", "status": ""}})
+                self._reply(
+                    status, {"error": {"code": status, "message": "scripted", "status": ""}}
+                )
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the base class names it
             del format, args
@@ -362,14 +369,14 @@ def _rest(model: _Model) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            with suppress(OSError):  # the caller had no more time
+            with suppress(OSError):  # the caller has given up
                 self.wfile.write(body)
 
     return Rest
 
 
 def main() -> None:
-    """Serve until killed; says its ports on the first line."""
+    """Serve until killed; prints the ports as the first line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--grpc-port", type=int, default=0)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from edge.dataplane.cloud_parts import CloudParts
 from edge.errors import SettingsError
 from edge.fallback.budget import Budget, Limits
+from edge.fallback.budget_file import BudgetFile
+from edge.fallback.calls import CloudCalls
 from edge.fallback.cloud import VertexOptions
-from edge.fallback.ledger import Ledger
 from edge.fallback.link import Link
 from edge.model.rules import Rules, parse_modes
 from edge.outbox.encryption import AesGcmEncryption, NoEncryption
@@ -102,8 +103,7 @@ def _link(settings: Settings) -> Link | None:
         cost_per_month=cloud.cost_per_month,
         per_second=cloud.rate,
     )
-    ledger = Ledger(_budget_file(cloud, settings.outbox) if limits.capped else None)
-    budget = Budget(limits, ledger.spent)
+    budget_file = BudgetFile(_budget_path(cloud, settings.outbox) if limits.capped else None)
     credentials = cloud.credentials if isinstance(cloud.credentials, Path) else None
     options = VertexOptions(
         endpoint=cloud.endpoint,
@@ -115,10 +115,12 @@ def _link(settings: Settings) -> Link | None:
         image_bytes=cloud.request == "tf_serving",
     )
     connect = partial(_connect, options)
-    return Link(connect, budget, ledger, max_calls=settings.fallback.concurrency)
+    budget = Budget(limits, budget_file.spent)
+    calls = CloudCalls(budget, budget_file, max_calls=settings.fallback.concurrency)
+    return Link(connect, calls)
 
 
-def _budget_file(cloud: CloudSettings, outbox: OutboxSettings | None) -> Path:
+def _budget_path(cloud: CloudSettings, outbox: OutboxSettings | None) -> Path:
     if cloud.budget_file is not None:
         return cloud.budget_file
     if outbox is not None:

@@ -1,4 +1,4 @@
-"""A link to an online model that does as it is told, on clocks moved by hand. Nothing of Google's is imported."""
+"""A link to a scripted online model, on clocks moved by hand. Imports nothing of Google's."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from builders.waiting import wait
+from edge.backoff import Backoff
 from edge.clock import Reading
 from edge.errors import CloudError, CloudUnreachable
-from edge.fallback.breaker import Backoff, Breaker
+from edge.fallback.breaker import Breaker
 from edge.fallback.budget import Budget, Limits
+from edge.fallback.budget_file import BudgetFile
+from edge.fallback.calls import CloudCalls
 from edge.fallback.cloud import CloudRequest, CloudResponse
-from edge.fallback.ledger import Ledger
 from edge.fallback.link import Link
-from edge.fallback.policy import LinkState
+from edge.fallback.policy import BlockedBy, LinkState
 from edge.model.tasks.classification import CLASSIFICATION, Classification
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ BACKOFF_S = 0.2
 
 
 class HandClock:
-    """Seconds that pass when they are told to. Counts how often it was read, which shows that a loop goes round."""
+    """Seconds that pass only by hand. Counts its readings, which shows that a loop is running."""
 
     def __init__(self, now: float = 1_000.0) -> None:
         self.now, self.read = now, 0
@@ -39,7 +41,7 @@ class HandClock:
         return self.now
 
     def reading(self) -> Reading:
-        """All clocks of the machine, as a `Ledger` reads them."""
+        """All clocks of the machine, as a `BudgetFile` reads them."""
         return Reading("boot", self(), self.now)
 
     def goes(self, seconds: float) -> None:
@@ -82,7 +84,7 @@ class Connection:
 
 
 class Cloud:
-    """Each call takes the next of what it is ``told``, then the ``usual``: an answer, an error, or what is awaited."""
+    """Each call takes the next of ``told``, then ``usual``: a response, an error, or a function."""
 
     def __init__(self) -> None:
         self.told: list[Any] = []
@@ -109,17 +111,17 @@ async def hangs(_: Any = None) -> None:
 
 
 def make_link(
-    cloud: Cloud, clock: HandClock, *, limits=None, ledger=None, failures=3, max_calls=8
+    cloud: Cloud, clock: HandClock, *, limits=None, budget_file=None, failures=3, max_calls=8
 ) -> Link:
     """A link whose backoff is always `BACKOFF_S`."""
-    return Link(
-        cloud.connect,
+    calls = CloudCalls(
         Budget(limits or Limits()),
-        ledger or Ledger(None, clock.reading),
+        budget_file or BudgetFile(None, clock.reading),
         Breaker(failures, Backoff(BACKOFF_S, BACKOFF_S, 0.0)),
         max_calls=max_calls,
         now=clock,
     )
+    return Link(cloud.connect, calls, now=clock)
 
 
 @contextmanager
@@ -134,10 +136,13 @@ def linked(cloud: Cloud, clock: HandClock | None = None, **how: Any) -> Iterator
         link.stop()
 
 
-def ask(link: Link, seconds: float = 1.0) -> CloudResponse | CloudError:
+def ask(link: Link, seconds: float = 1.0) -> CloudResponse | CloudError | BlockedBy:
     """What a call comes to."""
+    submitted = link.submit(ASKED, seconds)
+    if isinstance(submitted, BlockedBy):
+        return submitted
     try:
-        return link.submit(ASKED, seconds).result(10)
+        return submitted.result(10)
     except CloudError as error:
         return error
 

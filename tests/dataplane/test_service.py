@@ -1,4 +1,4 @@
-"""The data plane without a door: places, order, faults that stay with their own frame, and stopping."""
+"""The data plane without a protocol: slots, order, faults of single frames, and stopping."""
 
 import asyncio
 import math

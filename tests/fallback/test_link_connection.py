@@ -1,4 +1,4 @@
-"""How the link connects, is probed, connects anew, and is stopped: on a clock that is moved by hand."""
+"""How the link connects, is probed, reconnects and is stopped, on a clock moved by hand."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from builders.waiting import wait
 from edge.errors import CloudMisconfigured, CloudUnreachable
 from edge.fallback.breaker import BreakerState
 from edge.fallback.budget import Limits
-from edge.fallback.ledger import Ledger
-from edge.fallback.policy import LinkState
+from edge.fallback.budget_file import BudgetFile
+from edge.fallback.policy import BlockedBy, LinkState
 
 GONE = CloudUnreachable("gone", costly=True)
 
@@ -51,8 +51,8 @@ def test_a_first_connection_that_fails_is_tried_again_after_the_backoff_and_not_
     link = make_link(cloud, clock)
     link.start()
     try:
-        wait(lambda: link.breaker.state is BreakerState.OPEN)
-        assert link.fault == ("nobody" if probed else "no credentials")
+        wait(lambda: link.calls.breaker.state is BreakerState.OPEN)
+        assert link.calls.fault == ("nobody" if probed else "no credentials")
         clock.goes(BACKOFF_S * 0.95)
         clock.is_looked_at(8)
         assert (len(attempts), link.state) == (1, LinkState.DOWN)
@@ -61,7 +61,7 @@ def test_a_first_connection_that_fails_is_tried_again_after_the_backoff_and_not_
         cloud.reachable = True
         clock.goes(BACKOFF_S)
         wait(lambda: link.state is LinkState.HALF_OPEN)
-        assert link.fault is None
+        assert link.calls.fault is None
         assert ask(link) is ANSWER
         assert link.state is LinkState.UP
         assert len(cloud.open) == 1
@@ -77,7 +77,7 @@ def test_after_a_failure_nothing_is_asked_or_probed_until_the_backoff_is_over():
         clock.goes(BACKOFF_S * 0.95)
         clock.is_looked_at(8)
         assert link.state is LinkState.DOWN
-        assert isinstance(ask(link), CloudUnreachable)
+        assert ask(link) is BlockedBy.LINK_DOWN
         assert (len(cloud.calls), cloud.probes) == (1, 1)
         clock.goes(BACKOFF_S * 0.06)
         wait(lambda: link.state is LinkState.HALF_OPEN)
@@ -113,7 +113,7 @@ def test_a_probe_that_fails_closes_its_connection_and_not_the_one_in_use():
             wait(lambda number=number: cloud.probes == number)
         wait(lambda: cloud.open == [0])
         assert link.state is LinkState.DOWN
-        assert link.fault == "nobody"
+        assert link.calls.fault == "nobody"
         cloud.reachable = True
         tried(link, clock)
         assert cloud.open == [4]
@@ -144,7 +144,7 @@ def test_an_unexpected_error_ends_no_link(where):
             cloud.reachable = where != "failed probe's close"
             clock.goes(BACKOFF_S)
             if where != "close":
-                wait(lambda: link.breaker.wait_s(clock.now) > 0)
+                wait(lambda: link.calls.breaker.wait_s(clock.now) > 0)
             broken.clear()
             cloud.reachable = True
             clock.goes(BACKOFF_S)
@@ -153,7 +153,7 @@ def test_an_unexpected_error_ends_no_link(where):
 
 
 def test_a_budget_that_fails_in_an_unexpected_way_ends_no_link_either(tmp_path, caplog):
-    class Broken(Ledger):
+    class Broken(BudgetFile):
         faults = 2
 
         def save(self, spent):
@@ -164,12 +164,12 @@ def test_a_budget_that_fails_in_an_unexpected_way_ends_no_link_either(tmp_path, 
 
     started = time.monotonic()
     with linked(
-        Cloud(), limits=Limits(calls_per_day=9), ledger=Broken(tmp_path / "budget.json")
+        Cloud(), limits=Limits(calls_per_day=9), budget_file=Broken(tmp_path / "budget.json")
     ) as link:
         assert isinstance(ask(link), CloudUnreachable)
         assert ask(link) is ANSWER
     assert 1.0 < time.monotonic() - started < 20  # it takes a breath, so that no log is filled
-    assert "stumbled" in caplog.text
+    assert "supervision of the link failed" in caplog.text
 
 
 def test_stopping_gives_up_what_is_under_way_at_once_and_leaves_nothing_open():
@@ -218,8 +218,8 @@ def test_what_is_spent_while_it_stops_is_written(tmp_path):
     file = tmp_path / "budget.json"
     clock = HandClock()
     with linked(
-        Cloud(), clock, limits=Limits(calls_per_day=9), ledger=Ledger(file, clock.reading)
+        Cloud(), clock, limits=Limits(calls_per_day=9), budget_file=BudgetFile(file, clock.reading)
     ) as link:
         ask(link)
-        link.budget.take(0)
-    assert Ledger(file).spent.day.calls == 2
+        link.calls.budget.take(0)
+    assert BudgetFile(file).spent.day.calls == 2

@@ -1,4 +1,4 @@
-"""However calls end, and however many: afterwards places, tasks, threads, connections and trials are as before."""
+"""However calls end: afterwards slots, tasks, threads, connections and probes are as before."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from builders.cloud import ANSWER, ASKED, BACKOFF_S, Cloud, HandClock, ask, hang
 from builders.waiting import wait
 
 from edge.errors import (
-    CloudError,
     CloudMisconfigured,
     CloudNonsense,
     CloudNotAsked,
@@ -19,7 +18,7 @@ from edge.errors import (
     CloudUnreachable,
 )
 from edge.fallback.budget import Limits
-from edge.fallback.ledger import Ledger
+from edge.fallback.budget_file import BudgetFile
 from edge.fallback.policy import BlockedBy, LinkState
 
 MOST = 4
@@ -66,9 +65,9 @@ def end(link, cloud, outcome):
 @pytest.mark.parametrize("name", ENDINGS)
 def test_after_many_calls_that_end_so_the_link_is_as_before(name, tmp_path):
     cloud, clock = Cloud(), HandClock()
-    ledger = Ledger(tmp_path / "budget.json", clock.reading)
+    budget_file = BudgetFile(tmp_path / "budget.json", clock.reading)
     with linked(
-        cloud, clock, limits=Limits(calls_per_day=999), ledger=ledger, max_calls=MOST
+        cloud, clock, limits=Limits(calls_per_day=999), budget_file=budget_file, max_calls=MOST
     ) as link:
         before = tasks(link), threads()
         for _ in range(MOST + 1):
@@ -97,8 +96,7 @@ def all_places_are_free(link, cloud):
     calls = [link.submit(ASKED, 600.0) for _ in range(MOST)]
     assert link.blocked_by is BlockedBy.BUSY
     for _ in range(3):
-        with pytest.raises(CloudUnreachable, match="busy"):
-            link.submit(ASKED, 600.0)
+        assert link.submit(ASKED, 600.0) is BlockedBy.BUSY
     wait(lambda: len(cloud.calls) == made + MOST)
     assert link.status().as_json()["calls_under_way"] == MOST
     assert link.status().as_json()["budget"]["calls_today"] == counted + MOST
@@ -124,7 +122,7 @@ def test_the_one_call_of_a_trial_says_how_the_cloud_is_or_leaves_the_trial_to_an
                 assert link.state is LinkState.UP
             else:
                 assert link.state is LinkState.DOWN
-                assert link.breaker.wait_s(clock.now) == pytest.approx(BACKOFF_S)
+                assert link.calls.breaker.wait_s(clock.now) == pytest.approx(BACKOFF_S)
 
 
 def test_a_trial_is_one_call_and_who_comes_meanwhile_is_told_that_there_is_no_link():
@@ -136,8 +134,7 @@ def test_a_trial_is_one_call_and_who_comes_meanwhile_is_told_that_there_is_no_li
         first = link.submit(ASKED, 600.0)
         assert link.state is LinkState.DOWN
         for _ in range(3):
-            with pytest.raises(CloudUnreachable, match="no link"):
-                link.submit(ASKED, 1.0)
+            assert link.submit(ASKED, 1.0) is BlockedBy.LINK_DOWN
         wait(lambda: len(cloud.calls) == 2)
         first.cancel()
         wait(lambda: link.state is LinkState.HALF_OPEN)
@@ -151,7 +148,7 @@ def test_a_trial_is_one_call_and_who_comes_meanwhile_is_told_that_there_is_no_li
     ids=["failed", "not asked", "answered"],
 )
 def test_a_call_of_before_the_outage_does_not_end_the_trial_of_after(error):
-    """It neither frees the trial for a second call nor opens the breaker again; an answer shows that all is well."""
+    """It frees no second probe and does not open the breaker again; an answer closes it."""
     cloud, clock, release = Cloud(), HandClock(), threading.Event()
 
     async def late(_):
@@ -170,7 +167,7 @@ def test_a_call_of_before_the_outage_does_not_end_the_trial_of_after(error):
         concurrent.futures.wait([old], 10)
         assert old.done()
         assert link.state is (LinkState.UP if error is ANSWER else LinkState.DOWN)
-        assert link.breaker.state == ("closed" if error is ANSWER else "half_open")
+        assert link.calls.breaker.state == ("closed" if error is ANSWER else "half_open")
         trial.cancel()
         wait(lambda: link.status().as_json()["calls_under_way"] == 0)
 
@@ -183,19 +180,23 @@ def test_of_many_callers_at_once_as_many_are_taken_as_there_are_places(tmp_path)
     def call(link):
         barrier.wait()
         for _ in range(8):
-            try:
-                taken.append(link.submit(ASKED, 600.0))
-            except CloudError as error:
-                refused.append(error)
+            submitted = link.submit(ASKED, 600.0)
+            if isinstance(submitted, BlockedBy):
+                refused.append(submitted)
+            else:
+                taken.append(submitted)
 
-    ledger = Ledger(tmp_path / "budget.json")
-    with linked(cloud, limits=Limits(calls_per_day=999), ledger=ledger, max_calls=MOST) as link:
+    budget_file = BudgetFile(tmp_path / "budget.json")
+    with linked(
+        cloud, limits=Limits(calls_per_day=999), budget_file=budget_file, max_calls=MOST
+    ) as link:
         callers = [threading.Thread(target=call, args=[link]) for _ in range(16)]
         for one in callers:
             one.start()
         for one in callers:
             one.join()
         assert (len(taken), len(refused)) == (MOST, 16 * 8 - MOST)
+        assert set(refused) == {BlockedBy.BUSY}
         assert link.status().as_json()["budget"]["calls_today"] == MOST
     wait(lambda: all(one.cancelled() for one in taken))
     assert link.status().as_json()["calls_under_way"] == 0

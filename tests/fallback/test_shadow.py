@@ -29,7 +29,7 @@ def test_each_outcome_is_counted_as_what_it_is():
     for agreed in (True, False, True, True):
         log.add(compared(agreed=agreed))
     for _ in range(2):
-        log.failed()
+        log.add_failure()
     status = log.status().as_json()
     assert {name: status[name] for name in ("compared", "agreed", "failed")} == {
         "compared": 4,
@@ -77,7 +77,7 @@ def test_what_many_threads_add_is_all_counted():
     def add():
         for _ in range(500):
             log.add(compared())
-            log.failed()
+            log.add_failure()
 
     threads = [threading.Thread(target=add) for _ in range(4)]
     for thread in threads:

@@ -155,7 +155,7 @@ def sent(vertex, task, image):
 
 @pytest.mark.parametrize("task", list(TASKS.values()))
 def test_a_picture_that_is_too_large_for_a_request_is_brought_under_its_limit(vertex, task):
-    """Noise of just the useful size, so that nothing but its bytes speaks against sending it as it is."""
+    """Noise of the useful size, so that only its bytes forbid sending it unchanged."""
     side = SIDES[task]
     large = picture(side, side, quality=100, subsampling=0)
     assert len(large) > MOST_IMAGE_BYTES * 1.4
@@ -277,7 +277,7 @@ def test_garbage_is_called_so_and_never_served(vertex, rest, garbage):
 @pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
 def test_bytes_that_are_no_message_are_called_so(vertex, rest):
     vertex.behave(garbage=True)
-    with pytest.raises(CloudNonsense, match=r"no message|no online model"):
+    with pytest.raises(CloudNonsense, match=r"not a message|not an online model"):
         ask(vertex, rest=rest)
 
 
@@ -504,7 +504,10 @@ def test_credentials_that_are_missing_are_told_without_asking_a_metadata_server(
     script = """
 import sys
 addresses = []
-sys.addaudithook(lambda event, args: addresses.append(args[1]) if event == "socket.connect" else None)
+def note(event, args):
+    if event == "socket.connect":
+        addresses.append(args[1])
+sys.addaudithook(note)
 from edge.errors import CloudMisconfigured
 from edge.fallback.vertex import VertexClient, VertexOptions
 options = VertexOptions("projects/1/locations/x/endpoints/2", None, False, False, None, 1, False)
@@ -538,9 +541,14 @@ def test_a_service_accounts_file_is_read_and_nobody_at_a_tls_address_is_told(tmp
     }
     (tmp_path / "account.json").write_text(json.dumps(account))
     options = VertexOptions(
-        ENDPOINT, "127.0.0.1:1", rest=rest, anonymous=False, credentials=tmp_path / "account.json", max_pixels=10**6,
+        ENDPOINT,
+        "127.0.0.1:1",
+        rest=rest,
+        anonymous=False,
+        credentials=tmp_path / "account.json",
+        max_pixels=10**6,
         image_bytes=False,
-    )  # fmt: skip
+    )
 
     async def run():
         one = VertexClient(options)
@@ -554,10 +562,15 @@ def test_a_service_accounts_file_is_read_and_nobody_at_a_tls_address_is_told(tmp
 
 def test_a_file_that_is_no_service_account_is_told(tmp_path):
     (tmp_path / "account.json").write_text("{}")
-    with pytest.raises(CloudMisconfigured, match="credentials"):
+    with pytest.raises(CloudMisconfigured, match="Credentials"):
         VertexClient(
             VertexOptions(
-                ENDPOINT, None, rest=False, anonymous=False, credentials=tmp_path / "account.json", max_pixels=1,
+                ENDPOINT,
+                None,
+                rest=False,
+                anonymous=False,
+                credentials=tmp_path / "account.json",
+                max_pixels=1,
                 image_bytes=False,
             )
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""`edge serve` in a process of its own, found by the address that it prints and stopped by a signal."""
+"""`edge serve` in a process of its own, found by the address it prints, stopped by a signal."""
 
 import functools
 import os  # tests stand outside the service: they hand its process an environment
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,8 +27,10 @@ class Server:
     Args:
         flags: of `edge serve`; ``--port 0`` is added.
         ready: wait until every model has run its warm-up.
-        program: what runs, for tests that wrap the command.
+        program: what Python runs, for tests that change the program.
+        prefix: a command that runs the process, such as ``ip netns exec near``.
         env: added to the environment, which has no EDGE_ variable.
+        settings: more flags, by the names of the settings: ``workers=1`` is ``--workers 1``.
     """
 
     def __init__(
@@ -35,11 +38,14 @@ class Server:
         *flags: object,
         ready: bool = True,
         program: tuple[str, ...] = ("-m", "edge"),
+        prefix: tuple[str, ...] = (),
         env: dict[str, str] | None = None,
+        **settings: object,
     ) -> None:
+        arguments = ["--port", "0", *map(str, flags), *setting_flags(settings)]
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 -- lives as long as the process
         self.process = subprocess.Popen(
-            [sys.executable, *program, "serve", "--port", "0", *map(str, flags)],
+            [*prefix, sys.executable, *program, "serve", *arguments],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -59,11 +65,9 @@ class Server:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        if "client" in self.__dict__:
-            self.client.close()
         if self.process.poll() is None:
             self.stop()
-        self._log.close()
+        self._close()
 
     @functools.cached_property
     def client(self) -> httpx.Client:
@@ -107,10 +111,23 @@ class Server:
             assert self.process.stdout
             self.process.stdout.close()
 
+    def kill(self) -> None:
+        """End it with SIGKILL, as the kernel does when memory runs out."""
+        self.process.kill()
+        self.process.wait()
+        self._close()
+
     def resident_mib(self) -> float:
         """Memory it holds in RAM now."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
+
+    def _close(self) -> None:
+        if "client" in self.__dict__:
+            self.client.close()
+        assert self.process.stdout
+        self.process.stdout.close()
+        self._log.close()
 
     def _listening(self) -> str:
         assert self.process.stdout
@@ -118,6 +135,18 @@ class Server:
             if found := _URL.search(line):
                 return found[1]
         raise AssertionError(f"it ended with {self.ended()}: {self.log}")
+
+
+def setting_flags(settings: Mapping[str, object]) -> list[str]:
+    """Settings as flags: ``a_b=1`` is ``--a-b 1``, ``a=True`` ``--a``, and ``a=False`` ``--no-a``."""
+    flags: list[str] = []
+    for name, value in settings.items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            flags.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            flags += [f"--{flag}", str(value)]
+    return flags
 
 
 def clean_environment() -> dict[str, str]:

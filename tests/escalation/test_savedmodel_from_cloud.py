@@ -1,4 +1,4 @@
-"""The online model answers in a SavedModel's place: its answer goes out, and nothing of the edge's own outputs."""
+"""The online model answers in a SavedModel's place: no output of the edge's own goes out."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from builders.images import encode, noise
 from builders.odd_models import LABELS, odd_repository
 from builders.waiting import until
 
+from edge.dataplane.admission import Admission
 from edge.dataplane.cloud_parts import CloudParts
 from edge.dataplane.escalation import EscalatingAnswerer
+from edge.dataplane.local import LocalAnswerer
+from edge.dataplane.service import InferenceService
 from edge.errors import CloudRefused
 from edge.fallback.budget import Budget, Limits
+from edge.fallback.budget_file import BudgetFile
+from edge.fallback.calls import CloudCalls
 from edge.fallback.cloud import CloudResponse
-from edge.fallback.ledger import Ledger
 from edge.fallback.link import Link
 from edge.fallback.policy import LinkState
 from edge.model.contract import SignatureInfo
@@ -27,9 +31,10 @@ from edge.model.rules import Mode, Rules
 from edge.model.tasks.classification import Classification
 from edge.repository.repository import ModelRepository
 from edge.repository.version import ModelVersion
+from edge.runtime.pipeline import DecodeOptions
+from edge.runtime.pool import WorkerPool
 from edge.settings import Settings
 from edge.web.app import create_app
-from edge.wiring.bootstrap import build_service
 
 IMAGE = encode(noise(20, 20), "PNG")
 EDGES = [0.5, *[0.0] * 10, 0.5]
@@ -81,15 +86,21 @@ def ask(tmp_path):
         contract = replace(export.contract, signature=SignatureInfo({}, COLUMNS, ""))
         version = SavedModel("flowers", 1, replace(export, contract=contract))
         settings = Settings(workers=1, log_requests=False)
-        edge = build_service(settings, ModelRepository(tmp_path, [version], {}))
-        link = Link(lambda: cloud, Budget(Limits()), Ledger(None))
-        assistance = CloudParts(rules=Rules(frozenset({mode})), timeout_s=20, link=link)
-        service = EscalatingAnswerer(
-            edge.repository, edge.pool, edge.decoding, assistance, max_held_bytes=1 << 20
-        )
+        repository = ModelRepository(tmp_path, [version], {})
+        link = Link(lambda: cloud, CloudCalls(Budget(Limits()), BudgetFile(None)))
+        parts = CloudParts(repository, Rules(frozenset({mode})), timeout_s=20, link=link)
+        pool, options = WorkerPool(1, 3), DecodeOptions(10_000)
+        answerer = EscalatingAnswerer(LocalAnswerer(repository, pool, options), parts, 10_000)
+        admission = Admission(4, 1 << 20, parts.extra_slots)
+        service = InferenceService(repository, pool, options, admission, answerer, parts)
         app = create_app(service, settings)
         answers = []
-        service.on_answer = lambda image, query, answer: answers.append(answer)
+
+        class Recorder:
+            def observe(self, image, request, outcome):
+                answers.append(outcome)
+
+        service.observers.append(Recorder())
         async with app.router.lifespan_context(app):
             await until(lambda: service.repository.ready and link.state is LinkState.UP)
             rows = {

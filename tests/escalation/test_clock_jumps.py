@@ -1,6 +1,7 @@
-"""The machine's clock is set while the service runs and between its runs: no kept frame goes, no budget begins anew.
+"""Setting the machine's clock, while the service runs or is stopped, loses no frame and no budget.
 
-The clock is Debian's libfaketime before the process, which sets the wall clock alone, as a hand or NTP does.
+The clock is Debian's libfaketime preloaded into the process. It sets the wall clock alone, as a
+person or NTP does.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
 @pytest.fixture
 def clock(tmp_path):
-    """Set the wall clock of processes started with the prefix; returns the prefix and the function that sets it."""
+    """A prefix for commands, and a function that sets the wall clock of what runs under it."""
     if LIBRARY is None:
         pytest.skip("Debian's package faketime is not here")
     file = tmp_path / "clock"

@@ -8,18 +8,18 @@ import sys
 from contextlib import nullcontext
 
 import pytest
-from builders.assisted import small_repository
+from builders.escalation import small_repository
 
-from edge.errors import SettingsError
+from edge.errors import ExportError, SettingsError
 from edge.fallback.budget import Limits, Spent, Window
+from edge.fallback.budget_file import BudgetFile
 from edge.fallback.cloud import VertexOptions
-from edge.fallback.ledger import Ledger
 from edge.model.rules import Mode, Rules
 from edge.outbox.encryption import AesGcmEncryption, NoEncryption
 from edge.outbox.space import Quota
 from edge.settings import Settings
 from edge.testing.vertex import ENDPOINT
-from edge.wiring.bootstrap import build_service, build_serving_service
+from edge.wiring.bootstrap import build_repository, build_serving_service
 from edge.wiring.cloud import _gentle_import, open_store
 
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -33,7 +33,7 @@ def wired(tmp_path):
 
     def make(**settings):
         given = Settings(models=tmp_path / "models" / "flowers", workers=1, **settings)
-        services.append(build_serving_service(given, build_service(given, repository)))
+        services.append(build_serving_service(given, repository))
         return services[-1]
 
     yield make
@@ -74,18 +74,23 @@ def test_every_setting_of_the_cloud_comes_to_its_place(wired, tmp_path):
         queue_size=6,
         max_held_bytes=1 << 30,
     )
-    link, assistance = service.cloud.link, service.cloud
-    assert link.budget.limits == Limits(0.5, 11, 12, 13.0, 14.0, 15.0)
-    assert (link.max_calls, assistance.overflow) == (5, 5)
-    assert link._ledger.file == tmp_path / "spent.json"
+    link, parts = service.cloud.link, service.cloud
+    assert link.calls.budget.limits == Limits(0.5, 11, 12, 13.0, 14.0, 15.0)
+    assert (link.max_calls, parts.overflow) == (5, 5)
+    assert link.calls._budget_file.file == tmp_path / "spent.json"
     assert options(service) == VertexOptions(
-        ENDPOINT, "http://127.0.0.1:9", rest=True, anonymous=True, credentials=None, max_pixels=777_777,
+        ENDPOINT,
+        "http://127.0.0.1:9",
+        rest=True,
+        anonymous=True,
+        credentials=None,
+        max_pixels=777_777,
         image_bytes=True,
-    )  # fmt: skip
-    assert assistance.rules == Rules(frozenset({Mode.ON_ERROR, Mode.LOW_CONFIDENCE}), 0.7, 0.2)
-    assert assistance.timeout_s == 1.234
-    assert (assistance.outbox, assistance.webhook, assistance.ack_s) == (None, None, 0.0)
-    assert (service.admission.max_in_flight, service.max_held_bytes) == (7, 1 << 30)
+    )
+    assert parts.rules == Rules(frozenset({Mode.ON_ERROR, Mode.LOW_CONFIDENCE}), 0.7, 0.2)
+    assert parts.timeout_s == 1.234
+    assert (parts.outbox, parts.webhook, parts.ack_s) == (None, None, 0.0)
+    assert (service.admission.max_in_flight, service.admission.max_held_bytes) == (7, 1 << 30)
 
 
 def test_where_little_is_set_the_cloud_is_googles_and_asked_as_automl_is(wired, tmp_path):
@@ -98,9 +103,9 @@ def test_where_little_is_set_the_cloud_is_googles_and_asked_as_automl_is(wired, 
         credentials=tmp_path / "a.json", max_pixels=Settings().max_pixels, image_bytes=False,
     )  # fmt: skip
     assert options(service).host == "europe-west4-aiplatform.googleapis.com"
-    assert not options(service).plain
+    assert not options(service).plaintext
     assert options(wired(cloud_endpoint=ENDPOINT)).credentials is None
-    assert service.cloud.link._ledger.file is None
+    assert service.cloud.link.calls._budget_file.file is None
 
 
 @pytest.mark.parametrize(
@@ -114,7 +119,7 @@ def test_where_little_is_set_the_cloud_is_googles_and_asked_as_automl_is(wired, 
 )
 def test_an_address_is_a_host_with_or_without_tls(wired, address, host, plain):
     found = options(wired(cloud_endpoint=ENDPOINT, cloud_address=address))
-    assert (found.host, found.plain) == (host, plain)
+    assert (found.host, found.plaintext) == (host, plain)
 
 
 @pytest.mark.parametrize("cap", sorted(set(CAPS) - {"cloud_price", "cloud_rate"}))
@@ -122,7 +127,7 @@ def test_each_cap_needs_a_file_and_finds_one_in_the_outbox(wired, tmp_path, cap)
     with pytest.raises(SettingsError, match="remembered"):
         wired(cloud_endpoint=ENDPOINT, **{cap: CAPS[cap]})
     service = wired(cloud_endpoint=ENDPOINT, outbox_dir=tmp_path / "box", **{cap: CAPS[cap]})
-    assert service.cloud.link._ledger.file == tmp_path / "box" / "budget.json"
+    assert service.cloud.link.calls._budget_file.file == tmp_path / "box" / "budget.json"
 
 
 def test_every_setting_of_the_outbox_comes_to_its_place(wired, tmp_path):
@@ -138,14 +143,14 @@ def test_every_setting_of_the_outbox_comes_to_its_place(wired, tmp_path):
         "outbox_webhook_secret": "s3cret",
     }
     service = wired(cloud_endpoint=ENDPOINT, **settings)
-    assistance = service.cloud
-    assert assistance.ack_s == 0.25
-    assert assistance.outbox.folder == tmp_path / "box"
-    assert (assistance.webhook._url, assistance.webhook._secret) == (
+    parts = service.cloud
+    assert parts.ack_s == 0.25
+    assert parts.outbox.folder == tmp_path / "box"
+    assert (parts.webhook._url, parts.webhook._secret) == (
         "http://127.0.0.1:9/results",
         "s3cret",
     )
-    assert assistance.webhook._outbox is assistance.outbox
+    assert parts.webhook._outbox is parts.outbox
     store = open_store(Settings(**settings), create=True)
     try:
         assert store._space.quota == Quota(21_000_000, 22, 2 * 86_400.0)
@@ -156,10 +161,9 @@ def test_every_setting_of_the_outbox_comes_to_its_place(wired, tmp_path):
 
 
 def test_where_little_is_set_the_outbox_is_open_and_tells_nobody(wired, tmp_path):
-    assert wired(outbox_dir=tmp_path / "box").assistance.webhook is None
+    assert wired(outbox_dir=tmp_path / "box").cloud.webhook is None
     assert (
-        wired(cloud_endpoint=ENDPOINT, outbox_webhook="http://127.0.0.1:9/").assistance.webhook
-        is None
+        wired(cloud_endpoint=ENDPOINT, outbox_webhook="http://127.0.0.1:9/").cloud.webhook is None
     )
     store = open_store(Settings(outbox_dir=tmp_path / "box"), create=True)
     try:
@@ -183,10 +187,8 @@ def test_a_models_own_mode_that_is_none_is_told_at_start(tmp_path):
     folder = tmp_path / "models" / "flowers"
     (folder / "model.toml").write_text('[fallback]\nmode = "nonsense"\n')
     given = Settings(models=folder, workers=1, cloud_endpoint=ENDPOINT)
-    edge = build_service(given)
-    with pytest.raises(SettingsError, match=r"model\.toml, fallback\.mode"):
-        build_serving_service(given, edge)
-    edge.pool.close()
+    with pytest.raises(ExportError, match=r"model\.toml.*fallback\.mode"):
+        build_serving_service(given, build_repository(given))
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -205,6 +207,6 @@ def test_an_import_gentle_import_leaves_the_interpreter_as_it_was(fails):
 def test_what_was_spent_before_a_restart_is_spent(wired, tmp_path):
     file = tmp_path / "spent.json"
     before = Spent(Window(1.0, 3, 30), Window(1.0, 7, 70))
-    Ledger(file).save(lambda: before)
+    BudgetFile(file).save(lambda: before)
     service = wired(cloud_endpoint=ENDPOINT, cloud_calls_per_day=9, cloud_budget_file=file)
-    assert service.cloud.link.budget.spent == before
+    assert service.cloud.link.calls.budget.spent == before

@@ -1,7 +1,7 @@
-"""A blocking call on a thread of its own, which the process does not wait for at its end.
+"""Runs a blocking call on a thread of its own, which the process does not wait for when it exits.
 
-`asyncio.to_thread` runs on a pool that Python joins before it exits: a network call that hangs would hold up the
-service's stop for as long as its timeout.
+`asyncio.to_thread` uses a pool that Python joins before it exits: a network call that hangs would
+delay the end of the service for as long as its timeout.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ async def in_background(work: Callable[[], T]) -> T:
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
-    def settle(result: T | None, error: BaseException | None) -> None:
+    def finish(result: T | None, error: BaseException | None) -> None:
         if future.done():
-            return  # its caller gave up
+            return  # the caller has given up
         if error is None:
             future.set_result(result)  # type: ignore[arg-type]  # T may be None itself
         else:
@@ -34,12 +34,10 @@ async def in_background(work: Callable[[], T]) -> T:
         result, error = None, None
         try:
             result = work()
-        except (
-            BaseException
-        ) as raised:  # handed to whoever awaits, also a panic of an extension module
+        except BaseException as raised:  # passed to the caller, even an extension module's panic
             error = raised
-        with suppress(RuntimeError):  # the loop is gone: nobody waits any more
-            loop.call_soon_threadsafe(settle, result, error)
+        with suppress(RuntimeError):  # the loop is closed: nothing awaits the result
+            loop.call_soon_threadsafe(finish, result, error)
 
     threading.Thread(target=run, name="edge-background", daemon=True).start()
     return await future

@@ -1,4 +1,4 @@
-"""Where the cloud answers for a SavedModel, nothing of the edge's own outputs goes out. No TensorFlow is needed."""
+"""If the cloud answers for a SavedModel, no output of the edge goes out. Needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import time
 import httpx
 import numpy as np
 import pytest
-from builders.assisted import PHOTO, build, running
 from builders.cloud import Cloud
+from builders.escalation import PHOTO, build, running
 from builders.saved_model import DETECTIONS, IMAGE, SCORES, saved_model
 
 from edge.dataplane.answer import InferRequest
@@ -20,8 +20,8 @@ from edge.fallback.cloud import CloudResponse
 from edge.model.tasks.classification import Classification
 from edge.model.tasks.detection import Detections
 from edge.repository.repository import ModelRepository
-from edge.repository.version import ModelVersion, Outcome, VersionState
-from edge.runtime.pipeline import StageTimes
+from edge.repository.version import ModelVersion, VersionState
+from edge.runtime.pipeline import FrameResult, StageTimes
 from edge.settings import Settings
 from edge.web.app import create_app
 
@@ -61,13 +61,13 @@ class Computed(ModelVersion):
 
     def __init__(self, export, prediction, outputs):
         super().__init__("flowers", 1, export)
-        self.outcome = Outcome(prediction, 64, 48, StageTimes(1.0, 1.0, 1.0, 1.0), outputs)
+        self.result = FrameResult(prediction, 64, 48, StageTimes(1.0, 1.0, 1.0, 1.0), outputs)
 
     def load(self, workers, decoding):
         self.state = VersionState.AVAILABLE
 
     def predict(self, worker, encoded, decoding):
-        return self.outcome
+        return self.result
 
 
 def served(folder, cloud, outputs, prediction, computed):
@@ -121,7 +121,7 @@ def test_the_clouds_answer_has_no_outputs_of_the_edge(service, cloud):
         BY_CLOUD.prediction,
     )
     assert (by_edge.source, by_edge.outputs, by_edge.prediction) == ("edge", EDGE, BY_EDGE)
-    assert [item.label for item in by_cloud.verdict.edge.items] == list(FLOWERS)
+    assert [item.label for item in by_cloud.escalation.edge.items] == list(FLOWERS)
 
 
 def test_the_clouds_labels_and_scores_go_out_in_the_saved_models_shape(service):

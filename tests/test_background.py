@@ -8,7 +8,7 @@ import threading
 import pytest
 from builders.waiting import wait
 
-from edge.threads import in_background
+from edge.background import in_background
 
 
 class Panic(BaseException):

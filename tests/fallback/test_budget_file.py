@@ -12,7 +12,7 @@ import pytest
 from builders.cloud import HandClock
 
 from edge.fallback.budget import Spent, Window
-from edge.fallback.ledger import Ledger
+from edge.fallback.budget_file import BudgetFile
 
 
 def spent(calls):
@@ -20,18 +20,18 @@ def spent(calls):
 
 
 def test_what_was_spent_is_there_again_after_a_restart(tmp_path):
-    Ledger(tmp_path / "new" / "budget.json").save(lambda: spent(7))
-    again = Ledger(tmp_path / "new" / "budget.json")
-    assert (again.spent, again.known, again.fault) == (spent(7), True, None)
+    BudgetFile(tmp_path / "new" / "budget.json").save(lambda: spent(7))
+    again = BudgetFile(tmp_path / "new" / "budget.json")
+    assert (again.spent, again.readable, again.fault) == (spent(7), True, None)
 
 
 def test_of_several_writers_none_writes_what_is_older_than_what_is_there(tmp_path):
-    ledger, counted, lock = Ledger(tmp_path / "budget.json"), [0], threading.Lock()
+    budget_file, counted, lock = BudgetFile(tmp_path / "budget.json"), [0], threading.Lock()
 
     def call():
         with lock:
             counted[0] += 1
-        ledger.save(lambda: spent(counted[0]))
+        budget_file.save(lambda: spent(counted[0]))
         kept = json.loads((tmp_path / "budget.json").read_text())["spent"]["day"]["calls"]
         seen.append((kept, counted[0]))
 
@@ -47,29 +47,29 @@ def test_of_several_writers_none_writes_what_is_older_than_what_is_there(tmp_pat
 
 def test_a_file_that_cannot_be_written_is_told_and_well_again_when_it_can(tmp_path):
     (tmp_path / "folder").write_text("in its way")
-    ledger = Ledger(tmp_path / "folder" / "budget.json")
-    ledger.save(lambda: spent(1))
-    assert "folder" in ledger.fault
+    budget_file = BudgetFile(tmp_path / "folder" / "budget.json")
+    budget_file.save(lambda: spent(1))
+    assert "folder" in budget_file.fault
     (tmp_path / "folder").unlink()
-    ledger.save(lambda: spent(2))
-    assert ledger.fault is None
+    budget_file.save(lambda: spent(2))
+    assert budget_file.fault is None
 
 
 def test_the_clock_goes_on_over_a_restart_of_the_service(tmp_path):
     clock = HandClock(100.0)
-    first = Ledger(tmp_path / "budget.json", clock.reading)
+    first = BudgetFile(tmp_path / "budget.json", clock.reading)
     clock.goes(40)
     first.save(lambda: spent(1))
     clock.goes(500)
-    again = Ledger(tmp_path / "budget.json", clock.reading)
+    again = BudgetFile(tmp_path / "budget.json", clock.reading)
     assert again.clock() == 540
 
 
 def test_a_reader_never_sees_half_a_file_and_nothing_else_is_left(tmp_path):
-    ledger = Ledger(tmp_path / "budget.json")
-    ledger.save(lambda: spent(1))
+    budget_file = BudgetFile(tmp_path / "budget.json")
+    budget_file.save(lambda: spent(1))
     with (tmp_path / "budget.json").open() as old:
-        ledger.save(lambda: spent(2))
+        budget_file.save(lambda: spent(2))
         assert (
             json.load(old)["spent"]["day"]["calls"] == 1
         )  # the old file is whole, the new one another
@@ -77,7 +77,7 @@ def test_a_reader_never_sees_half_a_file_and_nothing_else_is_left(tmp_path):
 
 
 def test_a_new_folder_is_for_its_owner_alone(tmp_path):
-    Ledger(tmp_path / "new" / "budget.json").save(lambda: spent(1))
+    BudgetFile(tmp_path / "new" / "budget.json").save(lambda: spent(1))
     assert (tmp_path / "new").stat().st_mode & 0o077 == 0
 
 
@@ -99,29 +99,29 @@ def test_each_save_is_on_the_disk_when_it_returns(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", sync)
     monkeypatch.setattr(os, "replace", put)
-    Ledger(tmp_path / "budget.json").save(lambda: spent(1))
+    BudgetFile(tmp_path / "budget.json").save(lambda: spent(1))
     assert calls == [f"file of {(tmp_path / 'budget.json').stat().st_size}", "replace", "folder"]
 
 
 def test_saving_often_leaves_no_file_open(tmp_path):
-    ledger = Ledger(tmp_path / "budget.json")
-    ledger.save(lambda: spent(0))
+    budget_file = BudgetFile(tmp_path / "budget.json")
+    budget_file.save(lambda: spent(0))
     before = len(list(Path("/proc/self/fd").iterdir()))
     for calls in range(50):
-        ledger.save(lambda calls=calls: spent(calls))
+        budget_file.save(lambda calls=calls: spent(calls))
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_write_that_fails_is_told_once_in_the_log_and_again_after_it_was_well(tmp_path, caplog):
     in_its_way = tmp_path / "folder"
-    ledger = Ledger(in_its_way / "budget.json")
+    budget_file = BudgetFile(in_its_way / "budget.json")
     for _ in range(2):
         in_its_way.write_text("")
         for _ in range(3):
-            ledger.save(lambda: spent(1))
+            budget_file.save(lambda: spent(1))
         in_its_way.unlink()
-        ledger.save(lambda: spent(1))
-        assert ledger.fault is None
+        budget_file.save(lambda: spent(1))
+        assert budget_file.fault is None
         (in_its_way / "budget.json").unlink()
         in_its_way.rmdir()
     assert (
@@ -134,22 +134,22 @@ def test_a_write_that_fails_is_told_once_in_the_log_and_again_after_it_was_well(
 def test_a_file_that_cannot_be_read_is_told_and_never_written_over(tmp_path, content):
     file = tmp_path / "budget.json"
     file.write_text(content)
-    ledger = Ledger(file)
-    assert not ledger.known
-    assert "cannot be read" in ledger.fault
-    ledger.save(lambda: spent(9))
+    budget_file = BudgetFile(file)
+    assert not budget_file.readable
+    assert "cannot be read" in budget_file.fault
+    budget_file.save(lambda: spent(9))
     assert file.read_text() == content
-    assert "cannot be read" in ledger.fault
+    assert "cannot be read" in budget_file.fault
 
 
 def test_without_a_file_nothing_is_kept_and_all_is_known():
-    ledger = Ledger(None)
-    ledger.save(lambda: pytest.fail("nobody asks"))
-    assert (ledger.known, ledger.fault, ledger.spent) == (True, None, Spent())
+    budget_file = BudgetFile(None)
+    budget_file.save(lambda: pytest.fail("nobody asks"))
+    assert (budget_file.readable, budget_file.fault, budget_file.spent) == (True, None, Spent())
 
 
 def test_what_was_spent_is_asked_when_its_turn_has_come_and_not_before(tmp_path):
-    ledger, asked = Ledger(tmp_path / "budget.json"), []
+    budget_file, asked = BudgetFile(tmp_path / "budget.json"), []
     writing, may_go_on = threading.Event(), threading.Event()
 
     def first():
@@ -161,7 +161,7 @@ def test_what_was_spent_is_asked_when_its_turn_has_come_and_not_before(tmp_path)
         asked.append(may_go_on.is_set())
         return spent(2)
 
-    one, two = (threading.Thread(target=ledger.save, args=[what]) for what in (first, second))
+    one, two = (threading.Thread(target=budget_file.save, args=[what]) for what in (first, second))
     one.start()
     assert writing.wait(30)
     two.start()
@@ -170,4 +170,4 @@ def test_what_was_spent_is_asked_when_its_turn_has_come_and_not_before(tmp_path)
     one.join()
     two.join()
     assert asked == [True]
-    assert Ledger(tmp_path / "budget.json").spent == spent(2)
+    assert BudgetFile(tmp_path / "budget.json").spent == spent(2)

@@ -1,4 +1,4 @@
-"""The online model as Google's is: behind TLS, for those alone who show a token of an account it knows."""
+"""The online model as Google's is: behind TLS, and only for tokens of accounts that it knows."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from edge.testing.vertex import ENDPOINT, FakeVertex
 
 UNSURE = {
-    "models": "models/imagenet", "cloud_mode": "low_confidence", "cloud_threshold": 1.0, "cloud-endpoint": ENDPOINT,
-}  # fmt: skip
+    "models": "models/imagenet",
+    "cloud_mode": "low_confidence",
+    "cloud_threshold": 1.0,
+    "cloud-endpoint": ENDPOINT,
+}
 PEM = serialization.Encoding.PEM
 
 
@@ -101,7 +104,8 @@ def federated(tmp_path, vertex):
         json.dumps(
             {
                 "type": "external_account",
-                "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/a/providers/b",
+                "audience": "//iam.googleapis.com/projects/1/locations/global"
+                "/workloadIdentityPools/a/providers/b",
                 "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
                 "token_url": vertex.token_uri,
                 "credential_source": {"file": str(tmp_path / "subject")},

@@ -1,4 +1,4 @@
-"""The service in this process, with a cloud that does as it is told: who answers, how long it takes, what is left."""
+"""The service in this process with a scripted cloud: who answers, how fast, and what is left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from builders.assisted import (
+from builders.cloud import ASKED, BACKOFF_S, Cloud, HandClock, hangs
+from builders.escalation import (
     LABELS,
     PHOTO,
     build,
@@ -20,7 +21,7 @@ from builders.assisted import (
     small_repository,
     until,
 )
-from builders.cloud import ASKED, BACKOFF_S, Cloud, HandClock, hangs
+from builders.waiting import wait
 
 from edge.dataplane.answer import InferRequest
 from edge.errors import (
@@ -36,9 +37,10 @@ from edge.errors import (
     UnsupportedImage,
 )
 from edge.fallback.budget import Limits
-from edge.fallback.ledger import Ledger
+from edge.fallback.budget_file import BudgetFile
 from edge.fallback.policy import LinkState
 from edge.model.contract import ModelFallback
+from edge.model.rules import RuleOverrides, parse_modes
 from edge.outbox.outbox import Outbox
 from edge.outbox.store import Store
 from edge.outbox.webhook import Webhook
@@ -48,6 +50,10 @@ GONE = CloudUnreachable("gone", costly=True)
 
 def query(seconds=60.0, **how):
     return InferRequest(time.monotonic() + seconds, **how)
+
+
+def modes(text):
+    return None if text is None else parse_modes(text)
 
 
 @pytest.fixture
@@ -97,7 +103,9 @@ async def end(service, cloud, name, mode):
     cloud.told = [ENDINGS[name]]
     with service.admit() as place:
         place.hold(1000)
-        asked = asyncio.create_task(service.infer(PHOTO, query(gone=left.wait, fallback=mode)))
+        asked = asyncio.create_task(
+            service.infer(PHOTO, query(caller_gone=left.wait, modes=modes(mode)))
+        )
         if ENDINGS[name] is hangs and mode != "shadow":
             await until(lambda: len(cloud.calls) == made + 1)
             left.set() if name == "caller gone" else asked.cancel()
@@ -128,17 +136,17 @@ def test_after_many_requests_that_end_so_everything_is_as_before(repository, clo
                         blocked_by,
                         "cloud" if blocked_by is None else "edge",
                     )
-                await until(lambda: link.status()["calls_under_way"] == 0)
+                await until(lambda: link.status().calls_under_way == 0)
                 if link.state is not LinkState.UP:
                     clock.goes(BACKOFF_S)
                     await until(lambda: link.state is LinkState.HALF_OPEN)
                     tried = await service.infer(PHOTO, query())
-                    assert (tried.source, tried.verdict.action) == ("edge", "try")
+                    assert (tried.source, tried.escalation.action) == ("edge", "probe")
                     await until(lambda: link.state is LinkState.UP)
             assert (service.admission.in_flight, service.admission.held_bytes) == (0, 0)
             assert len(asyncio.all_tasks()) == before[0]
             await until(lambda: threading.active_count() == before[1])
-            assert link.status()["budget"]["calls_today"] == len(cloud.calls)
+            assert link.status().spent.day.calls == len(cloud.calls)
             answer = await service.infer(PHOTO, query())
             assert (answer.source, answer.items[0].label) == ("cloud", "label 3")
         assert cloud.open == []
@@ -146,7 +154,7 @@ def test_after_many_requests_that_end_so_everything_is_as_before(repository, clo
 
     threads = threading.active_count()
     asyncio.run(run())
-    assert threading.active_count() == threads
+    wait(lambda: threading.active_count() == threads)
 
 
 def test_the_callers_waiting_is_told_where_it_was_in_vain_and_only_there(repository, cloud):
@@ -159,7 +167,7 @@ def test_the_callers_waiting_is_told_where_it_was_in_vain_and_only_there(reposit
             started = time.monotonic()
             waited = await asyncio.wait_for(service.infer(PHOTO, query()), 30)
             took = time.monotonic() - started
-            return well.verdict, refused.verdict, waited.verdict, took
+            return well.escalation, refused.escalation, waited.escalation, took
 
     well, refused, waited, took = asyncio.run(run())
     assert well.waited is None
@@ -201,7 +209,7 @@ def test_with_too_little_time_left_the_cloud_is_not_asked(repository, cloud):
 def test_a_requests_own_mode_goes_before_the_owners(repository, cloud, owner, mode):
     async def run():
         async with running(build(repository, cloud, owner)) as service:
-            return await service.infer(PHOTO, query(fallback=mode)), await service.infer(
+            return await service.infer(PHOTO, query(modes=modes(mode))), await service.infer(
                 PHOTO, query()
             )
 
@@ -214,7 +222,7 @@ def test_a_requests_own_mode_goes_before_the_owners(repository, cloud, owner, mo
         "prefer_cloud": "escalate",
         "shadow": "shadow",
     }
-    assert (asked.verdict and asked.verdict.action) == expected[mode]
+    assert (asked.escalation and asked.escalation.action) == expected[mode]
     assert asked.source == ("cloud" if expected[mode] == "escalate" else "edge")
     assert usual.source == ("cloud" if owner == "prefer_cloud" else "edge")
 
@@ -227,18 +235,18 @@ def test_what_the_cloud_says_is_shown_as_the_caller_asks_and_the_edges_answer_be
             cloud.usual = cloud_says("vase", 0.5)
             one = await service.infer(PHOTO, query(top_k=5))
             none = await service.infer(PHOTO, query(threshold=0.6))
-            edge = await service.infer(PHOTO, query(top_k=2, fallback="off"))
+            edge = await service.infer(PHOTO, query(top_k=2, modes=modes("off")))
             both = await service.infer(PHOTO, query(top_k=2))
             return one, none, edge, both
 
     one, none, edge, both = asyncio.run(run())
     assert [(item.label, item.index, item.score) for item in one.items] == [("vase", 12, 0.5)]
-    assert one.verdict.cloud.unknown_labels == ("vase",)
-    assert (one.verdict.cloud.model, one.verdict.cloud.latency) == ("far", 250.0)
+    assert one.escalation.cloud.unknown_labels == ("vase",)
+    assert (one.escalation.cloud.model, one.escalation.cloud.latency) == ("far", 250.0)
     assert list(none.items) == []
     assert len(edge.items) == 2
-    assert both.verdict.edge.items == edge.items
-    assert 0 < both.verdict.edge.latency < 10_000
+    assert both.escalation.edge.items == edge.items
+    assert 0 < both.escalation.edge.latency < 10_000
     assert (both.width, both.height, both.model) == (edge.width, edge.height, edge.model)
 
 
@@ -249,7 +257,7 @@ def test_the_cloud_is_asked_about_the_frame_as_it_came_in_the_models_words(repos
 
     asyncio.run(run())
     ((asked, _),) = cloud.calls
-    assert (asked.image, asked.task, asked.labels, asked.model) == (
+    assert (asked.image, asked.task.name, asked.labels, asked.model) == (
         PHOTO,
         "classification",
         LABELS,
@@ -260,10 +268,10 @@ def test_the_cloud_is_asked_about_the_frame_as_it_came_in_the_models_words(repos
 def test_a_shadow_is_counted_as_agreed_differing_or_failed(repository, cloud):
     async def run():
         async with running(build(repository, cloud, "shadow")) as service:
-            edge = await service.infer(PHOTO, query(fallback="off"))
+            edge = await service.infer(PHOTO, query(modes=modes("off")))
             best = edge.items[0].label
             other = next(label for label in LABELS if label != best)
-            shadow = service.status
+            shadow = lambda: service.cloud.shadow.status().as_json()  # noqa: E731
             counts = []
             outcomes = [
                 cloud_says(best),
@@ -276,14 +284,10 @@ def test_a_shadow_is_counted_as_agreed_differing_or_failed(repository, cloud):
                 cloud.told = [outcome]
                 answer = await service.infer(PHOTO, query(camera=f"gate {number}", top_k=1))
                 assert (answer.source, answer.escalation.action) == ("edge", "shadow")
-                await until(
-                    lambda n=number: (
-                        shadow()["shadow"]["compared"] + shadow()["shadow"]["failed"] == n
-                    )
-                )
-                status = shadow()["shadow"]
+                await until(lambda n=number: shadow()["compared"] + shadow()["failed"] == n)
+                status = shadow()
                 counts.append((status["compared"], status["agreed"], status["failed"]))
-            latest = shadow()["shadow"]["latest"]
+            latest = shadow()["latest"]
             return counts, latest, best, other
 
     counts, latest, best, other = asyncio.run(run())
@@ -305,11 +309,11 @@ def test_a_shadow_that_cannot_be_asked_is_no_comparison(repository, cloud):
         async with running(service):
             cloud.usual = hangs
             first, second = [await service.infer(PHOTO, query()) for _ in range(2)]
-            return first.verdict, second.verdict, service
+            return first.escalation, second.escalation, service
 
     first, second, service = asyncio.run(run())
     assert (first.action, second.action, second.blocked_by) == ("shadow", "accept", "busy")
-    assert (service.cloud.shadow.status()["compared"], service.cloud.shadow.status()["failed"]) == (
+    assert (service.cloud.shadow.status().compared, service.cloud.shadow.status().failed) == (
         0,
         1,
     )  # stopped
@@ -322,19 +326,19 @@ def test_a_trial_is_made_beside_an_answer_that_does_not_wait_for_it(repository, 
         async with running(build(repository, cloud, clock=clock, timeout_s=7.0)) as service:
             link = service.cloud.link
             cloud.told = [GONE, hangs]
-            assert (await service.infer(PHOTO, query())).verdict.blocked_by == "timed_out"
-            assert (await service.infer(PHOTO, query())).verdict.blocked_by == "link_down"
+            assert (await service.infer(PHOTO, query())).escalation.blocked_by == "timed_out"
+            assert (await service.infer(PHOTO, query())).escalation.blocked_by == "link_down"
             clock.goes(BACKOFF_S)
             await until(lambda: link.state is LinkState.HALF_OPEN)
-            verdict = (await service.infer(PHOTO, query(1.0))).verdict
+            verdict = (await service.infer(PHOTO, query(1.0))).escalation
             assert (verdict.action, verdict.blocked_by, verdict.outbox) == (
-                "try",
+                "probe",
                 "link_down",
                 None,
             )
             await until(lambda: len(cloud.calls) == 2)
             assert cloud.calls[-1][1] == 7.0  # whatever the frame's own deadline
-            assert (await service.infer(PHOTO, query())).verdict.blocked_by == "link_down"
+            assert (await service.infer(PHOTO, query())).escalation.blocked_by == "link_down"
             assert len(cloud.calls) == 2
 
     asyncio.run(run())
@@ -360,7 +364,7 @@ def test_what_the_trial_brings_settles_the_kept_frame_and_what_fails_leaves_it(
                 answer = await service.infer(PHOTO + str(number).encode(), query())
                 load.append((answer.escalation.action, answer.escalation.outbox.state))
                 key = answer.escalation.outbox.key
-                await until(lambda: link.status()["calls_under_way"] == 0)
+                await until(lambda: link.status().calls_under_way == 0)
             await until(
                 lambda: outbox.call(lambda store: store.get(key)).result(5).state == "resolved"
             )
@@ -368,7 +372,7 @@ def test_what_the_trial_brings_settles_the_kept_frame_and_what_fails_leaves_it(
         return load, state
 
     load, state = asyncio.run(run())
-    assert load == [("try", "kept"), ("try", "kept")]
+    assert load == [("probe", "kept"), ("probe", "kept")]
     assert [item["label"] for item in state.result["predictions"]] == ["label 5"]
 
 
@@ -520,7 +524,7 @@ def test_the_cloud_answers_for_a_model_that_does_not_serve_and_its_error_stands_
             with pytest.raises(ModelNotFound):
                 await service.infer(PHOTO, query(model="other"))
             with pytest.raises(ModelUnavailable) as caught:
-                await service.infer(PHOTO, query(fallback="low_confidence"))
+                await service.infer(PHOTO, query(modes=modes("low_confidence")))
             outcomes.append(caught.value.message)
             entries = outbox.call(lambda store: store.entries()).result(5)
         return outcomes, entries
@@ -556,8 +560,8 @@ def test_a_spent_budget_is_renewed_for_the_service_when_its_time_is_over(
     clock = HandClock()
 
     async def run():
-        ledger = Ledger(tmp_path / "budget.json", clock.reading)
-        how = {"limits": Limits(calls_per_day=2), "ledger": ledger}
+        budget_file = BudgetFile(tmp_path / "budget.json", clock.reading)
+        how = {"limits": Limits(calls_per_day=2), "budget_file": budget_file}
         service, seen = build(repository, cloud, clock=clock, link=how), []
         async with running(service):
             for seconds in (0, 0, 0, 86_399, 2):
@@ -574,12 +578,12 @@ def test_the_status_names_the_modes_of_each_model_and_what_stands_behind(
     repository, cloud, tmp_path
 ):
     with_all = build(repository, cloud, "on_error,overload", outbox=kept_in(tmp_path / "box"))
-    status = with_all.status()
+    status = with_all.cloud.status().as_json()
     assert status["modes"] == {"flowers": ["on_error", "overload"]}
     assert status["link"]["state"] == "down"
     assert status["shadow"]["compared"] == 0
     assert status["outbox"]["fault"] is None
-    alone = build(repository).status()
+    alone = build(repository).cloud.status().as_json()
     assert (alone["link"], alone["outbox"]) == (None, None)
 
 
@@ -643,26 +647,24 @@ def test_what_was_forwarded_is_told_to_the_webhook_which_ends_with_the_service(
     assert threading.active_count() == threads
 
 
-def test_a_model_that_comes_with_a_rule_that_is_none_is_served_by_the_owners_rules(
-    repository, cloud, caplog
+def test_a_model_without_rules_of_its_own_is_served_by_the_owners_and_its_own_take_effect_at_once(
+    repository, cloud
 ):
+    """A `model.toml` with an unknown mode is refused when it is read; see the tests of `export`."""
+
     async def run():
         service = build(repository, cloud)
         (version,) = repository.versions
         async with running(service):
-            tuning = replace(version.contract.tuning, fallback=ModelFallback(mode="nonsense"))
-            version.contract = replace(version.contract, tuning=tuning)
             answers = [await service.infer(PHOTO, query()) for _ in range(3)]
-            version.contract = replace(
-                version.contract,
-                tuning=replace(tuning, fallback=ModelFallback(mode="off", threshold=0.1)),
-            )
+            rules = RuleOverrides(modes=frozenset(), threshold=0.1)
+            tuning = replace(version.contract.tuning, fallback=ModelFallback(rules=rules))
+            version.contract = replace(version.contract, tuning=tuning)
             return answers, await service.infer(PHOTO, query())
 
     answers, off = asyncio.run(run())
     assert [answer.source for answer in answers] == ["cloud"] * 3
-    assert (off.source, off.verdict) == ("edge", None)  # the next version's own rule
-    assert len([one for one in caplog.records if "fallback.mode" in one.getMessage()]) == 1
+    assert (off.source, off.escalation) == ("edge", None)  # the next version's own rule
 
 
 def test_a_link_whose_last_place_was_taken_meanwhile_leaves_the_edges_answer(repository, cloud):
@@ -675,10 +677,10 @@ def test_a_link_whose_last_place_was_taken_meanwhile_leaves_the_edges_answer(rep
                 service.cloud.link.submit(ASKED, 60.0)
                 await asyncio.sleep(60)
 
-            return await service.infer(PHOTO, query(gone=another_is_first))
+            return await service.infer(PHOTO, query(caller_gone=another_is_first))
 
     answer = asyncio.run(run())
-    assert (answer.source, answer.escalation.blocked_by) == ("edge", "link_down")
+    assert (answer.source, answer.escalation.blocked_by) == ("edge", "busy")
 
 
 def test_a_trial_that_another_made_meanwhile_leaves_the_edges_answer(repository, cloud, tmp_path):
@@ -696,7 +698,7 @@ def test_a_trial_that_another_made_meanwhile_leaves_the_edges_answer(repository,
             outbox.call(lambda _: (stuck.set(), may_go_on.wait(25)))
             await until(stuck.is_set)
             asked = asyncio.create_task(service.infer(PHOTO, query()))
-            await until(lambda: outbox.status()["queued_bytes"] > 0)  # it waits for the disk
+            await until(lambda: outbox.status().queued_bytes > 0)  # it waits for the disk
             link.submit(ASKED, 60.0)
             may_go_on.set()
             return await asked
@@ -704,7 +706,7 @@ def test_a_trial_that_another_made_meanwhile_leaves_the_edges_answer(repository,
     answer = asyncio.run(run())
     assert (answer.source, answer.escalation.action, answer.escalation.outbox.state) == (
         "edge",
-        "try",
+        "probe",
         "kept",
     )
     assert len(cloud.calls) == 2
@@ -722,3 +724,30 @@ def test_a_link_that_stops_under_a_frame_leaves_the_edges_answer(repository, clo
 
     answer = asyncio.run(run())
     assert (answer.source, answer.escalation.blocked_by) == ("edge", "link_down")
+
+
+def test_of_twelve_frames_at_once_with_two_slots_ten_are_told_that_the_link_is_busy(
+    repository, cloud
+):
+    """The link is up all the while; before, those ten said `link_down`."""
+    may_answer = asyncio.Event()
+
+    async def answers_later(_):
+        await until(may_answer.is_set)
+        return cloud_says("label 3")
+
+    async def run():
+        service = build(repository, cloud, workers=1, queue_size=11, link={"max_calls": 2})
+        async with running(service):
+            cloud.usual = answers_later
+            frames = [asyncio.create_task(service.infer(PHOTO, query())) for _ in range(12)]
+            await until(lambda: sum(frame.done() for frame in frames) == 10)
+            assert service.cloud.link.state is LinkState.UP
+            may_answer.set()
+            return await asyncio.gather(*frames)
+
+    answers = asyncio.run(run())
+    outcomes = [(answer.source, answer.escalation.blocked_by) for answer in answers]
+    assert outcomes.count(("cloud", None)) == 2
+    assert outcomes.count(("edge", "busy")) == 10
+    assert len(cloud.calls) == 2

@@ -1,26 +1,35 @@
-"""What the online model and the outbox are given of a frame, and what is taken from their answers."""
+"""What the online model and the outbox get of a frame, and what is read from their answers."""
 
 from __future__ import annotations
 
+import asyncio
+import math
 from concurrent.futures import Future
-from types import SimpleNamespace
+from types import MethodType, SimpleNamespace
 
 import numpy as np
 import pytest
 
-from edge.dataplane.answer import InferRequest
-from edge.dataplane.cloud_parts import ForwardingCaller
-from edge.dataplane.cloud_values import judged, kept, new_entry, question, result_json, said
+from edge.dataplane.answer import Answer, InferRequest, Source
+from edge.dataplane.cloud_parts import CloudParts, ForwardingCaller
+from edge.dataplane.cloud_values import (
+    cloud_request,
+    cloud_side,
+    new_entry,
+    outbox_receipt,
+    result_json,
+)
+from edge.dataplane.escalation import EscalatingAnswerer
 from edge.errors import OutboxError
 from edge.fallback.cloud import CloudResponse
 from edge.fallback.policy import Action, BlockedBy, Decision, LinkState
 from edge.frame_key import digest_of, frame_key
-from edge.model.contract import ModelFallback, Tuning
-from edge.model.prediction import Item
-from edge.model.rules import Reason
+from edge.model.contract import Contract, ModelFallback, Tuning
+from edge.model.rules import Mode, Reason, Rules
 from edge.model.tasks.classification import CLASSIFICATION, Classification
 from edge.model.tasks.detection import DETECTION, Detections
 from edge.outbox.entry import Receipt
+from edge.repository.version import ModelRef
 
 FAR = "projects/1/locations/x/endpoints/9"
 TUNING = Tuning(fallback=ModelFallback(endpoint=FAR, labels={"Rose!": "rose"}))
@@ -42,10 +51,9 @@ def version(task=CLASSIFICATION, labels=LABELS, **tuning):
         multi_label=True,
         labels=labels,
     )
-    export = SimpleNamespace(digest="sha of the model")
-    return SimpleNamespace(
-        name="flowers", version=3, contract=contract, export=export, labels=labels
-    )
+    contract.selection = MethodType(Contract.selection, contract)
+    ref = ModelRef("flowers", 3, "sha of the model")
+    return SimpleNamespace(name="flowers", version=3, ref=ref, contract=contract, labels=labels)
 
 
 def cloud(prediction=CLASSES):
@@ -53,20 +61,20 @@ def cloud(prediction=CLASSES):
 
 
 def test_a_question_is_the_frame_in_the_models_words():
-    asked = question(b"image", version())
+    asked = cloud_request(b"image", version())
     assert (asked.image, asked.task, asked.labels) == (b"image", CLASSIFICATION, LABELS)
     assert (asked.renamed, asked.model, asked.endpoint) == ({"Rose!": "rose"}, "flowers", FAR)
-    assert question(b"image", version(labels=None)).labels == ()
+    assert cloud_request(b"image", version(labels=None)).labels == ()
 
 
 def test_a_frames_key_is_of_its_bytes_and_its_model_and_nothing_else():
-    asked = question(b"image", version())
+    asked = cloud_request(b"image", version())
     assert (
         asked.key()
         == frame_key(digest_of(b"image"), "flowers")
-        == question(b"image", version(labels=())).key()
+        == cloud_request(b"image", version(labels=())).key()
     )
-    assert asked.key() != question(b"image2", version()).key()
+    assert asked.key() != cloud_request(b"image2", version()).key()
     assert asked.key() != frame_key(digest_of(b"image"), "other")
     assert frame_key("ab", "c") != frame_key("a", "bc")
     assert len(asked.key()) == 32
@@ -74,21 +82,44 @@ def test_a_frames_key_is_of_its_bytes_and_its_model_and_nothing_else():
 
 
 def test_a_detector_is_judged_by_its_own_rules_whatever_the_caller_asked_to_see():
+    """Of the two boxes the detector itself shows only the one of which it is sure."""
     detector = version(DETECTION, score_threshold=0.5)
-    shown = judged(SimpleNamespace(prediction=BOXES, items=[]), detector)
-    assert [item.label for item in shown] == ["a"]
-    asked_for = [Item("x", 0, 0.5)]
-    assert judged(SimpleNamespace(prediction=CLASSES, items=asked_for), version()) is asked_for
+    for threshold in (None, 0.0, 0.9):
+        request = InferRequest(math.inf, threshold=threshold)
+        assert escalated(detector, BOXES, request).action is Action.ACCEPT
+    unsure = escalated(version(DETECTION, score_threshold=0.2), BOXES, InferRequest(math.inf))
+    assert unsure.reason is Reason.LOW_SCORE
+
+
+def test_a_classifier_is_judged_by_all_its_scores_whatever_the_caller_asked_to_see():
+    request = InferRequest(math.inf, top_k=1, threshold=1.0)
+    assert escalated(version(), CLASSES, request).action is Action.ACCEPT
+    unsure = Classification(LABELS, np.full(150, 0.4, np.float32), multi_label=True)
+    assert escalated(version(), unsure, request).reason is Reason.LOW_SCORE
+
+
+def escalated(version, prediction, request):
+    """What is decided about a frame that the edge answers so, where less than 0.5 is unsure."""
+
+    class Edge:
+        async def answer(self, image, request):
+            items = prediction.select(version.contract.selection(request.top_k, request.threshold))
+            return Answer(prediction, items, Source.EDGE, version.ref, 64, 48)
+
+    repository = SimpleNamespace(find=lambda *_: version)
+    parts = CloudParts(repository, Rules(frozenset({Mode.LOW_CONFIDENCE}), 0.5), timeout_s=1.0)
+    answerer = EscalatingAnswerer(Edge(), parts, max_pixels=10_000)
+    return asyncio.run(answerer.answer(b"", request)).escalation
 
 
 def test_of_the_clouds_answer_the_caller_sees_what_it_asked_for_and_never_a_class_without_a_score():
-    everything = said(cloud(), version(), InferRequest(0.0, top_k=150, threshold=0.0))
+    everything = cloud_side(cloud(), version(), InferRequest(0.0, top_k=150, threshold=0.0))
     assert len(everything.items) == 149
-    assert [item.label for item in said(cloud(), version(), InferRequest(0.0, top_k=2)).items] == [
-        "class 149",
-        "class 148",
-    ]
-    assert len(said(cloud(), version(), InferRequest(0.0, top_k=150, threshold=0.5)).items) == 75
+    best_two = cloud_side(cloud(), version(), InferRequest(0.0, top_k=2))
+    assert [item.label for item in best_two.items] == ["class 149", "class 148"]
+    assert (
+        len(cloud_side(cloud(), version(), InferRequest(0.0, top_k=150, threshold=0.5)).items) == 75
+    )
     assert (everything.latency, everything.model, everything.unknown_labels) == (
         123.4,
         "far",
@@ -150,21 +181,21 @@ def test_what_became_of_a_kept_frame_is_told_as_far_as_it_is_known(outcome, expe
         future.set_exception(outcome)
     elif outcome is not None:
         future.set_result(outcome)
-    found = kept(future)
+    found = outbox_receipt(future)
     assert (found.state, found.key) == expected
 
 
-@pytest.mark.parametrize(("most", "share"), [(8, 4), (5, 2), (2, 1), (1, 1)])
-def test_forwarding_has_half_of_the_places_and_one_at_a_trial_and_none_where_the_way_is_not_free(
-    most, share
+@pytest.mark.parametrize(("max_calls", "share"), [(8, 4), (5, 2), (2, 1), (1, 1)])
+def test_forwarding_has_half_of_the_slots_one_when_half_open_and_none_when_calls_are_blocked(
+    max_calls, share
 ):
-    link = SimpleNamespace(max_calls=most, blocked_by=None, state=LinkState.UP)
-    asker = ForwardingCaller(link, None)
-    places = {}
+    link = SimpleNamespace(max_calls=max_calls, blocked_by=None, state=LinkState.UP)
+    caller = ForwardingCaller(link, None)
+    slots = {}
     for state in LinkState:
         link.state = state
-        places[state] = asker.free_slots()
-    assert places == {
+        slots[state] = caller.free_slots()
+    assert slots == {
         LinkState.UP: share,
         LinkState.HALF_OPEN: 1,
         LinkState.DOWN: 0,
@@ -173,4 +204,4 @@ def test_forwarding_has_half_of_the_places_and_one_at_a_trial_and_none_where_the
     link.state = LinkState.UP
     for blocked_by in BlockedBy:
         link.blocked_by = blocked_by
-        assert asker.free_slots() == 0
+        assert caller.free_slots() == 0

@@ -7,8 +7,8 @@ import time
 
 import httpx
 import pytest
-from builders.assisted import PHOTO, build, kept_in, running, small_repository, until
 from builders.cloud import Cloud
+from builders.escalation import PHOTO, build, kept_in, running, small_repository, until
 
 from edge.dataplane.answer import InferRequest
 from edge.errors import CloudUnreachable
@@ -125,7 +125,7 @@ def test_one_entry_is_told_by_its_key_and_an_unknown_key_is_not_found(repository
         ):
             answer = await service.infer(PHOTO, InferRequest(time.monotonic() + 60))
             key = answer.escalation.outbox.key
-            await until(lambda: service.status()["outbox"].get("waiting") == 1)
+            await until(lambda: service.cloud.outbox.status().counts.get("waiting") == 1)
             return key, await one.get(f"/outbox/{key}"), await one.get("/outbox/nothing")
 
     key, found, missing = asyncio.run(run())

@@ -1,9 +1,8 @@
-"""A service in this process with a small model, and behind it a cloud and an outbox that are told what to do."""
+"""A service in this process with a small model, backed by a scripted cloud and an outbox."""
 
 from __future__ import annotations
 
 import asyncio
-import math
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,11 @@ import numpy as np
 from builders.cloud import Cloud, HandClock, make_link
 from builders.images import encode, quadrants
 from builders.tflite import classifier
+from edge.dataplane.admission import Admission
 from edge.dataplane.cloud_parts import CloudParts
 from edge.dataplane.escalation import EscalatingAnswerer
+from edge.dataplane.local import LocalAnswerer
+from edge.dataplane.service import InferenceService
 from edge.fallback.cloud import CloudResponse
 from edge.fallback.policy import LinkState
 from edge.model.rules import Rules, parse_modes
@@ -34,10 +36,11 @@ if TYPE_CHECKING:
 
 LABELS = tuple(f"label {number}" for number in range(12))
 PHOTO = encode(quadrants(), "PNG")
+MAX_PIXELS = 10_000
 
 
 def cloud_says(label: str, score: float = 0.75) -> CloudResponse:
-    """Its answer: that label alone, which the edge may not know."""
+    """The cloud's response: one label, which the edge may not know."""
     labels = LABELS if label in LABELS else (*LABELS, label)
     scores = np.array([score if one == label else 0.0 for one in labels], np.float32)
     unknown = () if label in LABELS else (label,)
@@ -70,33 +73,40 @@ def build(
     threshold: float = 1.0,
     timeout_s: float = 10.0,
     **how: Any,
-) -> EscalatingAnswerer:
-    """The service; of what the edge says nothing is sure unless ``threshold`` says so."""
-    assistance = CloudParts(
+) -> InferenceService:
+    """The service; no answer of the edge's is sure enough unless ``threshold`` says so."""
+    parts = CloudParts(
+        repository,
         Rules(parse_modes(mode), threshold, margin=0.0),
         timeout_s,
         None if cloud is None else make_link(cloud, clock or HandClock(), **(link or {})),
         **how,
     )
     pool = WorkerPool(workers, queue_size)
-    return EscalatingAnswerer(
-        repository, pool, DecodeOptions(10_000), assistance, max_held_bytes=1 << 20
-    )
+    options = DecodeOptions(MAX_PIXELS)
+    answerer = EscalatingAnswerer(LocalAnswerer(repository, pool, options), parts, MAX_PIXELS)
+    admission = Admission(workers + queue_size, 1 << 20, parts.extra_slots)
+    return InferenceService(repository, pool, options, admission, answerer, parts)
 
 
 @asynccontextmanager
 async def running(
-    service: EscalatingAnswerer, *, load: bool = True, forward: bool = True
-) -> AsyncIterator[EscalatingAnswerer]:
-    """Its models loaded, its link up; stopped in the end. Without ``forward`` nobody asks the cloud but its callers."""
+    service: InferenceService, *, load: bool = True, forward: bool = True
+) -> AsyncIterator[InferenceService]:
+    """Its models loaded, its link up; stopped in the end.
+
+    Without ``forward`` only callers' frames reach the cloud.
+    """
+    assert service.cloud is not None
     if load:
         service.load_models()
     link, outbox = service.cloud.link, service.cloud.outbox
     if forward:
         service.start()
     else:
-        for part in filter(None, (outbox, link)):
-            part.start()
+        for part in (outbox, link):
+            if part is not None:
+                part.start()
     if link is not None:
         await until(lambda: link.state is LinkState.UP)
     try:
@@ -106,10 +116,7 @@ async def running(
 
 
 async def until(condition: Any, seconds: float = 30.0) -> None:
-    """Return once it holds, which another thread brings about; it must within that many seconds."""
+    """Return once a condition of another thread holds; fail after ``seconds``."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 -- no event tells it
             await asyncio.sleep(0.005)
-
-
-ENDLESS = math.inf

@@ -218,6 +218,7 @@ def test_the_metrics_tell_who_answered_and_why_and_how_the_link_is(server, photo
     server.post(photo, model="imagenet")
     with urllib.request.urlopen(f"{server.url}/metrics") as reply:
         text = reply.read().decode()
-    label = 'edge_verdicts_total{decision="escalate",model="imagenet",reason="low_score",source="cloud"}'
+    labels = 'decision="escalate",model="imagenet",reason="low_score",source="cloud"'
+    label = f"edge_escalations_total{{{labels}}}"
     assert any(line.startswith(label) for line in text.splitlines())
     assert "edge_link_up 1.0" in text
