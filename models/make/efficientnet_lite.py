@@ -1,7 +1,8 @@
-"""EfficientNet-Lite0 for ImageNet: the float network from its published weights, and its uint8 export.
+"""EfficientNet-Lite0 for ImageNet: the published float network, and its uint8 export.
 
-The network is EfficientNet-B0 without squeeze-and-excitation and with ReLU6. Kernel sizes and widths are read off
-the weights; only the strides are written here. Batch normalisation is folded into the convolutions.
+The network is EfficientNet-B0 without squeeze-and-excitation and with ReLU6. Kernel sizes and
+widths are read off the weights; only the strides are written here. Batch normalisation is folded
+into the convolutions.
 """
 
 from __future__ import annotations
@@ -121,9 +122,10 @@ def make_export(packages: PackageReader) -> Export:
 
 
 def _end_with_softmax(model: Any) -> None:
-    """Turns the ending SOFTMAX (int8), QUANTIZE (to uint8) into QUANTIZE, SOFTMAX (uint8): AutoML's last operator.
+    """Turns SOFTMAX (int8), QUANTIZE (to uint8) into QUANTIZE, SOFTMAX (uint8), as AutoML ends.
 
-    The step from int8 to uint8 moves the zero point by 128 and loses nothing, before the softmax as after it.
+    The step from int8 to uint8 moves the zero point by 128 and loses nothing, before the softmax as
+    after it.
     """
     graph = model.subgraphs[0]
     softmax, quantize = graph.operators[-2:]

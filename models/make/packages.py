@@ -1,4 +1,4 @@
-"""The packages that everything here is made from: fetched by their own clients, checked, then only read."""
+"""The source packages: fetched by their own clients, checked, then only read."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ APACHE_TEXT: Final = (
 
 
 class PackageReader:
-    """Reads members of packages, fetching each package into one folder the first time it is asked for."""
+    """Reads members of packages; fetches each package into one folder on first use."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""The photos inside the scikit-image and scikit-learn wheels, and the crops that calibrate and compare models."""
+"""Photos in the scikit-image and scikit-learn wheels, and crops to calibrate and compare models."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Crop:
-    """A square part of a photo: its side as a share of the short side, its place as shares of the room left."""
+    """A square crop: its side as a share of the short side, its offsets as shares of the rest."""
 
     side: float
     left: float

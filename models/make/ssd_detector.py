@@ -1,9 +1,10 @@
-"""SSD MobileNetV2 for 23 everyday classes of Open Images: the published float graph, and its uint8 export.
+"""SSD MobileNetV2 for 23 classes of Open Images: the published float graph, and a uint8 export.
 
-The package holds a TFLite file with float16 weights and two raw heads. Its graph is replayed operator by operator
-as a TensorFlow function (only five kinds occur), quantised, and completed with the anchors and the operator
-TFLite_Detection_PostProcess. The anchor and box-coder numbers are those that the package's own graph states for
-the model (its SsdAnchorsCalculator and TensorsToDetectionsCalculator).
+The package holds a TFLite file with float16 weights and two raw heads. Its graph is replayed
+operator by operator as a TensorFlow function (only five kinds occur), quantised, and completed with
+the anchors and the operator TFLite_Detection_PostProcess. The anchor and box-coder numbers are
+those that the package's own graph states for the model (its SsdAnchorsCalculator and
+TensorsToDetectionsCalculator).
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ _ACTIVATIONS: Final[dict[int, Callable[[Any], Any]]] = {
 
 
 class TFLiteGraph:
-    """A float TFLite graph replayed in TensorFlow: normalised images to box encodings and class scores."""
+    """Replays a float TFLite graph in TensorFlow: images to box encodings and class scores."""
 
     def __init__(self, data: bytes) -> None:
         self._model = unpack(data)
@@ -135,7 +136,7 @@ def _layer_anchors(layer: int) -> list[tuple[float, float, float, float]]:
 
 
 def _layer_scales(layer: int) -> list[tuple[float, float]]:
-    """The scale and aspect ratio of each anchor of a cell; the lowest layer has three, the others six."""
+    """Scale and aspect ratio of each anchor of a cell: three in the lowest layer, else six."""
     scale = _scale(layer)
     if layer == 0:
         return [(LOWEST_LAYER_SCALE, 1.0), (scale, 2.0), (scale, 0.5)]
@@ -227,7 +228,7 @@ def _postprocess_operator(model: Any, inputs: list[int], outputs: list[int], cla
 
 
 def _postprocess_options(classes: int) -> dict[str, Any]:
-    """AutoML's own options: class-agnostic suppression, the best class of each box, always 40 rows."""
+    """AutoML's options: class-agnostic suppression, the best class of each box, 40 rows."""
     return {
         "detections_per_class": 100,
         "h_scale": 5.0,
@@ -268,7 +269,10 @@ def _metadata() -> dict[str, object]:
 
 def _licence(packages: PackageReader) -> str:
     parts = (
-        f'The package {OBJECTRON.name} {OBJECTRON.version} states "license": "Apache-2.0" and carries no licence file.',
+        (
+            f"The package {OBJECTRON.name} {OBJECTRON.version} states "
+            '"license": "Apache-2.0" and carries no licence file.'
+        ),
         "The Apache License 2.0 in full:",
         packages.read(APACHE_TEXT, "absl_py-2.5.1.dist-info/licenses/LICENSE").decode(),
     )

@@ -1,8 +1,8 @@
-"""Conversion of a TensorFlow function to a quantised TFLite file, and the means to edit such a file.
+"""Converts a TensorFlow function to a quantised TFLite file, and edits such files.
 
-The converter gives tensors names of its own, adds SignatureDefs and leaves an int8 graph between conversions. An
-AutoML export has fixed tensor names, no SignatureDef and its own last operator: the two model modules edit the
-file into that shape, between `unpack` and `pack`.
+The converter gives tensors names of its own, adds SignatureDefs and leaves an int8 graph between
+conversions. An AutoML export has fixed tensor names, no SignatureDef and its own last operator: the
+two model modules edit the file into that shape, between `unpack` and `pack`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FloatImages = npt.NDArray[np.float32]
 def convert(
     function: Callable[[Any], Any], size: int, samples: Iterable[FloatImages], output: tf.DType
 ) -> bytes:
-    """The function over one image of size x size as an int8 graph with a uint8 input, calibrated on the samples."""
+    """Convert a function of one size x size image to an int8 graph with a uint8 input."""
     spec = tf.TensorSpec((1, size, size, 3), tf.float32, name="image")
     graph = tf.function(function, input_signature=[spec]).get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([graph])
@@ -43,7 +43,7 @@ def unpack(data: bytes) -> Any:
 
 
 def pack(model: Any, description: str) -> bytes:
-    """The tree as a file again, without SignatureDefs, each constant where the runtime may read it in place."""
+    """Write the tree as a file, without SignatureDefs and with aligned constants."""
     model.description = description
     model.signatureDefs = None
     model.buffers = [_AlignedBuffer(buffer.data) for buffer in model.buffers]
@@ -65,13 +65,13 @@ def set_input_name(model: Any, name: str, scale: float, zero_point: int) -> None
     found = (tensor.type, list(tensor.quantization.scale), list(tensor.quantization.zeroPoint))
     if found != (schema.TensorType.UINT8, [scale], [zero_point]):
         raise ValueError(
-            f"the input came out as (type, scale, zero point) {found}, not uint8 {scale} {zero_point}"
+            f"the input became (type, scale, zero point) {found}, not uint8 {scale} {zero_point}"
         )
     tensor.name = name
 
 
 class _AlignedBuffer:
-    """Stands in for the schema's BufferT: packs its data at a multiple of 16 bytes, as the runtime's kernels expect."""
+    """Replaces the schema's BufferT: aligns its data to 16 bytes, as the kernels expect."""
 
     def __init__(self, data: npt.NDArray[np.uint8] | None) -> None:
         self.data = data

@@ -1,8 +1,8 @@
 """Reads the tensors of a legacy (zip-less) PyTorch checkpoint with NumPy alone.
 
-Such a file is four pickles (magic number, protocol, system information, state), a pickle with the storage keys,
-and then each storage as an element count and raw little-endian data. The unpickler here knows four names and
-refuses every other, so that opening a checkpoint cannot run code.
+Such a file is four pickles (magic number, protocol, system information, state), a pickle with the
+storage keys, and then each storage as an element count and raw little-endian data. The unpickler
+here knows four names and refuses every other, so that opening a checkpoint cannot run code.
 """
 
 from __future__ import annotations

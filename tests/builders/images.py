@@ -22,7 +22,7 @@ FORMATS: dict[str, dict[str, Any]] = {
 """Pillow's name of each format that is read, with what keeps its colours."""
 
 ORIENTATION = 0x0112
-TURNED = {  # how a camera stores an upright picture under each EXIF orientation: the inverse of showing it
+TURNED = {  # how a camera stores an upright image under each EXIF orientation
     1: None,
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -35,7 +35,7 @@ TURNED = {  # how a camera stores an upright picture under each EXIF orientation
 
 
 def quadrants(width: int = 64, height: int = 48) -> Image.Image:
-    """An RGB picture with a colour in each quarter: turned or mirrored in any way, it looks different."""
+    """An RGB image with a colour in each quarter: it looks different turned or mirrored."""
     picture = Image.new("RGB", (width, height), RED)
     picture.paste(GREEN, (width // 2, 0, width, height // 2))
     picture.paste(BLUE, (0, height // 2, width // 2, height))
@@ -85,7 +85,7 @@ def png(
     rows: bytes,
     chunks: dict[bytes, bytes] | None = None,
 ) -> bytes:
-    """A PNG written by hand: ``rows`` with their filter bytes, ``chunks`` between header and pixels."""
+    """A PNG from ``rows`` with filter bytes, and ``chunks`` between header and pixels."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     parts = [
         (b"IHDR", header),

@@ -1,4 +1,4 @@
-"""A repository of models that behave, wait or fail as a test wants it, all on one tiny export that really runs."""
+"""A repository of models that work, wait or fail on demand, all of one tiny export that runs."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Slow(ModelVersion):
 
 
 def odd_repository(folder: Path) -> ModelRepository:
-    """``good`` (the default), ``broken``, ``gated``, ``slow``, and ``refused``, which could not be read."""
+    """``good`` (the default), ``broken``, ``gated``, ``slow``, and ``refused`` when it was read."""
     folder.mkdir(exist_ok=True)
     (folder / "model.tflite").write_bytes(classifier())
     (folder / "dict.txt").write_text("\n".join(LABELS))

@@ -1,4 +1,4 @@
-"""`saved_model.pb` in the protobuf wire format, written by hand: signatures and nodes, no TensorFlow. It is not run."""
+"""Writes `saved_model.pb` without TensorFlow: signatures and nodes, to be read but not run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def saved_model(
     nodes: Iterable[tuple[str, str, Sequence[str]]] = (),
     tags: Sequence[str] = ("serve",),
 ) -> bytes:
-    """A SavedModel with signatures (name to inputs and outputs) and nodes (name, operator, inputs)."""
+    """Signatures map a name to inputs and outputs; nodes are (name, operator, inputs)."""
     info = b"".join(message(4, tag) for tag in tags)
     graph = b"".join(
         message(

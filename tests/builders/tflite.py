@@ -1,4 +1,4 @@
-"""Tiny TFLite files, written with LiteRT's own schema: real enough to be read, and where told to run."""
+"""Tiny TFLite files, written with LiteRT's own schema: all can be read, and some can be run."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def classifier(
     metadata: bytes | None = None,
     classes: int | None = None,
 ) -> bytes:
-    """An image's side * side * 3 numbers as so many classes: reshaped, then SOFTMAX or LOGISTIC. It runs."""
+    """Reshapes an image to side * side * 3 classes, then SOFTMAX or LOGISTIC. It can be run."""
     classes = classes or side * side * 3
     stored = {UINT8: (1.0, 0), INT8: (1.0, -128), FLOAT: None}[dtype]
     scores = {UINT8: (1 / 256, 0), INT8: (1 / 256, -128), FLOAT: None}[dtype]
@@ -134,7 +134,7 @@ def detector(
     metadata_names: Mapping[str, str] | None = None,
     extra: Sequence[TensorSpec] = (),
 ) -> bytes:
-    """A detector whose graph lists its outputs in that order. Its operator is custom: it is read, never run."""
+    """A detector with its outputs in that order. Its operator is custom: it is never run."""
     names, shapes, dtypes = names or {}, shapes or {}, dtypes or {}
     usual = {"boxes": [1, 10, 4], "classes": [1, 10], "scores": [1, 10], "count": [1]}
     index = {role: position for position, role in enumerate(ROLES, 1)}

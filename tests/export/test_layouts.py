@@ -1,4 +1,4 @@
-"""What users hand over: folders, zips, single files, everything renamed; and what `model.toml` adds."""
+"""Layouts of exports: folders, zips, single files, renamed files; and what `model.toml` adds."""
 
 import json
 import shutil
@@ -92,7 +92,7 @@ LAYOUTS = {
     },
     "labels inside alone": {"any.tflite": EMBEDDED},
     "in the folders of Cloud Storage": {
-        "model-export/icn/tflite-flowers_20200101-2020-01-01T00:00:00.000Z/model.tflite": classifier(),
+        "model-export/icn/tflite-flowers_2020-01-01T00:00:00.000Z/model.tflite": classifier(),
         "model-export/icn/tflite-flowers_20200101-2020-01-01T00:00:00.000Z/dict.txt": LABEL_TEXT,
     },
     "what a Mac leaves": {

@@ -1,4 +1,4 @@
-"""`model.toml`: every key, and everything in it that would be ignored or misread is refused by name."""
+"""`model.toml`: every key; whatever would be ignored or misread is refused by name."""
 
 import pytest
 from builders.saved_model import IMAGE, SCORES, saved_model

@@ -1,4 +1,4 @@
-"""Which output is what in a detector, however they are ordered; activations; inputs of every type, run for real."""
+"""Roles of a detector's outputs in any order, activations, and inputs of every type, run."""
 
 import itertools
 

@@ -157,7 +157,7 @@ def test_the_service_answers_as_was_recorded(shared_exports, golden_run, exact):
 def test_a_decode_at_a_lower_scale_changes_no_label_and_hardly_a_pixel_or_score(
     shared_exports, model
 ):
-    """The recorded photos are too small to be scaled: these are the same at four times their size."""
+    """The recorded photos are too small to be scaled, so they are enlarged four times."""
     contract = read_export(shared_exports / model).contract
     enough = min_decoded_side(contract.input, contract.tuning)
     photos = []

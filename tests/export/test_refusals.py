@@ -1,4 +1,4 @@
-"""What is not served is refused at load with file, reason and remedy, in words of the user's world."""
+"""Unsupported exports are refused with file, reason and remedy, in words that users know."""
 
 import pytest
 from builders.saved_model import FLOAT, IMAGE, SCORES, STRING, saved_model
@@ -13,11 +13,13 @@ GRAPH = saved_model({"serving_default": (IMAGE, SCORES)})
 OTHER_INPUT = {"serving_default": ({"x": (FLOAT, [-1, 224, 224, 3])}, {"y": (FLOAT, [-1, 3])})}
 
 STATE = {"serving_default": ({**IMAGE, "state": (STRING, [-1])}, SCORES)}
+GOOD = {"serving_default": (IMAGE, SCORES)}
 NAMELESS = {"serving_default": (IMAGE, {"scores": (FLOAT, [-1, 3])})}
 FOREIGN = {"model.tflite": b"hello world, this is no model", "dict.txt": LABELS}
 
 REFUSED = {  # files, then what file, reason and remedy speak of
-    "TF.js": ({"model.json": "{}", "group1-shard1of1.bin": b"", "dict.txt": "a"}, "", "TensorFlow.js", '"TFLite"'),
+    "TF.js": ({"model.json": "{}", "group1-shard1of1.bin": b"", "dict.txt": "a"},
+              "", "TensorFlow.js", '"TFLite"'),
     "Core ML": ({"model.mlmodel": b"\x08", "dict.txt": "a"}, "", "Core ML", '"TFLite"'),
     "Core ML package": ({"m.mlpackage/Manifest.json": "{}"}, "", "Core ML", '"TFLite"'),
     "ONNX": ({"model.onnx": b"\x08"}, "", "ONNX", '"TFLite"'),
@@ -32,16 +34,18 @@ REFUSED = {  # files, then what file, reason and remedy speak of
                        "", "a.tflite, b.tflite", "Name the one"),
     "foreign file": ({"model.tflite": b"hello world, this is no model", "dict.txt": LABELS},
                      "/model.tflite", "not a TFLite file", "Download"),
-    "empty file": ({"model.tflite": b"", "dict.txt": LABELS}, "/model.tflite", "not a TFLite file", "Download"),
+    "empty file": ({"model.tflite": b"", "dict.txt": LABELS},
+                   "/model.tflite", "not a TFLite file", "Download"),
     "zip called tflite": ({"model.tflite": b"PK\x03\x04" + bytes(40), "dict.txt": LABELS},
                           "/model.tflite", "not a TFLite file", "Download"),
     "renamed pb": ({"model.pb": GRAPH}, "", r"holds model.pb, but no saved_model.pb", "Rename"),
     "truncated pb": ({"saved_model.pb": GRAPH[:-5]}, "/saved_model.pb", "truncated", "Download"),
     "empty pb": ({"saved_model.pb": b""}, "/saved_model.pb", "not a SavedModel", "Download"),
     "foreign pb": ({"saved_model.pb": b"hello"}, "/saved_model.pb", "not a SavedModel", "Download"),
-    "training graph": ({"saved_model.pb": saved_model({"serving_default": (IMAGE, SCORES)}, tags=["train"])},
+    "training graph": ({"saved_model.pb": saved_model(GOOD, tags=["train"])},
                        "/saved_model.pb", "'serve'", "Download"),
-    "no signature": ({"saved_model.pb": saved_model({})}, "/saved_model.pb", "it has none", '"Container"'),
+    "no signature": ({"saved_model.pb": saved_model({})},
+                     "/saved_model.pb", "it has none", '"Container"'),
     "unknown signature": ({"saved_model.pb": saved_model(OTHER_INPUT)},
                           "/saved_model.pb", "serving_default: x -> y", '"Container"'),
     "a further input": ({"saved_model.pb": saved_model(STATE)},
@@ -83,7 +87,7 @@ def test_a_path_that_is_not_there_is_said_to_be_so(tmp_path):
     "source", ["flowers/model.tflite", "drugs-detection/drug_detection_v3.tflite"]
 )
 def test_a_real_model_cut_anywhere_is_refused(shared_exports, source, tmp_path):
-    """All but a cut in the zip behind the flatbuffer, which a reader of the flatbuffer cannot see."""
+    """Except a cut in the zip after the flatbuffer, which the flatbuffer does not show."""
     whole = (shared_exports / source).read_bytes()
     (tmp_path / "dict.txt").write_bytes(
         (shared_exports / source).with_name("dict.txt").read_bytes()

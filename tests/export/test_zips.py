@@ -1,4 +1,4 @@
-"""Unpacking: never outside of the folder, never beyond the limit, and every broken zip a refusal."""
+"""Unpacking stays inside the folder and the limits, and refuses every broken zip."""
 
 import io
 import stat

@@ -1,4 +1,4 @@
-"""Raw outputs to predictions: only counted rows, classes from 0 or 1, clipping, dequantising, and nonsense survived."""
+"""Raw outputs to predictions: counted rows, class numbers, clipping, dequantising, bad values."""
 
 import numpy as np
 import pytest

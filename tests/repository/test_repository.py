@@ -1,4 +1,4 @@
-"""Which model answers: the default, names and versions, and what becomes of those that are refused."""
+"""Which model answers: the default, names and versions, and refused models."""
 
 import pytest
 from builders.answers import ask

@@ -12,7 +12,7 @@ import pytest
 
 from edge.runtime.memory import release_mapped_file
 
-# A thousand blocks too small for a mapping of their own, with one above them that stays: free() alone keeps them.
+# Many blocks too small for mmap, and a last one that stays: free() alone keeps their memory.
 SCRIPT = """
 from pathlib import Path
 from edge.runtime.memory import release_free_memory

@@ -63,7 +63,7 @@ def test_a_job_gets_its_workers_number_and_its_result_comes_back():
 
 
 def test_an_answer_is_handed_on_without_being_printed():
-    """deque.remove() prints what it does not find: a job, with its answer's thousand scores, at 3 ms a frame."""
+    """The error of deque.remove() formats the job with its thousand scores: 3 ms per frame."""
     printed = []
 
     class Answer:

@@ -1,4 +1,4 @@
-"""SavedModels of every kind that AutoML has made, TensorFlow's own answers to a set of images, and a server of them."""
+"""SavedModels as AutoML makes them, TensorFlow's answers to images, and a server of them."""
 
 import io
 import json
@@ -19,12 +19,12 @@ SCRIPT = Path(__file__).with_name("tensorflow_side.py")
 
 @dataclass(frozen=True)
 class Judged:
-    """Exports, images, and what TensorFlow itself answers to these images made upright and readable.
+    """Exports, images, and TensorFlow's own answers to these images, upright and readable.
 
     Attributes:
         models: a repository of the exports.
         images: name to the bytes that a camera sends.
-        upright: the same pictures as TensorFlow has to get them; the very bytes where it reads them right.
+        upright: the images as TensorFlow must get them; unchanged if it reads them correctly.
         answers: model, then name of the image, to output name to value.
     """
 

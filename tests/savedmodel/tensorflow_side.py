@@ -1,10 +1,11 @@
-"""TensorFlow's part of the SavedModel tests, in a process of its own: makes exports and is the judge of their answers.
+"""TensorFlow's part of the SavedModel tests, in its own process: makes exports and answers.
 
     python tensorflow_side.py FOLDER
 
-writes to FOLDER/models a small export of each kind that AutoML has made (random weights, the documented signatures,
-decode and resize in the graph), runs every file of FOLDER/images through each with `tf.saved_model.load`, one by one,
-and writes what came out to FOLDER/answers.json as {model: {image: {output: value} or null where the graph fails}}.
+writes to FOLDER/models a small export of each kind that AutoML has made (random weights, the
+documented signatures, decode and resize in the graph), runs every file of FOLDER/images through
+each with `tf.saved_model.load`, one by one, and writes the outputs to FOLDER/answers.json as
+{model: {image: {output: value} or null where the graph fails}}.
 """
 
 import json
@@ -47,7 +48,7 @@ def each(encoded: Any) -> Any:
 
 
 def stacked(encoded: Any) -> Any:
-    """Features of images of one size alone: they are stacked before the resize, as in AutoML's detectors."""
+    """Features of images of one size: stacked before the resize, as in AutoML's detectors."""
     images = tf.map_fn(pixels, encoded, fn_output_signature=tf.float32)
     return tf.reshape(stretch(images), [-1, SIDE * SIDE * 3])
 
@@ -112,7 +113,7 @@ def old_style(folder: Path, build: Any, *, keyed: bool = True) -> None:
 
 
 class NewDetector(tf.Module):
-    """As the newer exporter writes it: `encoded_image`, variables in files, and a twin signature without the key."""
+    """As newer exporters do: `encoded_image`, variables in files, a twin signature without key."""
 
     def __init__(self) -> None:
         super().__init__()

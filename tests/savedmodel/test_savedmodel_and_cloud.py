@@ -1,4 +1,4 @@
-"""A SavedModel with an online model behind it: whoever answers, the reply is of one shape and of one mouth."""
+"""A SavedModel with cloud fallback: the reply has the same shape whichever model answers."""
 
 from __future__ import annotations
 

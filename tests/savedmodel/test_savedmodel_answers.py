@@ -1,4 +1,4 @@
-"""A SavedModel answers over HTTP as TensorFlow itself does, and to images that TensorFlow cannot read as well."""
+"""A SavedModel answers over HTTP as TensorFlow does, even for images that TensorFlow refuses."""
 
 import json
 import random
@@ -37,7 +37,8 @@ def test_the_judge_itself_cannot_read_what_is_re_encoded_for_it(judged: Any) -> 
             name for name in judged.images if judged.answers[model][f"{name}.sent"] is None
         }
         assert unreadable == {
-            "webp", "webp lossless", "webp turned", "bmp", "gif animated", "tiff", "tiff jpeg", "tiff turned",
+            "webp", "webp lossless", "webp turned", "bmp", "gif animated", "tiff", "tiff jpeg",
+            "tiff turned",
         }  # fmt: skip
         wrong = judged.answers[model]["jpeg upside down.sent"] | {"key": ""}
         assert wrong != judged.answers[model]["jpeg upside down.upright"] | {"key": ""}
@@ -159,7 +160,7 @@ def test_a_bad_image_is_the_callers_error(
 
 
 def test_mutated_images_never_fail_the_service(server: Server, judged: Any) -> None:
-    """TensorFlow's decoders and ours disagree on broken files: whichever refuses, it is the image's fault."""
+    """TensorFlow's decoders and ours disagree on broken files; either way the image is at fault."""
     rng = random.Random(1)
     for number in range(250):
         image = bytearray(rng.choice(list(judged.images.values())))

@@ -193,7 +193,7 @@ def test_sixteen_bit_grey_and_alpha_png_is_scaled():
 
 
 def tiff16(order: str, photometric: int = 1) -> bytes:
-    """A 16-bit grey TIFF written by hand, in either byte order, dark or light standing for nought."""
+    """A 16-bit grey TIFF, in either byte order, with 0 as black or as white."""
     ramp = ramp16()
     data = (ramp if photometric else 65535 - ramp).astype(f"{order}u2").tobytes()
     entries = [

@@ -1,4 +1,4 @@
-"""Which bytes a graph that decodes by itself gets: the original where TensorFlow reads it right, else a PNG."""
+"""Bytes for graphs that decode: the original if TensorFlow reads it correctly, else a PNG."""
 
 import io
 

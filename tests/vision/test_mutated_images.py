@@ -1,4 +1,4 @@
-"""Images with bytes changed at random are read or refused as the caller's fault; nothing else ever comes out."""
+"""Images with random changes are read, or refused as the client's fault; nothing else happens."""
 
 from contextlib import suppress
 
@@ -62,7 +62,7 @@ def test_random_bytes_behind_a_signature_are_the_callers_fault(body, seed):
 
 
 def _read(encoded: bytes, twin: bytes) -> None:
-    """Read the image or refuse it; its sound twin is read by the same work, so that refusing everything shows."""
+    """Read the image or refuse it; the unchanged twin must be read, or refusing all would pass."""
     for work in (
         lambda image: decode(image, max_pixels=LIMIT),
         lambda image: decode(image, max_pixels=LIMIT, min_side=8),
