@@ -73,7 +73,9 @@ def test_the_full_image_asks_the_online_model_and_settles_what_waited(
         container.wait_ready().wait(
             lambda: container.ask("/fallback")[1]["link"]["state"] == "up", "linked"
         )
-        container.wait(lambda: container.ask(f"/outbox/{key}")[1]["state"] == "settled", "settled")
+        container.wait(
+            lambda: container.ask(f"/outbox/{key}")[1]["state"] == "resolved", "resolved"
+        )
         assert container.ask("/predict", ASTRONAUT)[1]["source"] == "cloud"
         assert container.ask("/fallback")[1]["link"]["budget"]["calls_today"] == 2
     assert {call["key"] for call in vertex.calls()} == {key}
