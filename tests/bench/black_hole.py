@@ -61,7 +61,7 @@ class Row:
 
     Attributes:
         p50_ms: from the first byte sent to the last received, one frame at a time; so the next two.
-        cpu_ms: CPU milliseconds a frame of the server's process, including everything else that runs in it.
+        cpu_ms: CPU milliseconds of the server's process per frame, including all background work.
         p50: as a ratio to the first server; so the next two.
     """
 
@@ -232,7 +232,7 @@ def _ask_all(
     servers: Sequence[_Server], frames: Iterator[bytes], advance: Callable[[], None]
 ) -> None:
     """Send each frame to each server; earlier measurements are discarded."""
-    order, drawn = list(servers), random.Random(1)  # noqa: S311 -- no secret
+    order, drawn = list(servers), random.Random(1)
     for server in servers:
         server.latencies_ms, server.cpu_s = [], -cpu_seconds(server.target.pid)
     for frame in frames:

@@ -27,13 +27,14 @@ STARTS_WITHIN_S = 60
 
 _ASK_FROM_INSIDE = """
 import sys, urllib.request
-request = urllib.request.Request("http://127.0.0.1:8501" + sys.argv[1], sys.stdin.buffer.read() or None)
+body = sys.stdin.buffer.read() or None
+request = urllib.request.Request("http://127.0.0.1:8501" + sys.argv[1], body)
 sys.stdout.write(urllib.request.urlopen(request, timeout=30).read().decode())
 """
 
 
 class Engine:
-    """The docker command, and what builds images with it: itself, or the machine's own stand-in for Docker Hub."""
+    """The docker command, and what builds images: itself, or the machine's stand-in for Docker Hub."""
 
     def __init__(self, environment=None, builder=None):
         self.environment = {**os.environ, **(environment or {})}

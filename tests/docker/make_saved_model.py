@@ -15,7 +15,7 @@ SIZE = 224
 
 
 class RedOrBlue(tf.Module):
-    """`image_bytes` and `key` to `scores`, `labels` and `key`, decoding in the graph as AutoML's models do."""
+    """Map `image_bytes` and `key` to `scores`, `labels` and `key`, decoding as AutoML's models do."""
 
     @tf.function(
         input_signature=[
