@@ -1,7 +1,8 @@
-"""The compose file: read as it stands, its service run on the engine, its Prometheus configuration on a Prometheus.
+"""The compose file: its service runs on the engine, its configuration on a real Prometheus.
 
-The images of Prometheus and Grafana are not pulled here. Debian's Prometheus scrapes the service under the name and
-with the configuration that the compose file gives, and answers every query of the dashboard.
+The images of Prometheus and Grafana are not pulled here. Debian's Prometheus scrapes the service
+under the name and with the configuration that the compose file gives, and answers every query of
+the dashboard.
 """
 
 import json

@@ -167,7 +167,7 @@ def test_it_comes_back_after_the_kernel_killed_it_for_its_memory(engine, lite, c
 
 
 def post(address, frame, identity):
-    """Post a frame over its own connection; return its status, or an `OSError` without an answer."""
+    """Post a frame over its own connection; return its status, or an `OSError` if unanswered."""
     connection = http.client.HTTPConnection(*address, timeout=20)
     try:
         connection.request("POST", "/predict", frame, {"X-Request-ID": identity})

@@ -1,4 +1,4 @@
-"""Every form of export that people mount, every mount point, and what is refused with which words."""
+"""Every form of export that people mount, every mount point, and the words of every refusal."""
 
 import base64
 import json
