@@ -1,4 +1,4 @@
-"""Prints the lowest version of every direct dependency that pyproject.toml allows, as constraints for pip."""
+"""Prints the lowest version that pyproject.toml allows of every direct dependency, for pip."""
 
 import re
 import tomllib

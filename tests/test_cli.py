@@ -320,7 +320,8 @@ def test_help_lists_the_settings_of_serve_by_topic():
 def test_a_command_imports_neither_tensorflow_nor_the_cloud(repository_root, shipped):
     script = """
         import atexit, sys
-        atexit.register(lambda: print([m for m in ("tensorflow", "google.cloud.aiplatform") if m in sys.modules]))
+        heavy = ("tensorflow", "google.cloud.aiplatform")
+        atexit.register(lambda: print([name for name in heavy if name in sys.modules]))
         from edge.cli import main
         main(["predict", sys.argv[1], "--json"])
     """

@@ -1,4 +1,4 @@
-"""The documentation is tested: settings, error codes, commands, links and CI are as the texts say."""
+"""Tests the documentation: settings, error codes, commands, links and CI are as the texts say."""
 
 from __future__ import annotations
 

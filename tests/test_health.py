@@ -1,4 +1,4 @@
-"""The health check: as light as it claims, and of the same mind as the settings about where the service is."""
+"""The health check: as light as it claims, and it finds the service where the settings put it."""
 
 import http.server
 import json
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture
 def answer():
-    """A service that answers what `answer.append((status, body))` says last; its port is `answer.port`."""
+    """A service that answers the latest `answer.append((status, body))` on port `answer.port`."""
 
     class Answers(list):
         port = 0

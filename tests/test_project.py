@@ -1,4 +1,4 @@
-"""The checks that hold for the whole project: lint, types, the direction of imports, and what the wheel carries."""
+"""Checks of the whole project: lint, types, the direction of imports, and the wheel's contents."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_code_keeps_its_rules(command):
 
 
 def test_a_wheel_carries_the_embedded_models_and_finds_them(tmp_path):
-    # --no-build-isolation: the build needs no registry, since hatchling is one of the tests' packages
+    # --no-build-isolation: needs no registry, since hatchling is one of the tests' packages
     offline = ["--no-deps", "--no-index", "--no-build-isolation"]
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", *offline, "--wheel-dir", tmp_path, ROOT]
     subprocess.run(pip, check=True)

@@ -150,7 +150,8 @@ def test_paths_become_paths_and_settings_stay_as_they_are():
         settings.port = 1
 
 
-BOUNDS = {  # setting: refused just below, least taken, most taken, refused just above; None where there is no end
+# Setting: refused just below, minimum, maximum, refused just above; None where there is no end.
+BOUNDS = {
     "port": (-1, 0, 65_535, 65_536),
     "workers": (0, 1, 10**6, None),
     "queue_size": (-1, 0, 10**6, None),
@@ -189,7 +190,10 @@ CHOICES = {  # setting: what is taken, and what is nearly so
     ),
     "cloud_transport": (["grpc", "rest"], ["http", "GRPC"]),
     "cloud_request": (["automl", "tf_serving"], ["tf-serving", "other"]),
-    "outbox_webhook": (["http://host/", "https://host/path"], ["host", "ftp://host/", "HTTP//host", " http://host/"]),
+    "outbox_webhook": (
+        ["http://host/", "https://host/path"],
+        ["host", "ftp://host/", "HTTP//host", " http://host/"],
+    ),
     "log_level": (["debug", "info", "warning", "error"], ["loud", "INFO", "critical"]),
     "log_format": (["console", "json"], ["text", "JSON"]),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The small install of the README, for TFLite only, in an empty environment; and what an install weighs."""
+"""The README's small install, for TFLite only, in an empty environment; and what it weighs."""
 
 import importlib.util
 import json
@@ -26,23 +26,28 @@ def test_it_is_the_projects_own_list_without_the_two_large_packages():
     } == LARGE
 
 
+def run(*command, cwd):
+    return subprocess.run(
+        command, cwd=cwd, env=clean_environment(), capture_output=True, text=True, check=False
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_it_predicts_without_tensorflow_and_the_cloud_client(tmp_path):
     """Needs the package index."""
     assert len(COMMANDS) == 2
-    run = {"env": clean_environment(), "capture_output": True, "text": True, "check": False}
     subprocess.run([sys.executable, "-m", "venv", tmp_path / ".venv"], check=True)
     for command in COMMANDS:
         program, *arguments = command.split()
-        done = subprocess.run([tmp_path / program, *arguments], cwd=ROOT, **run)
+        done = run(tmp_path / program, *arguments, cwd=ROOT)
         assert done.returncode == 0, done.stderr
     python, edge = tmp_path / ".venv/bin/python", tmp_path / ".venv/bin/edge"
     for module in ("tensorflow", "google.cloud.aiplatform", "grpc"):
-        absent = subprocess.run([python, "-c", f"import {module}"], cwd=tmp_path, **run)
+        absent = run(python, "-c", f"import {module}", cwd=tmp_path)
         assert "ModuleNotFoundError" in absent.stderr, f"{module} is installed"
     photo = ROOT / "models/photos/coffee.jpg"
-    done = subprocess.run([edge, "predict", photo, "--json"], cwd=tmp_path, **run)
+    done = run(edge, "predict", photo, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["predictions"][0]["label"] == "espresso"
     files = (file for file in (tmp_path / ".venv").rglob("*") if file.is_file())

@@ -126,7 +126,7 @@ def _budget_path(cloud: CloudSettings, outbox: OutboxSettings | None) -> Path:
     if outbox is not None:
         return outbox.dir / BUDGET_FILE
     raise SettingsError(
-        "A budget must survive restarts: set cloud_budget_file or outbox_dir, where it is saved."
+        "A budget must be remembered over restarts: set cloud_budget_file or outbox_dir."
     )
 
 

@@ -61,7 +61,7 @@ class Row:
 
     Attributes:
         p50_ms: from the first byte sent to the last received, one frame at a time; so the next two.
-        cpu_ms: CPU milliseconds a frame of the server's process, including everything else that runs in it.
+        cpu_ms: CPU milliseconds of the server's process per frame, including all background work.
         p50: as a ratio to the first server; so the next two.
     """
 

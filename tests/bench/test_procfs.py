@@ -10,7 +10,13 @@ import pytest
 from edge.bench import procfs
 
 # A parent that waits for its child, which burns 0.3 s of CPU, holds 64 MiB, and says so.
-CHILD = "import time; held = b'x' * (64 << 20)\nwhile time.process_time() < 0.3: pass\nprint('done', flush=True); input()"
+CHILD = """
+import time
+held = b'x' * (64 << 20)
+while time.process_time() < 0.3: pass
+print('done', flush=True)
+input()
+"""
 PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CHILD!r}])"
 
 

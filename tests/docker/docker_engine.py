@@ -27,13 +27,14 @@ STARTS_WITHIN_S = 60
 
 _ASK_FROM_INSIDE = """
 import sys, urllib.request
-request = urllib.request.Request("http://127.0.0.1:8501" + sys.argv[1], sys.stdin.buffer.read() or None)
+body = sys.stdin.buffer.read() or None
+request = urllib.request.Request("http://127.0.0.1:8501" + sys.argv[1], body)
 sys.stdout.write(urllib.request.urlopen(request, timeout=30).read().decode())
 """
 
 
 class Engine:
-    """The docker command, and what builds images with it: itself, or the machine's own stand-in for Docker Hub."""
+    """The docker command, and what builds images: itself, or the stand-in for Docker Hub."""
 
     def __init__(self, environment=None, builder=None):
         self.environment = {**os.environ, **(environment or {})}
@@ -168,10 +169,10 @@ class Container:
 
 
 def find_engine(shared):
-    """The engine here, or the reason why there is none.
+    """Return the engine, or the reason why there is none.
 
-    Where the project's own tools lie beside the checkout, they start one from Debian's packages; elsewhere the
-    docker command serves that reaches an engine.
+    If the project's own tools are next to the checkout, they start one from Debian's packages;
+    elsewhere a docker command that reaches an engine will do.
     """
     tools = shared / "tools/docker"
     if (tools / "engine.sh").is_file() and os.geteuid() == 0:

@@ -2,8 +2,8 @@
 
     python make_saved_model.py FOLDER
 
-Two classes, told by the mean of red against that of blue: the scores follow from the picture, so that a wrong one is
-seen. Run as a script, also inside the full image.
+Two classes, decided by the mean of red against that of blue: the scores follow from the picture,
+so that a wrong one is noticed. Run as a script, also inside the full image.
 """
 
 import sys
@@ -15,7 +15,7 @@ SIZE = 224
 
 
 class RedOrBlue(tf.Module):
-    """`image_bytes` and `key` to `scores`, `labels` and `key`, decoding in the graph as AutoML's models do."""
+    """Map `image_bytes` and `key` to `scores`, `labels`, `key`, decoding as AutoML's models do."""
 
     @tf.function(
         input_signature=[

@@ -1,7 +1,8 @@
-"""The compose file: read as it stands, its service run on the engine, its Prometheus configuration on a Prometheus.
+"""The compose file: its service runs on the engine, its configuration on a real Prometheus.
 
-The images of Prometheus and Grafana are not pulled here. Debian's Prometheus scrapes the service under the name and
-with the configuration that the compose file gives, and answers every query of the dashboard.
+The images of Prometheus and Grafana are not pulled here. Debian's Prometheus scrapes the service
+under the name and with the configuration that the compose file gives, and answers every query of
+the dashboard.
 """
 
 import json
@@ -33,7 +34,7 @@ def filled_in(text):
 
 
 def as_options(service):
-    """What `docker run` has for what the compose file says of a service; an unknown word is an error."""
+    """Return the flags of `docker run` for a service; an unknown word is an error."""
     options = []
     for key, value in service.items():
         if key in ("build", "image", "ports"):  # built and published by the test
@@ -59,7 +60,7 @@ def as_options(service):
 
 
 def mount(text):
-    """A mount with its folder made absolute; a named volume without its name, so that no test leaves one behind."""
+    """Make a mount's folder absolute; drop a volume's name, so that no test leaves one behind."""
     source, target = text.split(":", 1)
     return f"{(FOLDER / source).resolve()}:{target}" if source.startswith(".") else target
 
@@ -108,7 +109,7 @@ def test_grafana_is_provisioned_with_the_prometheus_of_the_compose_file_and_the_
 
 @pytest.fixture(scope="module")
 def prometheus(service, tmp_path_factory):
-    """Debian's Prometheus with the compose file's configuration, where the name `edge` leads to the container."""
+    """Run Debian's Prometheus with the compose file's configuration; `edge` is the container."""
     if not (shutil.which("prometheus") and shutil.which("unshare")):
         pytest.skip("there is no prometheus command; Debian's package has it")
     place = tmp_path_factory.mktemp("prometheus")
@@ -119,7 +120,8 @@ def prometheus(service, tmp_path_factory):
         probe.bind(("127.0.0.1", 0))
         listen = f"127.0.0.1:{probe.getsockname()[1]}"
     options = f"--storage.tsdb.path={place / 'data'} --web.listen-address={listen}"
-    own_names = f"mount --bind {hosts} /etc/hosts && exec prometheus --config.file={FOLDER / 'prometheus.yml'} {options}"
+    prometheus = f"prometheus --config.file={FOLDER / 'prometheus.yml'} {options}"
+    own_names = f"mount --bind {hosts} /etc/hosts && exec {prometheus}"
     process = subprocess.Popen(
         ["unshare", "--mount", "sh", "-c", own_names], stderr=subprocess.PIPE
     )

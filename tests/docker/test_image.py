@@ -1,4 +1,4 @@
-"""Both images on a real engine: what the README says of the container is built and run here, not believed."""
+"""Both images on a real engine: builds and runs what the README says of the container."""
 
 import http.client
 import io
@@ -39,7 +39,8 @@ def test_full_has_every_package_and_lite_neither_tensorflow_nor_the_cloud_client
 ):
     probe = (
         "import importlib.util as u;"
-        "print(*(n for n in ('tensorflow','vertexai','fastapi','uvicorn','PIL','numpy') if u.find_spec(n)))"
+        "names = 'tensorflow', 'vertexai', 'fastapi', 'uvicorn', 'PIL', 'numpy';"
+        "print(*(name for name in names if u.find_spec(name)))"
     )
     assert engine.once(full, entrypoint="python", command=("-c", probe))[1].split() == [
         "tensorflow", "vertexai", "fastapi", "uvicorn", "PIL", "numpy",
@@ -50,7 +51,10 @@ def test_full_has_every_package_and_lite_neither_tensorflow_nor_the_cloud_client
 
 
 def test_no_build_tool_is_left_and_all_of_edge_is_compiled(engine, image):
-    tools = "for tool in gcc cc make git strip curl; do command -v $tool; done; ls /build /opt/edge/bin/pip; true"
+    tools = (
+        "for tool in gcc cc make git strip curl; do command -v $tool; done; "
+        "ls /build /opt/edge/bin/pip; true"
+    )
     found = engine.once(image, entrypoint="sh", command=("-c", f"{{ {tools}; }} 2>/dev/null"))[1]
     assert found == ""
     uncompiled = (
@@ -76,7 +80,8 @@ def test_any_user_serves_from_a_read_only_root_and_writes_only_to_data_and_tmp(
     with engine.run(image, *HARDENED, "--user", user) as container:
         status, answer = container.wait_ready().ask("/predict", coffee)
         assert (status, top(answer)) == (200, "espresso")
-        writes = "for d in / /opt/edge /models /data /tmp; do touch $d/x 2>/dev/null && echo $d; done; true"
+        folders = "/ /opt/edge /models /data /tmp"
+        writes = f"for d in {folders}; do touch $d/x 2>/dev/null && echo $d; done; true"
         assert container.execute("sh", "-c", writes).split() == ["/data", "/tmp"]
         capabilities = re.search(r"CapEff:\s*(\w+)", container.execute("cat", "/proc/self/status"))
         assert int(capabilities[1], 16) == 0
@@ -162,7 +167,7 @@ def test_it_comes_back_after_the_kernel_killed_it_for_its_memory(engine, lite, c
 
 
 def post(address, frame, identity):
-    """Post a frame over a connection of its own; its status, or an `OSError` where it was not answered."""
+    """Post a frame over its own connection; return its status, or an `OSError` if unanswered."""
     connection = http.client.HTTPConnection(*address, timeout=20)
     try:
         connection.request("POST", "/predict", frame, {"X-Request-ID": identity})

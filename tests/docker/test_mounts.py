@@ -1,4 +1,4 @@
-"""Whatever form of export people mount, where they mount it, and what they are told where it cannot serve."""
+"""Every form of export that people mount, every mount point, and the words of every refusal."""
 
 import base64
 import json
@@ -60,7 +60,8 @@ def zipped(folder, to):
 @pytest.mark.parametrize(
     "form",
     [
-        export_folder, zip_in_a_folder, zip_itself, zip_as_the_mount_point, repository, numbered_version,
+        export_folder, zip_in_a_folder, zip_itself, zip_as_the_mount_point,
+        repository, numbered_version,
         googles_layout, googles_layout_version_mounted,
     ],
     ids=lambda form: form.__name__,

@@ -1,4 +1,4 @@
-"""Nothing tries to reach any address: told by the kernel's own counters, and by every system call of the process."""
+"""Nothing tries to reach any address, as the kernel's counters and all system calls show."""
 
 import re
 import shutil
@@ -25,7 +25,7 @@ for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
 
 
 def attempts(container):
-    """Connections begun, datagrams sent and packets without a route in the container's network so far."""
+    """Count connections begun, datagrams sent and packets without a route in the container."""
     counters = {}
     lines = container.execute("cat", "/proc/net/snmp").splitlines()
     for names, values in zip(lines[::2], lines[1::2], strict=True):
@@ -83,7 +83,8 @@ def test_no_system_call_of_the_service_names_an_address_to_reach(tmp_path):
     )
     try:
         url = re.search(r"on (http://\S+)", service.stdout.readline())[1]
-        predict = f"import urllib.request as u; u.urlopen('{url}/predict', open('{ROOT}/models/photos/coffee.jpg','rb'))"
+        photo = f"open('{ROOT}/models/photos/coffee.jpg', 'rb')"
+        predict = f"import urllib.request as u; u.urlopen('{url}/predict', {photo})"
         for line in service.stderr:
             if "objects version 1 is ready" in line:
                 break

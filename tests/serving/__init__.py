@@ -1,1 +1,1 @@
-"""What the tests of a running server share: the process, clients that speak to it, and pictures to send."""
+"""Shared by the tests of a running server: the process, clients for it, and pictures to send."""

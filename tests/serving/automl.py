@@ -1,4 +1,4 @@
-"""A client as people wrote them for Google's AutoML container: the address is all that it knows of the server."""
+"""A client as written for Google's AutoML container: all it knows of the server is the address."""
 
 import base64
 import json
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class AutoMLClient:
-    """Posts images to the container's REST door, as Google's own sample does, and returns its JSON."""
+    """Posts images to the container's REST door, as Google's sample does, and returns its JSON."""
 
     def __init__(self, host: str, model: str = "default") -> None:
         self._url = f"{host}/v1/models/{model}:predict"

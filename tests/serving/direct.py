@@ -1,4 +1,4 @@
-"""A client of an application in this process, without a socket: for what depends on the request alone."""
+"""A client of an application in this process, without a socket: for tests of single requests."""
 
 import asyncio
 

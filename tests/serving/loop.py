@@ -1,4 +1,4 @@
-"""A server in the test's own event loop, so that its tasks, descriptors and clocks can be looked at from within."""
+"""A server in the test's own event loop, so that its tasks, descriptors and clocks are visible."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""`edge serve` in a process of its own, found by the address it prints, stopped by a signal."""
+"""`edge serve` in its own process, found by the address that it prints and stopped by a signal."""
 
 import functools
 import os  # tests stand outside the service: they hand its process an environment
