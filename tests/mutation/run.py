@@ -2,10 +2,11 @@
 
     python tests/mutation/run.py [ROOM ...] [--jobs N] [--only WORDS] [--write]
 
-A room's mutants stand in ``<room>.toml`` beside this file. Each names a file, the text that is there (``old``, which
-must occur exactly once), what stands in its place (``new``), and the tests that ought to fail (``tests``: paths or
-pytest node ids). A mutant is caught if they fail or hang; one that survives is printed, and with ``--write`` the table
-in README.md is written anew. Not part of CI, which only checks that every mutant still applies (`test_mutants.py`).
+A room's mutants are in ``<room>.toml`` next to this file. Each names a file, the original text
+(``old``, which must occur exactly once), its replacement (``new``), and the tests that should fail
+(``tests``: paths or pytest node ids). A mutant is caught if they fail or hang. Survivors are
+printed, and ``--write`` updates the table in README.md. Not part of CI, which only checks that every
+mutant still applies (`test_mutants.py`).
 """
 
 from __future__ import annotations

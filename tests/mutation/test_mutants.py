@@ -1,4 +1,4 @@
-"""Every mutant in the lists still applies: its text is found exactly once, and the tests that it names are there."""
+"""Every mutant still applies: its text occurs exactly once, and the tests that it names exist."""
 
 import pytest
 
