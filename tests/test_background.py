@@ -11,6 +11,13 @@ from builders.waiting import wait
 from edge.background import in_background
 
 
+@pytest.fixture(autouse=True)
+def _no_threads_of_other_tests():
+    """What an earlier test left behind ends first, so that threads can be counted."""
+    names = lambda: [thread.name for thread in threading.enumerate()]  # noqa: E731
+    wait(lambda: not any(name.startswith(("edge-background", "edge-cloud")) for name in names()))
+
+
 class Panic(BaseException):
     """As an extension module raises it."""
 

@@ -86,14 +86,14 @@ def test_a_detector_is_judged_by_its_own_rules_whatever_the_caller_asked_to_see(
     detector = version(DETECTION, score_threshold=0.5)
     for threshold in (None, 0.0, 0.9):
         request = InferRequest(math.inf, threshold=threshold)
-        assert escalated(detector, BOXES, request).action is Action.ACCEPT
+        assert escalated(detector, BOXES, request).reason is None
     unsure = escalated(version(DETECTION, score_threshold=0.2), BOXES, InferRequest(math.inf))
     assert unsure.reason is Reason.LOW_SCORE
 
 
 def test_a_classifier_is_judged_by_all_its_scores_whatever_the_caller_asked_to_see():
     request = InferRequest(math.inf, top_k=1, threshold=1.0)
-    assert escalated(version(), CLASSES, request).action is Action.ACCEPT
+    assert escalated(version(), CLASSES, request).reason is None
     unsure = Classification(LABELS, np.full(150, 0.4, np.float32), multi_label=True)
     assert escalated(version(), unsure, request).reason is Reason.LOW_SCORE
 

@@ -116,7 +116,7 @@ async def end(service, cloud, name, mode):
 
 @pytest.mark.parametrize("name", ENDINGS)
 def test_after_many_requests_that_end_so_everything_is_as_before(repository, cloud, name):
-    clock, how = HandClock(), {"timeout_s": 0.1} if name == "late" else {}
+    clock, how = HandClock(), {"timeout_s": {"late": 0.1, "caller gone": 60.0}.get(name, 10.0)}
 
     async def run():
         service = build(repository, cloud, clock=clock, link={"max_calls": 2}, **how)
@@ -145,7 +145,7 @@ def test_after_many_requests_that_end_so_everything_is_as_before(repository, clo
                     await until(lambda: link.state is LinkState.UP)
             assert (service.admission.in_flight, service.admission.held_bytes) == (0, 0)
             assert len(asyncio.all_tasks()) == before[0]
-            await until(lambda: threading.active_count() == before[1])
+            await until(lambda: threading.active_count() <= before[1])
             assert link.status().spent.day.calls == len(cloud.calls)
             answer = await service.infer(PHOTO, query())
             assert (answer.source, answer.items[0].label) == ("cloud", "label 3")

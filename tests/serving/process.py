@@ -138,7 +138,7 @@ class Server:
 
 
 def setting_flags(settings: Mapping[str, object]) -> list[str]:
-    """Settings as flags: ``a_b=1`` is ``--a-b 1``, ``a=True`` ``--a``, and ``a=False`` ``--no-a``."""
+    """Settings as flags: ``a_b=1`` is ``--a-b 1``, ``a=True`` ``--a``, ``a=False`` ``--no-a``."""
     flags: list[str] = []
     for name, value in settings.items():
         flag = name.replace("_", "-")
