@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-# Taken out of the environment: every other EDGE_ variable is a setting, and an unknown one stops the service.
+# Taken out of the environment: every other EDGE_ variable is a setting, and an unknown one stops
+# the service.
 SHARED = Path(os.environ.pop("EDGE_SHARED", ROOT.parent / "shared"))
 EXPORTS = SHARED / "exports"
 NO_SKIPS = (

@@ -62,7 +62,7 @@ def test_the_link_and_the_outbox_are_told_number_by_number(tmp_path):
     }  # fmt: skip
     assert {name: seen[(name,)] for name in expected} == expected
     assert {state: seen["outbox_entries", state] for state in EntryState} == {
-        state: OUTBOX[state] for state in State
+        state: OUTBOX[state] for state in EntryState
     }
 
 
