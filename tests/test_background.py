@@ -22,7 +22,7 @@ class Panic(BaseException):
     """As an extension module raises it."""
 
 
-def test_what_the_call_returns_comes_back_from_a_thread_that_nobody_waits_for():
+def test_the_result_comes_back_from_a_daemon_thread():
     thread = asyncio.run(in_background(threading.current_thread))
     assert thread is not threading.main_thread()
     assert thread.daemon
@@ -49,7 +49,7 @@ def test_the_loop_goes_on_meanwhile():
     assert asyncio.run(run())
 
 
-def test_who_gives_up_waits_no_longer_and_what_comes_then_harms_nobody():
+def test_a_caller_that_gives_up_stops_waiting_and_a_late_result_does_no_harm():
     may_end, faults = threading.Event(), []
     count = threading.active_count()
 

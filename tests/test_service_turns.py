@@ -57,7 +57,7 @@ def test_a_deadline_holds_for_one_image_and_for_each_of_several(service, images)
     asyncio.run(story())
 
 
-def test_the_wait_for_a_worker_is_told_in_milliseconds(service):
+def test_the_wait_for_a_worker_is_in_milliseconds(service):
     gated = service.repository.find("gated")
 
     async def story():
@@ -75,7 +75,7 @@ def test_the_wait_for_a_worker_is_told_in_milliseconds(service):
     asyncio.run(story())
 
 
-def test_an_image_on_which_the_model_breaks_leaves_those_beside_it(service):
+def test_an_image_on_which_the_model_breaks_does_not_affect_the_others(service):
     answers = asyncio.run(service.infer_many([IMAGE] * 3, InferRequest(math.inf, "broken")))
     assert [type(answer) for answer in answers] == [InferenceFailed] * 3
     for answer in answers:  # while the others are computed it holds no image

@@ -70,7 +70,7 @@ class Connection:
         self, question: CloudRequest, seconds: float, before_retry: Any
     ) -> CloudResponse:
         self._cloud.calls.append((question, seconds))
-        outcome = self._cloud.told.pop(0) if self._cloud.told else self._cloud.usual
+        outcome = self._cloud.script.pop(0) if self._cloud.script else self._cloud.usual
         if callable(outcome):
             outcome = await outcome(before_retry)
         if isinstance(outcome, BaseException):
@@ -84,10 +84,10 @@ class Connection:
 
 
 class Cloud:
-    """Each call takes the next of ``told``, then ``usual``: a response, an error, or a function."""
+    """Each call takes the next of ``script``, then ``usual``: a response, error or function."""
 
     def __init__(self) -> None:
-        self.told: list[Any] = []
+        self.script: list[Any] = []
         self.usual: Any = ANSWER
         self.reachable = True
         self.probes = 0
@@ -147,7 +147,7 @@ def ask(link: Link, seconds: float = 1.0) -> CloudResponse | CloudError | Blocke
         return error
 
 
-def tried(link: Link, clock: HandClock) -> None:
-    """The backoff passes, and the link may be tried."""
+def wait_half_open(link: Link, clock: HandClock) -> None:
+    """Let the backoff pass; return once the link is half-open."""
     clock.goes(BACKOFF_S)
     wait(lambda: link.state is LinkState.HALF_OPEN)

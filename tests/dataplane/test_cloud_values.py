@@ -175,7 +175,7 @@ def test_an_entry_says_of_a_frame_what_is_known_of_it():
         (Receipt("k", kept=False, known=False), ("full", "k")),
     ],
 )
-def test_what_became_of_a_kept_frame_is_told_as_far_as_it_is_known(outcome, expected):
+def test_a_receipt_says_what_is_known_of_the_frame_so_far(outcome, expected):
     future = Future()
     if isinstance(outcome, Exception):
         future.set_exception(outcome)

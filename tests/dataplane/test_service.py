@@ -64,7 +64,7 @@ def test_an_answer_carries_all_that_was_said_and_where_it_came_from(service):
         (PHOTO, InferRequest(0.0), DeadlineExceeded),
     ],
 )
-def test_a_fault_is_told_as_what_it_is(service, image, query, error):
+def test_each_fault_raises_its_own_error(service, image, query, error):
     with pytest.raises(error):
         asyncio.run(service.infer(image, query))
 
@@ -85,7 +85,7 @@ def test_many_images_are_answered_in_their_order_each_with_its_own_fault(service
     assert len(good) == 1, "a bad frame beside it changes no answer"
 
 
-def test_as_many_places_are_given_as_workers_and_queue_hold_and_each_is_given_back(service):
+def test_there_are_as_many_slots_as_workers_and_queue_hold_and_each_is_returned(service):
     held = [service.admit() for _ in range(5)]
     for place in held:
         place.__enter__()

@@ -116,7 +116,7 @@ def federated(tmp_path, vertex):
 
 
 @pytest.mark.usefixtures("trusted", "home")
-def test_a_service_account_signs_for_itself_and_asks_nobody_for_a_token(
+def test_a_service_account_signs_its_own_token_and_fetches_none(
     serve, vertex, address, account, photo
 ):
     with serve(**UNSURE, **address, cloud_credentials=account) as server:
@@ -146,7 +146,7 @@ def test_without_any_credentials_the_edge_serves_and_says_what_is_missing(serve,
 
 
 @pytest.mark.usefixtures("home")
-def test_a_certificate_that_is_not_trusted_is_told(serve, vertex, address, account, photo):
+def test_an_untrusted_certificate_is_reported(serve, vertex, address, account, photo):
     with serve(**UNSURE, **address, cloud_credentials=account) as server:
         server.wait(lambda: "certificate" in server.get("/fallback")["link"]["fault"])
         assert server.post(photo)["blocked_by"] == "link_down"
@@ -154,9 +154,7 @@ def test_a_certificate_that_is_not_trusted_is_told(serve, vertex, address, accou
 
 
 @pytest.mark.usefixtures("trusted", "home")
-def test_an_account_that_the_far_side_does_not_know_is_told(
-    serve, vertex, address, tmp_path, photo
-):
+def test_an_account_unknown_to_the_far_side_is_reported(serve, vertex, address, tmp_path, photo):
     stranger = written(tmp_path, rsa.generate_private_key(65_537, 2048))
     with serve(**UNSURE, **address, cloud_credentials=stranger) as server:
         server.link_is("up")
@@ -167,7 +165,7 @@ def test_an_account_that_the_far_side_does_not_know_is_told(
 
 
 @pytest.mark.usefixtures("trusted", "home")
-def test_a_token_that_is_refused_is_told(serve, vertex, address, federated, photo, monkeypatch):
+def test_a_refused_token_is_reported(serve, vertex, address, federated, photo, monkeypatch):
     vertex.behave(token_status=400)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(federated))
     with serve(**UNSURE, **address) as server:

@@ -46,7 +46,7 @@ def keeping(repository, tmp_path):
     return build(repository, None, outbox=kept_in(tmp_path / "box"), ack_s=5.0)
 
 
-def test_the_status_of_what_stands_behind_is_told(repository, tmp_path):
+def test_the_status_shows_all_parts_behind_the_edge(repository, tmp_path):
     service = build(repository, Cloud(), outbox=kept_in(tmp_path / "box"))
     (reply,) = asked(service, "/fallback")
     assert reply.status_code == 200
@@ -112,7 +112,7 @@ def test_the_widest_page_is_one(keeping, limits):
     assert reply.status_code == 200
 
 
-def test_one_entry_is_told_by_its_key_and_an_unknown_key_is_not_found(repository, tmp_path):
+def test_an_entry_is_found_by_its_key_and_an_unknown_key_is_not_found(repository, tmp_path):
     cloud = Cloud()
     cloud.usual = CloudUnreachable("busy")
     service = build(repository, cloud, outbox=kept_in(tmp_path / "box"), ack_s=5.0)

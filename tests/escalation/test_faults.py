@@ -43,7 +43,7 @@ def test_a_cloud_that_hangs_costs_its_share_of_one_frame_and_is_used_again_when_
         assert server.post(photo)["source"] == "cloud"
 
 
-def test_a_trial_of_a_cloud_that_still_hangs_costs_no_frame_anything(serve, cloud, vertex, photo):
+def test_a_probe_of_a_cloud_that_still_hangs_costs_no_frame_anything(serve, cloud, vertex, photo):
     vertex.behave()
     with serve(**MODEL, **cloud, cloud_timeout_ms=3000) as server:
         server.link_is("up")
@@ -130,7 +130,7 @@ def test_an_endpoint_that_stays_busy_is_left_alone_after_a_while(
         assert answers[-1]["blocked_by"] == "link_down"
 
 
-def test_credentials_that_are_wrong_are_told_and_nothing_is_slowed(serve, cloud, vertex, photo):
+def test_wrong_credentials_are_reported_and_slow_nothing_down(serve, cloud, vertex, photo):
     vertex.behave()
     with serve(**MODEL, **cloud) as server:
         server.link_is("up")

@@ -100,7 +100,7 @@ HINDRANCES = {
 async def end(service, cloud, name, mode):
     """One request that ends so; its answer where there is one."""
     made, left = len(cloud.calls), asyncio.Event()
-    cloud.told = [ENDINGS[name]]
+    cloud.script = [ENDINGS[name]]
     with service.admit() as place:
         place.hold(1000)
         asked = asyncio.create_task(
@@ -123,7 +123,7 @@ def test_after_many_requests_that_end_so_everything_is_as_before(repository, clo
         link = service.cloud.link
         async with running(service):
             for _ in range(3):  # what is made once and stays: the pool's thread, the loop's own
-                cloud.told = []
+                cloud.script = []
                 await service.infer(PHOTO, query())
             before = len(asyncio.all_tasks()), threading.active_count()
             for _ in range(6):
@@ -157,11 +157,11 @@ def test_after_many_requests_that_end_so_everything_is_as_before(repository, clo
     wait(lambda: threading.active_count() == threads)
 
 
-def test_the_callers_waiting_is_told_where_it_was_in_vain_and_only_there(repository, cloud):
+def test_the_time_waited_for_the_cloud_is_reported_only_if_it_was_in_vain(repository, cloud):
     async def run():
         async with running(build(repository, cloud, timeout_s=0.3)) as service:
             well = await service.infer(PHOTO, query())
-            cloud.told = [CloudRefused("frame")]
+            cloud.script = [CloudRefused("frame")]
             refused = await service.infer(PHOTO, query())
             cloud.usual = hangs
             started = time.monotonic()
@@ -227,9 +227,7 @@ def test_a_requests_own_mode_goes_before_the_owners(repository, cloud, owner, mo
     assert usual.source == ("cloud" if owner == "prefer_cloud" else "edge")
 
 
-def test_what_the_cloud_says_is_shown_as_the_caller_asks_and_the_edges_answer_beside_it(
-    repository, cloud
-):
+def test_the_clouds_answer_is_shown_as_the_caller_asks_together_with_the_edges(repository, cloud):
     async def run():
         async with running(build(repository, cloud)) as service:
             cloud.usual = cloud_says("vase", 0.5)
@@ -281,7 +279,7 @@ def test_a_shadow_is_counted_as_agreed_differing_or_failed(repository, cloud):
                 ZeroDivisionError(),
             ]
             for number, outcome in enumerate(outcomes, 1):
-                cloud.told = [outcome]
+                cloud.script = [outcome]
                 answer = await service.infer(PHOTO, query(camera=f"gate {number}", top_k=1))
                 assert (answer.source, answer.escalation.action) == ("edge", "shadow")
                 await until(lambda n=number: shadow()["compared"] + shadow()["failed"] == n)
@@ -319,13 +317,13 @@ def test_a_shadow_that_cannot_be_asked_is_no_comparison(repository, cloud):
     )  # stopped
 
 
-def test_a_trial_is_made_beside_an_answer_that_does_not_wait_for_it(repository, cloud):
+def test_a_probe_is_made_in_the_background_of_an_answer_that_does_not_wait(repository, cloud):
     clock = HandClock()
 
     async def run():
         async with running(build(repository, cloud, clock=clock, timeout_s=7.0)) as service:
             link = service.cloud.link
-            cloud.told = [GONE, hangs]
+            cloud.script = [GONE, hangs]
             assert (await service.infer(PHOTO, query())).escalation.blocked_by == "timed_out"
             assert (await service.infer(PHOTO, query())).escalation.blocked_by == "link_down"
             clock.goes(BACKOFF_S)
@@ -344,7 +342,7 @@ def test_a_trial_is_made_beside_an_answer_that_does_not_wait_for_it(repository, 
     asyncio.run(run())
 
 
-def test_what_the_trial_brings_settles_the_kept_frame_and_what_fails_leaves_it(
+def test_a_probes_response_resolves_the_stored_frame_and_a_failure_leaves_it(
     repository, cloud, tmp_path
 ):
     clock = HandClock()
@@ -355,10 +353,10 @@ def test_what_the_trial_brings_settles_the_kept_frame_and_what_fails_leaves_it(
         link = service.cloud.link
         load, state = [], None
         async with running(service, forward=False):
-            cloud.told = [GONE]
+            cloud.script = [GONE]
             await service.infer(PHOTO + b"0", query())
             for number, outcome in enumerate([CloudUnreachable("still"), cloud_says("label 5")], 1):
-                cloud.told = [outcome]
+                cloud.script = [outcome]
                 clock.goes(BACKOFF_S)
                 await until(lambda: link.state is LinkState.HALF_OPEN)
                 answer = await service.infer(PHOTO + str(number).encode(), query())
@@ -439,7 +437,7 @@ def test_forwarding_and_its_answers_end_with_the_service(repository, cloud, tmp_
         clock = HandClock()
         service = build(repository, cloud, clock=clock, outbox=outbox, ack_s=5.0)
         async with running(service):
-            cloud.told = [CloudUnreachable("busy")]
+            cloud.script = [CloudUnreachable("busy")]
             answer = await service.infer(PHOTO, query())
             key = answer.escalation.outbox.key
             await until(
@@ -455,9 +453,7 @@ def test_forwarding_and_its_answers_end_with_the_service(repository, cloud, tmp_
 @pytest.mark.parametrize(
     "mode", ["overload", "prefer_cloud", "low_confidence", "on_error", "shadow"]
 )
-def test_more_places_are_given_while_the_cloud_takes_what_is_too_much_and_no_more_than_that(
-    repository, cloud, mode
-):
+def test_extra_slots_exist_exactly_while_the_cloud_takes_the_overflow(repository, cloud, mode):
     def places(service):
         with ExitStack() as taken, suppress(Overloaded):
             for count in range(100):  # noqa: B007 -- what it came to is the answer
@@ -486,7 +482,7 @@ def test_more_places_are_given_while_the_cloud_takes_what_is_too_much_and_no_mor
     assert asyncio.run(run()) == expected
 
 
-def test_more_places_are_given_while_the_outbox_is_well(repository, tmp_path):
+def test_extra_slots_exist_while_the_outbox_works(repository, tmp_path):
     outbox = kept_in(tmp_path / "box")
 
     def room(service):
@@ -517,7 +513,7 @@ def test_the_cloud_answers_for_a_model_that_does_not_serve_and_its_error_stands_
             with pytest.raises(UnsupportedImage):
                 await service.infer(b"no image", query())
             for outcome in (CloudRefused("frame"), GONE):
-                cloud.told = [outcome]
+                cloud.script = [outcome]
                 with pytest.raises(ModelUnavailable) as caught:
                     await service.infer(PHOTO, query())
                 outcomes.append(caught.value.message)
@@ -616,7 +612,7 @@ class Receiver(BaseHTTPRequestHandler):
         pass
 
 
-def test_what_was_forwarded_is_told_to_the_webhook_which_ends_with_the_service(
+def test_forwarded_results_reach_the_webhook_which_ends_with_the_service(
     repository, cloud, tmp_path
 ):
     async def run(url):
@@ -625,7 +621,7 @@ def test_what_was_forwarded_is_told_to_the_webhook_which_ends_with_the_service(
             repository, cloud, outbox=outbox, ack_s=5.0, webhook=Webhook(outbox, url, None)
         )
         async with running(service):
-            cloud.told = [CloudUnreachable("busy")]
+            cloud.script = [CloudUnreachable("busy")]
             answer = await service.infer(PHOTO, query())
             key = answer.escalation.outbox.key
             await until(
@@ -683,7 +679,7 @@ def test_a_link_whose_last_place_was_taken_meanwhile_leaves_the_edges_answer(rep
     assert (answer.source, answer.escalation.blocked_by) == ("edge", "busy")
 
 
-def test_a_trial_that_another_made_meanwhile_leaves_the_edges_answer(repository, cloud, tmp_path):
+def test_a_probe_that_another_frame_made_first_leaves_the_edges_answer(repository, cloud, tmp_path):
     clock, may_go_on, stuck = HandClock(), threading.Event(), threading.Event()
 
     async def run():
@@ -691,7 +687,7 @@ def test_a_trial_that_another_made_meanwhile_leaves_the_edges_answer(repository,
         service = build(repository, cloud, clock=clock, outbox=outbox, ack_s=20.0)
         link = service.cloud.link
         async with running(service, forward=False):
-            cloud.told = [GONE, hangs]
+            cloud.script = [GONE, hangs]
             await service.infer(PHOTO + b"0", query())
             clock.goes(BACKOFF_S)
             await until(lambda: link.state is LinkState.HALF_OPEN)
@@ -726,9 +722,7 @@ def test_a_link_that_stops_under_a_frame_leaves_the_edges_answer(repository, clo
     assert (answer.source, answer.escalation.blocked_by) == ("edge", "link_down")
 
 
-def test_of_twelve_frames_at_once_with_two_slots_ten_are_told_that_the_link_is_busy(
-    repository, cloud
-):
+def test_of_twelve_frames_at_once_with_two_slots_ten_are_blocked_by_busy(repository, cloud):
     """The link is up all the while; before, those ten said `link_down`."""
     may_answer = asyncio.Event()
 

@@ -43,7 +43,7 @@ def checked(answer):
     return answer
 
 
-def test_an_unsure_answer_is_replaced_by_the_clouds_and_both_are_told(server, photo, vertex):
+def test_an_unsure_answer_is_replaced_by_the_clouds_and_both_are_shown(server, photo, vertex):
     answer = checked(server.post(photo, model="imagenet"))
     assert (answer["source"], answer["decision"], answer["reason"]) == (
         "cloud",
@@ -59,7 +59,7 @@ def test_an_unsure_answer_is_replaced_by_the_clouds_and_both_are_told(server, ph
     assert len(vertex.calls()) == 1
 
 
-def test_a_sure_answer_stands_and_nobody_is_asked(server, vertex, coffee):
+def test_a_sure_answer_stands_without_a_call(server, vertex, coffee):
     answer = checked(server.post(coffee, model="imagenet"))
     assert (answer["source"], answer["decision"]) == ("edge", "accept")
     assert "reason" not in answer
@@ -214,7 +214,7 @@ def test_the_tensorflow_serving_door_answers_from_the_cloud_in_its_own_shape(ser
     assert found["scores"][found["labels"].index("daisy")] == pytest.approx(0.97)
 
 
-def test_the_metrics_tell_who_answered_and_why_and_how_the_link_is(server, photo):
+def test_metrics_count_who_answered_and_why_and_show_the_link(server, photo):
     server.post(photo, model="imagenet")
     with urllib.request.urlopen(f"{server.url}/metrics") as reply:
         text = reply.read().decode()

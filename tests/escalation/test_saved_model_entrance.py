@@ -109,7 +109,7 @@ def at_the_entrance(service, count=1, **body):
 def test_the_clouds_answer_has_no_outputs_of_the_edge(service, cloud):
     async def run():
         async with running(service):
-            cloud.told = [BY_CLOUD, CloudRefused("frame")]
+            cloud.script = [BY_CLOUD, CloudRefused("frame")]
             return [
                 await service.infer(PHOTO, InferRequest(time.monotonic() + 60)) for _ in range(2)
             ]
@@ -149,7 +149,7 @@ def test_where_the_cloud_does_not_answer_the_graphs_own_outputs_go_out(service, 
 
 
 def test_of_several_images_each_goes_out_as_it_was_answered(service, cloud):
-    cloud.told = [BY_CLOUD, CloudRefused("frame"), BY_CLOUD]
+    cloud.script = [BY_CLOUD, CloudRefused("frame"), BY_CLOUD]
     rows = at_the_entrance(service, 3)["predictions"]
     assert sorted(row["scores"] for row in rows) == [[0.125, 0.125, 0.75]] * 2 + [[0.5, 0.25, 0.25]]
     assert [row["key"] for row in rows] == ["k0", "k1", "k2"]

@@ -160,7 +160,7 @@ def test_every_setting_of_the_outbox_comes_to_its_place(wired, tmp_path):
         store.close()
 
 
-def test_where_little_is_set_the_outbox_is_open_and_tells_nobody(wired, tmp_path):
+def test_by_default_the_outbox_is_not_encrypted_and_has_no_webhook(wired, tmp_path):
     assert wired(outbox_dir=tmp_path / "box").cloud.webhook is None
     assert (
         wired(cloud_endpoint=ENDPOINT, outbox_webhook="http://127.0.0.1:9/").cloud.webhook is None
@@ -181,7 +181,7 @@ def test_modes_that_requests_may_ask_for_are_looked_at_at_start(wired, modes):
         wired(cloud_endpoint=ENDPOINT, cloud_request_modes=modes)
 
 
-def test_a_models_own_mode_that_is_none_is_told_at_start(tmp_path):
+def test_an_unknown_mode_in_a_models_own_file_is_refused_at_start(tmp_path):
     (tmp_path / "models").mkdir()
     small_repository(tmp_path / "models")
     folder = tmp_path / "models" / "flowers"
@@ -192,7 +192,7 @@ def test_a_models_own_mode_that_is_none_is_told_at_start(tmp_path):
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_an_import_gentle_import_leaves_the_interpreter_as_it_was(fails):
+def test_an_import_during_frames_leaves_the_interpreter_as_it_was(fails):
     interval, frozen = sys.getswitchinterval(), gc.get_freeze_count()
     with pytest.raises(ZeroDivisionError) if fails else nullcontext(), _gentle_import():
         assert sys.getswitchinterval() == pytest.approx(interval / 10)

@@ -64,7 +64,7 @@ def test_the_cloud_answers_for_a_model_that_does_not_serve(vertex, photo):
     assert answer.escalation.edge is None
 
 
-def test_a_model_that_does_not_serve_is_told_where_nobody_stands_in(vertex, photo):
+def test_a_model_that_does_not_serve_raises_its_error_if_the_cloud_fails_too(vertex, photo):
     vertex.behave(status=400)
     (error,) = run(build(vertex, MODELS / "imagenet", cloud_mode="on_error"), photo, load=False)
     assert isinstance(error, ModelUnavailable)

@@ -67,7 +67,7 @@ def test_half_open_lets_one_call_through_at_a_time():
     assert breaker.take_probe()
 
 
-def test_the_trial_closes_it_or_opens_it_for_longer():
+def test_the_probe_closes_it_or_opens_it_for_longer():
     well, ill = half_open(), half_open()
     well.take_probe()
     well.record_success()
@@ -168,7 +168,7 @@ def test_a_probe_says_nothing_where_none_was_due(reached):
         assert (breaker.state, breaker.probe_free) == (state, False)
 
 
-def test_a_trial_is_free_again_after_each_opening_whatever_became_of_the_last():
+def test_the_probe_is_free_after_each_opening_however_the_last_one_ended():
     breaker, now = Breaker(1, NO_JITTER), 0.0
     breaker.record_failure(now, 0, costly=True)
     for ending in (
@@ -186,7 +186,7 @@ def test_a_trial_is_free_again_after_each_opening_whatever_became_of_the_last():
         assert not breaker.take_probe()
 
 
-def test_only_half_open_has_a_trial_and_only_open_a_wait():
+def test_only_half_open_has_a_probe_and_only_open_a_wait():
     breaker = Breaker(1, NO_JITTER)
     assert (breaker.probe_free, breaker.take_probe(), breaker.wait_s(0), breaker.probe_due(99)) == (
         False,

@@ -128,7 +128,7 @@ def test_each_cap_is_renewed_when_its_own_time_is_over_again_and_again(limits, l
         )
 
 
-def test_days_and_months_are_counted_beside_each_other():
+def test_days_and_months_are_counted_independently():
     budget = Budget(Limits(price=0.25))
     for now in (10.0, 20.0, 10.0 + DAY_S):
         budget.take(now)

@@ -45,7 +45,7 @@ def test_of_several_writers_none_writes_what_is_older_than_what_is_there(tmp_pat
     assert all(kept <= now for kept, now in seen)
 
 
-def test_a_file_that_cannot_be_written_is_told_and_well_again_when_it_can(tmp_path):
+def test_a_failing_write_is_reported_until_one_succeeds(tmp_path):
     (tmp_path / "folder").write_text("in its way")
     budget_file = BudgetFile(tmp_path / "folder" / "budget.json")
     budget_file.save(lambda: spent(1))
@@ -112,7 +112,7 @@ def test_saving_often_leaves_no_file_open(tmp_path):
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-def test_a_write_that_fails_is_told_once_in_the_log_and_again_after_it_was_well(tmp_path, caplog):
+def test_failing_writes_are_logged_once_until_one_succeeds(tmp_path, caplog):
     in_its_way = tmp_path / "folder"
     budget_file = BudgetFile(in_its_way / "budget.json")
     for _ in range(2):
@@ -131,7 +131,7 @@ def test_a_write_that_fails_is_told_once_in_the_log_and_again_after_it_was_well(
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", "null", '{"steady": "x"}', "\0" * 9])
-def test_a_file_that_cannot_be_read_is_told_and_never_written_over(tmp_path, content):
+def test_an_unreadable_file_is_reported_and_never_overwritten(tmp_path, content):
     file = tmp_path / "budget.json"
     file.write_text(content)
     budget_file = BudgetFile(file)

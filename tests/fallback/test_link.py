@@ -10,7 +10,17 @@ import threading
 import weakref
 
 import pytest
-from builders.cloud import ANSWER, ASKED, BACKOFF_S, Cloud, HandClock, ask, linked, make_link, tried
+from builders.cloud import (
+    ANSWER,
+    ASKED,
+    BACKOFF_S,
+    Cloud,
+    HandClock,
+    ask,
+    linked,
+    make_link,
+    wait_half_open,
+)
 from builders.waiting import wait
 
 from edge.errors import (
@@ -30,16 +40,16 @@ from edge.fallback.policy import BlockedBy, LinkState
 
 def test_a_call_that_its_own_channel_gives_up_is_an_error_and_says_nothing_of_the_cloud():
     cloud = Cloud()
-    cloud.told = [asyncio.CancelledError()] * 5  # as gRPC raises where its channel is closed
+    cloud.script = [asyncio.CancelledError()] * 5  # as gRPC raises where its channel is closed
     with linked(cloud) as link:
         assert {type(ask(link)) for _ in range(5)} == {CloudUnreachable}
         assert ask(link) is ANSWER
         assert link.calls.breaker.closed
 
 
-def test_work_beside_the_link_goes_on_though_a_call_was_given_up():
+def test_background_work_goes_on_after_a_call_was_cancelled():
     cloud, seen = Cloud(), []
-    cloud.told = [asyncio.CancelledError()]
+    cloud.script = [asyncio.CancelledError()]
 
     with linked(cloud) as link:
 
@@ -56,7 +66,7 @@ def test_work_beside_the_link_goes_on_though_a_call_was_given_up():
     assert seen[1] is ANSWER
 
 
-def test_work_beside_the_link_that_fails_is_told_and_leaves_nothing_behind(caplog):
+def test_background_work_that_crashes_is_logged_and_leaves_nothing_behind(caplog):
     async def fails():
         raise ZeroDivisionError
 
@@ -72,7 +82,7 @@ def test_work_beside_the_link_that_fails_is_told_and_leaves_nothing_behind(caplo
         assert ask(link) is ANSWER
 
 
-def test_the_error_that_ended_work_beside_the_link_is_in_the_log(caplog):
+def test_the_error_that_ended_background_work_is_in_the_log(caplog):
     async def fails():
         raise ZeroDivisionError
 
@@ -86,7 +96,7 @@ def test_the_error_that_ended_work_beside_the_link_is_in_the_log(caplog):
         )
 
 
-def test_work_beside_the_link_is_not_collected_while_nobody_else_holds_it():
+def test_background_work_is_not_garbage_collected_while_only_the_link_holds_it():
     ended = threading.Event()
 
     async def waits_for_itself():
@@ -106,7 +116,7 @@ def test_work_beside_the_link_is_not_collected_while_nobody_else_holds_it():
 
 def test_a_frame_that_cannot_be_sent_is_no_evidence_of_the_cloud():
     cloud = Cloud()
-    cloud.told = [CloudNotAsked("broken")] * 9
+    cloud.script = [CloudNotAsked("broken")] * 9
     with linked(cloud, failures=1) as link:
         for _ in range(9):
             ask(link)
@@ -120,13 +130,13 @@ def test_a_failure_from_before_the_breaker_opened_does_not_open_it_again():
         await late.wait()
         return CloudUnreachable("too late", costly=True)
 
-    cloud.told = [fails_late, CloudUnreachable("hangs", costly=True)]
+    cloud.script = [fails_late, CloudUnreachable("hangs", costly=True)]
     with linked(cloud, clock) as link:
         first = link.submit(ASKED, 30.0)
-        wait(lambda: len(cloud.told) == 1)
+        wait(lambda: len(cloud.script) == 1)
         ask(link)
         assert link.calls.breaker.state is BreakerState.OPEN
-        tried(link, clock)
+        wait_half_open(link, clock)
         assert ask(link) is ANSWER
         link._loop.call_soon_threadsafe(late.set)
         with pytest.raises(CloudUnreachable, match="too late"):
@@ -160,7 +170,7 @@ def test_so_many_failures_of_a_kind_leave_the_cloud_alone(error, calls):
 
 def test_a_call_with_less_time_than_answers_take_does_not_take_the_cloud_from_others():
     cloud = Cloud()
-    cloud.told = [
+    cloud.script = [
         CloudResponse(ANSWER.prediction, (), "far", 200.0),
         *[CloudUnreachable("late", costly=True)] * 2,
     ]
@@ -190,11 +200,11 @@ def test_a_link_that_was_never_started_and_one_that_was_stopped_are_stopped_agai
     started.stop()
 
 
-def test_a_fault_and_a_refusal_are_told_until_the_cloud_answers_again():
+def test_a_fault_and_a_refusal_are_reported_until_the_cloud_answers_again():
     cloud = Cloud()
     with linked(cloud) as link:
         assert (link.calls.fault, link.calls.refusal) == (None, None)
-        cloud.told = [CloudRefused("not this frame"), CloudUnreachable("busy now")]
+        cloud.script = [CloudRefused("not this frame"), CloudUnreachable("busy now")]
         ask(link)
         assert (link.calls.fault, link.calls.refusal) == (None, "not this frame")
         ask(link)
@@ -379,7 +389,7 @@ def test_an_outage_is_logged_once_and_so_is_its_end(caplog):
         cloud.usual = CloudUnreachable("gone", costly=True)
         for _ in range(3):
             ask(link)
-            tried(link, clock)
+            wait_half_open(link, clock)
         cloud.usual = ANSWER
         ask(link)
     words = [record.getMessage() for record in caplog.records]

@@ -17,7 +17,7 @@ from builders.cloud import (
     hangs,
     linked,
     make_link,
-    tried,
+    wait_half_open,
 )
 from builders.waiting import wait
 
@@ -31,7 +31,7 @@ GONE = CloudUnreachable("gone", costly=True)
 
 
 def down(cloud, link):
-    cloud.told = [GONE]
+    cloud.script = [GONE]
     ask(link)
     assert link.state is LinkState.DOWN
 
@@ -70,7 +70,7 @@ def test_a_first_connection_that_fails_is_tried_again_after_the_backoff_and_not_
     assert cloud.open == []
 
 
-def test_after_a_failure_nothing_is_asked_or_probed_until_the_backoff_is_over():
+def test_after_a_failure_nothing_is_called_or_probed_until_the_backoff_is_over():
     cloud, clock = Cloud(), HandClock()
     with linked(cloud, clock) as link:
         down(cloud, link)
@@ -97,7 +97,7 @@ def test_each_new_connection_closes_the_one_before():
     with linked(cloud, clock) as link:
         for number in range(1, 4):
             down(cloud, link)
-            tried(link, clock)
+            wait_half_open(link, clock)
             assert cloud.open == [number]
             assert ask(link) is ANSWER
     assert [one.closed for one in cloud.connections] == [1] * 4
@@ -115,7 +115,7 @@ def test_a_probe_that_fails_closes_its_connection_and_not_the_one_in_use():
         assert link.state is LinkState.DOWN
         assert link.calls.fault == "nobody"
         cloud.reachable = True
-        tried(link, clock)
+        wait_half_open(link, clock)
         assert cloud.open == [4]
 
 

@@ -7,7 +7,17 @@ import concurrent.futures
 import threading
 
 import pytest
-from builders.cloud import ANSWER, ASKED, BACKOFF_S, Cloud, HandClock, ask, hangs, linked, tried
+from builders.cloud import (
+    ANSWER,
+    ASKED,
+    BACKOFF_S,
+    Cloud,
+    HandClock,
+    ask,
+    hangs,
+    linked,
+    wait_half_open,
+)
 from builders.waiting import wait
 
 from edge.errors import (
@@ -72,14 +82,14 @@ def test_after_many_calls_that_end_so_the_link_is_as_before(name, tmp_path):
         before = tasks(link), threads()
         for _ in range(MOST + 1):
             while link.state is not LinkState.UP:
-                tried(link, clock)
+                wait_half_open(link, clock)
                 cloud.usual = ANSWER
                 assert ask(link) is ANSWER
             cloud.usual = ENDINGS[name]
             end(link, cloud, ENDINGS[name])
         cloud.usual = ANSWER
         if link.state is not LinkState.UP:
-            tried(link, clock)
+            wait_half_open(link, clock)
         assert ask(link) is ANSWER
         assert link.state is LinkState.UP
         wait(lambda: (tasks(link), threads()) == before)
@@ -106,15 +116,15 @@ def all_places_are_free(link, cloud):
 
 
 @pytest.mark.parametrize("name", ENDINGS)
-def test_the_one_call_of_a_trial_says_how_the_cloud_is_or_leaves_the_trial_to_another(name):
+def test_the_one_half_open_call_closes_or_opens_the_breaker_or_leaves_the_probe_to_another(name):
     cloud, clock = Cloud(), HandClock()
     with linked(cloud, clock) as link:
-        cloud.told = [CloudUnreachable("gone", costly=True)]
+        cloud.script = [CloudUnreachable("gone", costly=True)]
         ask(link)
         for _ in range(2):
             if link.state is LinkState.DOWN:
-                tried(link, clock)
-            cloud.told = [ENDINGS[name]]
+                wait_half_open(link, clock)
+            cloud.script = [ENDINGS[name]]
             end(link, cloud, ENDINGS[name])
             if name in SAYS_NOTHING:
                 wait(lambda: link.state is LinkState.HALF_OPEN)
@@ -125,12 +135,12 @@ def test_the_one_call_of_a_trial_says_how_the_cloud_is_or_leaves_the_trial_to_an
                 assert link.calls.breaker.wait_s(clock.now) == pytest.approx(BACKOFF_S)
 
 
-def test_a_trial_is_one_call_and_who_comes_meanwhile_is_told_that_there_is_no_link():
+def test_half_open_allows_one_call_and_meanwhile_the_link_is_down_for_others():
     cloud, clock = Cloud(), HandClock()
     with linked(cloud, clock) as link:
-        cloud.told = [CloudUnreachable("gone", costly=True), hangs]
+        cloud.script = [CloudUnreachable("gone", costly=True), hangs]
         ask(link)
-        tried(link, clock)
+        wait_half_open(link, clock)
         first = link.submit(ASKED, 600.0)
         assert link.state is LinkState.DOWN
         for _ in range(3):
@@ -147,7 +157,7 @@ def test_a_trial_is_one_call_and_who_comes_meanwhile_is_told_that_there_is_no_li
     [CloudUnreachable("late", costly=True), CloudNotAsked("frame"), ANSWER],
     ids=["failed", "not asked", "answered"],
 )
-def test_a_call_of_before_the_outage_does_not_end_the_trial_of_after(error):
+def test_a_call_from_before_an_outage_does_not_end_the_probe_after_it(error):
     """It frees no second probe and does not open the breaker again; an answer closes it."""
     cloud, clock, release = Cloud(), HandClock(), threading.Event()
 
@@ -156,11 +166,11 @@ def test_a_call_of_before_the_outage_does_not_end_the_trial_of_after(error):
         return error
 
     with linked(cloud, clock) as link:
-        cloud.told = [late, CloudUnreachable("gone", costly=True), hangs]
+        cloud.script = [late, CloudUnreachable("gone", costly=True), hangs]
         old = link.submit(ASKED, 600.0)
         wait(lambda: len(cloud.calls) == 1)
         ask(link)
-        tried(link, clock)
+        wait_half_open(link, clock)
         trial = link.submit(ASKED, 600.0)
         wait(lambda: len(cloud.calls) == 3)
         release.set()
@@ -172,7 +182,7 @@ def test_a_call_of_before_the_outage_does_not_end_the_trial_of_after(error):
         wait(lambda: link.status().as_json()["calls_under_way"] == 0)
 
 
-def test_of_many_callers_at_once_as_many_are_taken_as_there_are_places(tmp_path):
+def test_of_many_callers_at_once_as_many_get_through_as_there_are_slots(tmp_path):
     cloud = Cloud()
     cloud.usual = hangs
     barrier, taken, refused = threading.Barrier(16), [], []

@@ -134,7 +134,9 @@ def hindered(link, blocked_by, seconds):
 @pytest.mark.parametrize("answered", [True, False], ids=["answered", "failed"])
 @pytest.mark.parametrize("reason", list(Reason))
 @pytest.mark.parametrize("link", list(LinkState))
-def test_every_hindrance_is_told_and_without_one_the_cloud_is_asked(link, reason, answered, outbox):
+def test_whatever_blocks_a_call_is_named_and_without_it_the_cloud_is_asked(
+    link, reason, answered, outbox
+):
     for blocked_by, seconds in itertools.product(
         [None, *BlockedBy], [5.0, 0.02, 0.0199, 0.0, -1.0]
     ):

@@ -241,7 +241,7 @@ def test_an_endpoint_that_hangs_costs_no_more_than_the_deadline(vertex, rest):
 
 
 @pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
-def test_a_refused_connection_is_told_at_once_and_not_repeated(vertex, rest):
+def test_a_refused_connection_fails_at_once_without_a_retry(vertex, rest):
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
     started = time.monotonic()
@@ -394,7 +394,7 @@ def test_a_picture_with_a_long_comment_is_sent_without_it(vertex):
 
 
 @pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
-def test_a_probe_of_what_speaks_another_protocol_tells_that_nobody_is_there(vertex, rest):
+def test_a_probe_of_another_protocol_reports_that_no_server_answers(vertex, rest):
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def speak():
@@ -440,7 +440,7 @@ def test_a_fault_of_ours_with_one_image_is_not_laid_at_the_clouds_routes(vertex)
 
 
 @pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
-def test_the_latency_is_told_in_milliseconds(vertex, rest):
+def test_the_latency_is_in_milliseconds(vertex, rest):
     vertex.behave(delay_s=0.2)
     assert 200 <= ask(vertex, rest=rest, seconds=30).latency < 20_000
 
@@ -458,7 +458,7 @@ def test_a_probe_makes_no_call(vertex, rest):
 
 
 @pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
-def test_a_probe_tells_that_nobody_is_there(vertex, rest):
+def test_a_probe_reports_that_no_server_answers(vertex, rest):
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
 
@@ -500,7 +500,7 @@ def test_a_client_that_is_closed_leaves_no_connection_open(vertex, rest):
     assert len(asyncio.run(run())) == 3
 
 
-def test_credentials_that_are_missing_are_told_without_asking_a_metadata_server(tmp_path):
+def test_missing_credentials_are_reported_without_asking_a_metadata_server(tmp_path):
     script = """
 import sys
 addresses = []
@@ -524,7 +524,7 @@ except CloudMisconfigured:
 
 
 @pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
-def test_a_service_accounts_file_is_read_and_nobody_at_a_tls_address_is_told(tmp_path, rest):
+def test_a_service_accounts_file_is_read_and_a_dead_tls_address_is_reported(tmp_path, rest):
     key = rsa.generate_private_key(65_537, 2048)
     words = (
         serialization.Encoding.PEM,
@@ -560,7 +560,7 @@ def test_a_service_accounts_file_is_read_and_nobody_at_a_tls_address_is_told(tmp
     asyncio.run(run())
 
 
-def test_a_file_that_is_no_service_account_is_told(tmp_path):
+def test_a_file_that_is_not_a_service_account_is_refused(tmp_path):
     (tmp_path / "account.json").write_text("{}")
     with pytest.raises(CloudMisconfigured, match="Credentials"):
         VertexClient(
