@@ -5,8 +5,8 @@
 A room's mutants are in ``<room>.toml`` next to this file. Each names a file, the original text
 (``old``, which must occur exactly once), its replacement (``new``), and the tests that should fail
 (``tests``: paths or pytest node ids). A mutant is caught if they fail or hang. Survivors are
-printed, and ``--write`` updates the table in README.md. Not part of CI, which only checks that every
-mutant still applies (`test_mutants.py`).
+printed, and ``--write`` updates the table in README.md. Not part of CI, which only checks that
+every mutant still applies (`test_mutants.py`).
 """
 
 from __future__ import annotations
