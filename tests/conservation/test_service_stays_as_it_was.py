@@ -320,6 +320,19 @@ def test_a_body_counts_as_held_until_its_answer(tmp_path, entrance):
     run(story)
 
 
+def test_a_declared_length_counts_as_held_before_any_of_the_body_arrives(tmp_path):
+    async def story():
+        async with house(tmp_path) as one:
+            request = Request(one.app, "/predict/good", {"content-length": "1000"})
+            await until(lambda: one.service.admission.in_flight == 1)
+            assert one.service.admission.held_bytes == 1000
+            request.hang_up()
+            await request.ended()
+            assert one.service.admission.held_bytes == 0
+
+    run(story)
+
+
 @pytest.mark.parametrize("model", ["good", "broken", "nobody"])
 def test_no_error_outlives_its_request(tmp_path, model):
     """An error leads to the frames of its stack, and these to the image: it must not wait for the

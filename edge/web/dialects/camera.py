@@ -18,6 +18,7 @@ from edge.errors import BadRequest, EdgeError
 from edge.model.rules import Mode, parse_modes
 from edge.web.body import caller_gone, multipart_images, receive
 from edge.web.dialects.dialect import Dialect
+from edge.web.dialects.query import camera_name, check_parameters
 from edge.web.direct_route import DirectRoute
 from edge.web.error_mapping import json_response
 from edge.web.schema import AnswerSchema, ErrorSchema, ManySchema
@@ -47,7 +48,6 @@ _PARAMETERS = {
 }
 
 _MAX_DEADLINE_MS = 600_000
-_MAX_CAMERA_NAME = 64
 
 _DOCUMENTATION: dict[str, Any] = {
     "parameters": [
@@ -124,11 +124,7 @@ def _infer_request(
     request: Request, service: InferenceService, settings: Settings, arrived: float
 ) -> InferRequest:
     query = request.query_params
-    for name in query:
-        if name not in _PARAMETERS:
-            raise BadRequest(
-                f"There is no query parameter {name!r}. Known: {', '.join(_PARAMETERS)}."
-            )
+    check_parameters(query, _PARAMETERS)
     deadline_ms = _number(query, "deadline_ms", int, 1, _MAX_DEADLINE_MS) or settings.deadline_ms
     return InferRequest(
         deadline=arrived + deadline_ms / 1000,
@@ -139,14 +135,6 @@ def _infer_request(
         camera=camera_name(query),
         caller_gone=partial(caller_gone, request),
     )
-
-
-def camera_name(query: Mapping[str, str]) -> str:
-    """The camera's name in a query, empty if missing; raises ``BadRequest`` if it is too long."""
-    name = query.get("camera", "")
-    if len(name) > _MAX_CAMERA_NAME:
-        raise BadRequest(f"camera has {len(name)} characters; the maximum is {_MAX_CAMERA_NAME}.")
-    return name
 
 
 def _model(in_path: str | None, in_query: str | None) -> str | None:
