@@ -4,7 +4,7 @@
 
 * `requirements.txt` and `requirements-lite.txt` pin what the two images install; lite leaves out
   the two large packages. Run this with the Python of the image: markers and wheels depend on it.
-* `requirements-tflite.txt`, in the root folder, is the unpinned list for a small install.
+* `requirements-tflite.txt` is the unpinned list for a small install.
 
 Nothing is installed; pip only resolves.
 """
@@ -66,7 +66,7 @@ def main() -> None:
     words = "# Written by docker/lock.py from pyproject.toml. Do not edit.\n"
     full.write_text(words + "\n".join(resolve(dependencies(lite=False))) + "\n")
     lite.write_text(words + "\n".join(resolve(dependencies(lite=True), full)) + "\n")
-    unpinned = HERE.parent / "requirements-tflite.txt"
+    unpinned = HERE / "requirements-tflite.txt"
     unpinned.write_text(words + "\n".join(dependencies(lite=True)) + "\n")
 
 

@@ -18,7 +18,7 @@ def test_it_is_the_projects_own_list_without_the_two_large_packages():
     specification = importlib.util.spec_from_file_location("lock", ROOT / "docker/lock.py")
     lock = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(lock)
-    lines = (ROOT / "requirements-tflite.txt").read_text("utf-8").splitlines()
+    lines = (ROOT / "docker/requirements-tflite.txt").read_text("utf-8").splitlines()
     listed = [line for line in lines if line and not line.startswith("#")]
     assert listed == lock.dependencies(lite=True)
     assert {lock.name_of(one) for one in lock.dependencies(lite=False)} - {
