@@ -10,7 +10,7 @@ from builders.tflite import classifier
 from serving.process import MODELS, ROOT, clean_environment
 
 from edge.dataplane.escalation import EscalatingAnswerer
-from edge.errors import SettingsError
+from edge.errors import ExportError, SettingsError
 from edge.runtime.cpus import usable_cpus
 from edge.settings import Settings
 from edge.wiring.bootstrap import build_repository, build_service, build_serving_service
@@ -162,3 +162,16 @@ def test_a_large_images_memory_goes_back_as_soon_as_it_is_freed():
         check=True,
     )
     assert json.loads(run.stdout) < 10
+
+
+def test_a_mount_whose_folder_cannot_be_read_is_a_refused_model(tmp_path, monkeypatch):
+    """As when the service's user may not list it, which root in a test always may."""
+
+    def refuse(path, default, *, keep_refused):
+        raise ExportError(path, "it cannot be read here", "Let the service's user read it")
+
+    monkeypatch.setattr("edge.wiring.bootstrap.open_repository", refuse)
+    repository = build_repository(Settings(model_mounts=str(tmp_path)))
+    assert not repository.ready
+    (status,) = repository.statuses()
+    assert "cannot be read" in status.fault
