@@ -10,6 +10,7 @@ afterwards, with standard error in its place: whatever LiteRT says of them is se
 from __future__ import annotations
 
 import base64
+import fcntl
 import os
 import sys
 import threading
@@ -63,6 +64,8 @@ def without_line(line: bytes) -> Iterator[None]:
         yield
         return
     diverted = os.memfd_create("stderr")
+    # Threads share its position, which only appending writes advance without overlapping.
+    fcntl.fcntl(diverted, fcntl.F_SETFL, os.O_APPEND)
     os.dup2(diverted, _STDERR)
     try:
         yield

@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from edge.testing.vertex import ENDPOINT, FakeVertex
 
+pytestmark = pytest.mark.slow  # whole systems, whose waits add up to minutes
+
 UNSURE = {
     "models": "models/imagenet",
     "cloud_mode": "low_confidence",

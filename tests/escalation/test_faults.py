@@ -15,6 +15,8 @@ import pytest
 
 from edge.testing.vertex import FakeVertex
 
+pytestmark = pytest.mark.slow  # whole systems, whose waits add up to minutes
+
 MODEL = {"models": "models/imagenet", "cloud_mode": "low_confidence", "cloud_threshold": 1.0}
 
 
@@ -319,7 +321,6 @@ for _ in range(count):
 """
 
 
-@pytest.mark.slow
 def test_a_black_holed_cloud_costs_one_frame_its_share_and_then_nothing(serve, cloud, namespace):
     near, far, ip = namespace
     inside = ["ip", "netns", "exec", near]

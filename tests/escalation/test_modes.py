@@ -120,6 +120,7 @@ def test_shadow_answers_from_the_edge_at_once_and_compares(server, photo, vertex
     assert latest["cloud"]["latency_ms"] > 500 > latest["edge"]["latency_ms"] > 0
 
 
+@pytest.mark.slow
 def test_the_cloud_is_not_kept_busy_for_a_caller_who_has_gone(serve, cloud, photo, vertex):
     with serve(**cloud, cloud_mode="prefer_cloud", cloud_timeout_ms=9000) as server:
         server.link_is("up")

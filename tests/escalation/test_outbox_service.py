@@ -21,6 +21,8 @@ import pytest
 
 from edge.outbox.database import FILE_NAME
 
+pytestmark = pytest.mark.slow  # whole systems, whose waits add up to minutes
+
 # The cloud is given too little time for a caller, so that every frame waits for the forwarder.
 UNSURE = {"models": "models/imagenet", "cloud_mode": "low_confidence", "cloud_threshold": 1.0}
 DEFERRING = {**UNSURE, "cloud_timeout_ms": 10}
@@ -320,7 +322,6 @@ def slow_disk():
             f"inject={syncs}:delay_enter=3000000"]  # fmt: skip
 
 
-@pytest.mark.slow
 def test_a_slow_disk_holds_up_no_answer_for_longer_than_the_owner_allows(
     serve, frames, slow_disk, tmp_path
 ):

@@ -40,6 +40,7 @@ def test_the_cloud_takes_what_is_too_much_for_the_edge(serve, cloud, vertex, lar
     assert taken[0]["image"] == {"width": 3000, "height": 2000}
 
 
+@pytest.mark.slow
 def test_without_a_link_they_wait_in_the_outbox_and_are_resolved_later(
     serve, cloud, vertex, large, tmp_path
 ):

@@ -43,6 +43,7 @@ def images(folder):
     return there
 
 
+@pytest.mark.slow
 def test_frames_that_are_pending_when_the_service_is_stopped_are_there_after_a_restart(
     serve, frames, tmp_path
 ):

@@ -168,10 +168,10 @@ def test_by_default_the_outbox_is_not_encrypted_and_has_no_webhook(wired, tmp_pa
     store = open_store(Settings(outbox_dir=tmp_path / "box"), create=True)
     try:
         assert isinstance(store._encryption, NoEncryption)
-        assert (store.quota.tell, store.quota.images) == (False, True)
+        assert (store._deliver, store._keep_images) == (False, True)
     finally:
         store.close()
-    with pytest.raises(SettingsError, match="no outbox"):
+    with pytest.raises(SettingsError, match="No outbox"):
         open_store(Settings(), create=True)
 
 

@@ -38,6 +38,8 @@ def zip_of(folder, path, top=""):
 NAMED = json.dumps(
     {"modelType": "IMAGE_LABELING", "modelFile": "model.tflite", "labelsFile": "dict.txt"}
 )
+CLOUD_STORAGE_FOLDER = "model-export/icn/tflite-flowers_20200101-2020-01-01T00:00:00.000Z"
+
 LAYOUTS = {
     "as exported": {
         "model.tflite": classifier(),
@@ -92,8 +94,8 @@ LAYOUTS = {
     },
     "labels inside alone": {"any.tflite": EMBEDDED},
     "in the folders of Cloud Storage": {
-        "model-export/icn/tflite-flowers_2020-01-01T00:00:00.000Z/model.tflite": classifier(),
-        "model-export/icn/tflite-flowers_20200101-2020-01-01T00:00:00.000Z/dict.txt": LABEL_TEXT,
+        f"{CLOUD_STORAGE_FOLDER}/model.tflite": classifier(),
+        f"{CLOUD_STORAGE_FOLDER}/dict.txt": LABEL_TEXT,
     },
     "what a Mac leaves": {
         "export/model.tflite": classifier(),

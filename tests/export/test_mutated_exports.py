@@ -46,6 +46,7 @@ def read_or_refuse(folder, name, data):
         read_export(folder)
 
 
+@pytest.mark.slow
 @many
 @given(st.sampled_from(TFLITE), edits, kept)
 def test_a_damaged_tflite_file_is_read_or_refused(tmp_path_factory, data, changes, keep):

@@ -182,6 +182,7 @@ def test_a_decode_at_a_lower_scale_changes_no_label_and_hardly_a_pixel_or_score(
         assert 0 < np.abs(whole - reduced).mean() < 1
 
 
+@pytest.mark.slow
 def test_the_command_line_answers_as_was_recorded(shared_exports, repository_root):
     """All images of a model in one run of `edge predict --json`, in a process of its own."""
     runs = json.loads((shared_exports / "golden.json").read_text())["runs"]

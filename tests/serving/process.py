@@ -65,6 +65,9 @@ class Server:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
+        # First the client: over TLS a connection that is not closed by its client delays the end.
+        if "client" in self.__dict__:
+            self.client.close()
         if self.process.poll() is None:
             self.stop()
         self._close()

@@ -346,6 +346,7 @@ def test_callers_that_go_away_give_their_places_back(small: Server) -> None:
         assert time.monotonic() < until
 
 
+@pytest.mark.slow
 def test_one_caller_after_another_is_never_refused_where_nothing_may_wait() -> None:
     body = encoded(Image.new("RGB", (32, 32)), "PNG")
     with Server("--workers", 1, "--queue-size", 0) as server:

@@ -192,6 +192,7 @@ def test_a_pass_ends_with_its_hours_and_with_the_process():
     assert not passes.is_valid("9" * 5000 + ".x", now=1001)
 
 
+@pytest.mark.slow
 def test_the_start_says_who_may_ask(stranger):
     with Server("--host", "127.0.0.1", ready=False) as alone:
         assert "No API keys: it listens on this machine only." in alone.process.stdout.readline()
