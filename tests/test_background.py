@@ -51,14 +51,14 @@ def test_the_loop_goes_on_meanwhile():
 
 def test_a_caller_that_gives_up_stops_waiting_and_a_late_result_does_no_harm():
     may_end, faults = threading.Event(), []
-    count = threading.active_count()
+    before = set(threading.enumerate())
 
     async def run():
         asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(in_background(lambda: may_end.wait(30)), 0.05)
         may_end.set()
-        while threading.active_count() > count:  # noqa: ASYNC110 -- it is a thread
+        while not set(threading.enumerate()) <= before:  # noqa: ASYNC110 -- it is a thread
             await asyncio.sleep(0.01)
         await asyncio.sleep(0)
 
@@ -68,7 +68,7 @@ def test_a_caller_that_gives_up_stops_waiting_and_a_late_result_does_no_harm():
 
 def test_a_call_that_ends_after_its_loop_ends_quietly():
     may_end = threading.Event()
-    count = threading.active_count()
+    before = set(threading.enumerate())
 
     async def run():
         with pytest.raises(TimeoutError):

@@ -125,7 +125,7 @@ def test_after_many_requests_that_end_so_everything_is_as_before(repository, clo
             for _ in range(3):  # what is made once and stays: the pool's thread, the loop's own
                 cloud.script = []
                 await service.infer(PHOTO, query())
-            before = len(asyncio.all_tasks()), threading.active_count()
+            before = asyncio.all_tasks(), set(threading.enumerate())
             for _ in range(6):
                 answer = await end(service, cloud, name, None)
                 if name == "caller's task cancelled":
@@ -144,15 +144,15 @@ def test_after_many_requests_that_end_so_everything_is_as_before(repository, clo
                     assert (tried.source, tried.escalation.action) == ("edge", "probe")
                     await until(lambda: link.state is LinkState.UP)
             assert (service.admission.in_flight, service.admission.held_bytes) == (0, 0)
-            assert len(asyncio.all_tasks()) == before[0]
+            await until(lambda: asyncio.all_tasks() <= before[0])
             await until(lambda: threading.active_count() <= before[1])
             assert link.status().spent.day.calls == len(cloud.calls)
             answer = await service.infer(PHOTO, query())
             assert (answer.source, answer.items[0].label) == ("cloud", "label 3")
         assert cloud.open == []
-        assert len(asyncio.all_tasks()) == 1
+        await until(lambda: len(asyncio.all_tasks()) == 1)
 
-    threads = threading.active_count()
+    threads = set(threading.enumerate())
     asyncio.run(run())
     wait(lambda: threading.active_count() == threads)
 
@@ -629,7 +629,7 @@ def test_forwarded_results_reach_the_webhook_which_ends_with_the_service(
             )
         return key
 
-    threads = threading.active_count()
+    threads = set(threading.enumerate())
     with HTTPServer(("127.0.0.1", 0), Receiver) as server:
         server.told = []
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -640,7 +640,7 @@ def test_forwarded_results_reach_the_webhook_which_ends_with_the_service(
             server.shutdown()
             thread.join()
     assert server.told == [key]
-    assert threading.active_count() == threads
+    wait(lambda: set(threading.enumerate()) <= threads)
 
 
 def test_a_model_without_rules_of_its_own_is_served_by_the_owners_and_its_own_take_effect_at_once(
