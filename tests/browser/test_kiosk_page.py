@@ -1,10 +1,13 @@
 """The kiosk as a person in front of it sees it."""
 
+import json
 import re
 
 import pytest
+from ink import assert_boxes_are_drawn
 from playwright.sync_api import expect
 from screens import SIZES
+from serving.pictures import scene
 from serving.process import MODELS, ROOT, Server
 from serving.secure import LAN, free_port
 
@@ -30,14 +33,61 @@ def test_the_kiosk_says_what_the_camera_shows(watch):
 
 
 def test_another_camera_says_something_else(watch, launch):
-    browser = launch("chelsea")
-    page = watch("/kiosk?model=objects", browser=browser).page
+    page = watch(browser=launch("chelsea")).page
+    answers = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda text: answers.append(json.loads(text))))
+    page.goto("/kiosk?model=objects")
     expect(verdict(page)).to_have_text("Cat", timeout=15_000)
-    ink = page.evaluate(
-        "() => { const c = document.getElementById('boxes');"
-        "return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((one) => one > 0); }"
-    )
-    assert ink, "no box was drawn"
+    assert_boxes_are_drawn(page.locator("#boxes"), answers[-1])
+
+
+SEEN = {
+    "frame": 0,
+    "dropped": 0,
+    "image": {"width": 640, "height": 480},
+    "model": {"name": "objects", "version": 1},
+    "timing_ms": {"inference": 20.0},
+    "predictions": [
+        {"label": "Cat", "index": 15, "score": 0.9, "box": {"x_min": 0.1, "y_min": 0.4, "x_max": 0.3, "y_max": 0.95}},
+        {"label": "Dog", "index": 16, "score": 0.8, "box": {"x_min": 0.55, "y_min": 0.3, "x_max": 0.7, "y_max": 0.5}},
+    ],
+}
+
+
+@pytest.mark.parametrize(("size", "ratio"), [("7-inch", 1), ("1080p", 1), ("phone", 2)])
+def test_boxes_are_where_the_answer_says_and_on_the_other_side_when_mirrored(watch, size, ratio):
+    width, height = SIZES[size]
+    page = watch(viewport={"width": width, "height": height}, device_scale_factor=ratio).page
+    page.route_web_socket("**/stream*", lambda socket: socket.on_message(lambda _: socket.send(json.dumps(SEEN))))
+    video, canvas = page.locator("#video"), page.locator("#boxes")
+    for mirror in (False, True):
+        page.goto(f"/kiosk?mirror={int(mirror)}")
+        expect(verdict(page)).to_have_text("Cat", timeout=15_000)
+        assert video.evaluate("(video) => [video.videoWidth, video.videoHeight]") == [640, 480]
+        assert video.bounding_box() == canvas.bounding_box()
+        expect(video).to_have_css("object-fit", "contain")
+        expect(video).to_have_css("transform", "matrix(-1, 0, 0, 1, 0, 0)" if mirror else "none")
+        assert_boxes_are_drawn(canvas, SEEN, mirror=mirror)
+        with pytest.raises(AssertionError):
+            assert_boxes_are_drawn(canvas, SEEN, mirror=not mirror)
+    page.keyboard.press("s")
+    page.get_by_label("Mirror the picture").uncheck()
+    assert_boxes_are_drawn(canvas, SEEN)
+
+
+@pytest.mark.parametrize("shape", [(900, 300), (300, 700)])
+def test_boxes_of_an_opened_picture_are_where_the_answer_says_also_in_a_mirrored_kiosk(watch, served, tmp_path, shape):
+    file = tmp_path / "cat.png"
+    scene(shape).save(file)
+    page = watch("/kiosk?model=objects&mirror=1").page
+    page.locator("#file").set_input_files(file)
+    expect(state(page)).to_have_text("Picture")
+    expect(verdict(page)).to_have_text(re.compile("Cat"))
+    answer = served.client.post("/predict?model=objects", content=file.read_bytes()).json()
+    assert_boxes_are_drawn(page.locator("#boxes"), answer)
+    expect(page.locator("#still")).to_have_css("object-fit", "contain")
+    expect(page.locator("#still")).to_have_css("transform", "none")
+    assert page.locator("#still").bounding_box() == page.locator("#boxes").bounding_box()
 
 
 def test_the_server_goes_and_comes_and_the_kiosk_recovers_by_itself(watch):

@@ -1,11 +1,13 @@
 """The wall, the phone and the sign-in as people use them."""
 
 import json
+import re
 
 import pytest
+from ink import assert_boxes_are_drawn
 from playwright.sync_api import expect
 from screens import SIZES
-from serving.pictures import photo
+from serving.pictures import encoded, photo, scene
 from serving.process import MODELS, Server
 from serving.secure import LAN
 
@@ -38,6 +40,39 @@ def test_the_wall_shows_what_cameras_post(watch, served):
     expect(page.locator("#health")).to_contain_text("imagenet v1")
     expect(page.locator("#counts")).to_contain_text("Cat", timeout=10_000)
     expect(page.locator("#counts svg rect").first).to_be_attached()
+
+
+@pytest.mark.parametrize("shape", [(900, 300), (300, 700), (451, 300)])
+def test_boxes_on_a_card_are_where_the_answer_says(watch, served, shape):
+    page = watch("/wall", device_scale_factor=2).page
+    expect(page.locator("#state")).to_have_text("Live")
+    camera = f"shape-{shape[0]}-{shape[1]}"
+    answer = served.client.post(f"/predict?camera={camera}&model=objects", content=encoded(scene(shape), "PNG")).json()
+    card = page.locator(".card").filter(has_text=camera)
+    expect(card.locator("img")).to_be_visible()
+    shown = card.locator("img").evaluate(
+        "(image) => image.decode().then(() => image.naturalWidth / image.naturalHeight)"
+    )
+    assert shown == pytest.approx(shape[0] / shape[1], rel=0.02)
+    assert card.locator("img").bounding_box() == card.locator("canvas").bounding_box()
+    assert_boxes_are_drawn(card.locator("canvas"), answer)
+    expect(card.locator("img")).to_have_css("object-fit", "contain")
+    page.set_viewport_size({"width": 1300, "height": 700})
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert_boxes_are_drawn(card.locator("canvas"), answer)
+
+
+def test_boxes_on_a_phone_are_where_the_answer_says(watch, tmp_path):
+    width, height = SIZES["phone"]
+    page = watch("/phone?model=objects", viewport={"width": width, "height": height}, device_scale_factor=3).page
+    file = tmp_path / "cat.png"
+    scene((900, 300)).save(file)
+    with page.expect_response(re.compile("/phone/picture")) as response:
+        page.locator("#file").set_input_files(file)
+    expect(page.locator("#headline")).to_have_text(re.compile("Cat"))
+    expect(page.locator("#picture")).to_have_css("object-fit", "contain")
+    assert page.locator("#picture").bounding_box() == page.locator("#boxes").bounding_box()
+    assert_boxes_are_drawn(page.locator("#boxes"), response.value.json())
 
 
 def test_filters_choose_and_survive_a_reload(watch, served):

@@ -6,7 +6,7 @@ import struct
 import zlib
 from typing import Any
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 
 from serving.process import MODELS
 
@@ -20,6 +20,14 @@ def picture(name: str = "chelsea", size: tuple[int, int] | None = None) -> Image
     """A photo that ships, as pixels."""
     image = Image.open(io.BytesIO(photo(name))).convert("RGB")
     return image.resize(size) if size else image
+
+
+def scene(size: tuple[int, int]) -> Image.Image:
+    """The cat at the left and bottom of a grey picture of that size."""
+    cat = ImageOps.contain(picture("chelsea"), size)
+    scene = Image.new("RGB", size, "grey")
+    scene.paste(cat, (0, size[1] - cat.height))
+    return scene
 
 
 def encoded(image: Image.Image, form: str, **options: Any) -> bytes:

@@ -38,6 +38,7 @@ export class Camera {
     if (!navigator.mediaDevices) return this.#tell("insecure");
     if (this.#trying) return;
     this.#trying = true;
+    const wanted = this.#wanted;
     try {
       this.#stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: await this.#constraints() });
       const [track] = this.#stream.getVideoTracks();
@@ -53,6 +54,7 @@ export class Camera {
     } finally {
       this.#trying = false;
     }
+    if (this.#wanted !== wanted) await this.use(this.#wanted); // another was chosen while this one opened
   }
 
   async #constraints() {

@@ -44,13 +44,13 @@ function pump(now) {
   if (!video.videoWidth) return;
   nextFrame = now + 1000 / MOST_PER_SECOND;
   capturing = true;
-  encode(video, video.videoWidth, video.videoHeight).then((frame) => {
-    capturing = false;
-    if (frame && !state.still) stream.send(frame);
-  });
+  encode(video, video.videoWidth, video.videoHeight)
+    .then((frame) => frame && !state.still && stream.send(frame))
+    .catch(() => {}) // the next one comes soon
+    .finally(() => (capturing = false));
 }
 
-function encode(source, width, height) {
+async function encode(source, width, height) {
   const scale = Math.min(1, LONGEST_SIDE / Math.max(width, height));
   Object.assign(shot, { width: Math.round(width * scale), height: Math.round(height * scale) });
   shot.getContext("2d").drawImage(source, 0, 0, shot.width, shot.height);

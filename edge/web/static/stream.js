@@ -57,10 +57,12 @@ export class Stream {
     this.#socket = socket;
     this.#heard = performance.now();
     socket.addEventListener("open", () => {
+      if (this.#socket !== socket) return;
       this.#failures = 0;
       if (!this.#silent) this.#told("open");
     });
     socket.addEventListener("message", (event) => {
+      if (this.#socket !== socket) return; // what an old one still says is about other frames
       const message = JSON.parse(event.data);
       if (this.#silent) this.#told("open");
       this.#silent = false;

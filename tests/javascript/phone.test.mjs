@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { openPage } from "./browser.mjs";
+
+const CAT = { label: "Cat", index: 15, score: 0.8, box: { x_min: 0.5, y_min: 0.25, x_max: 0.75, y_max: 0.5 } };
+const ANSWER = { image: { width: 300, height: 400 }, predictions: [CAT, CAT] };
+
+async function phone(search = "?pass=secret&model=objects") {
+  const browser = await openPage("phone", { search });
+  Object.assign(browser.byId("boxes"), { clientWidth: 300, clientHeight: 400 });
+  return browser;
+}
+
+/** Choose that file; its upload, once it is answered. */
+async function choose(browser, file, reply, input = "file") {
+  browser.replies["/phone/picture"] = reply;
+  const target = { files: file ? [file] : [], value: "C:\\fakepath\\photo.jpg" };
+  await browser.byId(input).fire("change", { target }).done;
+  assert.equal(target.value, "", "the same picture cannot be chosen again");
+  return browser.fetched.findLast?.((one) => one.pathname === "/phone/picture");
+}
+
+const shown = (browser, ...ids) => ids.filter((id) => !browser.byId(id).hidden);
+
+test("a picture is sent with the pass that was scanned, made smaller, and shown with what was found", async () => {
+  const browser = await phone();
+  const upload = await choose(browser, { size: [3000, 4000] }, ANSWER);
+  assert.equal(upload.method, "POST");
+  assert.deepEqual(upload.query, { pass: "secret", model: "objects" });
+  assert.deepEqual(upload.body, { type: "image/jpeg", quality: 0.85, width: 960, height: 1280 });
+  const canvas = browser.document.made.find((one) => one.tag === "canvas");
+  const [drawn] = canvas.pen.seen("picture");
+  assert.deepEqual([drawn.x, drawn.y, drawn.width, drawn.height], [0, 0, 960, 1280], "the whole of it");
+  assert.deepEqual(shown(browser, "state", "fault", "preview", "said"), ["state", "preview", "said"]);
+  assert.equal(browser.byId("state").textContent, "On the wall");
+  assert.equal(browser.byId("state").dataset.state, "live");
+  assert.equal(browser.byId("headline").textContent, "2 × Cat");
+  assert.equal(browser.byId("take").textContent, "Take another one");
+  assert.equal(browser.byId("preview").style.aspectRatio, "300 / 400");
+  const [, box] = browser.byId("boxes").pen.seen("box");
+  assert.deepEqual([box.x, box.y, box.width, box.height], [150, 100, 75, 100]);
+});
+
+test("a small picture is not enlarged, and one that this browser cannot read goes as it is", async () => {
+  const browser = await phone("");
+  const small = await choose(browser, { size: [640, 480] }, ANSWER, "camera");
+  assert.deepEqual([small.body.width, small.body.height, small.query], [640, 480, {}]);
+  const odd = { name: "photo.heic" };
+  assert.equal((await choose(browser, odd, ANSWER)).body, odd);
+});
+
+test("ten pictures later only the last is held, and no bitmap", async () => {
+  const browser = await phone();
+  for (let turn = 0; turn < 10; turn += 1) await choose(browser, { size: [640, 480] }, ANSWER);
+  assert.equal(browser.urls.size, 1);
+  assert.equal(browser.bitmaps.length, 10);
+  assert.ok(browser.bitmaps.every((one) => one.closed));
+});
+
+test("a picture that is refused, or a network that is gone, is told, and what was found before is not shown", async () => {
+  const browser = await phone();
+  await choose(browser, { size: [640, 480] }, ANSWER);
+  await choose(browser, { size: [640, 480] }, { status: 403, error: { code: "pass_expired", message: "Scan again." } });
+  assert.deepEqual(shown(browser, "state", "fault", "said"), ["fault"]);
+  assert.equal(browser.byId("fault").textContent, "The picture could not be sent. Scan again.");
+  assert.equal(browser.byId("boxes").pen.seen("box").length, 0);
+  await choose(browser, { size: [640, 480] }, undefined);
+  assert.equal(browser.byId("fault").textContent, "The picture could not be sent.");
+  await choose(browser, { size: [640, 480] }, ANSWER);
+  assert.deepEqual(shown(browser, "state", "fault", "said"), ["state", "said"]);
+});
+
+test("nothing recognised is said so; nothing chosen sends nothing", async () => {
+  const browser = await phone();
+  assert.equal(await choose(browser, null, ANSWER), undefined);
+  await choose(browser, { size: [640, 480] }, { ...ANSWER, predictions: [] });
+  assert.equal(browser.byId("headline").textContent, "Nothing recognised");
+});
+
+test("each button opens its own chooser", async () => {
+  const browser = await phone();
+  for (const [button, input] of [["take", "camera"], ["choose", "file"]]) {
+    let opened = 0;
+    browser.byId(input).addEventListener("click", () => (opened += 1));
+    browser.byId(button).click();
+    assert.equal(opened, 1, button);
+  }
+});
+
+test("boxes follow a phone that is turned", async () => {
+  const browser = await phone();
+  browser.window.fire("resize");
+  await choose(browser, { size: [640, 480] }, ANSWER);
+  Object.assign(browser.byId("boxes"), { clientWidth: 600, clientHeight: 800 });
+  browser.window.fire("resize");
+  assert.equal(browser.byId("boxes").pen.seen("box")[0].x, 300);
+});
