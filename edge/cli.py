@@ -84,9 +84,10 @@ def serve(config: Path | None, **flags: Any) -> None:
 def health(config: Path | None, **flags: Any) -> None:
     """Say whether the service on this machine is ready; exit code 1 if not."""
     from edge.commands.health import check
+    from edge.web.tls import uses_tls
 
     settings = load_settings(flags, config)
-    fault = check(settings.host, settings.port)
+    fault = check(settings.host, settings.port, secure=uses_tls(settings))
     click.echo(fault or "ready")
     sys.exit(1 if fault else 0)
 

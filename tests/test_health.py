@@ -2,16 +2,19 @@
 
 import http.server
 import json
+import re
 import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from edge.commands import health
-from edge.settings import Settings
+from edge.settings import Settings, load_settings
+from edge.web.tls import uses_tls
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -83,6 +86,70 @@ def test_it_fails_where_nobody_answers():
         code, words = run({"EDGE_PORT": str(port)})
     assert code == 1
     assert words.startswith(f"127.0.0.1:{port} does not answer")
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_it_gives_up_on_one_who_takes_the_connection_and_says_nothing(secure):
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        end = threading.Timer(20, mute.close)  # for a check that would wait for ever
+        end.start()
+        began = time.monotonic()
+        fault = health.check("127.0.0.1", port, secure=secure, seconds=0.3)
+        seconds = time.monotonic() - began
+        end.cancel()
+        end.join()
+    assert "does not answer" in fault
+    assert 0.25 < seconds < 15
+
+
+def test_it_gives_up_before_docker_does_by_default():
+    asked = int(re.search(r"HEALTHCHECK .*--timeout=(\d+)s", (ROOT / "Dockerfile").read_text())[1])
+    assert 1 <= health.TIMEOUT_S < asked
+
+
+def test_it_is_not_ready_where_what_answers_is_no_http():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def speak():
+            connection, _ = other.accept()
+            with connection:
+                connection.recv(100)
+                connection.sendall(b"220 mail.example.com ESMTP\r\n")
+
+        thread = threading.Thread(target=speak)
+        thread.start()
+        fault = health.check("127.0.0.1", other.getsockname()[1])
+        thread.join(10)
+    assert "does not answer" in fault
+
+
+def test_a_live_service_that_is_not_ready_names_its_models(answer):
+    models = {"lilies": "LOADING", "roses": "no labels"}
+    answer.append((503, json.dumps({"ready": False, "models": models}).encode()))
+    assert health.check("127.0.0.1", answer.port) == "not ready: lilies: LOADING; roses: no labels"
+
+
+@pytest.mark.parametrize(
+    ("file", "environment", "expected"),
+    [
+        ("", {}, ("127.0.0.1", 8501, False)),
+        ("port = 1\nhost = '::1'\ntls = true", {}, ("::1", 1, True)),
+        ("port = 1\nhost = '::1'\ntls = true", {"EDGE_PORT": "2", "EDGE_HOST": "h"}, ("h", 2, True)),
+        ("tls = true", {"EDGE_TLS": "false"}, ("127.0.0.1", 8501, False)),
+        ("", {"EDGE_TLS": "On"}, ("127.0.0.1", 8501, True)),
+        ("tls_cert = 'chain.pem'", {}, ("127.0.0.1", 8501, True)),
+        ("", {"EDGE_TLS_CERT": "chain.pem"}, ("127.0.0.1", 8501, True)),
+        ("port = 1", {"EDGE_PORT": "", "EDGE_HOST": ""}, ("127.0.0.1", 1, False)),
+    ],
+)
+def test_it_is_of_one_mind_with_the_settings(tmp_path, monkeypatch, file, environment, expected):
+    (tmp_path / "edge.toml").write_text(file)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings(config=tmp_path / "edge.toml")
+    monkeypatch.setenv("EDGE_CONFIG", str(tmp_path / "edge.toml"))
+    assert health._address() == (settings.host, settings.port, uses_tls(settings)) == expected
 
 
 def test_edge_health_says_the_same(answer):

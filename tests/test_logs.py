@@ -86,6 +86,24 @@ def test_less_severe_lines_and_the_servers_own_news_are_left_out(written):
     assert stream.getvalue() == ""
 
 
+@pytest.mark.parametrize("name", ["uvicorn.error", "asyncio"])
+def test_the_servers_own_news_are_left_out_at_every_level_but_not_their_warnings(written, name):
+    """At debug they would tell headers, and with them keys."""
+    stream = written("console", "debug")
+    logging.getLogger(name).debug("< X-API-Key: edge_secret")
+    logging.getLogger(name).info("Started server process")
+    assert stream.getvalue() == ""
+    logging.getLogger(name).warning("it is late")
+    assert "it is late" in stream.getvalue()
+
+
+def test_configuring_anew_leaves_one_line_for_each(written):
+    written("console")
+    stream = written("json")
+    logging.getLogger("edge").info("here")
+    assert stream.getvalue().count("\n") == 1
+
+
 def test_lines_go_to_standard_error_by_default(written, monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)

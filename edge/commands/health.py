@@ -20,16 +20,17 @@ _READY = 200
 _TRUE = {"true", "1", "yes", "on", "y", "t"}  # as pydantic reads one
 
 
-def check(host: str, port: int, *, secure: bool = False) -> str | None:
+def check(host: str, port: int, *, secure: bool = False, seconds: float = TIMEOUT_S) -> str | None:
     """Ask the service whether it is ready.
 
     Args:
         secure: over HTTPS; whoever answers on this machine is believed, as its certificate may be for another name.
+        seconds: how long each of its words is waited for.
 
     Returns:
         ``None`` if so, else what is wrong.
     """
-    connection = _connection(_EVERYWHERE.get(host, host), port, secure=secure)
+    connection = _connection(_EVERYWHERE.get(host, host), port, seconds, secure=secure)
     try:
         connection.request("GET", "/health/ready")
         reply = connection.getresponse()
@@ -41,14 +42,14 @@ def check(host: str, port: int, *, secure: bool = False) -> str | None:
     return None if reply.status == _READY else _reason(body)
 
 
-def _connection(host: str, port: int, *, secure: bool) -> http.client.HTTPConnection:
+def _connection(host: str, port: int, seconds: float, *, secure: bool) -> http.client.HTTPConnection:
     if not secure:
-        return http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+        return http.client.HTTPConnection(host, port, timeout=seconds)
     import ssl  # noqa: PLC0415 -- a quarter of this command's start, and few serve HTTPS
 
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=context)
+    return http.client.HTTPSConnection(host, port, timeout=seconds, context=context)
 
 
 def _reason(body: bytes) -> str:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -189,7 +189,7 @@ def _load(file: Path, key_file: Path, now: datetime) -> tuple[x509.Certificate, 
         key = serialization.load_pem_private_key(key_file.read_bytes(), None)
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:  # TypeError: the key has a password
         _log.warning("%s cannot be read and is made anew: %s", file, error)
         return None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != read.public_key():

@@ -7,6 +7,7 @@ import ipaddress
 import logging
 import socket
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -15,28 +16,36 @@ from edge.errors import SettingsError
 from edge.web.addresses import is_loopback
 from edge.web.app import create_app
 from edge.web.pairing import pairing_app
-from edge.web.tls import authority_file, certificate, server_context, uses_tls
+from edge.web.tls import RENEWAL_S, authority_file, certificate, keep_renewed, server_context, uses_tls
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Coroutine, Iterator
     from types import FrameType
 
     from edge.service import InferenceService
     from edge.settings import Settings
 
+    Beside = Callable[[], Coroutine[None, None, None]]
+
 _log = logging.getLogger(__name__)
 
 _BACKLOG = 2048
 _KEEP_ALIVE_S = 75  # a camera that posts once a minute keeps its connection
-_RENEWAL_S = 12 * 3600  # how often the certificate's end is looked at
+_PLAIN_GRACE_S = 1  # nobody may hold up the end by not reading the pairing page
 
 
-def serve(service: InferenceService, settings: Settings, *, on_listening: Callable[[str, Settings], None]) -> None:
+def serve(
+    service: InferenceService,
+    settings: Settings,
+    *,
+    on_listening: Callable[[str, Settings], None],
+    renewal_s: float = RENEWAL_S,
+) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Args:
         on_listening: called once connections are taken, with the service's URL and the settings with the ports taken.
+        renewal_s: how often the certificate's end is looked at.
 
     Raises:
         SettingsError: the address cannot be listened on, is open to the network without a key or a word that it
@@ -48,11 +57,11 @@ def serve(service: InferenceService, settings: Settings, *, on_listening: Callab
     plain = _listen_plain(settings)
     ports = {"port": listener.getsockname()[1], "pairing_port": plain.getsockname()[1] if plain else 0}
     settings = settings.model_copy(update=ports)
-    beside: list[Coroutine[None, None, None]] = []
+    beside: list[Beside] = []
     if context is not None:
-        beside.append(_renew(context, settings))
+        beside.append(partial(keep_renewed, context, settings, renewal_s))
     if plain is not None:
-        beside.append(_serve_plain(plain, settings))
+        beside.append(partial(_serve_plain, plain, settings))
     config = uvicorn.Config(
         create_app(service, settings),
         access_log=False,
@@ -66,7 +75,7 @@ def serve(service: InferenceService, settings: Settings, *, on_listening: Callab
         ws="websockets-sansio",
     )
     config.load()
-    config.ssl = context  # the one that `_renew` fills anew
+    config.ssl = context  # the one that `keep_renewed` fills anew
     url = _url(listener, "https" if context else "http")
     _Server(config, service, beside, lambda: on_listening(url, settings)).run(sockets=[listener])
 
@@ -83,7 +92,7 @@ class _Server(uvicorn.Server):
         self,
         config: uvicorn.Config,
         service: InferenceService,
-        beside: list[Coroutine[None, None, None]],
+        beside: list[Beside],
         on_listening: Callable[[], None],
     ) -> None:
         super().__init__(config)
@@ -96,7 +105,7 @@ class _Server(uvicorn.Server):
         self._on_listening()  # not before: from here on a signal ends it as it should
 
     async def main_loop(self) -> None:
-        tasks = [asyncio.create_task(one) for one in self._beside]
+        tasks = [asyncio.create_task(one()) for one in self._beside]
         try:
             await super().main_loop()
         finally:
@@ -126,7 +135,13 @@ class _PlainServer(uvicorn.Server):
 async def _serve_plain(listener: socket.socket, settings: Settings) -> None:
     """The pairing page over plain HTTP, until it is cancelled."""
     config = uvicorn.Config(
-        pairing_app(settings), access_log=False, log_config=None, lifespan="off", server_header=False, ws="none"
+        pairing_app(settings),
+        access_log=False,
+        log_config=None,
+        lifespan="off",
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=_PLAIN_GRACE_S,
     )
     server = _PlainServer(config)
     try:
@@ -134,16 +149,6 @@ async def _serve_plain(listener: socket.socket, settings: Settings) -> None:
     except asyncio.CancelledError:
         await server.shutdown(sockets=[listener])
         raise
-
-
-async def _renew(context: ssl.SSLContext, settings: Settings) -> None:
-    """Look at the certificate now and then: one made here is renewed, one of the owner's is read again."""
-    while True:
-        await asyncio.sleep(_RENEWAL_S)
-        try:
-            (await asyncio.to_thread(certificate, settings)).fill(context)
-        except SettingsError as error:  # the old one goes on
-            _log.warning("the certificate was not renewed: %s", error)
 
 
 def _check_open(settings: Settings) -> None:

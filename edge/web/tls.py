@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import logging
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,11 +13,16 @@ from typing import TYPE_CHECKING
 from edge.errors import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from edge.settings import Settings
 
+_log = logging.getLogger(__name__)
+
 AUTHORITY = "ca.pem"
+RENEWAL_S = 12 * 3600.0
+"""How often the certificate's end is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +42,14 @@ class Certificate:
     def fill(self, context: ssl.SSLContext) -> None:
         """Load it; a context that serves already uses it from the next connection on.
 
+        Where it is no good, the context keeps what it has: OpenSSL would drop the old key, so that a new context tries
+        it first.
+
         Raises:
             SettingsError: the files do not go together, or are none.
         """
         try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.chain, self.key)
             context.load_cert_chain(self.chain, self.key)
         except (OSError, ssl.SSLError) as error:
             raise SettingsError(f"The certificate {self.chain} with the key {self.key} is no good: {error}.") from error
@@ -83,6 +94,23 @@ def server_context(made: Certificate) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     made.fill(context)
     return context
+
+
+async def keep_renewed(
+    context: ssl.SSLContext,
+    settings: Settings,
+    every_s: float = RENEWAL_S,
+    clock: Callable[[], datetime] | None = None,
+) -> None:
+    """Look at the certificate now and then: one made here is renewed, one of the owner's is read again."""
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            (await asyncio.to_thread(certificate, settings, clock and clock())).fill(context)
+        except SettingsError as error:  # the old one goes on
+            _log.warning("the certificate was not renewed: %s", error)
+        except Exception:  # whatever it is, the next look may find it mended
+            _log.exception("the certificate was not renewed")
 
 
 def der(file: Path) -> bytes:

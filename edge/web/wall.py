@@ -150,6 +150,7 @@ class Wall:
             seen.picture, seen.is_small = small, True
             if seen in self._cameras.get(seen.camera, ()):
                 self._bytes += seen.size - before
+                self._push_off()  # a small JPEG may be larger than a tiny picture was
             return small
 
     def clear(self) -> None:
@@ -192,10 +193,14 @@ class Wall:
         self._bytes += seen.size
         if len(kept) > self._size:
             self._bytes -= kept.popleft().size
+        self._push_off()
+        self._tell()
+
+    def _push_off(self) -> None:
+        """Come back under the bound of bytes."""
         while self._bytes > self._max_bytes:
             largest = max(self._cameras.values(), key=lambda some: sum(one.size for one in some))
             self._bytes -= largest.popleft().size
-        self._tell()
 
     def _tell(self) -> None:
         for news in self._watchers:

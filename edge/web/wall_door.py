@@ -18,6 +18,8 @@ from edge.web.replies import json_bytes, json_response
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from starlette.types import Receive, Scope, Send
+
     from edge.service import InferenceService
     from edge.web.wall import Wall
 
@@ -27,6 +29,7 @@ _HEALTH_S = 1.0
 _COUNTS_S = 5.0
 _AT_ONCE = 40  # the newest ones; a wall shows no more
 _RETRY_MS = 1000
+_DIGITS = 18  # of a picture's number; Python refuses to read thousands
 
 
 class TooManyWalls(Refusal):
@@ -49,14 +52,12 @@ def wall_door(wall: Wall, service: InferenceService) -> APIRouter:
 
     @router.get("/wall/events", summary="Answers, counts and health as they come, as server-sent events")
     async def events() -> Response:
-        if wall.watchers >= MAX_WALLS:
-            raise TooManyWalls(f"{MAX_WALLS} walls are open already. Close one.")
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(_events(wall, service), headers=headers, media_type="text/event-stream")
+        return _OpenWall(wall, service)
 
     @router.get("/wall/pictures/{number}.jpg", summary="The small picture of an answer on the wall")
     async def picture(number: str) -> Response:
-        small = await wall.picture(int(number)) if number.isascii() and number.isdecimal() else None
+        known = number.isascii() and number.isdecimal() and len(number) <= _DIGITS
+        small = await wall.picture(int(number)) if known else None
         if small is None:
             raise PictureGone(f"Picture {number} is not kept any more.")
         return Response(small, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
@@ -70,29 +71,45 @@ def wall_door(wall: Wall, service: InferenceService) -> APIRouter:
     return router
 
 
-async def _events(wall: Wall, service: InferenceService) -> AsyncIterator[str]:
+class _OpenWall(StreamingResponse):
+    """The events of one wall, which has its place from before their first byte until they end, however they end."""
+
+    def __init__(self, wall: Wall, service: InferenceService) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__((), headers=headers, media_type="text/event-stream")
+        self._wall = wall
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._wall.watchers >= MAX_WALLS:
+            raise TooManyWalls(f"{MAX_WALLS} walls are open already. Close one.")
+        with self._wall.watch() as news:
+            self.body_iterator = _events(self._wall, self._service, news)
+            await super().__call__(scope, receive, send)
+
+
+async def _events(wall: Wall, service: InferenceService, news: asyncio.Event) -> AsyncIterator[str]:
     yield f"retry: {_RETRY_MS}\n\n"
     number, cleared, next_health, next_counts = 0, wall.cleared, 0.0, 0.0
-    with wall.watch() as news:
-        while not service.stopping:
-            news.clear()
-            if wall.cleared != cleared:
-                cleared = wall.cleared
-                yield _event("clear", {})
-            if seen := wall.since(number):
-                number = seen[-1].number
-                yield _event("answers", [one.as_json() for one in seen[-_AT_ONCE:]])
-            now = time.monotonic()
-            if now >= next_health:
-                next_health = now + _HEALTH_S
-                yield _event("health", health_json(service))
-            if now >= next_counts:
-                next_counts = now + _COUNTS_S
-                yield _event("counts", wall.last_hour())
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_HEALTH_S):
-                    await news.wait()
-                    await asyncio.sleep(_BATCH_S)
+    while not service.stopping:
+        news.clear()
+        if wall.cleared != cleared:
+            cleared = wall.cleared
+            yield _event("clear", {})
+        if seen := wall.since(number):
+            number = seen[-1].number
+            yield _event("answers", [one.as_json() for one in seen[-_AT_ONCE:]])
+        now = time.monotonic()
+        if now >= next_health:
+            next_health = now + _HEALTH_S
+            yield _event("health", health_json(service))
+        if now >= next_counts:
+            next_counts = now + _COUNTS_S
+            yield _event("counts", wall.last_hour())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_HEALTH_S):
+                await news.wait()
+                await asyncio.sleep(_BATCH_S)
 
 
 def _event(name: str, content: Any) -> str:

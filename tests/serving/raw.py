@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -26,8 +27,10 @@ class Reply:
 class RawConnection:
     """A connection that sends exactly the bytes it is told to."""
 
-    def __init__(self, address: tuple[str, int], timeout: float = 30) -> None:
+    def __init__(self, address: tuple[str, int], timeout: float = 30, tls: ssl.SSLContext | None = None) -> None:
         self._socket = socket.create_connection(address, timeout)
+        if tls is not None:
+            self._socket = tls.wrap_socket(self._socket, server_hostname=address[0])
         self._received = self._socket.makefile("rb")
 
     def __enter__(self) -> Self:

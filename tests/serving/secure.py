@@ -5,6 +5,7 @@ import re
 import socket
 import ssl
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -18,9 +19,9 @@ LAN = next((str(address) for address in machine_addresses() if address.version =
 class SecureServer(Server):
     """As `Server`, over HTTPS; its client trusts the authority in the data folder."""
 
-    def __init__(self, data: Path, *flags: object) -> None:
+    def __init__(self, data: Path, *flags: object, **options: Any) -> None:
         self.authority = data / "tls" / "ca.pem"
-        super().__init__("--tls", "--data", data, *flags)
+        super().__init__("--tls", "--data", data, *flags, **options)
 
     @functools.cached_property
     def client(self) -> httpx.Client:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
@@ -173,6 +174,9 @@ def test_the_start_says_who_may_ask(stranger):
         assert "No API keys: it listens on this machine only." in alone.process.stdout.readline()
     with Server("--host", "0.0.0.0", "--allow-open", ready=False) as opened:
         assert "everyone who reaches this address" in opened.process.stdout.readline()
+        opened.process.send_signal(signal.SIGTERM)
+        assert "Phones" not in opened.process.stdout.read()  # there is no pairing page without --tls
+        assert opened.ended() == 0
 
 
 def test_without_keys_the_network_is_refused_unless_told_otherwise():

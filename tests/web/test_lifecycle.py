@@ -45,8 +45,8 @@ def test_frames_that_were_accepted_are_answered_after_sigterm_and_new_ones_are_n
         for connection in container:
             connection.hold_place("/v1/models/default:predict", len(rows))
         server.process.send_signal(signal.SIGTERM)
-        while (status := _post_anew(server.url, body)) is not None:
-            assert status == 503  # until its socket is closed, and then no connection is taken
+        while (refusal := _post_anew(server.url, body)) is not None:
+            assert refusal == (503, "shutting_down")  # until its socket is closed, and then no connection is taken
         for connection in camera:
             connection.send(body)
         for connection in container:
@@ -57,12 +57,13 @@ def test_frames_that_were_accepted_are_answered_after_sigterm_and_new_ones_are_n
         assert server.ended() == 0
 
 
-def _post_anew(url: str, body: bytes) -> int | None:
-    """The status of a frame on a new connection; ``None`` where none is taken."""
+def _post_anew(url: str, body: bytes) -> tuple[int, str | None] | None:
+    """The status and the error's code of a frame on a new connection; ``None`` where none is taken."""
     try:
-        return httpx.post(f"{url}/predict", content=body).status_code
+        reply = httpx.post(f"{url}/predict", content=body)
     except httpx.TransportError:
         return None
+    return reply.status_code, reply.headers.get("X-Edge-Error")
 
 
 def test_under_load_every_reply_is_an_answer_or_a_clear_refusal() -> None:

@@ -11,9 +11,14 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from serving.pictures import photo
-from serving.process import ROOT, Server, clean_environment
+from serving.process import ROOT, clean_environment
 from serving.secure import SecureServer, free_port
 from websockets.sync.client import connect
 
@@ -143,16 +148,57 @@ def test_a_machine_that_moved_gets_a_certificate_for_its_new_names(tmp_path):
 
 
 @pytest.mark.parametrize("file", ["ca.pem", "ca.key", "server.pem", "server.key"])
-@pytest.mark.parametrize("damage", ["cut", "gone"])
+@pytest.mark.parametrize("damage", ["cut", "gone", "another's", "with a password"])
 def test_a_damaged_file_is_made_anew_and_fits(tmp_path, file, damage):
-    made = certificate(settings(tmp_path))
+    made = certificate(settings(tmp_path / "one"))
     path = made.chain.parent / file
     if damage == "gone":
         path.unlink()
-    else:
+    elif damage == "cut":
         path.write_bytes(path.read_bytes()[:40])
-    mended = certificate(settings(tmp_path))
+    elif damage == "another's":
+        other = certificate(settings(tmp_path / "other"))
+        path.write_bytes((other.chain.parent / file).read_bytes())
+    elif file.endswith(".key"):
+        key = load_pem_private_key(path.read_bytes(), None)
+        path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word")))
+    mended = certificate(settings(tmp_path / "one"))
     shake_hands(mended, mended.authority, "localhost")
+
+
+def test_what_a_power_cut_left_does_not_stop_a_later_start(tmp_path):
+    folder = tmp_path / "tls"
+    folder.mkdir()
+    for name in ("ca.pem", "ca.key", "server.pem", "server.key"):
+        (folder / f"{name}.new").write_bytes(b"half a fi")
+    made = certificate(settings(tmp_path))
+    shake_hands(made, made.authority, "localhost")
+    assert not list(folder.glob("*.new"))
+
+
+def test_a_certificate_of_a_clock_that_was_ahead_is_made_anew(tmp_path):
+    ahead = certificate(settings(tmp_path), NOW + timedelta(days=5))
+    serial = leaf(ahead).serial_number
+    back = certificate(settings(tmp_path), NOW)
+    assert leaf(back).serial_number != serial
+    shake_hands(back, back.authority, "localhost")
+
+
+def test_a_phone_whose_clock_is_some_hours_behind_takes_a_new_certificate(tmp_path):
+    made = certificate(settings(tmp_path), NOW)
+    authority = x509.load_pem_x509_certificate(made.authority.read_bytes())
+    for one in (leaf(made), authority):
+        assert NOW - timedelta(days=2) < one.not_valid_before_utc < NOW - timedelta(hours=12)
+
+
+def test_the_authority_stands_in_the_chain_behind_its_certificate(tmp_path):
+    made = certificate(settings(tmp_path))
+    chain = x509.load_pem_x509_certificates(made.chain.read_bytes())
+    assert chain[1:] == x509.load_pem_x509_certificates(made.authority.read_bytes())
+
+
+def test_old_versions_of_tls_are_not_spoken(made_once):
+    assert server_context(made_once).minimum_version is ssl.TLSVersion.TLSv1_2
 
 
 def test_the_owner_s_certificate_is_served_as_it_is(tmp_path):
@@ -190,6 +236,7 @@ def secure(tmp_path_factory):
 
 def test_every_door_is_served_over_https(secure):
     assert secure.url.startswith("https://")
+    assert "server" not in secure.client.get("/health/live").headers
     reply = secure.client.post("/predict", content=photo("coffee"))
     assert reply.json()["predictions"][0]["label"] == "espresso"
     context = ssl.create_default_context(cafile=str(secure.authority))
@@ -212,6 +259,7 @@ def test_a_device_pairs_over_plain_http_and_finds_nothing_else_there(secure):
         assert there["url"].startswith("https://")
         assert there["url"].endswith(f":{secure.url.rpartition(':')[2]}/")
         assert plain.get("/pair/qr.svg").headers["content-type"] == "image/svg+xml"
+        assert "server" not in plain.get("/pair").headers
         for path in ("/predict", "/kiosk", "/wall", "/models", "/health/live"):
             assert plain.get(path).status_code == 404, path
 
@@ -221,12 +269,6 @@ def test_a_taken_pairing_port_stops_nothing(tmp_path):
     with taken, SecureServer(tmp_path, "--pairing-port", taken.getsockname()[1]) as running:
         assert running.client.get("/pair").status_code == 200
         assert "no pairing page over plain HTTP" in running.log
-
-
-def test_without_tls_no_authority_is_handed_out():
-    with Server() as running:
-        assert running.client.get("/pair/info").json()["authority"] is None
-        assert running.client.get("/pair/ca.crt").status_code == 404
 
 
 def test_without_tls_the_cryptography_that_makes_certificates_is_not_loaded():
@@ -241,4 +283,7 @@ def test_the_health_check_finds_a_service_that_speaks_https(secure):
     program = [sys.executable, "-m", "edge.commands.health"]
     for tls, code in (("true", 0), ("false", 1)):
         environment = clean_environment() | {"EDGE_PORT": port, "EDGE_TLS": tls}
-        assert subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, check=False).returncode == code
+        for command in (program, [sys.executable, "-m", "edge", "health"]):
+            assert (
+                subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False).returncode == code
+            )

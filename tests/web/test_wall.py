@@ -1,25 +1,22 @@
-"""The wall: what it keeps, what it counts, and what a browser is sent."""
+"""The wall: what it keeps, what it counts, and that what leaves it is not counted any more."""
 
 import asyncio
-import base64
 import io
-import json
-import threading
+import re
 import time
-from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 
-import httpx
 import pytest
+from builders.images import encode, noise
+from hypothesis import given, settings, strategies
 from PIL import Image
 from serving.pictures import photo
-from serving.process import Server
 
 from edge.bootstrap import build_service, load_models
 from edge.service import Answer, Query
 from edge.settings import Settings
 from edge.web.wall import MAX_CAMERAS, PHONE, Wall
-from edge.web.wall_door import MAX_WALLS
 
 MINUTE = 60.0
 
@@ -57,6 +54,190 @@ def query(camera="") -> Query:
     return Query(0, camera=camera)
 
 
+def counted_bytes(one: Wall) -> int:
+    return int(re.search(r"(\d+) bytes", repr(one))[1])
+
+
+def held_bytes(one: Wall) -> int:
+    return sum(len(seen.picture or b"") for seen in one.since(0))
+
+
+BOUND, SIZE = 6000, 3
+PICTURES = (
+    encode(noise(8, 8), "PNG"),  # its small JPEG is larger
+    encode(noise(40, 24), "PNG"),  # and this one's smaller
+    b"no picture at all",
+    bytes(1),
+    bytes(2500),
+    bytes(BOUND),
+    bytes(BOUND + 1),
+)
+ACTS = strategies.one_of(
+    strategies.tuples(strategies.just("saw"), strategies.integers(0, 5), strategies.sampled_from(PICTURES)),
+    strategies.tuples(strategies.just("shown"), strategies.integers(0, 8)),
+    strategies.tuples(strategies.just("asked for"), strategies.integers(0, 8)),
+    strategies.tuples(strategies.sampled_from(["opened", "closed", "cleared"])),
+)
+
+
+class Life:
+    """A wall that things happen to."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.wall = wall(SIZE, BOUND)
+        self._answer = answer
+        self._walls: list[ExitStack] = []
+        self._asked: list[asyncio.Task[bytes | None]] = []
+
+    async def happen(self, name: str, *what) -> None:
+        latest = max((seen.number for seen in self.wall.since(0)), default=0)
+        if name == "saw":
+            self.wall.saw(what[1], query(f"camera {what[0]}"), self._answer)
+        elif name == "cleared":
+            self.wall.clear()
+        elif name == "opened":
+            self._walls.append(ExitStack())
+            self._walls[-1].enter_context(self.wall.watch())
+        elif name == "closed" and self._walls:
+            self._walls.pop().close()
+        elif name == "shown":
+            await self.wall.picture(latest - what[0])
+        elif name == "asked for":
+            self._asked.append(asyncio.create_task(self.wall.picture(latest - what[0])))
+        await asyncio.sleep(0)
+        self.check()
+
+    async def end(self) -> None:
+        await asyncio.gather(*self._asked)
+        self.check()
+        while self._walls:
+            self._walls.pop().close()
+        assert self.wall.watchers == 0
+
+    def check(self) -> None:
+        assert counted_bytes(self.wall) == held_bytes(self.wall) <= BOUND
+        assert self.wall.watchers == len(self._walls)
+        cameras = [seen.camera for seen in self.wall.since(0)]
+        assert all(cameras.count(camera) <= SIZE for camera in cameras)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(acts=strategies.lists(ACTS, max_size=40))
+def test_the_counted_bytes_are_those_held_and_under_the_bound_whatever_happens(answers, acts):
+    """Answers, pictures that are made small meanwhile or cannot be, walls opened and closed, clearings."""
+
+    async def live() -> None:
+        life = Life(answers["coffee"])
+        await life.happen("opened")
+        for act in acts:
+            await life.happen(*act)
+        await life.end()
+
+    asyncio.run(live())
+
+
+def test_a_wall_that_ran_for_long_is_no_larger_than_one_that_ran_for_a_while(answers):
+    """Ten times the minutes, the cameras, the answers and the walls that came and went."""
+    clock = Clock()
+    one = wall(size=2, max_bytes=10_000, clock=clock)
+
+    def live(minutes: int) -> tuple[int, ...]:
+        for number in range(minutes):
+            clock.now += MINUTE if number % 7 else -3 * MINUTE
+            with one.watch():
+                one.saw(bytes(900), query(f"camera {number % 50}"), answers["coffee"])
+                one.saw(bytes(100), query("always"), answers["cat"])
+        kept = one.since(0)
+        return len(kept), len({seen.camera for seen in kept}), counted_bytes(one), len(one._minutes), one.watchers
+
+    assert live(3000) == live(300) == live(300)
+    assert len(one._minutes) <= 60
+
+
+def test_a_clock_set_back_leaves_no_minutes_of_the_future(answers):
+    clock = Clock()
+    one = wall(clock=clock)
+    for _ in range(5):
+        one.saw(b"", query(), answers["coffee"])
+        clock.now += MINUTE
+    clock.now -= 24 * 60 * MINUTE
+    one.saw(b"", query(), answers["coffee"])
+    assert len(one._minutes) == 1
+
+
+def test_a_picture_pushed_off_while_it_is_made_small_is_shown_and_not_counted(answers):
+    """The wall is filled anew while the thread draws."""
+    one = wall(size=1, max_bytes=32 << 20)
+
+    async def ask() -> bytes | None:
+        with one.watch():
+            one.saw(photo("coffee"), query("a"), answers["coffee"])
+            asked = asyncio.create_task(one.picture(1))
+            await asyncio.sleep(0)  # it has asked for a thread
+            one.saw(b"another", query("a"), answers["coffee"])
+            return await asked
+
+    assert Image.open(io.BytesIO(asyncio.run(ask()))).size == (600, 400)
+    assert counted_bytes(one) == len(b"another")
+
+
+def test_a_picture_that_several_walls_ask_for_at_once_is_made_small_once(answers):
+    one = wall(max_bytes=32 << 20)
+
+    async def ask() -> list[bytes | None]:
+        with one.watch():
+            one.saw(photo("coffee"), query("a"), answers["coffee"])
+        return await asyncio.gather(*(one.picture(1) for _ in range(3)))
+
+    first, *others = asyncio.run(ask())
+    assert all(other is first for other in others)
+    assert counted_bytes(one) == held_bytes(one) == len(first)
+
+
+@pytest.mark.parametrize("picture", [b"no picture", encode(noise(400, 300), "PNG")], ids=["broken", "too many pixels"])
+def test_a_picture_that_cannot_be_shown_is_none_and_the_next_one_is_shown(answers, picture):
+    one = Wall(4, 1 << 20, 100_000, Clock())
+    with one.watch():
+        one.saw(picture, query("a"), answers["coffee"])
+        one.saw(encode(noise(20, 20), "PNG"), query("a"), answers["coffee"])
+    assert asyncio.run(one.picture(1)) is None
+    assert Image.open(io.BytesIO(asyncio.run(one.picture(2)))).size == (20, 20)
+    assert counted_bytes(one) == held_bytes(one)
+
+
+def test_a_picture_of_exactly_the_bound_is_kept(answers):
+    one = wall(max_bytes=10)
+    with one.watch():
+        one.saw(bytes(10), query("a"), answers["coffee"])
+    assert one.since(0)[0].picture == bytes(10)
+
+
+def test_what_came_since_is_in_the_order_of_time_whichever_camera_it_is_of(answers):
+    one = wall()
+    with one.watch():
+        for camera in ("a", "b", "a", "c", "b", "a"):
+            one.saw(b"", query(camera), answers["coffee"])
+    assert [seen.number for seen in one.since(1)] == [2, 3, 4, 5, 6]
+    assert [seen.camera for seen in one.since(0)] == ["a", "b", "a", "c", "b", "a"]
+
+
+def test_each_box_of_a_detector_counts_and_an_answer_without_items_counts_nothing(answers):
+    one = wall()
+    cat = answers["cat"]
+    box = cat.items[0]
+    one.saw(b"", query(), replace(cat, items=[box, replace(box, label="Dog"), box]))
+    one.saw(b"", query(), replace(cat, items=[]))
+    one.saw(b"", query(), replace(answers["coffee"], items=[]))
+    assert {label["label"]: label["sum"] for label in one.last_hour()["labels"]} == {box.label: 2, "Dog": 1}
+
+
+def test_of_a_classifier_s_labels_the_best_alone_counts(answers):
+    one = wall()
+    coffee = answers["coffee"]
+    one.saw(b"", query(), replace(coffee, items=[coffee.items[0], replace(coffee.items[0], label="tea")]))
+    assert [label["label"] for label in one.last_hour()["labels"]] == ["espresso"]
+
+
 def test_while_nobody_watches_nothing_is_kept_but_counted(answers):
     one = wall()
     one.saw(photo("coffee"), query("a"), answers["coffee"])
@@ -77,6 +258,7 @@ def test_a_watcher_is_told_and_finds_what_came_since(answers):
         one.saw(photo("coffee"), query("a"), answers["coffee"])
         one.saw(photo("chelsea"), query(), answers["cat"])
         assert news.is_set()
+        assert one.watchers == 1
     assert [(seen.number, seen.camera) for seen in one.since(0)] == [(1, "a"), (2, "")]
     assert [seen.number for seen in one.since(1)] == [2]
     assert one.watchers == 0
@@ -187,129 +369,3 @@ def test_labels_beyond_the_shown_ones_are_summed(answers):
     hour = one.last_hour()
     assert len(hour["labels"]) == 8
     assert hour["others"] == 2
-
-
-@pytest.fixture(scope="module")
-def walled() -> Iterator[Server]:
-    with Server() as running:
-        yield running
-
-
-class Events:
-    """A wall as a browser opens it: collects its events."""
-
-    def __init__(self, server: Server) -> None:
-        self.seen: list[tuple[str, object]] = []
-        self.leaving = False
-        self._arrived = threading.Condition()
-        self._url = f"{server.url}/wall/events"
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-        self.wait("health")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.leaving = True
-        self._thread.join(10)  # the next event, within a second, ends it
-
-    def wait(self, name, good=lambda content: True, seconds=10.0):
-        """The first event of that name that is good."""
-
-        def found():
-            return [content for kind, content in self.seen if kind == name and good(content)]
-
-        with self._arrived:
-            assert self._arrived.wait_for(found, seconds), f"no {name} within {seconds} s: {self.seen}"
-            return found()[0]
-
-    def _read(self) -> None:
-        try:
-            with httpx.stream("GET", self._url, timeout=30) as reply:
-                name = ""
-                for line in reply.iter_lines():
-                    if self.leaving:
-                        return
-                    if line.startswith("event: "):
-                        name = line.removeprefix("event: ")
-                    elif line.startswith("data: "):
-                        with self._arrived:
-                            self.seen.append((name, json.loads(line.removeprefix("data: "))))
-                            self._arrived.notify_all()
-        except httpx.HTTPError:
-            pass  # the server ended
-
-
-def test_an_open_wall_gets_a_posted_frame_with_its_answer_and_picture(walled):
-    with Events(walled) as events:
-        reply = walled.client.post("/predict?camera=line-7", content=photo("coffee")).json()
-        found = events.wait("answers", lambda some: some[-1]["camera"] == "line-7")
-        shown = {key: value for key, value in found[-1].items() if key not in {"number", "at", "camera", "picture"}}
-        assert shown == reply
-        picture = walled.client.get(f"/wall/pictures/{found[-1]['number']}.jpg")
-        assert picture.headers["content-type"] == "image/jpeg"
-        assert Image.open(io.BytesIO(picture.content)).size == (600, 400)
-
-
-def test_every_door_ends_on_the_wall(walled):
-    with Events(walled) as events:
-        walled.client.post("/v1/models/objects:predict", json={"instances": [{"b64": _b64(photo("chelsea"))}]})
-        found = events.wait("answers", lambda some: some[-1]["model"]["name"] == "objects")
-        assert found[-1]["camera"] == ""
-
-
-def test_a_wall_is_told_health_and_counts(walled):
-    walled.client.post("/predict", content=photo("coffee"))
-    with Events(walled) as events:
-        health = events.wait("health")
-        assert {model["name"]: model["state"] for model in health["models"]} == {
-            "imagenet": "AVAILABLE",
-            "objects": "AVAILABLE",
-        }
-        assert health["queue"] == {"size": 64, "waiting": 0}
-        assert (health["link"], health["outbox"]) == (None, None)  # no cloud is configured
-        counts = events.wait("counts")
-        assert "espresso" in [one["label"] for one in counts["labels"]]
-
-
-def test_a_phone_s_picture_waits_for_the_wall_and_clearing_removes_it(walled):
-    reply = walled.client.post("/phone/picture?model=objects", content=photo("chelsea"))
-    assert reply.json()["predictions"][0]["label"] == "Cat"
-    with Events(walled) as events:
-        found = events.wait("answers", lambda some: any(one["camera"] == PHONE for one in some))
-        number = next(one["number"] for one in found if one["camera"] == PHONE)
-        assert walled.client.get(f"/wall/pictures/{number}.jpg").status_code == 200
-        assert walled.client.post("/wall/clear", headers={"Origin": "http://example.com"}).status_code == 403
-        assert walled.client.post("/wall/clear").json() == {"cleared": True}
-        events.wait("clear", lambda content: content == {})
-        gone = walled.client.get(f"/wall/pictures/{number}.jpg")
-        assert (gone.status_code, gone.json()["error"]["code"]) == (404, "picture_gone")
-
-
-def test_walls_are_bounded(walled):
-    opened = [Events(walled) for _ in range(MAX_WALLS)]
-    try:
-        refused = walled.client.get("/wall/events")
-        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_walls")
-    finally:
-        for one in opened:
-            one.leaving = True
-        for one in opened:
-            one.__exit__()
-
-
-def test_a_camera_s_name_is_bounded(walled):
-    reply = walled.client.post(f"/predict?camera={'x' * 65}", content=photo("coffee"))
-    assert (reply.status_code, reply.json()["error"]["code"]) == (400, "bad_request")
-
-
-def test_an_open_wall_does_not_hold_up_the_end():
-    with Server() as server, Events(server):
-        began = time.monotonic()
-        assert server.stop() == 0
-        assert time.monotonic() - began < 10  # not the 30 s of shutdown_grace_s
-
-
-def _b64(data: bytes) -> str:
-    return base64.b64encode(data).decode()

@@ -1,0 +1,235 @@
+"""The pages and the phone's door as any client is answered: headers, copies, limits. Asked without a socket."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from serving.direct import DirectClient
+
+from edge.api_key import ApiKey, Scope, hash_key, new_key
+from edge.bootstrap import build_service
+from edge.settings import Settings
+from edge.web.app import create_app
+from edge.web.pages import PAGES
+from edge.web.pairing import pairing_app
+from edge.web.phone import Passes
+
+KEYS = {"viewer": new_key(), "camera": new_key()}
+TOLD = {
+    "viewer": ApiKey(hash=hash_key(KEYS["viewer"]), scopes={Scope.VIEW}),
+    "camera": ApiKey(hash=hash_key(KEYS["camera"]), scopes={Scope.PREDICT}),
+}
+FILES = [f"/{page}" for page in PAGES] + ["/static/style.css", "/static/texts.js", "/static/icon.svg", "/favicon.ico"]
+
+
+@pytest.fixture(scope="module")
+def service():
+    service = build_service(Settings(workers=1))
+    yield service
+    asyncio.run(service.stop())
+
+
+@pytest.fixture(scope="module")
+def client_of(service):
+    """Makes a client of a service with these settings, as if reached by that URL."""
+    return lambda url="http://edge:8501", **given: DirectClient(create_app(service, Settings(**given)), url)
+
+
+@pytest.fixture(scope="module")
+def plain(client_of) -> DirectClient:
+    """A client of a service without any setting."""
+    return client_of()
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_each_file_comes_with_the_policy_that_lets_nothing_else_in(plain, path):
+    headers = plain.get(path).headers
+    policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
+    assert (policy["default-src"], policy["script-src"], policy["connect-src"]) == ("'none'", "'self'", "'self'")
+    assert (policy["frame-ancestors"], policy["base-uri"], policy["form-action"]) == ("'none'", "'none'", "'self'")
+    assert "unsafe" not in headers["content-security-policy"]
+    assert "http" not in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin"
+    assert headers["permissions-policy"] == "camera=(self), microphone=(), geolocation=()"
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_a_browser_asks_each_time_and_is_sent_a_file_only_if_its_copy_is_old(plain, path):
+    first = plain.get(path)
+    assert first.headers["cache-control"] == "no-cache"
+    same = plain.get(path, headers={"If-None-Match": first.headers["etag"]})
+    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", first.headers["etag"])
+    other = plain.get(path, headers={"If-None-Match": '"0123456789abcdef"'})
+    assert (other.status_code, other.content) == (200, first.content)
+
+
+def test_files_that_differ_have_tags_that_differ(plain):
+    replies = {path: plain.get(path) for path in FILES if path != "/favicon.ico"}
+    assert len({reply.headers["etag"] for reply in replies.values()}) == len(replies)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/kiosk", "text/html; charset=utf-8"),
+        ("/static/style.css", "text/css; charset=utf-8"),
+        ("/static/texts.js", "text/javascript; charset=utf-8"),
+        ("/favicon.ico", "image/svg+xml"),
+    ],
+)
+def test_a_file_says_of_which_type_it_is(plain, path, kind):
+    assert plain.get(path).headers["content-type"] == kind
+
+
+@pytest.mark.parametrize("name", [f"{page}.html" for page in PAGES] + ["nothing.js", "..%2Fpages.py"])
+def test_a_page_is_not_served_past_its_key_nor_anything_else(client_of, plain, name):
+    assert client_of(api_keys=TOLD).get(f"/static/{name}").status_code == 404
+    assert plain.get(f"/static/{name}").status_code == 404
+
+
+def test_the_root_leads_to_the_kiosk(plain):
+    reply = plain.get("/")
+    assert (reply.status_code, reply.headers["location"]) == (307, "/kiosk")
+
+
+def test_the_pairing_port_serves_one_page_and_no_documentation():
+    client = DirectClient(pairing_app(Settings()), "http://edge:8502")
+    assert client.get("/pair").status_code == 200
+    for page in [page for page in PAGES if page != "pair"] + ["docs", "redoc", "openapi.json", "predict", "session"]:
+        assert client.get(f"/{page}").status_code == 404, page
+
+
+@pytest.mark.parametrize(
+    ("settings", "url", "expected"),
+    [
+        ({"tls": True, "port": 8443}, "http://10.1.2.3:8502", ("https://10.1.2.3:8443/", "http://10.1.2.3:8502/pair")),
+        ({"tls": True, "port": 1}, "https://10.1.2.3:8443", ("https://10.1.2.3:8443/", "http://10.1.2.3:8502/pair")),
+        ({"tls": True, "pairing_port": 0}, "https://h:8443", ("https://h:8443/", "https://h:8443/pair")),
+        ({}, "http://[fd00::7]:8501", ("http://[fd00::7]:8501/", "http://[fd00::7]:8501/pair")),
+        ({"tls_names": "k.lan, b.lan"}, "http://localhost:8501", ("http://k.lan:8501/", "http://k.lan:8501/pair")),
+        ({}, "http://edge", ("http://edge/", "http://edge/pair")),
+    ],
+)
+def test_devices_are_sent_where_the_service_and_its_pairing_page_are(tmp_path, client_of, settings, url, expected):
+    given = settings | {"data": tmp_path}
+    if given.get("tls"):
+        from edge.web.tls import certificate
+
+        certificate(Settings(**given))
+    for make in (lambda: client_of(url, **given), lambda: DirectClient(pairing_app(Settings(**given)), url)):
+        told = make().get("/pair/info").json()
+        assert (told["url"], told["pairing_url"]) == expected
+        assert told["tls"] is bool(given.get("tls"))
+
+
+def test_the_pairing_code_leads_to_the_pairing_page_and_is_not_kept(tmp_path, client_of):
+    client = client_of("http://edge:8501", data=tmp_path)
+    reply = client.get("/pair/qr.svg")
+    assert f"<title>{client.get('/pair/info').json()['pairing_url']}</title>" in reply.text
+    assert reply.headers["cache-control"] == "no-store"
+
+
+def test_a_code_has_the_quiet_zone_that_scanners_need(plain):
+    drawn = plain.get("/pair/qr.svg").text
+    side = int(re.search(r'viewBox="0 0 (\d+) \1"', drawn)[1])
+    assert (side - 2 * 4) % 4 == 1  # a code has 17 + 4 n modules a side
+    assert 'fill="#fff"' in drawn
+    assert re.search(r'd="M4 4\.5', drawn)
+
+
+def test_without_an_authority_there_is_none_to_fetch(client_of, tmp_path):
+    client = client_of(data=tmp_path)
+    assert client.get("/pair/info").json()["authority"] is None
+    reply = client.get("/pair/ca.crt")
+    assert (reply.status_code, reply.headers["X-Edge-Error"]) == (404, "not_found")
+
+
+def test_beside_an_owner_s_certificate_an_authority_of_earlier_is_not_handed_out(client_of, tmp_path):
+    from edge.web.tls import certificate, uses_tls
+
+    made = certificate(Settings(data=tmp_path, tls=True))
+    given = {"data": tmp_path, "tls_cert": made.chain, "tls_key": made.key}
+    assert uses_tls(Settings(**given))
+    for tls in (False, True):
+        client = client_of("https://edge", **given, tls=tls)
+        assert client.get("/pair/ca.crt").status_code == 404
+        assert client.get("/pair/info").json() == {
+            "tls": True,
+            "authority": None,
+            "url": "https://edge/",
+            "pairing_url": "https://edge/pair",
+        }
+
+
+# --- the phone's door
+
+
+def test_a_phone_is_shown_the_way_only_where_one_gets_there(client_of):
+    here = client_of("http://127.0.0.1:8501")
+    assert here.get("/wall/phone").json() == {"url": None, "keeps": 32}
+    reply = here.get("/wall/phone.svg")
+    assert (reply.status_code, reply.headers["X-Edge-Error"]) == (404, "no_phone")
+    told = client_of("http://10.1.2.3:8501", host="0.0.0.0", wall_size=7).get("/wall/phone").json()
+    assert told == {"url": "http://10.1.2.3:8501/phone", "keeps": 7}
+    named = client_of("https://localhost", host="0.0.0.0", tls_names="kiosk.lan").get("/wall/phone").json()
+    assert named["url"] == "https://kiosk.lan/phone"
+
+
+def test_the_phone_s_code_carries_a_pass_only_where_there_are_keys_and_is_not_kept(client_of):
+    client = client_of("http://10.1.2.3:8501", host="0.0.0.0", api_keys=TOLD)
+    headers = {"X-API-Key": KEYS["viewer"]}
+    assert re.fullmatch(
+        r"http://10\.1\.2\.3:8501/phone\?pass=\d+\.[0-9a-f]{32}",
+        client.get("/wall/phone", headers=headers).json()["url"],
+    )
+    drawn = client.get("/wall/phone.svg", headers=headers)
+    assert "/phone?pass=" in drawn.text
+    assert drawn.headers["cache-control"] == "no-store"
+
+
+def test_a_phone_without_a_pass_needs_a_key_that_opens_predict(client_of):
+    client = client_of(api_keys=TOLD)
+
+    def code(**headers) -> tuple[int, str]:
+        reply = client.post("/phone/picture", content=b"x", headers=headers)
+        return reply.status_code, reply.headers["X-Edge-Error"]
+
+    assert code() == (401, "key_missing")
+    assert code(**{"X-API-Key": new_key()}) == (401, "key_missing")
+    assert code(**{"X-API-Key": KEYS["viewer"]}) == (403, "key_forbidden")
+    assert code(**{"X-API-Key": KEYS["camera"]}) == (503, "model_unavailable")  # let in; none was loaded here
+
+
+def test_a_phone_s_picture_is_bounded_in_bytes_and_gives_them_back(client_of, service):
+    client = client_of(max_body_bytes=1000)
+    for _ in range(3):
+        reply = client.post("/phone/picture", content=bytes(1001))
+        assert (reply.status_code, reply.headers["X-Edge-Error"]) == (413, "body_too_large")
+    assert client.post("/phone/picture", content=bytes(1000)).headers["X-Edge-Error"] == "model_unavailable"
+    assert service.held_bytes == 0
+
+
+def test_a_phone_s_picture_that_does_not_arrive_is_waited_for_until_its_deadline(service):
+    async def never() -> AsyncIterator[bytes]:
+        yield b"the beginning"
+        await asyncio.sleep(60)
+
+    async def ask() -> httpx.Response:
+        app = create_app(service, Settings(deadline_ms=300))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://edge") as client:
+            return await client.post("/phone/picture", content=never())
+
+    began = time.monotonic()
+    reply = asyncio.run(ask())
+    assert (reply.status_code, reply.headers["X-Edge-Error"]) == (408, "body_timeout")
+    assert 0.25 < time.monotonic() - began < 20
+    assert service.held_bytes == 0
+
+
+@pytest.mark.parametrize("shown", ["", ".", "1", "1.", ".x", "-1.x", "²3.x", "1e9.x", "9" * 5000 + ".x", "\xff.\xff"])
+def test_what_is_no_pass_is_no_pass(shown):
+    assert not Passes().good(shown, now=1000)

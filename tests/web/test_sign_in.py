@@ -1,0 +1,250 @@
+"""The sign-in of the pages: its cookie, its limits, and whom it leads where. Asked without a socket."""
+
+import asyncio
+import json
+import re
+import time
+from datetime import UTC, date, datetime, timedelta
+from http.cookies import SimpleCookie
+
+import pytest
+from serving.direct import DirectClient
+from serving.process import Server
+from serving.raw import RawConnection
+
+from edge.api_key import ApiKey, Scope, find_key, hash_key, new_key
+from edge.bootstrap import build_service
+from edge.errors import SettingsError
+from edge.settings import Settings, load_settings
+from edge.web.app import create_app
+from edge.web.keys import COOKIE, needed_scope
+
+TODAY = datetime.now(UTC).date()
+DAY_S = 24 * 3600
+BROWSERS_LIMIT_S = 400 * DAY_S
+KEYS = {name: new_key() for name in ("lasting", "short", "far", "viewer", "camera")}
+TOLD = {
+    "lasting": ApiKey(hash=hash_key(KEYS["lasting"]), scopes={Scope.ADMIN}),
+    "short": ApiKey(hash=hash_key(KEYS["short"]), scopes={Scope.ADMIN}, expires=TODAY + timedelta(days=2)),
+    "far": ApiKey(hash=hash_key(KEYS["far"]), scopes={Scope.ADMIN}, expires=date(2999, 12, 31)),
+    "viewer": ApiKey(hash=hash_key(KEYS["viewer"]), scopes={Scope.VIEW}),
+    "camera": ApiKey(hash=hash_key(KEYS["camera"]), scopes={Scope.PREDICT}),
+}
+
+
+@pytest.fixture(scope="module")
+def service():
+    service = build_service(Settings(workers=1))
+    yield service
+    asyncio.run(service.stop())
+
+
+@pytest.fixture(scope="module")
+def app(service):
+    """A service with these keys."""
+    return create_app(service, Settings(api_keys=TOLD))
+
+
+@pytest.fixture
+def open_client(service, app):
+    """Makes a client of a service with these keys, as if reached by that URL."""
+
+    def make(url="http://edge:8501", keys=TOLD) -> DirectClient:
+        return DirectClient(app if keys is TOLD else create_app(service, Settings(api_keys=keys)), url)
+
+    return make
+
+
+def signed_in(client: DirectClient, name: str):
+    """The cookie that the sign-in sets."""
+    reply = client.post("/login", data={"key": KEYS[name]})
+    assert reply.status_code == 303
+    return SimpleCookie(reply.headers["set-cookie"])[COOKIE]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_cookie_is_for_this_service_s_pages_alone_and_over_https_never_sent_in_the_clear(open_client, scheme):
+    cookie = signed_in(open_client(f"{scheme}://edge"), "lasting")
+    assert cookie.value == KEYS["lasting"]
+    assert bool(cookie["secure"]) is (scheme == "https")
+    assert cookie["httponly"]
+    assert (cookie["samesite"].lower(), cookie["path"], cookie["domain"]) == ("strict", "/", "")
+
+
+def test_the_cookie_ends_with_its_key_and_after_as_long_as_browsers_keep_one(open_client):
+    client = open_client()
+    end = datetime.combine(TODAY + timedelta(days=3), datetime.min.time(), UTC).timestamp()
+    before = time.time()
+    left = int(signed_in(client, "short")["max-age"])
+    assert end - time.time() - 2 <= left <= end - before
+    for name in ("lasting", "far"):
+        assert int(signed_in(client, name)["max-age"]) == BROWSERS_LIMIT_S
+
+
+def test_a_key_on_its_last_day_still_signs_in(open_client):
+    keys = {"last": ApiKey(hash=hash_key(KEYS["short"]), scopes={Scope.VIEW}, expires=datetime.now(UTC).date())}
+    assert 1 <= int(signed_in(open_client(keys=keys), "short")["max-age"]) <= DAY_S
+
+
+@pytest.mark.parametrize(
+    "neighbours", ["{} a=1", "x{{y}}=2; {}", "{}; a,b=1", "@=1; {}", 'a="1; {}', "a[b]=1; {}", "flag; {}", "n=\xe9; {}"]
+)
+def test_a_cookie_of_another_service_on_this_host_locks_nobody_out(open_client, neighbours):
+    cookie = neighbours.format(f"{COOKIE}={KEYS['viewer']};").encode("latin-1")
+    assert open_client().get("/session", headers={"Cookie": cookie}).json()["name"] == "viewer"
+
+
+@pytest.mark.parametrize("cookie", [f"{COOKIE}=", f"{COOKIE}=x", f"{COOKIE}=\xe9", COOKIE, "=;;=", "\xff" * 100])
+def test_a_cookie_that_is_no_key_opens_nothing(open_client, cookie):
+    client = open_client()
+    reply = client.get("/wall", headers={"Cookie": cookie.encode("latin-1")})
+    assert (reply.status_code, reply.headers["X-Edge-Error"]) == (401, "key_missing")
+
+
+def test_a_key_that_was_taken_out_of_the_settings_signs_nobody_in_nor_does_its_cookie(open_client):
+    cookie = {"Cookie": f"{COOKIE}={KEYS['viewer']}"}
+    assert open_client().get("/wall", headers=cookie).status_code == 200
+    without = open_client(keys={name: key for name, key in TOLD.items() if name != "viewer"})
+    assert without.get("/wall", headers=cookie).headers["X-Edge-Error"] == "key_missing"
+    assert without.post("/login", data={"key": KEYS["viewer"]}).headers["location"].endswith("fault=key_missing")
+
+
+def test_signing_out_takes_the_cookie_away(open_client):
+    client = open_client()
+    signed_in(client, "viewer")
+    assert client.get("/wall").status_code == 200
+    gone = SimpleCookie(client.post("/logout").headers["set-cookie"])[COOKIE]
+    assert (gone.value, gone["max-age"], gone["path"]) == ("", "0", "/")
+    assert client.get("/wall").status_code == 401
+
+
+@pytest.mark.parametrize("spelling", ["Bearer", "bearer", "BEARER"])
+def test_bearer_is_one_word_in_any_case(open_client, spelling):
+    client = open_client()
+    assert client.get("/wall", headers={"Authorization": f"{spelling} {KEYS['viewer']}"}).status_code == 200
+
+
+@pytest.mark.parametrize("authorization", ["Basic {}", "Token {}", "{}", "Bearer", "Bearer  "])
+def test_any_other_authorization_is_no_key(open_client, authorization):
+    headers = {"Authorization": authorization.format(KEYS["viewer"])}
+    assert open_client().get("/wall", headers=headers).status_code == 401
+
+
+def test_a_program_is_told_what_is_missing_and_is_not_led_to_a_page(open_client):
+    client = open_client()
+    for method, accept in (("GET", "*/*"), ("GET", "application/json"), ("POST", "text/html"), ("GET", "")):
+        reply = client.request(method, "/wall", headers={"Accept": accept})
+        assert (reply.status_code, reply.headers["WWW-Authenticate"]) == (401, "Bearer"), (method, accept)
+    forbidden = client.get("/wall", headers={"X-API-Key": KEYS["camera"]})
+    assert forbidden.status_code == 403
+    assert "WWW-Authenticate" not in forbidden.headers
+
+
+def test_a_key_in_the_header_goes_before_the_cookie(open_client):
+    headers = {"X-API-Key": new_key(), "Cookie": f"{COOKIE}={KEYS['viewer']}"}
+    assert open_client().get("/wall", headers=headers).status_code == 401
+
+
+def test_the_session_tells_what_this_key_opens_and_without_keys_everything(open_client):
+    client = open_client()
+    for name, scopes in (("viewer", ["view"]), ("camera", ["predict"]), ("lasting", ["predict", "view", "admin"])):
+        told = client.get("/session", headers={"X-API-Key": KEYS[name]}).json()
+        assert told == {"keys": True, "name": name, "scopes": scopes}
+    without = open_client(keys={})
+    assert without.get("/session").json() == {"keys": False, "name": None, "scopes": ["predict", "view", "admin"]}
+
+
+def test_a_form_larger_than_any_key_is_refused_and_gives_its_place_back(open_client, service):
+    client = open_client()
+    for _ in range(3):
+        reply = client.post("/login", content=b"key=" + bytes(5000))
+        assert (reply.status_code, reply.headers["X-Edge-Error"]) == (413, "body_too_large")
+    assert service.held_bytes == 0
+    assert client.post("/login", content=b"key=" + b"x" * 4000).status_code == 303
+
+
+@pytest.mark.slow
+def test_a_form_that_does_not_arrive_is_waited_for_ten_seconds():
+    key = f'{{"one": {{"hash": "{hash_key(new_key())}", "scopes": ["view"]}}}}'
+    with Server(env={"EDGE_API_KEYS": key}) as server, RawConnection(server.address, 60) as browser:
+        began = time.monotonic()
+        browser.hold_place("/login", 100)
+        reply = browser.reply()
+        assert (reply.status, reply.code) == (408, "body_timeout")
+        assert 9 < time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "good"),
+    [
+        (None, "edge:8501", True),
+        ("http://edge:8501", "edge:8501", True),
+        ("https://edge:8501", "edge:8501", True),
+        ("http://EDGE:8501", "edge:8501", True),
+        ("http://edge:8501", "Edge:8501", True),
+        ("http://edge:8502", "edge:8501", False),
+        ("http://edge", "edge:8501", False),
+        ("http://edge:8501.example.com", "edge:8501", False),
+        ("http://example.com", "edge:8501", False),
+        ("null", "edge:8501", False),
+        ("", "edge:8501", False),
+    ],
+)
+@pytest.mark.parametrize("path", ["/login", "/logout", "/wall/clear", "/phone/picture"])
+def test_only_this_service_s_own_pages_send_forms(open_client, path, origin, host, good):
+    headers = {"X-API-Key": KEYS["lasting"], "Host": host} | ({} if origin is None else {"Origin": origin})
+    reply = open_client().post(path, content=b"x", headers=headers)
+    assert (reply.headers.get("X-Edge-Error") == "foreign_page") is not good
+    assert (reply.status_code == 403) is not good
+
+
+@pytest.mark.parametrize(
+    ("path", "scope"),
+    [
+        ("/wall/events", Scope.VIEW),
+        ("/wall/pictures/1.jpg", Scope.VIEW),
+        ("/outbox", Scope.VIEW),
+        ("/outbox/entries", Scope.VIEW),
+        ("/fallback", Scope.VIEW),
+        ("/monitoring/prometheus/metrics", Scope.VIEW),
+        ("/static-offline-docs/swagger-ui.css", Scope.VIEW),
+        ("/wall/clear", Scope.ADMIN),
+        ("/admin/anything", Scope.ADMIN),
+        ("/v2/repository/index", Scope.ADMIN),
+        ("/predict", Scope.PREDICT),
+        ("/stream", Scope.PREDICT),
+        ("/login/", Scope.PREDICT),
+        ("/pairs", Scope.PREDICT),
+        ("/health/live/x", Scope.PREDICT),
+        ("/health/live", None),
+        ("/v2/health/ready", None),
+        ("/favicon.ico", None),
+        ("/pair/ca.crt", None),
+        ("/static/style.css", None),
+    ],
+)
+def test_a_path_needs_its_scope_in_any_spelling(path, scope):
+    assert needed_scope(path) is scope
+    assert needed_scope(path.upper()) is scope
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"hash": hash_key("x") + "00", "scopes": ["view"]}, "must be sha256:"),
+        ({"hash": hash_key("x")[:-1], "scopes": ["view"]}, "must be sha256:"),
+        ({"hash": hash_key("x"), "scopes": []}, "scopes"),
+        ({"hash": hash_key("x"), "scopes": ["view"], "expire": "2030-01-01"}, "expire"),
+        ({"hash": hash_key("x")}, "scopes"),
+    ],
+)
+def test_a_key_that_is_not_written_out_in_full_is_refused_at_the_start(fields, words):
+    with pytest.raises(SettingsError, match=re.escape(words)):
+        load_settings({"api_keys": json.dumps({"one": fields})})
+
+
+def test_a_key_is_found_by_itself_alone_wherever_it_stands():
+    keys = {str(number): ApiKey(hash=hash_key(str(number)), scopes={Scope.VIEW}) for number in range(5)}
+    assert [find_key(keys, str(number))[0] for number in range(5)] == list(keys)
+    assert find_key(keys, "5") is None
+    assert find_key(keys, keys["1"].hash) is None

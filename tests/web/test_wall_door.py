@@ -1,0 +1,130 @@
+"""The wall's door: what a browser is sent, how many may look, and that one who leaves leaves nothing behind."""
+
+import base64
+import io
+import json
+import threading
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from PIL import Image
+from serving.pictures import photo
+from serving.process import Server
+
+from edge.web.wall import PHONE
+
+
+@pytest.fixture(scope="module")
+def walled() -> Iterator[Server]:
+    with Server() as running:
+        yield running
+
+
+class Events:
+    """A wall as a browser opens it: collects its events."""
+
+    def __init__(self, server: Server) -> None:
+        self.seen: list[tuple[str, object]] = []
+        self.leaving = False
+        self._arrived = threading.Condition()
+        self._url = f"{server.url}/wall/events"
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+        self.wait("health")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.leaving = True
+        self._thread.join(10)  # the next event, within a second, ends it
+
+    def wait(self, name, good=lambda content: True, seconds=10.0):
+        """The first event of that name that is good."""
+
+        def found():
+            return [content for kind, content in self.seen if kind == name and good(content)]
+
+        with self._arrived:
+            assert self._arrived.wait_for(found, seconds), f"no {name} within {seconds} s: {self.seen}"
+            return found()[0]
+
+    def _read(self) -> None:
+        try:
+            with httpx.stream("GET", self._url, timeout=30) as reply:
+                name = ""
+                for line in reply.iter_lines():
+                    if self.leaving:
+                        return
+                    if line.startswith("event: "):
+                        name = line.removeprefix("event: ")
+                    elif line.startswith("data: "):
+                        with self._arrived:
+                            self.seen.append((name, json.loads(line.removeprefix("data: "))))
+                            self._arrived.notify_all()
+        except httpx.HTTPError:
+            pass  # the server ended
+
+
+def test_an_open_wall_gets_a_posted_frame_with_its_answer_and_picture(walled):
+    with Events(walled) as events:
+        reply = walled.client.post("/predict?camera=line-7", content=photo("coffee")).json()
+        found = events.wait("answers", lambda some: some[-1]["camera"] == "line-7")
+        shown = {key: value for key, value in found[-1].items() if key not in {"number", "at", "camera", "picture"}}
+        assert shown == reply
+        picture = walled.client.get(f"/wall/pictures/{found[-1]['number']}.jpg")
+        assert picture.headers["content-type"] == "image/jpeg"
+        assert Image.open(io.BytesIO(picture.content)).size == (600, 400)
+
+
+def test_every_door_ends_on_the_wall(walled):
+    with Events(walled) as events:
+        walled.client.post("/v1/models/objects:predict", json={"instances": [{"b64": _b64(photo("chelsea"))}]})
+        found = events.wait("answers", lambda some: some[-1]["model"]["name"] == "objects")
+        assert found[-1]["camera"] == ""
+
+
+def test_a_wall_is_told_health_and_counts(walled):
+    walled.client.post("/predict", content=photo("coffee"))
+    with Events(walled) as events:
+        health = events.wait("health")
+        assert {model["name"]: model["state"] for model in health["models"]} == {
+            "imagenet": "AVAILABLE",
+            "objects": "AVAILABLE",
+        }
+        assert health["queue"] == {"size": 64, "waiting": 0}
+        assert (health["link"], health["outbox"]) == (None, None)  # no cloud is configured
+        counts = events.wait("counts")
+        assert "espresso" in [one["label"] for one in counts["labels"]]
+
+
+def test_a_phone_s_picture_waits_for_the_wall_and_clearing_removes_it(walled):
+    reply = walled.client.post("/phone/picture?model=objects", content=photo("chelsea"))
+    assert reply.json()["predictions"][0]["label"] == "Cat"
+    with Events(walled) as events:
+        found = events.wait("answers", lambda some: any(one["camera"] == PHONE for one in some))
+        number = next(one["number"] for one in found if one["camera"] == PHONE)
+        assert walled.client.get(f"/wall/pictures/{number}.jpg").status_code == 200
+        assert walled.client.post("/wall/clear", headers={"Origin": "http://example.com"}).status_code == 403
+        assert walled.client.post("/wall/clear").json() == {"cleared": True}
+        events.wait("clear", lambda content: content == {})
+        gone = walled.client.get(f"/wall/pictures/{number}.jpg")
+        assert (gone.status_code, gone.json()["error"]["code"]) == (404, "picture_gone")
+
+
+def test_a_camera_s_name_is_bounded(walled):
+    reply = walled.client.post(f"/predict?camera={'x' * 65}", content=photo("coffee"))
+    assert (reply.status_code, reply.json()["error"]["code"]) == (400, "bad_request")
+
+
+def test_an_open_wall_does_not_hold_up_the_end():
+    with Server() as server, Events(server):
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < 10  # not the 30 s of shutdown_grace_s
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
