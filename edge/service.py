@@ -177,7 +177,7 @@ class InferenceService:
             self._leave(place)
 
     def hold(self, size: int) -> None:
-        """Count bytes of a body as held in memory; raises ``Overloaded`` where they are too many."""
+        """Count bytes of a body as held in memory, until `release`; raises ``Overloaded`` where they are too many."""
         if self._held_bytes + size > self.max_held_bytes:
             raise Overloaded(
                 f"Bodies of {self._held_bytes:,} bytes are held already; {size:,} more would be over the limit of "
@@ -186,8 +186,12 @@ class InferenceService:
         self._held_bytes += size
         self._most_held_bytes = max(self._most_held_bytes, self._held_bytes)
 
+    def release(self, size: int) -> None:
+        """Give back what `hold` has counted."""
+        self._held_bytes -= size
+
     def _leave(self, place: Place) -> None:
-        self._held_bytes -= place.held
+        self.release(place.held)
         self._in_flight -= 1
         if not self._in_flight and self._most_held_bytes > _BURST_BYTES and self._tidying is None:
             self._tidying = asyncio.get_running_loop().call_later(_SETTLES_S, self._tidy)

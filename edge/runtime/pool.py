@@ -184,9 +184,14 @@ def _outcome(work: Callable[[int], Any], number: int) -> tuple[Any, EdgeError | 
         return None, known
     except Exception as unknown:  # a fault of ours: one frame's answer, never the worker's end
         _log.exception("a frame could not be computed")
-        error = InferenceFailed(f"The frame could not be computed ({type(unknown).__name__}).")
-        error.__cause__ = unknown
-        return None, error
+        return None, _failed(unknown)
+
+
+def _failed(cause: Exception) -> InferenceFailed:
+    """Made here: in the frame of `_outcome`, to which the cause's stack trace leads, it would close a cycle."""
+    error = InferenceFailed(f"The frame could not be computed ({type(cause).__name__}).")
+    error.__cause__ = cause
+    return error
 
 
 def _tell(job: Job, result: object, error: EdgeError | None) -> None:

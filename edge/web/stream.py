@@ -13,14 +13,14 @@ import asyncio
 import time
 from collections import Counter
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
-from edge.errors import BadRequest, EdgeError, Refusal
+from edge.errors import BadRequest, EdgeError, Overloaded, Refusal
 from edge.service import Query
 from edge.web.camera import camera_name
 from edge.web.origin import check_origin
@@ -102,6 +102,15 @@ def _query(socket: WebSocket) -> Query:
     return Query(deadline=0, model=given.get("model"), camera=camera_name(given))
 
 
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """A frame that waits: its image, or why it was not taken."""
+
+    number: int
+    image: bytes
+    refusal: dict[str, Any] | None = None
+
+
 class _Stream:
     """One connection: a task that receives, one that answers, and the one frame that waits between them."""
 
@@ -111,7 +120,7 @@ class _Stream:
         self._query = query
         self._idle_s = settings.stream_idle_s
         self._deadline_s = settings.deadline_ms / 1000
-        self._waiting: tuple[int, bytes] | None = None
+        self._waiting: _Frame | None = None
         self._arrived = asyncio.Event()
 
     async def run(self) -> None:
@@ -122,7 +131,9 @@ class _Stream:
         finally:
             for task in tasks:
                 task.cancel()
-            for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            all_ended = await asyncio.gather(*tasks, return_exceptions=True)
+            self._lay_down()
+            for ended in all_ended:
                 if isinstance(ended, Exception) and not isinstance(ended, WebSocketDisconnect):
                     raise ended
 
@@ -139,9 +150,25 @@ class _Stream:
             image = message.get("bytes")
             if image is None:
                 return await self._close(_NOT_BINARY, "a frame is a binary message")
-            self._waiting = frame, image
+            self._lay_down()
+            self._waiting = self._take_up(frame, image)
             self._arrived.set()
             frame += 1
+            del message, image  # else the last frame would stay in memory until the next one comes
+
+    def _take_up(self, number: int, image: bytes) -> _Frame:
+        """The frame, its bytes counted as held; without them where they are too many."""
+        try:
+            self._service.hold(len(image))
+        except Overloaded as error:
+            return _Frame(number, b"", error_json(error))
+        return _Frame(number, image)
+
+    def _lay_down(self) -> None:
+        """Give the waiting frame up, if there is one."""
+        if self._waiting is not None:
+            self._service.release(len(self._waiting.image))
+            self._waiting = None
 
     async def _answer_all(self) -> None:
         expected = 0
@@ -149,20 +176,22 @@ class _Stream:
             await self._arrived.wait()
             self._arrived.clear()
             assert self._waiting is not None
-            (frame, image), self._waiting = self._waiting, None
-            answer = await self._answer(image)
-            message = json_bytes({"frame": frame, "dropped": frame - expected, **answer})
+            frame, self._waiting = self._waiting, None
+            answer = frame.refusal or await self._answer(frame.image)
+            message = json_bytes({"frame": frame.number, "dropped": frame.number - expected, **answer})
+            expected = frame.number + 1
+            del frame, answer  # a client that reads slowly keeps no image in memory
             await self._socket.send_text(message.decode())
-            expected = frame + 1
 
     async def _answer(self, image: bytes) -> dict[str, Any]:
         query = replace(self._query, deadline=time.monotonic() + self._deadline_s)
         try:
-            with self._service.admit() as place:
-                place.hold(len(image))
+            with self._service.admit():
                 return answer_json(await self._service.infer(image, query))
         except EdgeError as error:
             return error_json(error)
+        finally:
+            self._service.release(len(image))
 
     async def _close(self, code: int, reason: str) -> None:
         with suppress(RuntimeError, WebSocketDisconnect):  # the client was faster

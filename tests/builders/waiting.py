@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -15,3 +16,11 @@ def wait(condition: Callable[[], object], seconds: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < until, "it did not come in time"
         time.sleep(0.02)
+
+
+async def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+    """The same on an event loop, without a timer that would outlast a look."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come in time"
+        await asyncio.sleep(0.002)

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import math
 import threading
 import time
@@ -293,12 +294,17 @@ def fail_on(payload: Payload) -> None:
     raise CorruptImage(f"{type(payload)} is cut off")
 
 
-@pytest.mark.parametrize("work", [type, fail_on])
+def break_on(payload: Payload) -> None:
+    """The same, of a fault that nobody foresaw."""
+    raise LookupError(f"{type(payload)} broke the model")
+
+
+@pytest.mark.parametrize("work", [type, fail_on, break_on])
 def test_a_frame_is_given_back_as_soon_as_it_is_answered_without_waiting_for_the_garbage_collector(work):
     async def story(pool):
         async def send():
             payload = Payload()
-            with suppress(CorruptImage):
+            with suppress(CorruptImage, InferenceFailed):
                 await pool.run(lambda _, held=payload: work(held), soon())
             return weakref.ref(payload)
 
@@ -310,9 +316,11 @@ def test_a_frame_is_given_back_as_soon_as_it_is_answered_without_waiting_for_the
         pytest.fail("something still holds the frame")
 
     gc.disable()
+    logging.disable()  # pytest keeps what is logged, with its stack
     try:
         with_pool(1, 0, story)
     finally:
+        logging.disable(logging.NOTSET)
         gc.enable()
 
 

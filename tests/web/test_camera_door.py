@@ -249,9 +249,12 @@ def test_a_chunked_body_is_refused_once_it_is_too_large(small: Server) -> None:
 def test_a_body_that_stops_arriving_is_timed_out(small: Server) -> None:
     with RawConnection(small.address) as connection:
         connection.post_head("/predict?deadline_ms=200", "Content-Length: 1000")
+        began = time.monotonic()
         connection.send(b"\xff\xd8")
         reply = connection.reply()
+        waited = time.monotonic() - began
     assert (reply.status, reply.code, reply.headers["x-edge-error"]) == (408, "body_timeout", "body_timeout")
+    assert 0.15 < waited < 4  # asked for 0.2 s, not for the default of 10
     assert "2 bytes" in reply.json()["error"]["message"]
 
 
@@ -343,3 +346,30 @@ def test_a_multipart_image_touches_no_file() -> None:
         before = server.log.count("opened for writing")
         assert best(server.client.post("/predict", files={"image": ("a.bmp", large)})) == "espresso"
         assert server.log.count("opened for writing") == before, server.log
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["with its length", "chunked"])
+def test_a_body_of_exactly_the_limit_is_taken(small: Server, chunked: bool) -> None:
+    image = photo("coffee")
+    body = image + bytes(200_000 - len(image))
+    content = iter([body[:150_000], body[150_000:]]) if chunked else body
+    assert best(small.client.post("/predict", content=content)) == "espresso"
+
+
+def test_a_form_of_very_many_parts_is_refused(client: httpx.Client) -> None:
+    def post(parts: int) -> httpx.Response:
+        return client.post("/predict", files=[("image", ("a", b"x"))] * parts)
+
+    assert len(post(256).json()["answers"]) == 256
+    assert_refused(post(257), 400, "bad_request", "multipart")
+
+
+def test_a_cameras_name_has_at_most_64_characters(client: httpx.Client) -> None:
+    assert best(client.post(f"/predict?camera={'x' * 64}", content=photo("coffee"))) == "espresso"
+    reply = client.post(f"/predict?camera={'x' * 65}", content=photo("coffee"))
+    assert_refused(reply, 400, "bad_request", "65", "64")
+
+
+@pytest.mark.parametrize("mode", ["shadow", "on_error", ""])
+def test_a_fallback_that_the_owner_does_not_allow_is_refused(client: httpx.Client, mode: str) -> None:
+    assert_refused(client.post(f"/predict?fallback={mode}", content=photo("coffee")), 400, "bad_request", "fallback")

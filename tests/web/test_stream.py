@@ -172,6 +172,26 @@ def test_places_are_bounded_in_all_and_for_each_client():
     assert repr(places) == "<Places 0/2 streams, at most 1 from one address>"
 
 
+def test_the_limit_in_all_is_over_many_clients_and_every_place_comes_back():
+    places = Places(in_all=5, per_client=3)
+    for _ in range(3):
+        with ExitStack() as taken:
+            for client in "abcab":
+                taken.enter_context(places.take(client))
+            for client in "abcd":
+                with pytest.raises(TooManyStreams, match="5 streams are open"), places.take(client):
+                    pass
+    for number in range(100):
+        with pytest.raises(LookupError), places.take(f"client {number}"):
+            raise LookupError
+    with ExitStack() as taken:
+        for _ in range(3):
+            taken.enter_context(places.take("a"))
+        with pytest.raises(TooManyStreams, match="a has 3 streams"), places.take("a"):
+            pass
+    assert not places._open, "an address without a stream is forgotten"
+
+
 def test_what_cannot_be_streamed_is_refused_in_the_handshake(streaming):
     assert refused(streaming, "?model=nothing") == (404, "model_not_found")
     assert refused(streaming, "?modle=objects") == (400, "bad_request")

@@ -1,0 +1,132 @@
+"""What is set arrives where it is used."""
+
+import json
+import platform
+import subprocess
+import sys
+
+import pytest
+from builders.tflite import classifier
+from serving.process import MODELS, ROOT, clean_environment
+
+from edge.assisted import AssistedService
+from edge.bootstrap import build_repository, build_service, load_models, serving_service
+from edge.errors import SettingsError
+from edge.runtime.cpus import usable_cpus
+from edge.settings import Settings
+
+
+@pytest.fixture
+def repository(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "models" / name).mkdir(parents=True)
+        (tmp_path / "models" / name / "model.tflite").write_bytes(classifier())
+        (tmp_path / "models" / name / "dict.txt").write_text("\n".join(f"label {i}" for i in range(12)))
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def built(repository):
+    services = []
+
+    def build(**settings):
+        services.append(build_service(Settings(**({"models": repository} | settings))))
+        return services[-1]
+
+    yield build
+    for service in services:
+        service.pool.close()
+
+
+def test_the_bounds_of_the_service_are_those_that_are_set(built):
+    service = built(workers=3, queue_size=5, max_held_bytes=70 << 20, max_pixels=1234, exact_decode=True)
+    assert (service.pool.workers, service.pool.queue_size, service.max_in_flight) == (3, 5, 8)
+    assert service.max_held_bytes == 70 << 20
+    assert (service.decoding.max_pixels, service.decoding.exact) == (1234, True)
+
+
+def test_what_is_not_set_has_its_default(built):
+    service = built()
+    assert (service.pool.workers, service.pool.queue_size) == (usable_cpus(), 64)
+    assert service.max_held_bytes == 256 << 20
+    assert (service.decoding.max_pixels, service.decoding.exact) == (50_000_000, False)
+
+
+def test_one_body_as_large_as_allowed_always_fits(built):
+    service = built(max_held_bytes=1000, max_body_bytes=5000)
+    assert service.max_held_bytes == 5000
+    service.hold(5000)
+    service.release(5000)
+    assert service.held_bytes == 0
+
+
+def test_the_default_model_is_the_one_that_is_set(repository):
+    assert build_repository(Settings(models=repository)).default == "a"
+    assert build_repository(Settings(models=repository, default_model="b")).default == "b"
+
+
+def test_what_is_set_goes_before_what_is_mounted_and_that_before_what_is_embedded(repository, tmp_path):
+    mounts = f"{tmp_path / 'nothing'}::{repository / 'a'}:{repository / 'b'}"
+    assert build_repository(Settings(model_mounts=mounts)).path == repository / "a"
+    assert build_repository(Settings(models=repository / "b", model_mounts=mounts)).path == repository / "b"
+    assert build_repository(Settings(model_mounts=str(tmp_path / "nothing"))).path == MODELS
+
+
+def test_every_worker_has_an_interpreter_of_its_own_that_has_run(built):
+    service = built(workers=3)
+    load_models(service)
+    for servable in service.repository.servables:
+        assert len(set(map(id, servable._interpreters))) == 3
+    assert service.repository.ready
+
+
+def test_the_service_takes_the_repository_it_is_given(repository):
+    ours = build_repository(Settings(models=repository / "b"))
+    service = serving_service(Settings(models=repository), ours)
+    assert service.repository is ours
+    service.pool.close()
+
+
+@pytest.mark.parametrize("mode", ["on_error", "shadow", "low_confidence,overload"])
+def test_a_mode_with_nothing_behind_it_stops_the_start(repository, mode):
+    ours = build_repository(Settings(models=repository))
+    with pytest.raises(SettingsError, match="cloud_endpoint or outbox_dir"):
+        serving_service(Settings(cloud_mode=mode), ours)
+
+
+def test_an_outbox_alone_is_wired(repository, tmp_path):
+    ours = build_repository(Settings(models=repository))
+    service = serving_service(Settings(workers=1, outbox_dir=tmp_path / "outbox"), ours)
+    assert isinstance(service, AssistedService)
+    assert service.assistance.outbox is not None
+    assert service.assistance.link is None
+    service.pool.close()
+
+
+LARGE_BLOCK = """
+import json, re
+from pathlib import Path
+from edge.bootstrap import build_service
+from edge.settings import Settings
+
+def resident():
+    return int(re.findall(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[0]) / 1024
+
+service = build_service(Settings(workers=1))
+before, pins = resident(), []
+for _ in range(4):
+    image = bytearray(b"x") * 20_000_000
+    pins.append(bytearray(b"x") * 5000)  # lies above it, if it is on the heap
+    del image
+print(json.dumps(resident() - before))
+service.pool.close()
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to give memory back")
+def test_a_large_images_memory_goes_back_as_soon_as_it_is_freed():
+    """glibc itself keeps it from the second one on."""
+    run = subprocess.run(
+        [sys.executable, "-c", LARGE_BLOCK], cwd=ROOT, env=clean_environment(), capture_output=True, check=True
+    )
+    assert json.loads(run.stdout) < 10
