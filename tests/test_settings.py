@@ -128,3 +128,172 @@ def test_paths_become_paths_and_settings_stay_as_they_are():
     assert settings.models == Path("here")
     with pytest.raises(ValueError, match="frozen"):
         settings.port = 1
+
+
+BOUNDS = {  # setting: refused just below, least taken, most taken, refused just above; None where there is no end
+    "port": (-1, 0, 65_535, 65_536),
+    "workers": (0, 1, 10**6, None),
+    "queue_size": (-1, 0, 10**6, None),
+    "deadline_ms": (0, 1, 10**9, None),
+    "max_body_bytes": (0, 1, 1 << 40, None),
+    "max_held_bytes": (0, 1, 1 << 40, None),
+    "max_pixels": (0, 1, 1 << 40, None),
+    "shutdown_grace_s": (-0.001, 0, 86_400, None),
+    "pairing_port": (-1, 0, 65_535, 65_536),
+    "max_streams": (0, 1, 10**6, None),
+    "max_streams_per_client": (0, 1, 10**6, None),
+    "stream_idle_s": (0, 0.001, 86_400, None),
+    "wall_size": (0, 1, 10**6, None),
+    "wall_bytes": (0, 1, 1 << 40, None),
+    "cloud_threshold": (-0.001, 0, 1, 1.001),
+    "cloud_margin": (-0.001, 0, 1, 1.001),
+    "cloud_timeout_ms": (0, 1, 10**9, None),
+    "cloud_calls_per_day": (-1, 0, 10**9, None),
+    "cloud_calls_per_month": (-1, 0, 10**9, None),
+    "cloud_price": (-0.001, 0, 10**6, None),
+    "cloud_cost_per_day": (-0.001, 0, 10**9, None),
+    "cloud_cost_per_month": (-0.001, 0, 10**9, None),
+    "cloud_rate": (0, 0.001, 10**6, None),
+    "cloud_concurrency": (0, 1, 10**6, None),
+    "outbox_max_bytes": (0, 1, 1 << 40, None),
+    "outbox_max_entries": (0, 1, 10**9, None),
+    "outbox_max_age_days": (0, 0.001, 10**6, None),
+    "outbox_ack_ms": (-1, 0, 10**6, None),
+}
+CHOICES = {  # setting: what is taken, and what is nearly so
+    "cloud_endpoint": (
+        ["projects/p/locations/l/endpoints/1"],
+        ["endpoints/1", "projects/p/locations/l", "projects//locations/l/endpoints/1",
+         "projects/p/locations/l/endpoints/", "projects/p/locations/l/endpoints/1/more",
+         "x/projects/p/locations/l/endpoints/1"],
+    ),
+    "cloud_transport": (["grpc", "rest"], ["http", "GRPC"]),
+    "cloud_request": (["automl", "tf_serving"], ["tf-serving", "other"]),
+    "outbox_webhook": (["http://host/", "https://host/path"], ["host", "ftp://host/", "HTTP//host", " http://host/"]),
+    "log_level": (["debug", "info", "warning", "error"], ["loud", "INFO", "critical"]),
+    "log_format": (["console", "json"], ["text", "JSON"]),
+}  # fmt: skip
+SWITCHES = {"exact_decode", "allow_open", "tls", "outbox_images", "log_requests"}
+DEFAULTS = {
+    "host": "127.0.0.1",
+    "port": 8501,
+    "workers": None,
+    "queue_size": 64,
+    "deadline_ms": 10_000,
+    "max_body_bytes": 32 << 20,
+    "max_held_bytes": 256 << 20,
+    "max_pixels": 50_000_000,
+    "exact_decode": False,
+    "shutdown_grace_s": 30.0,
+    "api_keys": {},
+    "allow_open": False,
+    "tls": False,
+    "pairing_port": 8502,
+    "max_streams": 32,
+    "max_streams_per_client": 8,
+    "stream_idle_s": 60.0,
+    "wall_size": 32,
+    "wall_bytes": 64 << 20,
+    "cloud_transport": "grpc",
+    "cloud_request": "automl",
+    "cloud_mode": "off",
+    "cloud_request_modes": "off",
+    "cloud_threshold": 0.5,
+    "cloud_margin": 0.1,
+    "cloud_timeout_ms": 2_000,
+    "cloud_price": 0.0,
+    "cloud_concurrency": 8,
+    "outbox_max_bytes": 1 << 30,
+    "outbox_max_entries": 10_000,
+    "outbox_max_age_days": 30.0,
+    "outbox_images": True,
+    "outbox_ack_ms": 0,
+    "log_level": "info",
+    "log_format": "console",
+    "log_requests": True,
+}
+
+
+def test_every_number_has_its_bounds_here_and_every_choice_its_words():
+    """A number is known by its default, or by what it makes of a text."""
+
+    def takes(name, given):
+        try:
+            return load_settings({name: given}) is not None
+        except SettingsError:
+            return False
+
+    numbers = {name for name in Settings.model_fields if takes(name, 1) and not takes(name, "word")}
+    assert numbers - SWITCHES == set(BOUNDS)
+    wordless = {name for name in Settings.model_fields if not takes(name, "word")}
+    assert wordless - numbers - {"api_keys"} == set(CHOICES)
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_a_number_is_taken_within_its_bounds_and_refused_by_name_beyond_them(name):
+    below, least, most, above = BOUNDS[name]
+    for text in (least, most):
+        assert getattr(load_settings({name: str(text)}), name) == text
+    for text in (below, above, "nan"):
+        if text is not None:
+            with pytest.raises(SettingsError, match=rf"^--{name.replace('_', '-')} = {text}: "):
+                load_settings({name: str(text)})
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_choice_takes_its_words_alone(name):
+    taken, refused = CHOICES[name]
+    for text in taken:
+        assert getattr(load_settings({name: text}), name) == text
+    for text in refused:
+        with pytest.raises(SettingsError, match=f"^--{name.replace('_', '-')} = "):
+            load_settings({name: text})
+
+
+@pytest.mark.parametrize("name", sorted(SWITCHES))
+def test_a_switch_is_on_or_off(name):
+    assert [getattr(load_settings({name: text}), name) for text in ("true", "false", "1", "0")] == [True, False] * 2
+    for text in ("2", "perhaps"):
+        with pytest.raises(SettingsError, match=f"^--{name.replace('_', '-')} = "):
+            load_settings({name: text})
+
+
+def test_what_is_not_set_is_as_documented():
+    settings = load_settings().model_dump()
+    assert {name: value for name, value in settings.items() if value is not None or name in DEFAULTS} == DEFAULTS
+
+
+@pytest.mark.parametrize("name", ["outbox_key", "outbox_webhook_secret"])
+def test_a_secret_is_not_shown(name):
+    settings = load_settings({name: "s3cret"})
+    assert getattr(settings, name).get_secret_value() == "s3cret"
+    assert "s3cret" not in repr(settings)
+
+
+def test_a_wrong_api_key_is_refused_by_name_and_not_shown(monkeypatch):
+    monkeypatch.setenv("EDGE_API_KEYS", '{"door": {"hash": "s3cret", "scopes": ["predict"]}}')
+    with pytest.raises(SettingsError, match=r"^EDGE_API_KEYS: .*edge key NAME") as refusal:
+        load_settings()
+    assert "s3cret" not in str(refusal.value)
+
+
+def test_a_credential_is_a_file_or_the_word_for_none():
+    assert load_settings({"cloud_credentials": "anonymous"}).cloud_credentials == "anonymous"
+    assert load_settings({"cloud_credentials": "/a/file"}).cloud_credentials == Path("/a/file")
+
+
+def test_the_data_folder_is_the_one_set_or_the_users(monkeypatch):
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert load_settings().data_folder == Path("/home/someone/.local/share/edge")
+    monkeypatch.setenv("XDG_DATA_HOME", "/elsewhere")
+    assert load_settings().data_folder == Path("/elsewhere/edge")
+    monkeypatch.setenv("XDG_DATA_HOME", "not/absolute")
+    assert load_settings().data_folder == Path("/home/someone/.local/share/edge")
+    assert load_settings({"data": "/mine"}).data_folder == Path("/mine")
+
+
+def test_variables_of_others_are_left_alone(monkeypatch):
+    monkeypatch.setenv("EDGED_PORT", "1")
+    monkeypatch.setenv("PORT", "1")
+    assert load_settings().port == 8501

@@ -98,7 +98,9 @@ class Forwarder:
             image = await asyncio.wrap_future(self._outbox.call(lambda store: store.image(key)))
             if not self._asker.places():  # the round's others, or live frames, have taken them: it stays where it is
                 return
-            result = await self._asker.ask(entry, image)
+            self._unstored[key] = await self._asker.ask(entry, image)
+            self._settled += 1
+            await self._store(key)
         except (CloudError, EntryUnreadable, ModelNotFound, ModelUnavailable) as error:
             await self._postpone(entry, error.message, own=isinstance(error, CloudRefused | CloudNotAsked))
         except OutboxError:  # the disk's: the outbox has told it
@@ -106,15 +108,14 @@ class Forwarder:
         except Exception as error:  # a fault of ours with this one: not asked again at once, for a call may cost
             await self._postpone(entry, f"{type(error).__name__}: {error}", own=True)
             raise
-        else:
-            self._settled += 1
-            self._unstored[key] = result
-            await self._store(key)
 
     async def _store(self, key: str) -> None:
-        result = self._unstored[key]
-        await asyncio.wrap_future(self._outbox.change(lambda store: store.settle(key, result)))
-        del self._unstored[key]
+        result = self._unstored.pop(key)
+        try:
+            await asyncio.wrap_future(self._outbox.change(lambda store: store.settle(key, result)))
+        except OutboxError:
+            self._unstored[key] = result  # until the disk takes it
+            raise
         self._failures.pop(key, None)
 
     async def _postpone(self, entry: Entry, fault: str, *, own: bool) -> None:

@@ -35,13 +35,27 @@ T = TypeVar("T")
 
 _BATCH = 32
 _BATCH_BYTES = 8 << 20  # a transaction needs that much room on the disk twice
-_PAUSE_S = 1.0
-_SLOW_S = 1.0
-_LOOK_S = 5.0
-_TIDY_S = 600.0
-_STOP_S = 5.0
 _ENDED = "The outbox is closed: the service is stopping."
 _TOO_SLOW = "The outbox's disk is too slow: too many frames wait for it."
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long things take, in seconds.
+
+    Attributes:
+        pause_s: after a failure, in which frames are refused at once.
+        slow_s: a write that takes so long is told.
+        look_s: between two looks at a failed disk.
+        tidy_s: between two looks for what has become too old.
+        stop_s: that the end waits for what is still to be written.
+    """
+
+    pause_s: float = 1.0
+    slow_s: float = 1.0
+    look_s: float = 5.0
+    tidy_s: float = 600.0
+    stop_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +78,30 @@ class Outbox:
         fault: why it cannot be used, in words for the owner; ``None`` where all is well.
     """
 
-    def __init__(self, open_store: Callable[[], Store], folder: Path, *, max_queued_bytes: int = 64 << 20) -> None:
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        folder: Path,
+        *,
+        max_queued_bytes: int = 64 << 20,
+        pace: Pace | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Nothing is opened yet.
 
         Args:
             open_store: opens the store in ``folder``; may raise ``OutboxError``.
             folder: one service at a time may use it.
             max_queued_bytes: of images that wait for the disk; beyond them frames are not kept.
+            pace: for tests; else as `Pace` says.
+            clock: for tests; else the machine's.
         """
         self.folder = folder
         self.fault: str | None = None
         self._open_store = open_store
         self._max_queued = max_queued_bytes
+        self._pace = pace or Pace()
+        self._clock = clock
         self._queued = 0
         self._paused_until = 0.0
         self._full = self._ended = False
@@ -99,12 +125,12 @@ class Outbox:
     def stop(self) -> None:
         """Write what was accepted and close, waiting for it a little."""
         self._jobs.put(None)
-        self._thread.join(_STOP_S)
+        self._thread.join(self._pace.stop_s)
 
     def put(self, entry: NewEntry) -> Future[Receipt]:
         """Keep a frame. The future's receipt is the acknowledgement: the entry is on the disk."""
         future: Future[Receipt] = Future()
-        if time.monotonic() < self._paused_until:
+        if self._clock() < self._paused_until:
             future.set_exception(OutboxError(self.fault or "The outbox cannot be used."))
             return future
         with self._lock:
@@ -155,7 +181,7 @@ class Outbox:
             if not self._ended:
                 self._jobs.put(job)
                 return
-        job.future.set_exception(OutboxError(_ENDED))
+        self._refuse(job)
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
@@ -168,18 +194,25 @@ class Outbox:
             self._ended = True
         while not self._jobs.empty():
             left = self._jobs.get()
-            if left is not None and left.future.set_running_or_notify_cancel():
-                left.future.set_exception(OutboxError(_ENDED))
+            if left is not None:
+                self._refuse(left)
+
+    def _refuse(self, job: _Put | _Call) -> None:
+        """Say that the end came before it."""
+        if isinstance(job, _Put):
+            self._forget([job])
+        if job.future.set_running_or_notify_cancel():
+            job.future.set_exception(OutboxError(_ENDED))
 
     def _next(self) -> _Put | _Call | None:
         """The next job; ``None`` ends the thread. Looks after the store now and then."""
         while not self._taken:
-            now = time.monotonic()
+            now = self._clock()
             if now >= self._look_at:
-                self._look_at = now + _LOOK_S
+                self._look_at = now + self._pace.look_s
                 self._look_after(now)
             with suppress(queue.Empty):
-                self._taken.append(self._jobs.get(timeout=_LOOK_S))
+                self._taken.append(self._jobs.get(timeout=self._pace.look_s))
         return self._taken.pop()
 
     def _batch(self, first: _Put) -> list[_Put]:
@@ -206,32 +239,34 @@ class Outbox:
         except Exception as error:  # the thread must not end: the next frame may find the disk well
             self._failed(error)
         else:
-            self._tidy_at = now + _TIDY_S
+            self._tidy_at = now + self._pace.tidy_s
             self._well()
 
     def _put(self, batch: list[_Put]) -> None:
         try:
             store = self._opened()
-            began = time.monotonic()
+            began = self._clock()
             receipts = store.put([job.entry for job in batch])
-            self._took(time.monotonic() - began)
+            self._took(self._clock() - began)
             self._counts = store.counts()
         except Exception as error:  # as above
             self._forget(batch)
             self._full = isinstance(error, OutboxFull)
             self._failed(error)
             for job in batch:
-                job.future.set_exception(_as_outbox_error(error))
+                if job.future.set_running_or_notify_cancel():
+                    job.future.set_exception(_as_outbox_error(error))
         else:
             self._forget(batch)
             self._full = False
             self._well()
             for job, receipt in zip(batch, receipts, strict=True):
-                job.future.set_result(receipt)
+                if job.future.set_running_or_notify_cancel():  # kept all the same, if nobody wants to know
+                    job.future.set_result(receipt)
 
     def _took(self, seconds: float) -> None:
-        slow = seconds >= _SLOW_S
-        if slow != (self._write_s >= _SLOW_S):
+        slow = seconds >= self._pace.slow_s
+        if slow != (self._write_s >= self._pace.slow_s):
             _log.warning("the outbox's disk is %s: %.1f s for a write", "slow" if slow else "fast again", seconds)
         self._write_s = seconds
 
@@ -290,7 +325,7 @@ class Outbox:
 
     def _failed(self, error: Exception) -> None:
         self._tell(_as_outbox_error(error).message, None if isinstance(error, OutboxError) else error)
-        self._paused_until = time.monotonic() + _PAUSE_S
+        self._paused_until = self._clock() + self._pace.pause_s
 
     def _tell(self, words: str, error: Exception | None = None) -> None:
         if words != self.fault:

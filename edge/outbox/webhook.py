@@ -54,11 +54,14 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 class Webhook:
     """See the module."""
 
-    def __init__(self, outbox: Outbox, url: str, secret: str | None, *, idle_s: float = 1.0) -> None:
+    def __init__(
+        self, outbox: Outbox, url: str, secret: str | None, *, idle_s: float = 1.0, timeout_s: float = _TIMEOUT_S
+    ) -> None:
         self._outbox = outbox
         self._url = url
         self._secret = secret
         self._idle_s = idle_s
+        self._timeout_s = timeout_s
         self._opener = urllib.request.build_opener(_NoRedirect)
 
     async def run(self) -> None:
@@ -75,7 +78,11 @@ class Webhook:
 
     async def _tell(self, entry: Entry) -> None:
         key = entry.key
-        fault = await in_background(partial(self._post, entry))
+        try:
+            fault = await in_background(partial(self._post, entry))
+        except Exception as error:  # a fault of ours with this one: the others are told all the same
+            _log.exception("the webhook could not be told the result of %s", key)
+            fault = f"{type(error).__name__}: {error}"
         if fault is None:
             await asyncio.wrap_future(self._outbox.change(lambda store: store.told(key)))
             return
@@ -95,7 +102,7 @@ class Webhook:
             headers["X-Edge-Signature"] = signature(self._secret, body, time.time())
         try:
             request = urllib.request.Request(self._url, body, headers, method="POST")  # noqa: S310 -- the owner's URL
-            self._opener.open(request, timeout=_TIMEOUT_S).close()
+            self._opener.open(request, timeout=self._timeout_s).close()
         except urllib.error.HTTPError as error:
             error.close()
             return f"it answered {error.code}"

@@ -204,7 +204,10 @@ def check_nothing_lost(folder, acknowledged, vertex, receiver, kills):
     print(f"{len(acknowledged)} acknowledged, {len(entries)} entries, {len(calls)} calls, {len(told)} told")  # noqa: T201 -- shown by `pytest -s`
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(3_000)])])
+@pytest.mark.parametrize(
+    "kills",
+    [pytest.param(6, marks=pytest.mark.slow), pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(3_000)])],
+)
 def test_kill_9_loses_nothing_that_was_acknowledged_and_settles_nothing_twice(
     serve, cloud, vertex, frames, tmp_path, kills
 ):
@@ -286,6 +289,7 @@ def slow_disk():
             f"inject={syncs}:delay_enter=3000000"]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_slow_disk_holds_up_no_answer_for_longer_than_the_owner_allows(serve, frames, slow_disk, tmp_path):
     with serve(*slow_disk, **UNSURE, outbox_dir=tmp_path, outbox_ack_ms=200) as server:
         started = time.monotonic()

@@ -7,12 +7,12 @@ import json
 from dataclasses import replace
 
 import pytest
+from builders.outbox import frame
 from PIL import Image
-from test_store import frame
 
-from edge.errors import OutboxError
+from edge.errors import BadRequest, OutboxError
 from edge.outbox.export import Labels, Plan, export
-from edge.outbox.store import Store
+from edge.outbox.store import Quota, Store
 
 BOX = {"x_min": 0.1, "y_min": 0.2, "x_max": 0.6, "y_max": 0.8}
 
@@ -123,3 +123,70 @@ def test_an_outbox_that_cannot_be_read_is_no_image_that_is_left_out(store, tmp_p
     store._db.execute("ALTER TABLE image RENAME TO gone")
     with pytest.raises(OutboxError):
         write(store, tmp_path)
+
+
+def test_only_scores_of_at_least_the_threshold_give_labels(store, tmp_path):
+    at, under = ([{"label": "rose", "index": 1, "score": score}] for score in (0.5, 0.499))
+    store.put([replace(frame("a"), image=picture(), items=at)])
+    store.put([replace(frame("b"), image=picture(colour="blue"), items=under)])
+    done = write(store, tmp_path, labels=Labels.EDGE)
+    assert (done.images, done.labelled) == (2, 1)
+    first, second = lines(tmp_path, "classification")
+    assert first["classificationAnnotation"] == {"displayName": "rose"}
+    assert "classificationAnnotation" not in second
+
+
+@pytest.mark.parametrize(("labels", "expected"), [("cloud", "tulip"), ("edge", "tulip"), ("none", None)])
+def test_the_online_models_label_is_trusted_before_the_edges_unless_nobodys_is(store, tmp_path, labels, expected):
+    items = [{"label": "rose", "index": 1, "score": 0.9}]
+    (receipt,) = store.put([replace(frame("a"), image=picture(), items=items)])
+    store.settle(receipt.key, {"predictions": [{"label": "tulip", "index": 2, "score": 0.8}]})
+    write(store, tmp_path, labels=Labels(labels))
+    (line,) = lines(tmp_path, "classification")
+    assert line.get("classificationAnnotation") == (expected and {"displayName": expected})
+
+
+def test_of_several_classes_those_under_a_half_are_no_annotation_whatever_the_threshold(store, tmp_path):
+    items = [{"label": label, "index": 0, "score": score} for label, score in [("a", 0.5), ("b", 0.49)]]
+    store.put([replace(frame("a"), image=picture(), items=items, multi_label=True)])
+    export(store, Plan(tmp_path, None, Labels.EDGE, 0.0, 10**7))
+    assert lines(tmp_path, "classification_multi_label")[0]["classificationAnnotations"] == [{"displayName": "a"}]
+
+
+def test_what_was_kept_without_its_image_is_not_exported(store, tmp_path):
+    without = Store(store.folder, Quota(images=False))
+    without.put([replace(frame("a"), image=picture())])
+    without.close()
+    done = write(store, tmp_path)
+    assert (done.images, done.left_out) == (0, 0)
+
+
+def test_more_entries_than_are_read_at_once_are_all_exported_in_their_order(store, tmp_path):
+    receipts = store.put([replace(frame("a"), image=picture() + f"{n}".encode()) for n in range(205)])
+    counted = []
+    done = export(store, Plan(tmp_path, None, Labels.CLOUD, 0.5, 10**7), advance=lambda: counted.append(1))
+    assert done.images == len(counted) == 205
+    assert [line["imageGcsUri"] for line in lines(tmp_path, "classification")] == [
+        f"images/{receipt.key}.jpg" for receipt in receipts
+    ]
+
+
+def test_resource_labels_are_such_as_google_takes(store, tmp_path):
+    store.put([replace(frame("a"), image=picture(), camera="Line 3/" + "x" * 80, reason="")])
+    write(store, tmp_path)
+    labels = lines(tmp_path, "classification")[0]["dataItemResourceLabels"]
+    assert labels == {"edge-model": "m", "edge-camera": ("line-3-" + "x" * 80)[:63]}
+
+
+def test_a_picture_larger_than_what_is_decoded_is_left_out(store, tmp_path):
+    store.put([replace(frame("a"), image=picture("WEBP"))])
+    done = export(store, Plan(tmp_path, None, Labels.CLOUD, 0.5, 40 * 30 - 1))
+    assert (done.images, done.left_out) == (0, 1)
+    assert export(store, Plan(tmp_path, None, Labels.CLOUD, 0.5, 40 * 30)).images == 1
+
+
+def test_a_folder_that_cannot_be_written_is_told(store, tmp_path):
+    store.put([replace(frame("a"), image=picture())])
+    (tmp_path / "file").touch()
+    with pytest.raises(BadRequest, match="cannot be written"):
+        write(store, tmp_path / "file")

@@ -2,66 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import sqlite3
-import tempfile
-from pathlib import Path
+import threading
+import time
+from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from builders.outbox import KEY, OTHER_KEY, YEAR, frame
 
-from edge.clock import Reading, SteadyClock
+from edge.clock import SteadyClock
 from edge.errors import EntryUnreadable, OutboxError, OutboxFull, SettingsError
+from edge.outbox.describe import entry_json
 from edge.outbox.disk import Disk
-from edge.outbox.entry import NewEntry, State, Telling
+from edge.outbox.entry import State, Telling
 from edge.outbox.seal import AesGcm
 from edge.outbox.store import FILE_NAME, Quota, Store
 
-YEAR = 365 * 86_400.0
 RESULT = {"predictions": []}
-KEY, OTHER_KEY = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=", "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="
-
-
-class Clocks:
-    """The machine's clocks, set by hand."""
-
-    def __init__(self):
-        self.boot, self.since_boot, self.wall = "first", 1_000.0, 50 * YEAR
-
-    def __call__(self):
-        return Reading(self.boot, self.since_boot, self.wall)
-
-    def pass_by(self, seconds):
-        self.since_boot += seconds
-        self.wall += seconds
-
-
-@pytest.fixture
-def clocks():
-    return Clocks()
-
-
-@pytest.fixture
-def open_store(tmp_path, clocks):
-    opened = []
-
-    def open_(quota=None, seal=None, **how):
-        store = Store(tmp_path, quota, seal, clock=how.pop("clock", SteadyClock(read=clocks)), **how)
-        opened.append(store)
-        return store
-
-    yield open_
-    for store in opened:
-        store.close()
-
-
-def frame(name: str, certainty=0.5, label="daisy", model="m", size=100) -> NewEntry:
-    image = name.encode().ljust(size, b".")
-    items = [{"label": label, "index": 0, "score": certainty}]
-    return NewEntry(
-        image, "classification", model, 1, "d" * 64, "cam-1", "low_score", "link_down", items, certainty, label, False
-    )
 
 
 def put(store, *names, **how):
@@ -405,45 +365,6 @@ def test_a_result_that_could_not_be_told_stays_longer_than_one_that_was(open_sto
     assert store.get(given_up) is not None
 
 
-FRAME = st.integers(0, 9)
-STEP = st.one_of(
-    st.tuples(st.just("put"), FRAME, st.integers(1, 200)),
-    st.tuples(st.sampled_from(["settle", "set_aside", "told", "give_up", "retry", "purge"]), FRAME),
-)
-
-
-@given(st.lists(STEP, max_size=40), st.booleans())
-def test_the_sums_are_those_of_the_entries_whatever_was_done(steps, tell):
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder), Quota(max_entries=6, max_bytes=1_000, tell=tell), clock=SteadyClock(read=Clocks()))
-        keys = {}
-        for what, number, *size in steps:
-            if what == "put":
-                keys[number] = store.put([frame(f"{number}", size=size[0])])[0].key
-            key = keys.get(number, "none")
-            match what:
-                case "settle":
-                    store.settle(key, {})
-                case "set_aside":
-                    store.set_aside(key, "refused")
-                case "told":
-                    store.told(key)
-                case "give_up":
-                    store.postpone_telling(key, 1, give_up=True)
-                case "retry":
-                    store.retry([key])
-                case "purge":
-                    store.purge(keys=[key])
-            there = store.entries(limit=100)
-            assert store.counts() == {
-                **{state: sum(entry.state is state for entry in there) for state in State},
-                "bytes": sum(entry.size for entry in there),
-                "untold": sum(entry.telling is Telling.DUE for entry in there),
-                "given_up": sum(entry.telling is Telling.GIVEN_UP for entry in there),
-            }
-        store.close()
-
-
 def test_too_many_entries_make_room_for_some_more_at_once(open_store):
     store = open_store(Quota(max_entries=40))
     put(store, *(f"{number}" for number in range(41)))
@@ -480,3 +401,254 @@ def test_a_file_that_is_no_outbox_is_told(tmp_path):
     (tmp_path / FILE_NAME).write_bytes(b"this is not a database, but it is long enough to look like one" * 20)
     with pytest.raises(OutboxError, match=r"cannot be used.*Move outbox.sqlite3\* away"):
         Store(tmp_path)
+
+
+def test_the_times_of_an_entry_are_the_devices_own(open_store):
+    store = open_store()
+    began = time.time()
+    (key,) = put(store, "a")
+    assert began <= store.get(key).created <= time.time()
+    assert store.get(key).settled is None
+    began = time.time()
+    store.settle(key, RESULT)
+    assert began <= store.get(key).settled <= time.time()
+
+
+def test_a_result_takes_its_bytes_of_the_quota(open_store):
+    store = open_store()
+    (key,) = put(store, "a")
+    before = store.counts()["bytes"]
+    said = {"predictions": ["." * 500]}
+    store.settle(key, said)
+    assert store.counts()["bytes"] == before + len(json.dumps(said)) == store.get(key).size
+
+
+def test_a_postponed_entry_that_is_settled_meanwhile_is_told_at_once_and_its_fault_forgotten(open_store):
+    store = open_store(Quota(tell=True))
+    (key,) = put(store, "a")
+    store.postpone(key, 3_600, "busy", counts=True)
+    assert (store.get(key).attempts, store.get(key).fault) == (1, "busy")
+    assert store.settle(key, RESULT)
+    assert [entry.key for entry in store.untold(10)] == [key]
+    assert store.get(key).fault is None
+
+
+def test_a_telling_that_was_postponed_waits_its_time(open_store, clocks):
+    store = open_store(Quota(tell=True))
+    (key,) = put(store, "a")
+    store.settle(key, RESULT)
+    assert store.postpone_telling(key, 60, give_up=False)
+    assert (store.get(key).telling, store.get(key).telling_attempts) == (Telling.DUE, 1)
+    clocks.pass_by(59)
+    assert store.untold(10) == []
+    clocks.pass_by(2)
+    assert [entry.key for entry in store.untold(10)] == [key]
+
+
+def test_what_does_not_apply_to_an_entry_as_it_is_changes_nothing(open_store):
+    store = open_store(Quota(tell=True))
+    settled, waiting = put(store, "a", "b")
+    store.settle(settled, RESULT)
+    assert not store.postpone(settled, 60, "late", counts=True)
+    assert not store.set_aside(settled, "late")
+    assert not store.told(waiting)
+    assert not store.postpone_telling(waiting, 60, give_up=True)
+    assert not store.settle("none", RESULT)
+    assert store.told(settled)
+    assert not store.told(settled)
+    assert not store.postpone_telling(settled, 60, give_up=False)
+    entry = store.get(settled)
+    assert (entry.state, entry.attempts, entry.fault, entry.telling_attempts) == (State.SETTLED, 0, None, 0)
+    assert (store.get(waiting).state, store.get(waiting).telling) == (State.WAITING, Telling.NONE)
+
+
+def test_each_change_is_of_the_entry_alone_that_is_named(open_store):
+    store = open_store(Quota(tell=True))
+    one, two, three, four = put(store, *"abcd")
+    store.set_aside(one, "refused")
+    store.set_aside(two, "refused")
+    store.settle(three, RESULT)
+    store.settle(four, RESULT)
+    for key in (three, four):
+        store.postpone_telling(key, 3_600, give_up=True)
+    assert store.retry([one, three]) == 2
+    assert [store.get(key).state for key in (one, two)] == [State.WAITING, State.SET_ASIDE]
+    assert (store.get(one).attempts, store.get(two).attempts) == (0, 1)
+    assert [store.get(key).telling for key in (three, four)] == [Telling.DUE, Telling.GIVEN_UP]
+    assert [entry.key for entry in store.untold(10)] == [three]
+    assert store.retry([]) == 0
+    assert store.retry() == 2
+    assert store.purge(keys=[one]) == 1
+    assert [entry.key for entry in store.entries()] == [two, three, four]
+    assert store.purge(states=[State.SETTLED], keys=[two]) == 3
+
+
+def test_entries_come_in_pages(open_store):
+    store = open_store()
+    keys = put(store, *"abcdef")
+    store.settle(keys[1], RESULT)
+    first = store.entries(limit=4)
+    assert [entry.key for entry in first] == keys[:4]
+    assert [entry.key for entry in store.entries(after=first[-1].sequence)] == keys[4:]
+    assert [entry.key for entry in store.entries(state=State.WAITING, after=first[0].sequence, limit=2)] == keys[2:4]
+    assert [entry.key for entry in store.due(3)] == [keys[0], *keys[2:4]]
+
+
+def test_the_beginning_of_two_keys_names_neither(open_store):
+    store = open_store()
+    keys = put(store, *map(str, range(17)))  # of 17 keys two begin with the same hex digit
+    first = next(key[0] for key in keys if sum(other[0] == key[0] for other in keys) > 1)
+    assert store.get(first) is None
+    assert store.get("") is None
+    assert {store.get(key).key for key in keys} == set(keys)
+
+
+def test_sequences_grow_also_over_what_was_purged_and_a_restart(open_store):
+    store = open_store()
+    put(store, "a", "b")
+    last = store.entries()[-1].sequence
+    store.purge(states=[State.WAITING])
+    store.close()
+    store = open_store()
+    put(store, "c")
+    assert store.entries()[0].sequence > last
+
+
+def test_an_entry_goes_at_its_age_and_not_before(open_store, clocks):
+    store = open_store(Quota(max_age_s=1_000))
+    put(store, "a")
+    clocks.pass_by(1_000)
+    assert store.tidy() == 0
+    clocks.pass_by(0.5)
+    assert store.tidy() == 1
+    assert store.entries() == []
+
+
+@pytest.mark.parametrize("state", [State.SETTLED, State.SET_ASIDE])
+def test_an_entry_of_any_state_grows_old(open_store, clocks, state):
+    store = open_store(Quota(max_age_s=1_000, tell=True))
+    (key,) = put(store, "a")
+    store.settle(key, RESULT) if state is State.SETTLED else store.set_aside(key, "refused")
+    clocks.pass_by(1_001)
+    assert store.tidy() == 1
+    assert store.counts()["bytes"] == 0
+
+
+def test_what_is_done_with_goes_before_what_waits_whatever_its_value(open_store):
+    store = open_store(Quota(max_entries=4, tell=True))
+    told, due, aside, waiting = (put(store, name, certainty=0.1 * n, label=name)[0] for n, name in enumerate("abcd"))
+    for key in (told, due):
+        store.settle(key, RESULT)
+    store.told(told)
+    store.set_aside(aside, "refused")
+    gone = []
+    for number in range(3):
+        put(store, f"{number}", certainty=0.0, label=f"{number}")
+        gone += [key for key in (told, due, aside, waiting) if store.get(key) is None and key not in gone]
+    assert gone == [told, due, aside]
+
+
+def test_a_batch_beyond_the_quota_is_told_of_each_frame_what_became_of_it(open_store):
+    store = open_store(Quota(max_entries=3))
+    receipts = store.put([frame(f"{n}", certainty=n / 10, label=f"{n}") for n in range(6)])
+    there = {entry.key for entry in store.entries()}
+    assert [receipt.kept for receipt in receipts] == [True] * 3 + [False] * 3
+    assert there == {receipt.key for receipt in receipts if receipt.kept}
+
+
+def test_a_transaction_that_fails_leaves_nothing_behind_and_the_store_usable(open_store):
+    store = open_store()
+    with pytest.raises(TypeError):
+        store.put([frame("a"), replace(frame("b"), items=[object()])])
+    assert store.entries() == []
+    assert store.counts()["bytes"] == 0
+    assert len(put(store, "c")) == 1
+
+
+def test_an_outbox_of_a_later_version_is_refused_and_left_as_it_is(open_store, tmp_path):
+    store = open_store()
+    put(store, "a")
+    store.close()
+    with sqlite3.connect(tmp_path / FILE_NAME) as database:
+        database.execute("PRAGMA user_version = 3")
+    database.close()
+    with pytest.raises(OutboxError, match="another version"):
+        Store(tmp_path)
+    with sqlite3.connect(tmp_path / FILE_NAME) as database:
+        assert database.execute("PRAGMA user_version").fetchone()[0] == 3
+    database.close()
+
+
+def test_a_database_that_another_holds_is_told_and_used_again_afterwards(open_store, tmp_path):
+    store = open_store()
+    store._db.execute("PRAGMA busy_timeout = 50")
+    other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(OutboxError, match="locked"):
+        put(store, "a")
+    other.execute("COMMIT")
+    other.close()
+    assert len(put(store, "a")) == 1
+
+
+def test_a_store_waits_for_who_writes_beside_it(open_store, tmp_path):
+    store = open_store()
+    other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.3, other.execute, ["COMMIT"])
+    release.start()
+    assert len(put(store, "a")) == 1
+    release.join()
+    other.close()
+
+
+def test_the_log_is_kept_within_half_of_the_reserve(open_store):
+    store = open_store()
+    half = store._disk.reserve // 2
+    assert store._pragma("journal_size_limit") == half
+    assert store._pragma("wal_autocheckpoint") == min(half // store._pragma("page_size"), 1_000)
+
+
+def test_time_that_passed_while_the_store_was_open_counts_after_it_was_opened_again(open_store, clocks, tmp_path):
+    store = open_store(Quota(max_age_s=1_000))
+    put(store, "a")
+    clocks.pass_by(600)
+    store.check()
+    kept = store._db.execute("SELECT steady FROM clock").fetchone()[0]
+    assert kept == pytest.approx(600)
+    clocks.pass_by(600)
+    assert store.tidy() == 1
+    assert store._db.execute("SELECT steady FROM clock").fetchone()[0] == pytest.approx(1_200)
+
+
+def test_an_entry_as_json_says_all_that_is_known_of_it(open_store):
+    store = open_store(Quota(tell=True))
+    (key,) = put(store, "a")
+    store.put([frame("a")])
+    store._db.execute("UPDATE entry SET created = 1.5, attempts = 2, fault = 'busy'")
+    item = {"label": "daisy", "index": 0, "score": 0.5}
+    waiting = {
+        "key": key,
+        "sequence": 1,
+        "state": "waiting",
+        "digest": hashlib.sha256(b"a".ljust(100, b".")).hexdigest(),
+        "camera": "cam-1",
+        "seen": 2,
+        "created": "1970-01-01T00:00:01.500+00:00",
+        "reason": "low_score",
+        "hindrance": "link_down",
+        "task": "classification",
+        "model": {"name": "m", "version": 1, "digest": "d" * 64},
+        "edge": {"predictions": [item]},
+        "cloud": None,
+        "settled": None,
+        "attempts": 2,
+        "fault": "busy",
+        "telling": "none",
+    }
+    assert entry_json(store.get(key)) == waiting
+    store.settle(key, RESULT)
+    store._db.execute("UPDATE entry SET settled = 3.25, camera = '', hindrance = ''")
+    settled = {"state": "settled", "cloud": RESULT, "settled": "1970-01-01T00:00:03.250+00:00", "fault": None}
+    nameless = {"camera": None, "hindrance": None, "telling": "due"}
+    assert entry_json(store.get(key)) == {**waiting, **settled, **nameless}
