@@ -9,7 +9,7 @@ import threading
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from edge.clock import Reading, SteadyClock
+from edge.clock import Reading, SteadyClock, read_clocks
 from edge.fallback.budget import Spent
 
 if TYPE_CHECKING:
@@ -32,17 +32,21 @@ class Ledger:
         fault: why it could not be read, or written last; ``None`` where all is well.
     """
 
-    def __init__(self, file: Path | None) -> None:
-        """Read the file, if it is there; ``None`` keeps nothing."""
+    def __init__(self, file: Path | None, read: Callable[[], Reading] = read_clocks) -> None:
+        """Read the file, if it is there; ``None`` keeps nothing.
+
+        Args:
+            read: reads the machine's clocks.
+        """
         self.file = file
         self.fault: str | None = None
         self.known = True
-        self.clock = SteadyClock()
+        self.clock = SteadyClock(read=read)
         self.spent = Spent()
         self._lock = threading.Lock()
         if file is not None:
             try:
-                self._read(file)
+                self._read(file, read)
             except (OSError, ValueError, TypeError, KeyError) as error:
                 self.known = False
                 self.fault = (
@@ -51,12 +55,12 @@ class Ledger:
                 )
                 _log.error("%s", self.fault)
 
-    def _read(self, file: Path) -> None:
+    def _read(self, file: Path, read: Callable[[], Reading]) -> None:
         if not file.exists():
             return
         kept = json.loads(file.read_text("utf-8"))
         boot, since_boot, wall = (kept["reading"][name] for name in ("boot", "since_boot", "wall"))
-        self.clock = SteadyClock(float(kept["steady"]), Reading(str(boot), float(since_boot), float(wall)))
+        self.clock = SteadyClock(float(kept["steady"]), Reading(str(boot), float(since_boot), float(wall)), read)
         self.spent = Spent.from_json(kept["spent"])
 
     def save(self, spent: Callable[[], Spent]) -> None:

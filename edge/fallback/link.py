@@ -34,6 +34,7 @@ _PROBE_S = 3.0
 _TICK_S = 0.1
 _STOP_S = 2.0
 _REMEMBER_S = 600.0
+_STUMBLED_S = 1.0
 
 
 class Link:
@@ -55,6 +56,7 @@ class Link:
         breaker: Breaker | None = None,
         *,
         most_calls: int = 8,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Nothing is imported, opened or started yet.
 
@@ -62,6 +64,7 @@ class Link:
             connect: makes a client; takes seconds where it imports one, and may raise ``CloudError``.
             ledger: keeps what was spent.
             most_calls: under way at once; beyond them the edge's answer stands.
+            now: seconds on a clock that does not go back.
         """
         self.budget = budget
         self.breaker = breaker or Breaker()
@@ -70,6 +73,7 @@ class Link:
         self._connect = connect
         self._ledger = ledger
         self.most_calls = most_calls
+        self._now = now
         self._under_way = 0
         self._remember_at = 0.0
         self._connected = False
@@ -145,7 +149,7 @@ class Link:
             "fault": self.fault,
             "refusal": self.refusal,
             "breaker": self.breaker.state,
-            "next_probe_s": round(self.breaker.wait_s(time.monotonic()), 1),
+            "next_probe_s": round(self.breaker.wait_s(self._now()), 1),
             "calls_under_way": self._under_way,
             "budget": {
                 "calls_today": spent.day.calls,
@@ -177,12 +181,12 @@ class Link:
             self._under_way -= 1
 
     async def _ask(self, question: Question, seconds: float, generation: int) -> CloudAnswer:
-        started = time.monotonic()
+        started = self._now()
         try:
             client = self._client
             assert client is not None
             await self._remember()
-            left = seconds - (time.monotonic() - started)
+            left = seconds - (self._now() - started)
             answer = await client.predict(question, left, self._may_retry)
         except CloudError as error:
             self._learn_from(error, seconds, generation)
@@ -228,7 +232,7 @@ class Link:
                 self.refusal = error.message
                 return
             costly = isinstance(error, CloudMisconfigured) or (isinstance(error, CloudUnreachable) and error.costly)
-            self.breaker.failed(time.monotonic(), random.random(), costly=costly, had_s=seconds)  # noqa: S311 -- jitter
+            self.breaker.failed(self._now(), random.random(), costly=costly, had_s=seconds)  # noqa: S311 -- jitter
             known, self.fault = self.fault, error.message
         if was is not self.breaker.state and known != self.fault:  # of a long outage one line, not one a trial
             _log.warning("the online model is left alone for a while: %s", error.message)
@@ -254,6 +258,7 @@ class Link:
         except asyncio.CancelledError:
             pass
         finally:
+            self._connected = False  # who asks from now on is told so, and no call of his is counted
             loop.run_until_complete(self._end())
             loop.close()
 
@@ -278,18 +283,25 @@ class Link:
         night would count the same day again and again, and a spent budget never be renewed.
         """
         while True:
-            if time.monotonic() >= self._remember_at:
-                self._remember_at = time.monotonic() + _REMEMBER_S
-                await self._remember()
-            first = not self._connected and self.breaker.closed
-            if first or self.breaker.probe_due(time.monotonic()):
-                reached = await self._reconnect()
-                with self._lock:
-                    self.breaker.probed(time.monotonic(), random.random(), reached=reached)  # noqa: S311 -- jitter
-                    self._connected = self._connected or reached
-                if not reached and self.breaker.state is BreakerState.CLOSED:
-                    self.breaker.failed(time.monotonic(), 0.0, costly=True)
-            await asyncio.sleep(max(_TICK_S, min(self.breaker.wait_s(time.monotonic()), 1.0)))
+            try:
+                await self._look_after()
+            except Exception:  # whatever it is, a link that ended would be down until a restart
+                _log.exception("the link to the online model stumbled")
+                await asyncio.sleep(_STUMBLED_S)
+            await asyncio.sleep(max(_TICK_S, min(self.breaker.wait_s(self._now()), 1.0)))
+
+    async def _look_after(self) -> None:
+        if self._now() >= self._remember_at:
+            self._remember_at = self._now() + _REMEMBER_S
+            await self._remember()
+        first = not self._connected and self.breaker.closed
+        if first or self.breaker.probe_due(self._now()):
+            reached = await self._reconnect()
+            with self._lock:
+                self.breaker.probed(self._now(), random.random(), reached=reached)  # noqa: S311 -- jitter
+                self._connected = self._connected or reached
+            if not reached and self.breaker.state is BreakerState.CLOSED:
+                self.breaker.failed(self._now(), 0.0, costly=True)
 
     async def _reconnect(self) -> bool:
         """A new client, since a connection whose network went away may hang for minutes; whether somebody is there."""
@@ -300,12 +312,10 @@ class Link:
         except Exception as error:  # an import that fails must not end the thread
             words = f"Google's library cannot be used: {type(error).__name__}: {error}"
             self._tell(error.message if isinstance(error, CloudError) else words)
-            if client is not None:
-                await client.close()
+            await _close(client)
             return False
         old, self._client = self._client, client
-        if old is not None:
-            await old.close()
+        await _close(old)
         if not self._connected:
             self.fault = None
             _log.info("the online model can be reached")
@@ -322,6 +332,10 @@ class Link:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         await self._remember()
-        if self._client is not None:
-            with suppress(Exception):  # it is thrown away
-                await self._client.close()
+        await _close(self._client)
+
+
+async def _close(client: CloudClient | None) -> None:
+    if client is not None:
+        with suppress(Exception):  # it is thrown away
+            await client.close()

@@ -131,6 +131,7 @@ class VertexClient:
         self._options = options
         self._credentials = _credentials(options)
         self._channel: grpc.aio.Channel | None = None
+        self._rest: PredictionServiceRestTransport | None = None
         self._call: Call | None = None
 
     def _open(self) -> Call:
@@ -140,6 +141,8 @@ class VertexClient:
             if self._options.rest:
                 scheme = "http" if self._options.plain else "https"
                 rest = PredictionServiceRestTransport(host=host, credentials=self._credentials, url_scheme=scheme)
+                rest._session.max_redirects = 0  # noqa: SLF001 -- a hotel's network is sent no frame
+                self._rest = rest
                 self._call = _over_rest(PredictionServiceClient(transport=rest))
             else:
                 self._channel = _channel(self._options, self._credentials)
@@ -207,6 +210,8 @@ class VertexClient:
         """Close the connection."""
         if self._channel is not None:
             await self._channel.close()
+        if self._rest is not None:
+            self._rest.close()  # type: ignore[no-untyped-call]
 
     async def _ask(
         self, request: PredictRequest, metadata: list[tuple[str, str]], deadline: float, before_retry: BeforeRetry

@@ -94,14 +94,10 @@ class FakeVertex:
         self.host = host
         flags = {"--host": host, "--certificate": certificate, "--account": account}
         given = [part for name, value in flags.items() if value is not None for part in (name, str(value))]
-        self._process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "edge.testing.vertex", *given], stdout=subprocess.PIPE, text=True
-        )
-        assert self._process.stdout is not None
-        ports = json.loads(self._process.stdout.readline())
-        self.grpc_port: int = ports["grpc"]
-        self.rest_port: int = ports["rest"]
-        self.tls_port: int | None = ports["tls"]
+        self._command = [*prefix, sys.executable, "-m", "edge.testing.vertex", *given]
+        self.grpc_port = self.rest_port = 0  # any that are free
+        self.tls_port: int | None = None
+        self.start()
 
     def __enter__(self) -> Self:
         return self
@@ -164,6 +160,18 @@ class FakeVertex:
         calls: list[dict[str, Any]] = self._http("/calls")
         return calls
 
+    def image(self) -> bytes:
+        """What the latest call sent as its image."""
+        return base64.b64decode(self._http("/image"))
+
+    def start(self) -> None:
+        """Start the process; after `stop` another one on the same ports, which knows nothing of the first."""
+        ports = ["--grpc-port", str(self.grpc_port), "--rest-port", str(self.rest_port)]
+        self._process = subprocess.Popen([*self._command, *ports], stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        got = json.loads(self._process.stdout.readline())
+        self.grpc_port, self.rest_port, self.tls_port = got["grpc"], got["rest"], got["tls"]
+
     def stop(self) -> None:
         """End the process."""
         self._process.kill()
@@ -185,6 +193,7 @@ class _Model:
         self._account = account.read_bytes() if account else None
         self.told: dict[str, Any] = _WELL
         self.calls: list[dict[str, Any]] = []
+        self.image = b""
 
     def tell(self, told: dict[str, Any]) -> None:
         with self._lock:
@@ -218,7 +227,8 @@ class _Model:
             return 401, PredictResponse()
         with self._lock:
             told = dict(self.told)
-            self.calls.append({"key": key, "endpoint": request.endpoint, **_facts(request)})
+            self.image = _image(request)
+            self.calls.append({"key": key, "endpoint": request.endpoint, **_facts(request, self.image)})
             late = told["times"] and len(self.calls) > told["times"]
         time.sleep(_HANG_S if told["hang"] else told["delay_s"])
         if told["garbage"]:
@@ -229,13 +239,17 @@ class _Model:
         return 200 if late else told["status"], response
 
 
-def _facts(request: PredictRequest) -> dict[str, Any]:
+def _image(request: PredictRequest) -> bytes:
+    instance = json_format.MessageToDict(PredictRequest.pb(request).instances[0])
+    return base64.b64decode(instance.get("content") or instance["image_bytes"]["b64"])
+
+
+def _facts(request: PredictRequest, image: bytes) -> dict[str, Any]:
     message = PredictRequest.pb(request)
     instance = json_format.MessageToDict(message.instances[0])
-    content = instance.get("content") or instance["image_bytes"]["b64"]
     return {
         "size": message.ByteSize(),
-        "image": hashlib.sha256(base64.b64decode(content)).hexdigest(),
+        "image": hashlib.sha256(image).hexdigest(),
         "instance": {name: value for name, value in instance.items() if name not in {"content", "image_bytes"}},
     }
 
@@ -265,8 +279,11 @@ class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]  # untyped
 
 def _rest(model: _Model) -> type[BaseHTTPRequestHandler]:
     class Rest(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # connections stay, as Google's do
+
         def do_GET(self) -> None:
-            self._reply(200, model.calls if self.path == "/calls" else {})
+            known: dict[str, Any] = {"/calls": model.calls, "/image": base64.b64encode(model.image).decode()}
+            self._reply(200, known.get(self.path, {}))
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -309,19 +326,21 @@ def main() -> None:
     """Serve until killed; says its ports on the first line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--grpc-port", type=int, default=0)
+    parser.add_argument("--rest-port", type=int, default=0)
     parser.add_argument("--certificate", type=Path)
     parser.add_argument("--account", type=Path)
     given = parser.parse_args()
     model = _Model(given.account)
     server = grpc.server(ThreadPoolExecutor(64), options=[("grpc.max_receive_message_length", -1)])
     server.add_generic_rpc_handlers((_Handler(model),))
-    rest = ThreadingHTTPServer((given.host, 0), _rest(model))
+    rest = ThreadingHTTPServer((given.host, given.rest_port), _rest(model))
     tls_port = None
     if given.certificate is None:
-        grpc_port = server.add_insecure_port(f"{given.host}:0")
+        grpc_port = server.add_insecure_port(f"{given.host}:{given.grpc_port}")
     else:
         pem = given.certificate.read_bytes()
-        grpc_port = server.add_secure_port(f"{given.host}:0", grpc.ssl_server_credentials([(pem, pem)]))
+        grpc_port = server.add_secure_port(f"{given.host}:{given.grpc_port}", grpc.ssl_server_credentials([(pem, pem)]))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(given.certificate)
         with_tls = ThreadingHTTPServer((given.host, 0), _rest(model))

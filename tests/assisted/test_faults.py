@@ -89,10 +89,18 @@ def test_a_cloud_process_that_dies_and_comes_back_is_found_again(serve, cloud, p
         settings = {**MODEL, **cloud, "cloud-address": first.address}
         with serve(**settings) as server:
             server.link_is("up")
+            assert server.post(photo)["source"] == "cloud"
             first.stop()
             assert server.post(photo)["source"] == "edge"
             assert server.post(photo)["hindrance"] == "link_down"
             assert server.get("/health/ready")["ready"]
+            address = first.address
+            first.start()
+            assert first.address == address
+            server.heals(photo)
+            assert server.post(photo)["source"] == "cloud"
+            assert server.get("/fallback")["link"]["fault"] is None
+            assert len(first.calls()) == 2  # the trial's, and this one
 
 
 @pytest.mark.parametrize("status", [429, 503, 504])
@@ -116,13 +124,19 @@ def test_credentials_that_are_wrong_are_told_and_nothing_is_slowed(serve, cloud,
         assert "credentials" in server.get("/fallback")["link"]["fault"]
 
 
-def test_the_edge_answers_at_once_though_the_link_is_not_there_yet(serve, cloud, vertex, photo):
-    vertex.behave()
-    with serve(**MODEL, **cloud) as server:
-        first = server.post(photo)
-        assert first["source"] in {"edge", "cloud"}
-        if first["source"] == "edge":
-            assert first["hindrance"] == "link_down"
+def test_the_edge_answers_at_once_though_the_link_is_not_there_yet(serve, cloud, photo):
+    """Somebody listens there and never says a word: the link takes seconds to find out, and no answer waits for it."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with serve(**MODEL, **{**cloud, "cloud-address": address}, cloud_timeout_ms=9000) as server:
+            started = time.monotonic()
+            answers = [server.post(photo) for _ in range(5)]
+            took = time.monotonic() - started
+            link = server.get("/fallback")["link"]
+    assert {(answer["source"], answer["hindrance"]) for answer in answers} == {("edge", "link_down")}
+    assert {"cloud_wait_ms" in answer for answer in answers} == {False}
+    assert sum(sum(answer["timing_ms"].values()) for answer in answers) / 1000 <= took < 5
+    assert (link["state"], link["budget"]["calls_today"]) == ("down", 0)
 
 
 def test_a_spent_budget_leaves_the_edges_answer_flagged_also_after_a_restart(serve, cloud, vertex, photo, tmp_path):

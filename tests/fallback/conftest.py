@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from edge.testing.vertex import FakeVertex
-
 
 @pytest.fixture(scope="session")
 def vertex():
+    from edge.testing.vertex import FakeVertex  # Google's library: most of the room's tests do without it
+
     with FakeVertex() as fake:
         yield fake

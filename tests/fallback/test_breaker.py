@@ -114,3 +114,100 @@ def test_hasty_callers_alone_open_it_after_some_failures_in_a_row():
     for _ in range(3):
         breaker.failed(0, 0, costly=True, had_s=0.1)
     assert breaker.state is BreakerState.OPEN
+
+
+def test_no_backoff_is_longer_than_its_most_or_shorter_than_its_jitter_allows():
+    backoff = Backoff(1.0, 60.0, 0.5)
+    for times in range(1, 2_000):
+        full = min(2.0 ** min(times - 1, 10), 60.0)
+        assert backoff.seconds(times, 0.0) == full
+        assert full / 2 < backoff.seconds(times, 0.999) < full * 0.51
+
+
+def test_every_opening_is_a_new_generation_and_nothing_else_is():
+    breaker, seen = Breaker(2, NO_JITTER), []
+    steps = [
+        lambda: breaker.failed(0, 0, costly=False),
+        lambda: breaker.failed(0, 0, costly=False),  # opens
+        lambda: breaker.failed(0, 0, costly=True),
+        lambda: breaker.probed(1, 0, reached=False),  # opens again
+        lambda: breaker.probed(9, 0, reached=True),
+        breaker.take_trial,
+        lambda: breaker.failed(9, 0, costly=False),  # and again
+        lambda: breaker.probed(20, 0, reached=True),
+        breaker.succeeded,
+    ]
+    for step in steps:
+        step()
+        seen.append(breaker.generation)
+    assert seen == [0, 1, 1, 2, 2, 2, 3, 3, 3]
+
+
+def test_failures_before_it_opened_do_not_count_when_it_has_closed_again():
+    breaker = Breaker(3, NO_JITTER)
+    for _ in range(3):
+        breaker.failed(0, 0, costly=False)
+    breaker.probed(1, 0, reached=True)
+    breaker.succeeded()
+    for _ in range(2):
+        breaker.failed(5, 0, costly=False)
+        assert breaker.closed
+    breaker.failed(5, 0, costly=False)
+    assert not breaker.closed
+
+
+@pytest.mark.parametrize("reached", [True, False])
+def test_a_probe_says_nothing_where_none_was_due(reached):
+    for breaker in (Breaker(3, NO_JITTER), half_open()):
+        state = breaker.state
+        breaker.take_trial()
+        breaker.probed(0, 0, reached=reached)
+        assert (breaker.state, breaker.trial_free) == (state, False)
+
+
+def test_a_trial_is_free_again_after_each_opening_whatever_became_of_the_last():
+    breaker, now = Breaker(1, NO_JITTER), 0.0
+    breaker.failed(now, 0, costly=True)
+    for ending in (lambda: breaker.failed(0, 0, costly=False), breaker.given_up, breaker.succeeded):
+        now += breaker.wait_s(now)
+        breaker.probed(now, 0, reached=True)
+        assert breaker.take_trial()
+        assert not breaker.trial_free
+        ending()
+        breaker.failed(now, 0, costly=True)
+        assert not breaker.trial_free
+        assert not breaker.take_trial()
+
+
+def test_only_half_open_has_a_trial_and_only_open_a_wait():
+    breaker = Breaker(1, NO_JITTER)
+    assert (breaker.trial_free, breaker.take_trial(), breaker.wait_s(0), breaker.probe_due(99)) == (
+        False,
+        False,
+        0,
+        False,
+    )
+    breaker.failed(10, 0, costly=True)
+    assert (breaker.trial_free, breaker.take_trial(), breaker.wait_s(10.25)) == (False, False, 0.75)
+    assert breaker.wait_s(99) == 0
+    breaker.probed(11, 0, reached=True)
+    assert (breaker.trial_free, breaker.wait_s(0), breaker.probe_due(99)) == (True, 0, False)
+
+
+def test_what_is_usual_follows_the_answers_slowly():
+    breaker = Breaker(3, NO_JITTER)
+    breaker.succeeded(1.0)
+    breaker.succeeded(2.0)
+    breaker.succeeded()  # a refusal says nothing of it
+    breaker.failed(0, 0, costly=True, had_s=1.19)
+    assert breaker.closed
+    breaker.failed(0, 0, costly=True, had_s=1.21)
+    assert not breaker.closed
+
+
+def test_a_late_answer_of_before_the_outage_is_remembered_and_changes_no_state():
+    breaker = Breaker(1, NO_JITTER)
+    breaker.failed(0, 0, costly=True)
+    breaker.succeeded(5.0)
+    assert breaker.state is BreakerState.OPEN
+    assert breaker.wait_s(0) == 1

@@ -61,3 +61,78 @@ def test_no_limit_is_no_limit():
     budget = Budget(Limits())
     assert {budget.take(0) for _ in range(1000)} == {None}
     assert not budget.limits.capped
+
+
+def test_a_burst_is_two_seconds_worth_and_never_more_however_long_nobody_asked():
+    budget = Budget(Limits(per_second=3))
+    for now in (0, 10_000):
+        assert [budget.take(now) for _ in range(7)] == [None] * 6 + [LIMITED]
+
+
+def test_a_slow_rate_allows_one_call_at_least_and_the_next_when_its_time_has_come():
+    budget = Budget(Limits(per_second=0.1))
+    times = (0, 5, 9.9, 10, 15, 19.9, 20)
+    assert [budget.take(now) for now in times] == [None, LIMITED, LIMITED, None, LIMITED, LIMITED, None]
+
+
+def test_a_rate_holds_on_average_whenever_it_is_asked():
+    budget = Budget(Limits(per_second=2))
+    taken = sum(budget.take(tick / 16) is None for tick in range(16 * 100))
+    assert 200 <= taken <= 204
+
+
+def test_a_spent_budget_costs_no_place_in_the_rate():
+    budget = Budget(Limits(calls_per_day=1, per_second=0.5))
+    assert [budget.take(0), budget.take(1), budget.take(2), budget.take(DAY_S)] == [None, SPENT, SPENT, None]
+
+
+@pytest.mark.parametrize(
+    ("limits", "length"),
+    [
+        (Limits(1.0, calls_per_day=1), DAY_S),
+        (Limits(1.0, cost_per_day=1.0), DAY_S),
+        (Limits(1.0, calls_per_month=1), MONTH_S),
+        (Limits(1.0, cost_per_month=1.0), MONTH_S),
+    ],
+    ids=["calls a day", "cost of a day", "calls a month", "cost of a month"],
+)
+def test_each_cap_is_renewed_when_its_own_time_is_over_again_and_again(limits, length):
+    budget, now = Budget(limits), 50.0
+    for _ in range(3):
+        assert budget.take(now) is None
+        assert budget.hindrance(now) is SPENT
+        assert budget.hindrance(now + length - 0.1) is SPENT
+        now += length
+        assert budget.spent_at(now) == Spent(Window(now), budget.spent.month if length == DAY_S else Window(now))
+
+
+def test_days_and_months_are_counted_beside_each_other():
+    budget = Budget(Limits(price=0.25))
+    for now in (10.0, 20.0, 10.0 + DAY_S):
+        budget.take(now)
+    assert budget.spent == Spent(Window(10.0 + DAY_S, 1, 250_000), Window(10.0, 3, 750_000))
+
+
+def test_a_day_begins_with_its_first_call_and_not_when_somebody_looks():
+    budget = Budget(Limits(calls_per_day=1))
+    assert budget.hindrance(0) is None
+    assert budget.take(500) is None
+    assert budget.hindrance(DAY_S + 499) is SPENT
+    assert budget.hindrance(DAY_S + 500) is None
+
+
+def test_a_restart_goes_on_with_what_was_spent():
+    first = Budget(Limits(calls_per_day=2))
+    first.take(0)
+    again = Budget(first.limits, Spent.from_json(first.spent.as_json()))
+    assert [again.take(1), again.take(2)] == [None, SPENT]
+
+
+@pytest.mark.parametrize("name", ["calls_per_day", "calls_per_month", "cost_per_day", "cost_per_month"])
+def test_each_cap_must_be_remembered_also_one_of_nothing(name):
+    assert Limits(**{name: 0}).capped
+    assert Budget(Limits(price=0.01, **{name: 0})).take(0) is SPENT
+
+
+def test_a_rate_or_a_price_alone_need_not_be_remembered():
+    assert not Limits(price=1.0, per_second=1.0).capped

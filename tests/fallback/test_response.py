@@ -125,3 +125,15 @@ def test_where_the_edge_has_no_list_of_labels_none_is_called_unknown():
     value = {"displayNames": ["car", "bus"], "confidences": [0.9, 0.8], "bboxes": [[0, 1, 0, 1]] * 2}
     prediction, unknown = read_response(value, Task.DETECTION, (), {})
     assert (prediction.labels, prediction.classes.tolist(), unknown) == (("car", "bus"), [-1, -1], ())
+
+
+def test_a_detector_of_tensorflow_that_names_no_class_is_told_by_numbers_from_nothing():
+    value = {"detection_boxes": [[0, 0, 1, 1]] * 2, "detection_scores": [0.9, 0.5], "detection_classes": [1.0, 3.0]}
+    prediction, unknown = read(value, Task.DETECTION)
+    assert prediction.labels == unknown == ("class 0", "class 2")
+
+
+@pytest.mark.parametrize(("scores", "multi_label"), [([0.9, 0.8], True), ([0.75, 0.25], False), ([0.5, 0.5005], False)])
+def test_scores_that_add_up_to_more_than_one_are_of_several_classes(scores, multi_label):
+    prediction, _ = read({"labels": ["rose", "daisy"], "scores": scores})
+    assert prediction.multi_label is multi_label

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.waiting import wait
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from PIL import Image
@@ -125,13 +127,52 @@ def test_a_container_of_tensorflow_serving_is_asked_as_it_wants_it(vertex):
     assert answer.prediction.scores.tolist() == [0.25, 0.75]
 
 
-@pytest.mark.parametrize("task", list(Task))
-def test_a_large_picture_is_brought_under_the_requests_limit(vertex, task):
+SIDES = {Task.CLASSIFICATION: 640, Task.DETECTION: 1024}
+MOST_IMAGE_BYTES = (MAX_REQUEST_BYTES - 4_096) * 3 // 4
+"""So much of a picture fits in a request as base64, with room for the names around it."""
+
+
+def sent(vertex, task, image):
+    """The size of the request, and the picture that the far side got."""
     vertex.behave(DAISY if task is Task.CLASSIFICATION else {**DAISY, "bboxes": [[0, 1, 0, 1]]})
-    large = picture(4000, 3000, "PNG", compress_level=1)
-    assert len(large) > 20 * MAX_REQUEST_BYTES
-    ask(vertex, question(task, large), seconds=30)
-    assert vertex.calls()[0]["size"] < MAX_REQUEST_BYTES
+    ask(vertex, question(task, image), seconds=30)
+    (call,) = vertex.calls()
+    return call["size"], vertex.image()
+
+
+@pytest.mark.parametrize("task", list(Task))
+def test_a_picture_that_is_too_large_for_a_request_is_brought_under_its_limit(vertex, task):
+    """Noise of just the useful size, so that nothing but its bytes speaks against sending it as it is."""
+    side = SIDES[task]
+    large = picture(side, side, quality=100, subsampling=0)
+    assert len(large) > MOST_IMAGE_BYTES * 1.4
+    size, got = sent(vertex, task, large)
+    assert len(got) * 4 / 3 < size < MAX_REQUEST_BYTES
+    assert len(large) / 8 < len(got) < len(large) / 4  # no more was taken from it than had to be
+    with Image.open(io.BytesIO(got)) as seen:
+        seen.load()
+        assert (seen.format, seen.size) == ("JPEG", (side, side))
+
+
+@pytest.mark.parametrize("task", list(Task))
+def test_a_picture_of_more_pixels_than_are_useful_is_sent_with_as_many_as_are(vertex, task):
+    size, got = sent(vertex, task, picture(1600, 1200, "PNG", compress_level=1))
+    with Image.open(io.BytesIO(got)) as seen:
+        seen.load()
+        assert seen.size == (SIDES[task], SIDES[task] * 3 // 4)
+    assert 0 < size - len(got) * 4 / 3 < 4_096
+
+
+def test_a_picture_that_just_fits_is_sent_as_it_is_and_one_byte_more_is_not(vertex):
+    just = JPEG + bytes(MOST_IMAGE_BYTES - len(JPEG))
+    size, got = sent(vertex, Task.CLASSIFICATION, just)
+    assert got == just
+    assert MAX_REQUEST_BYTES - 4_096 <= size < MAX_REQUEST_BYTES
+    size, got = sent(vertex, Task.CLASSIFICATION, just + b"0")
+    assert len(got) < len(JPEG) * 2
+    with Image.open(io.BytesIO(got)) as seen:
+        seen.load()
+        assert seen.size == (64, 48)
 
 
 def test_a_request_that_costs_too_much_is_repeated_while_there_is_time(vertex):
@@ -264,6 +305,52 @@ def test_what_stands_between_is_told_from_what_is_the_frames_fault(vertex, statu
     assert not [record for record in caplog.records if record.exc_info]
 
 
+class Elsewhere(BaseHTTPRequestHandler):
+    """Sends all who come to another address, or is that address, and remembers who came."""
+
+    def do_POST(self):
+        self.server.asked.append(self.command)
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = b"" if self.server.location else b'{"predictions": [{"displayNames": ["rose"], "confidences": [1]}]}'
+        self.send_response(self.server.status if self.server.location else 200)
+        if self.server.location:
+            self.send_header("Location", self.server.location)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        self.do_POST()
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def elsewhere(status=0, location=None):
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        server.asked, server.status, server.location = [], status, location
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed_and_no_frame_goes_where_the_owner_did_not_say(vertex, status):
+    with elsewhere() as there, elsewhere(status, f"http://127.0.0.1:{there.server_port}/login") as here:
+        address = f"http://127.0.0.1:{here.server_port}"
+        with pytest.raises(CloudError):
+            ask(vertex, rest=True, address=address)
+        assert here.asked == ["POST"]
+        assert there.asked == []
+        assert ask(vertex, rest=True, address=f"http://127.0.0.1:{there.server_port}").prediction  # it would answer
+
+
 def test_a_picture_with_a_long_comment_is_sent_without_it(vertex):
     vertex.behave()
     commented = io.BytesIO()
@@ -309,6 +396,19 @@ def test_bytes_that_are_no_image_are_not_sent(vertex):
     assert vertex.calls() == []
 
 
+def test_a_fault_of_ours_with_one_image_is_not_laid_at_the_clouds_door(vertex):
+    vertex.behave()
+    with pytest.raises(CloudNotAsked, match="TypeError"):
+        ask(vertex, question(image=None))
+    assert vertex.calls() == []
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
+def test_the_latency_is_told_in_milliseconds(vertex, rest):
+    vertex.behave(delay_s=0.2)
+    assert 200 <= ask(vertex, rest=rest, seconds=30).latency < 20_000
+
+
 @pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
 def test_a_probe_makes_no_call(vertex, rest):
     vertex.behave()
@@ -332,6 +432,36 @@ def test_a_probe_tells_that_nobody_is_there(vertex, rest):
 
     with pytest.raises(CloudUnreachable):
         asyncio.run(run())
+
+
+def connections(port: int) -> int:
+    """Sockets of this process that are connected to that port."""
+    found = 0
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # closed meanwhile, or a socket without a peer
+            if str(entry.readlink()).startswith("socket:"):
+                with socket.socket(fileno=os.dup(int(entry.name))) as one:
+                    found += one.getpeername()[1:2] == (port,)
+    return found
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
+def test_a_client_that_is_closed_leaves_no_connection_open(vertex, rest):
+    vertex.behave()
+    port = vertex.rest_port if rest else vertex.grpc_port
+
+    async def run():
+        before, clients = connections(port), []
+        for _ in range(3):
+            async with client(vertex, rest=rest) as one:
+                clients.append(one)  # held, so that nothing else closes it
+                await one.probe(5)
+                await one.predict(question(), 5, always)
+                assert connections(port) > before
+        await asyncio.to_thread(wait, lambda: connections(port) <= before)
+        return clients
+
+    assert len(asyncio.run(run())) == 3
 
 
 def test_credentials_that_are_missing_are_told_without_asking_a_metadata_server(tmp_path):

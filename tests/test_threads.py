@@ -1,0 +1,73 @@
+"""A blocking call on a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+from builders.waiting import wait
+
+from edge.threads import in_background
+
+
+class Panic(BaseException):
+    """As an extension module raises it."""
+
+
+def test_what_the_call_returns_comes_back_from_a_thread_that_nobody_waits_for():
+    thread = asyncio.run(in_background(threading.current_thread))
+    assert thread is not threading.main_thread()
+    assert thread.daemon
+    assert asyncio.run(in_background(lambda: None)) is None
+
+
+@pytest.mark.parametrize("kind", [ZeroDivisionError, Panic])
+def test_what_the_call_raises_is_raised(kind):
+    def fails():
+        raise kind
+
+    with pytest.raises(kind):
+        asyncio.run(in_background(fails))
+
+
+def test_the_loop_goes_on_meanwhile():
+    async def run():
+        may_end = threading.Event()
+        call = asyncio.create_task(in_background(lambda: may_end.wait(30)))
+        await asyncio.sleep(0)
+        may_end.set()  # else it would never end
+        return await call
+
+    assert asyncio.run(run())
+
+
+def test_who_gives_up_waits_no_longer_and_what_comes_then_harms_nobody():
+    may_end, faults = threading.Event(), []
+    count = threading.active_count()
+
+    async def run():
+        asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(in_background(lambda: may_end.wait(30)), 0.05)
+        may_end.set()
+        while threading.active_count() > count:  # noqa: ASYNC110 -- it is a thread
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert faults == []
+
+
+def test_a_call_that_ends_after_its_loop_ends_quietly():
+    may_end = threading.Event()
+    count = threading.active_count()
+
+    async def run():
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(in_background(lambda: may_end.wait(30)), 0.05)
+
+    asyncio.run(run())
+    assert threading.active_count() > count
+    may_end.set()
+    wait(lambda: threading.active_count() == count)  # an error in it would be a warning, which fails a test
