@@ -1,33 +1,51 @@
-"""Everything that can go wrong, as one tree. Each leaf names the arrow of a frame's life on which it happens.
+"""Everything that can go wrong, as one tree. A leaf names its arrow of a frame's life.
 
     EdgeError
-    ├── RequestError                 the caller can mend it
-    │   ├── BadRequest               400  the request is not of the door's form
+    ├── RequestError                 the caller can fix it
+    │   ├── BadRequest               400  the request does not have the form that the route takes
     │   ├── CorruptImage             400  bytes -> Frame: truncated or broken
     │   ├── UnsupportedImage         415  bytes -> Frame: not a format that is read here
     │   ├── BodyTooLarge             413  before the body is read
-    │   ├── ImageTooLarge            413  bytes -> Frame: too many pixels, told from the header
+    │   ├── ImageTooLarge            413  bytes -> Frame: too many pixels, according to the header
     │   ├── BodyTimeout              408  the body did not arrive in time
-    │   └── ModelNotFound            404  no such model or version
+    │   ├── ModelNotFound            404  no such model or version
+    │   ├── ForeignPage              403  in web: another site's page sent the request
+    │   └── EntryNotFound            404  in web: no such outbox entry
     ├── Refusal                      the service cannot take it now; a later try may work
     │   ├── Overloaded               503  too many frames in flight
     │   ├── ModelUnavailable         503  the model is loading, or could not be loaded
     │   ├── ShuttingDown             503  the service is stopping
-    │   └── DeadlineExceeded         504  the frame's deadline passed before its answer
+    │   ├── DeadlineExceeded         504  the frame's deadline passed before its answer
+    │   ├── TooManyStreams           429  in web: too many streams are open
+    │   └── TooManyWalls             429  in web: too many walls are open
+    ├── NotFound                     404  in web: no such path
+    ├── MethodNotAllowed             405  in web: the path takes other methods
+    ├── NotServed                    501  in web: an operation that no image export has
+    ├── PictureGone                  404  in web: the wall no longer has the picture
+    ├── NoPhone                      404  in web: no phone can reach the address that is served
+    ├── KeyMissing                   401  in web: no API key, or an unknown one
+    ├── KeyExpired                   401  in web: the API key has expired
+    ├── KeyForbidden                 403  in web: the API key does not open this
+    ├── Internal                     500  in web: a fault of the service itself
     ├── InferenceFailed              500  the interpreter failed on a good frame
-    ├── CloudError                   502  the online model did not answer; the edge's answer or error goes out instead
-    │   ├── CloudUnreachable         503  nobody there, no time, or told to come back later
+    ├── CloudError                   502  no answer from the online model: the edge's goes out instead
+    │   ├── CloudUnreachable         503  no connection, no time, or asked to come back later
     │   ├── CloudMisconfigured       502  the endpoint or the credentials are wrong
-    │   ├── CloudNotAsked            502  this very frame cannot be sent
-    │   ├── CloudRefused             502  this very frame is refused
-    │   └── CloudNonsense            502  what was answered makes no sense
+    │   ├── CloudNotAsked            502  this frame cannot be sent
+    │   ├── CloudRefused             502  this frame is refused
+    │   └── CloudNonsense            502  the answer makes no sense
     ├── OutboxError                  503  frame -> outbox entry: the disk is full, read-only or broken
-    │   ├── OutboxFull               503  there is no room for a frame; what is there can still be settled and dropped
-    │   └── EntryUnreadable          503  one entry's image was not kept, or does not open
+    │   ├── OutboxFull               503  no room for a frame; entries can still be resolved
+    │   └── EntryUnreadable          503  one entry's image was not kept, or cannot be decrypted
+    ├── CommandError                 at the command line: the command cannot do what was asked
+    │   ├── UsageError               its arguments name nothing, or something that is not there
+    │   ├── InputError               a file cannot be read
+    │   └── OutputError              a file cannot be written
     ├── ExportError                  at load: the export is refused
     ├── SettingsError                at start: a setting is wrong
     └── MeasurementFailed            500  in `edge bench`: the server could not be measured
 
+Errors marked "in web" are defined in `edge.web`, next to the routes that raise them.
 Every error carries an HTTP status, a code that never changes, and a sentence fit for a stranger.
 """
 
@@ -41,7 +59,7 @@ class EdgeError(Exception):
     """Base of the tree.
 
     Attributes:
-        status: the HTTP status a door answers with.
+        status: the HTTP status of the response.
         code: a stable word for programs; ``message`` is for people and may change.
     """
 
@@ -61,7 +79,7 @@ class RequestError(EdgeError):
 
 
 class BadRequest(RequestError):
-    """The request is not of the form that the door expects."""
+    """The request does not have the form that the route takes."""
 
 
 class CorruptImage(RequestError):
@@ -109,7 +127,7 @@ class Refusal(EdgeError):
     """The service cannot take the frame now.
 
     Attributes:
-        retry_after_s: seconds after which a new try makes sense; ``None`` where waiting alone does not help.
+        retry_after_s: seconds after which to try again; ``None`` if waiting alone does not help.
     """
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -144,7 +162,7 @@ class DeadlineExceeded(Refusal):
 
 
 class InferenceFailed(EdgeError):
-    """The interpreter failed on a frame that was decoded without fault."""
+    """The interpreter failed on a frame that was decoded without errors."""
 
     code = "inference_failed"
 
@@ -157,10 +175,10 @@ class CloudError(EdgeError):
 
 
 class CloudUnreachable(CloudError):
-    """Nobody answered in time, or the cloud asked for patience (429, 503, 504): a later try may work.
+    """No answer in time, or the cloud asked to wait (429, 503, 504): a later try may work.
 
     Attributes:
-        costly: the call ran into its deadline or found nobody, so that the next one would as well.
+        costly: the call ran into its deadline or found no server, and so would the next one.
     """
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -172,25 +190,25 @@ class CloudUnreachable(CloudError):
 
 
 class CloudMisconfigured(CloudError):
-    """The endpoint does not exist, or the credentials do not open it: no frame is at fault."""
+    """The endpoint does not exist, or the credentials give no access: no frame is at fault."""
 
     code = "cloud_misconfigured"
 
 
 class CloudNotAsked(CloudError):
-    """This very frame cannot be sent, which says nothing of the cloud."""
+    """This frame cannot be sent, which says nothing about the cloud."""
 
     code = "cloud_not_asked"
 
 
 class CloudRefused(CloudError):
-    """This very frame is refused: sending it again gives the same."""
+    """The cloud refuses this frame: sending it again has the same result."""
 
     code = "cloud_refused"
 
 
 class CloudNonsense(CloudError):
-    """The online model's answer is of no known shape, or holds numbers that are none."""
+    """The online model's answer has no known shape, or holds values that are not finite numbers."""
 
     code = "cloud_nonsense"
 
@@ -203,15 +221,39 @@ class OutboxError(EdgeError):
 
 
 class OutboxFull(OutboxError):
-    """There is no room on the disk for one more frame."""
+    """The disk has no room for one more frame."""
 
     code = "outbox_full"
 
 
 class EntryUnreadable(OutboxError):
-    """One entry's image was not kept, or was sealed with another key; the outbox itself is well."""
+    """One entry's image was not kept, or was encrypted with another key; others are readable."""
 
     code = "entry_unreadable"
+
+
+class CommandError(EdgeError):
+    """A command of the command line cannot do what was asked; it ends with exit code 2."""
+
+    code = "command_failed"
+
+
+class UsageError(CommandError):
+    """The command's arguments name nothing to work on, or something that is not there."""
+
+    code = "wrong_usage"
+
+
+class InputError(CommandError):
+    """A file that the command was given cannot be read."""
+
+    code = "unreadable_file"
+
+
+class OutputError(CommandError):
+    """A file or folder that the command was told to write cannot be written."""
+
+    code = "unwritable_file"
 
 
 class ExportError(EdgeError):

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from edge.cli import main
+from edge.outbox.store import Store
 
 LABELS = [f"label {i}" for i in range(12)]
 
@@ -128,7 +129,7 @@ def test_a_broken_image_is_its_own_line_and_the_others_are_answered(export, phot
         (["predict", "{photos}/a.jpg", "--config", "gone.toml"], "gone.toml is not there"),
         (["inspect", "gone"], "no such file or folder"),
         (["inspect", "{photos}"], "no model is in it"),
-        (["inspect", "{photos}/notes.txt"], "no TFLite file"),
+        (["inspect", "{photos}/notes.txt"], "not a TFLite file"),
     ],
 )
 def test_what_cannot_be_done_at_all_is_one_line_on_stderr_and_exit_2(arguments, words, export, photos):
@@ -138,6 +139,50 @@ def test_what_cannot_be_done_at_all_is_one_line_on_stderr_and_exit_2(arguments, 
     assert words in done.stderr
     assert done.stderr.startswith("edge: ")
     assert "Traceback" not in done.stderr
+
+
+UNREADABLE = "/proc/self/mem"
+"""A file that is there and cannot be read, whoever runs the tests."""
+
+
+def test_an_image_that_cannot_be_read_is_not_called_corrupt(export, photos):
+    done = edge("predict", UNREADABLE, photos / "a.jpg", "--model", export, "--json")
+    assert done.exit_code == 1
+    unreadable, answered = map(json.loads, done.stdout.splitlines())
+    assert unreadable["error"]["code"] == "unreadable_file"
+    assert UNREADABLE in unreadable["error"]["message"]
+    assert answered["predictions"]
+
+
+@pytest.mark.parametrize("below", ["drawn.png", "folder"])
+def test_pictures_that_cannot_be_written_are_one_line_and_exit_2(below, export, photos):
+    done = edge("predict", photos / "a.jpg", "--model", export, "--draw", photos / "notes.txt" / below)
+    assert done.exit_code == 2
+    assert "cannot be written to" in done.stderr
+    assert done.stderr.startswith("edge: ")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def outbox(tmp_path):
+    folder = tmp_path / "outbox"
+    Store(folder).close()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["show", "abc"], "no entry abc"),
+        (["purge"], "Name entries"),
+        (["export", "{photos}/notes.txt/training"], "cannot be written to"),
+    ],
+)
+def test_an_outbox_command_that_cannot_be_done_is_one_line_and_exit_2(arguments, words, outbox, photos):
+    done = edge("outbox", *(argument.format(photos=photos) for argument in arguments), "--outbox-dir", outbox)
+    assert done.exit_code == 2
+    assert done.stderr.startswith("edge: ")
+    assert words in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [["--top-k", "0"], ["--threshold", "2"], ["--threshold", "x"], ["--unknown"]])
@@ -178,10 +223,12 @@ def test_inspect_tells_a_program_the_same(export):
     (export / "model.toml").write_text('display_name = "Tiny"\nresize = "center_crop"\ncrop_fraction = 0.5\ntop_k = 2')
     told = json.loads(edge("inspect", export, "--json").stdout)
     assert (told["task"], told["format"], told["multi_label"]) == ("classification", "tflite", False)
+    assert told["family"] == "AutoML TFLite"
     assert told["labels"] == LABELS
     assert told["input"] == {"name": "image", "dtype": "uint8", "shape": [1, 2, 2, 3]}
     assert told["preprocessing"]["resize"] == "center_crop"
     assert told["preprocessing"]["crop_fraction"] == 0.5
+    assert (told["preprocessing"]["channel_order"], told["preprocessing"]["layout"]) == ("rgb", "nhwc")
     assert (told["display_name"], told["top_k"]) == ("Tiny", 2)
     assert told["origins"]["labels"] == "dict.txt"
     assert len(told["digest"]) == 64

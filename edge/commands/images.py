@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 from pathlib import Path
 
-from edge.errors import BadRequest
+from edge.errors import UsageError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
@@ -14,7 +14,7 @@ def find_images(names: tuple[str, ...]) -> list[Path]:
     """The files meant, in order: a file as it is, a folder's images with those below it, a pattern's matches.
 
     Raises:
-        BadRequest: a name leads to nothing.
+        UsageError: a name leads to nothing.
     """
     found: list[Path] = []
     for name in names:
@@ -27,6 +27,6 @@ def find_images(names: tuple[str, ...]) -> list[Path]:
             matches = map(Path, glob.glob(name, recursive=True))  # noqa: PTH207 -- the pattern may be absolute
             files = sorted(match for match in matches if match.is_file())
         if not files:
-            raise BadRequest(f"No image is at {name}.")
+            raise UsageError(f"No image is at {name}.")
         found += files
     return found

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edge.assistance import open_store
-from edge.errors import BadRequest
+from edge.errors import OutputError, UsageError
 from edge.outbox.describe import entry_json
 from edge.outbox.entry import State
 from edge.outbox.export import Labels, Plan, export
@@ -52,7 +52,8 @@ def show(settings: Settings, key: str, image: Path | None) -> None:
     """Print one entry as JSON, and write its image where asked.
 
     Raises:
-        BadRequest: there is no such entry, or the image cannot be written.
+        UsageError: there is no such entry.
+        OutputError: the image cannot be written.
         OutboxError: its image was not kept, or does not open.
     """
     with _store(settings) as store:
@@ -64,7 +65,7 @@ def show(settings: Settings, key: str, image: Path | None) -> None:
             try:
                 image.write_bytes(content)
             except OSError as error:
-                raise BadRequest(f"The image cannot be written to {image}: {error.strerror}.") from error
+                raise OutputError(f"The image cannot be written to {image}: {error.strerror}.") from error
     click.echo(json.dumps(entry_json(entry), indent=2, ensure_ascii=False))
 
 
@@ -90,7 +91,7 @@ def retry(settings: Settings, keys: Sequence[str]) -> None:
 def purge(settings: Settings, keys: Sequence[str], states: Sequence[str]) -> None:
     """Drop the entries named, or those of the states."""
     if not keys and not states:
-        raise BadRequest("Name entries, or --state; nothing is dropped without being named.")
+        raise UsageError("Name entries, or --state; nothing is dropped without being named.")
     with _store(settings) as store:
         count = store.purge(states=[State(state) for state in states], keys=[_key(store, key) for key in keys])
     click.echo(f"{count} entries dropped")
@@ -108,5 +109,5 @@ def _store(settings: Settings) -> Iterator[Store]:
 def _key(store: Store, start: str) -> str:
     entry = store.get(start)
     if entry is None:
-        raise BadRequest(f"The outbox holds no entry {start}, or more than one that begins so.")
+        raise UsageError(f"The outbox holds no entry {start}, or more than one that begins so.")
     return entry.key

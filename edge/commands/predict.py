@@ -19,7 +19,7 @@ from rich.text import Text
 
 from edge.bootstrap import build_repository, build_service
 from edge.commands.images import find_images
-from edge.errors import BadRequest, CorruptImage, EdgeError
+from edge.errors import EdgeError, InputError, OutputError
 from edge.service import Answer, Query
 from edge.vision.draw import Mark, draw
 from edge.web.schema import answer_json, error_json
@@ -107,7 +107,7 @@ async def _answer(service: InferenceService, path: Path, query: Query) -> Answer
     try:
         return await service.infer(await asyncio.to_thread(path.read_bytes), query)
     except OSError as error:
-        return CorruptImage(f"{path} cannot be read: {error.strerror or error}.")
+        return InputError(f"{path} cannot be read: {error.strerror or error}.")
     except EdgeError as error:
         return error
 
@@ -135,7 +135,7 @@ def _drawing_target(out: Path, images: list[Path]) -> Callable[[Path], Path]:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadRequest(f"The pictures cannot be written to {out}: {error.strerror}.") from error
+        raise OutputError(f"The pictures cannot be written to {out}: {error.strerror}.") from error
     taken: set[str] = set()
 
     def unused(path: Path) -> Path:

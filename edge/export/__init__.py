@@ -1,1 +1,1 @@
-"""Reads what AutoML gave the user into a contract. Knows file formats; runs nothing."""
+"""Reads the export that a user was given into a contract. Knows file formats; runs nothing."""

@@ -1,4 +1,4 @@
-"""Unpacks the zip of an export, never outside its folder and never beyond a limit."""
+"""Unpacks the zip of an export, never outside the target folder and never beyond a size limit."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from edge.errors import ExportError
 
 MAX_UNPACKED_BYTES = 2 << 30
-"""An export has 0.5 to 100 MB; what unpacks to more than 2 GiB is no export."""
+"""Exports have 0.5 to 100 MB; a zip that unpacks to more than 2 GiB is not one."""
 
 MAX_FILES = 10_000
 
-_CHUNK = 1 << 20
+_CHUNK_BYTES = 1 << 20
 
 
 def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_UNPACKED_BYTES) -> None:
     """Unpack the zip into the folder.
 
     Raises:
-        ExportError: no zip, truncated or encrypted, a path that leaves the folder, or more than ``max_bytes``.
+        ExportError: not a zip, truncated or encrypted, a path that leaves the folder, or more than
+            ``max_bytes``.
     """
     try:
         with zipfile.ZipFile(archive) as zipped:
@@ -28,31 +29,44 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_UNPACKED_BYTES) 
             for member in members:
                 _check_path(archive, member)
             _check_size(archive, members, max_bytes)
-            left = max_bytes
+            remaining = max_bytes
             for member in members:
-                left -= _extract(zipped, member, folder, left)
+                remaining -= _extract(zipped, member, folder, remaining)
     except ExportError:
         raise
     except _TooLarge:
         raise _over_limit(archive, max_bytes) from None
-    except Exception as error:  # zipfile and its decompressors raise nearly anything on damaged bytes
-        raise ExportError(archive, f"it cannot be unpacked ({error})", "Zip the export folder again.") from error
+    except Exception as error:  # zipfile and its decompressors raise nearly anything on damage
+        raise ExportError(
+            archive,
+            f"it cannot be unpacked ({error})",
+            "Zip the export folder again.",
+        ) from error
 
 
 class _TooLarge(Exception):
-    """More came out than the header promised and the limit allows."""
+    """More bytes came out than the limit allows, whatever the zip's directory said."""
 
 
 def _check_path(archive: Path, member: zipfile.ZipInfo) -> None:
-    name = member.filename
-    parts = PurePosixPath(name).parts
-    leaves = ".." in parts or PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive or "\\" in name
-    if leaves or stat.S_ISLNK(member.external_attr >> 16):
-        raise ExportError(archive, f"its member {name!r} would leave the folder", "Zip the plain export folder.")
+    is_link = stat.S_ISLNK(member.external_attr >> 16)  # the upper half holds the Unix mode
+    if is_link or _leaves_folder(member.filename):
+        raise ExportError(
+            archive,
+            f"its member {member.filename!r} would leave the folder",
+            "Zip the plain export folder.",
+        )
+
+
+def _leaves_folder(name: str) -> bool:
+    path = PurePosixPath(name)
+    is_windows_path = bool(PureWindowsPath(name).drive) or "\\" in name
+    return ".." in path.parts or path.is_absolute() or is_windows_path
 
 
 def _check_size(archive: Path, members: list[zipfile.ZipInfo], max_bytes: int) -> None:
-    if len(members) > MAX_FILES or sum(member.file_size for member in members) > max_bytes:
+    total = sum(member.file_size for member in members)
+    if len(members) > MAX_FILES or total > max_bytes:
         raise _over_limit(archive, max_bytes)
 
 
@@ -65,11 +79,12 @@ def _over_limit(archive: Path, max_bytes: int) -> ExportError:
 
 
 def _extract(zipped: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, limit: int) -> int:
+    """Write one member and return its number of bytes; raises ``_TooLarge`` past the limit."""
     target = folder / PurePosixPath(member.filename)
     target.parent.mkdir(parents=True, exist_ok=True)
     written = 0
     with zipped.open(member) as source, target.open("wb") as file:
-        while chunk := source.read(_CHUNK):
+        while chunk := source.read(_CHUNK_BYTES):
             written += len(chunk)
             if written > limit:
                 raise _TooLarge

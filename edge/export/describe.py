@@ -1,23 +1,29 @@
-"""A contract as JSON and as a person reads it."""
+"""Describes a contract: as JSON for programs, as rows of a table for people."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from edge.model.contract import Format, PixelInput, Resize
 from edge.model.prediction import selection
 
 if TYPE_CHECKING:
-    from edge.export.read import Export
-    from edge.model.contract import Contract
+    from collections.abc import Iterable
 
-_SHOWN_LABELS = 12
+    from edge.export.read import Export
+    from edge.model.contract import Contract, TensorOutput
+
+_MAX_SHOWN_LABELS: Final = 12
 
 
 def contract_json(contract: Contract, labels: tuple[str, ...] | None = None) -> dict[str, Any]:
-    """The contract for programs; ``labels`` are those learned at the warm-up where the export itself tells none."""
-    shown = selection(contract)
-    known = contract.labels or labels
+    """The contract for programs.
+
+    Args:
+        labels: those learned at the warm-up, for an export that does not name its labels itself.
+    """
+    selected = selection(contract)
+    all_labels = contract.labels or labels
     return {
         "display_name": contract.tuning.display_name,
         "format": contract.format,
@@ -25,45 +31,46 @@ def contract_json(contract: Contract, labels: tuple[str, ...] | None = None) -> 
         "multi_label": contract.multi_label,
         "input": _input_json(contract),
         "preprocessing": _preprocessing_json(contract),
-        "labels": list(known) if known is not None else None,
-        "score_threshold": shown.threshold,
-        "label_thresholds": dict(shown.label_thresholds),
-        "top_k": shown.top_k,
+        "labels": list(all_labels) if all_labels is not None else None,
+        "score_threshold": selected.threshold,
+        "label_thresholds": dict(selected.label_thresholds),
+        "top_k": selected.top_k,
     }
 
 
 def export_json(export: Export, labels: tuple[str, ...] | None = None) -> dict[str, Any]:
-    """All that `edge inspect --json` prints."""
+    """What `edge inspect --json` prints."""
     contract = export.contract
     return {
         "export": str(export.path),
         "model": export.model.name,
+        "family": export.family,
         "digest": export.digest,
         **contract_json(contract, labels),
-        "outputs": {
-            role: {"name": output.name, "dtype": output.dtype, "quantization": _quantization_json(output.quantization)}
-            for role, output in contract.outputs.items()
-        },
+        "outputs": {role: _output_json(output) for role, output in contract.outputs.items()},
         "signature_outputs": sorted(contract.signature.outputs) if contract.signature else None,
         "origins": dict(contract.origins),
         "notes": list(contract.notes),
     }
 
 
-def export_rows(export: Export, labels: tuple[str, ...] | None = None) -> list[tuple[str, str, str]]:
-    """What is known, its value, and where it was read: rows of a table for people."""
+def export_rows(
+    export: Export,
+    labels: tuple[str, ...] | None = None,
+) -> list[tuple[str, str, str]]:
+    """Rows of a table for people: a fact, its value, and where it was read."""
     contract, origins = export.contract, export.contract.origins
-    task = f"{contract.task}{', multi-label' if contract.multi_label else ''}"
+    task = f"{contract.task}, multi-label" if contract.multi_label else str(contract.task)
     rows = [
         ("Model", f"{export.model.name}, {_FORMAT_WORDS[contract.format]}", str(export.path)),
         ("Digest", f"sha256 {export.digest}", "the model file"),
         ("Task", task, origins["task"]),
         ("Input", _input_words(contract), origins["input"]),
         ("Pixels", _pixel_words(contract), origins["pixels"]),
-        ("Resize", _resize_words(contract), _tuning_origin(contract, "resize", "crop_fraction", "kernel")),
+        ("Resize", _resize_words(contract), origins["resize"]),
         ("Labels", _label_words(contract.labels or labels), origins["labels"]),
-        ("Outputs", ", ".join(contract.outputs) or ", ".join(sorted(_signature_outputs(contract))), origins["outputs"]),
-        ("Shown", _shown_words(contract), _tuning_origin(contract, "score_threshold", "label_thresholds", "top_k")),
+        ("Outputs", _output_words(contract), origins["outputs"]),
+        ("Shown", _shown_words(contract), origins["selection"]),
     ]
     if contract.tuning.display_name:
         rows.insert(0, ("Name", contract.tuning.display_name, "model.toml"))
@@ -76,36 +83,52 @@ _FORMAT_WORDS = {Format.TFLITE: "TFLite", Format.SAVED_MODEL: "SavedModel"}
 def _input_json(contract: Contract) -> dict[str, Any]:
     spec = contract.input
     if isinstance(spec, PixelInput):
-        return {"name": spec.name, "dtype": spec.dtype, "shape": [1, spec.height, spec.width, 3]}
-    return {"name": spec.name, "dtype": "string", "shape": [-1], "key": spec.key, "signature": spec.signature}
+        return {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
+    return {
+        "name": spec.name,
+        "dtype": "string",
+        "shape": [-1],
+        "key": spec.key,
+        "signature": spec.signature,
+    }
 
 
 def _preprocessing_json(contract: Contract) -> dict[str, Any]:
     if not isinstance(contract.input, PixelInput):
         return {"by": "graph"}
-    tuning, scaled = contract.tuning, contract.input.normalization
-    cropped = tuning.resize is Resize.CENTER_CROP
+    tuning = contract.tuning
+    is_cropped = tuning.resize is Resize.CENTER_CROP
     normalization = None
     if contract.input.dtype == "float32":
-        normalization = {"mean": list(scaled.mean), "std": list(scaled.std)}
+        stated = contract.input.normalization
+        normalization = {"mean": list(stated.mean), "std": list(stated.std)}
     return {
         "by": "edge",
         "resize": tuning.resize,
-        "crop_fraction": tuning.crop_fraction if cropped else None,
+        "crop_fraction": tuning.crop_fraction if is_cropped else None,
         "kernel": tuning.kernel,
         "normalization": normalization,
+        "channel_order": contract.input.channel_order,
+        "layout": contract.input.layout,
     }
 
 
-def _quantization_json(quantization: Any) -> dict[str, Any] | None:
-    return {"scale": quantization.scale, "zero_point": quantization.zero_point} if quantization else None
+def _output_json(output: TensorOutput) -> dict[str, Any]:
+    quantization = None
+    if output.quantization is not None:
+        quantization = {
+            "scale": output.quantization.scale,
+            "zero_point": output.quantization.zero_point,
+        }
+    return {"name": output.name, "dtype": output.dtype, "quantization": quantization}
 
 
 def _input_words(contract: Contract) -> str:
     spec = contract.input
     if isinstance(spec, PixelInput):
-        return f"{spec.name}: {spec.dtype} [1, {spec.height}, {spec.width}, 3], RGB"
-    return f"{spec.name}: encoded images{f', echoing {spec.key}' if spec.key else ''}"
+        return f"{spec.name}: {spec.dtype} {list(spec.shape)}, {spec.channel_order.upper()}"
+    echoed = f", echoing {spec.key}" if spec.key else ""
+    return f"{spec.name}: encoded images{echoed}"
 
 
 def _pixel_words(contract: Contract) -> str:
@@ -115,7 +138,7 @@ def _pixel_words(contract: Contract) -> str:
     if spec.dtype == "uint8":
         return "bytes 0..255 as they are"
     if spec.dtype == "int8":
-        return "bytes less 128"
+        return "bytes minus 128"
     return f"(byte - {list(spec.normalization.mean)}) / {list(spec.normalization.std)}"
 
 
@@ -124,28 +147,30 @@ def _resize_words(contract: Contract) -> str:
         return "by the graph"
     tuning = contract.tuning
     if tuning.resize is Resize.CENTER_CROP:
-        return f"centred square of {tuning.crop_fraction:.1%} of the shorter side, {tuning.kernel}"
+        side = f"{tuning.crop_fraction:.1%} of the shorter side"
+        return f"centred square of {side}, {tuning.kernel}"
     return f"whole image stretched, {tuning.kernel}"
 
 
 def _label_words(labels: tuple[str, ...] | None) -> str:
     if labels is None:
         return "the model names only what it sees"
-    more = f", ... ({len(labels)} in all)" if len(labels) > _SHOWN_LABELS else f" ({len(labels)})"
-    return ", ".join(labels[:_SHOWN_LABELS]) + more
+    shown = ", ".join(labels[:_MAX_SHOWN_LABELS])
+    if len(labels) > _MAX_SHOWN_LABELS:
+        return f"{shown}, ... ({len(labels)} in all)"
+    return f"{shown} ({len(labels)})"
 
 
 def _shown_words(contract: Contract) -> str:
-    shown = selection(contract)
-    own = "".join(f", {label} from {limit}" for label, limit in shown.label_thresholds.items())
-    return f"at most {shown.top_k} with a score from {shown.threshold}{own}"
+    selected = selection(contract)
+    words = f"at most {selected.top_k} with a score from {selected.threshold}"
+    for label, threshold in selected.label_thresholds.items():
+        words += f", {label} from {threshold}"
+    return words
 
 
-def _signature_outputs(contract: Contract) -> list[str]:
-    return list(contract.signature.outputs) if contract.signature else []
-
-
-def _tuning_origin(contract: Contract, *names: str) -> str:
-    default = type(contract.tuning)()
-    set_here = any(getattr(contract.tuning, name) != getattr(default, name) for name in names)
-    return "model.toml" if set_here else "default"
+def _output_words(contract: Contract) -> str:
+    names: Iterable[str] = contract.outputs
+    if contract.signature is not None:
+        names = sorted(contract.signature.outputs)
+    return ", ".join(names)

@@ -1,112 +1,127 @@
-"""Label files of every kind to a tuple of labels, one a class, and the rule for `background`."""
+"""Finds and reads label files of every kind, and matches labels to the model's classes."""
 
 from __future__ import annotations
 
-import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from edge.errors import ExportError
+from edge.export.folder import read_manifest, visible
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-BACKGROUND = "background"
+BACKGROUND: Final = "background"
+
+_SUFFIXES: Final = {".txt", ".pbtxt"}
+_NAME_RULES: Final[tuple[Callable[[str], bool], ...]] = (
+    lambda name: name == "dict.txt",
+    lambda name: name in {"labels.txt", "labelmap.txt", "label_map.pbtxt"},
+    lambda name: "label" in name or "dict" in name,
+    lambda name: not name.startswith(("readme", "license", "notice", "requirements")),
+)
+"""From the surest to the vaguest; the first rule that any file fits decides."""
 
 _ITEM = re.compile(r"""\bitem\s*\{((?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^}"'])*)\}""")
-_FIELD = re.compile(r"""\b(name|display_name|id)\s*:\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|(-?\d+))""")
+_FIELD = re.compile(
+    r"""\b(name|display_name|id)\s*:\s*"""
+    r"""(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|(-?\d+))""",
+)
 _ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|(.))", re.DOTALL)
 _BYTES_LITERAL = re.compile(r"""b(['"]).*\1""")
 
 
 def find_label_file(folder: Path) -> Path | None:
-    """The export's label file, whatever it is called: as its manifest says, by the usual names, or the only candidate.
+    """The export's label file: the manifest's, one of a usual name, or the only candidate.
+
+    Returns:
+        ``None`` if there is no candidate.
 
     Raises:
-        ExportError: the manifest names a file that is not there, or several files could be it.
+        ExportError: the manifest names a file that is missing, or there are several candidates.
     """
     if named := _named_by_manifest(folder):
         return named
-    texts = sorted(
-        file
-        for file in folder.iterdir()
-        if file.suffix.lower() in {".txt", ".pbtxt"} and not file.name.startswith(".") and file.is_file()
-    )
-    for fits in (
-        lambda name: name == "dict.txt",
-        lambda name: name in {"labels.txt", "labelmap.txt", "label_map.pbtxt"},
-        lambda name: "label" in name or "dict" in name,
-        lambda name: not name.startswith(("readme", "license", "notice", "requirements")),
-    ):
-        found = [file for file in texts if fits(file.name.lower())]
-        if len(found) > 1:
-            names = ", ".join(file.name for file in found)
-            raise ExportError(folder, f"several files could hold the labels: {names}", "Keep one, named dict.txt.")
-        if found:
-            return found[0]
+    files = [entry for entry in visible(folder) if entry.is_file()]
+    texts = [file for file in files if file.suffix.lower() in _SUFFIXES]
+    for fits in _NAME_RULES:
+        fitting = [file for file in texts if fits(file.name.lower())]
+        if len(fitting) > 1:
+            names = ", ".join(file.name for file in fitting)
+            reason = f"several files could hold the labels: {names}"
+            raise ExportError(folder, reason, "Keep one, named dict.txt.")
+        if fitting:
+            return fitting[0]
     return None
 
 
 def _named_by_manifest(folder: Path) -> Path | None:
-    manifest = folder / "manifest.json"
-    if not manifest.is_file():
-        return None
-    try:
-        name = json.loads(manifest.read_text("utf-8")).get("labelsFile")
-    except (ValueError, AttributeError):
-        return None  # a manifest of something else; the usual names still decide
+    name = read_manifest(folder).get("labelsFile")
     if not isinstance(name, str) or not name:
         return None
     file = folder / name
     if not file.is_file() or file.resolve().parent != folder.resolve():
-        raise ExportError(manifest, f"it names the label file {name!r}, which is not beside it", "Put it there.")
+        reason = f"it names the label file {name!r}, which is not next to it"
+        raise ExportError(folder / "manifest.json", reason, "Put it there.")
     return file
 
 
 def parse_labels(text: str, file: object) -> tuple[str, ...]:
-    """Labels of a file's text: a line each, or a pbtxt map with ids from 0 or 1.
+    """The labels in a file's text: one a line, or a pbtxt map with ids from 0 or 1.
 
     Raises:
-        ExportError: an empty line among the labels, byte literals, or a map with missing or repeated ids.
+        ExportError: an empty line, a Python literal, or a map with missing or repeated ids.
     """
     if _ITEM.search(text):
         return _parse_pbtxt(text, file)
     lines = [line.strip() for line in text.replace("\r\n", "\n").rstrip().split("\n")]
     if "" in lines:
-        raise ExportError(file, f"line {lines.index('') + 1} is empty", "A label file has one label a line.")
-    literal = next((line for line in lines if _BYTES_LITERAL.fullmatch(line)), None)
-    if literal:
-        raise ExportError(file, f"the label {literal} is a Python literal", "Write the label's text alone.")
+        number = lines.index("") + 1
+        raise ExportError(file, f"line {number} is empty", "A label file has one label a line.")
+    for line in lines:
+        if _BYTES_LITERAL.fullmatch(line):
+            reason = f"the label {line} is a Python literal"
+            raise ExportError(file, reason, "Write the label's text alone.")
     return tuple(lines)
 
 
 def _parse_pbtxt(text: str, file: object) -> tuple[str, ...]:
-    names: dict[int, str] = {}
+    labels: dict[int, str] = {}
     for body in _ITEM.findall(text):
-        fields = {key: double or single or number for key, double, single, number in _FIELD.findall(body)}
-        label, number = fields.get("display_name") or fields.get("name"), fields.get("id")
-        if not label or number is None:
-            raise ExportError(file, "an item has no name or no id", 'Items read: item { name: "cat" id: 1 }.')
-        if int(number) in names:
-            raise ExportError(file, f"id {number} stands twice", "Give every label an id of its own.")
-        names[int(number)] = _unescape(label)
-    first = min(names)
-    if first not in {0, 1} or set(names) != set(range(first, first + len(names))):
-        raise ExportError(file, "its ids have gaps", "Ids must run from 0 or 1 without a gap, one for every class.")
-    return tuple(names[number] for number in sorted(names))
+        fields = {}
+        for key, double_quoted, single_quoted, number in _FIELD.findall(body):
+            fields[key] = double_quoted or single_quoted or number
+        label = fields.get("display_name") or fields.get("name")
+        if not label or "id" not in fields:
+            example = 'Write items like: item { name: "cat" id: 1 }.'
+            raise ExportError(file, "an item has no name or no id", example)
+        class_id = int(fields["id"])
+        if class_id in labels:
+            reason = f"id {class_id} appears twice"
+            raise ExportError(file, reason, "Give every label an id of its own.")
+        labels[class_id] = _unescape(label)
+    first = min(labels)
+    if first not in {0, 1} or set(labels) != set(range(first, first + len(labels))):
+        remedy = "Ids must run from 0 or 1 without a gap, one for every class."
+        raise ExportError(file, "its ids have gaps", remedy)
+    return tuple(labels[class_id] for class_id in sorted(labels))
 
 
 def _unescape(text: str) -> str:
-    """A quoted string's text: protobuf's text format writes what is not ASCII as the bytes of UTF-8, in octal."""
+    """The text of a quoted string, in which protobuf writes non-ASCII letters as octal bytes."""
 
     def plain(escape: re.Match[bytes]) -> bytes:
-        return bytes([int(escape[1], 8) & 0xFF]) if escape[1] else escape[2]
+        octal, character = escape[1], escape[2]
+        if octal:
+            return bytes([int(octal, 8) & 0xFF])
+        return character
 
     return _ESCAPE.sub(plain, text.encode()).decode("utf-8", "replace")
 
 
 def read_label_file(file: Path) -> tuple[str, ...]:
-    """Labels of a file; raises ``ExportError`` where it is not UTF-8 or as `parse_labels` does."""
+    """The labels in a file; raises ``ExportError`` as `parse_labels`, or if it is not UTF-8."""
     try:
         return parse_labels(file.read_text("utf-8-sig"), file)
     except UnicodeDecodeError as error:
@@ -114,24 +129,25 @@ def read_label_file(file: Path) -> tuple[str, ...]:
 
 
 def match_classes(labels: tuple[str, ...], classes: int | None, file: object) -> tuple[str, ...]:
-    """The labels of exactly the model's classes, a leading ``background`` dropped.
+    """The labels of exactly the model's classes.
 
-    With one label more than classes, the first being ``background``, that one is dropped: side dictionaries of
-    detection exports have it, while the class tensor is 0-based without it.
+    If there is one label more than classes and the first is ``background``, it is dropped: label
+    files next to detection exports have it, while the class tensor counts from 0 without it.
 
     Args:
-        classes: how many the model has; ``None`` where it does not tell, and then ``background`` alone is judged.
+        classes: how many the model has; ``None`` if it does not say, and then a leading
+            ``background`` is dropped and the number is not checked.
 
     Raises:
         ExportError: any other mismatch.
     """
-    leads = labels[:1] and labels[0].casefold() == BACKGROUND
-    if leads and classes in {None, len(labels) - 1}:
+    starts_with_background = bool(labels) and labels[0].casefold() == BACKGROUND
+    if starts_with_background and classes in {None, len(labels) - 1}:
         return labels[1:]
     if classes is not None and len(labels) != classes:
         raise ExportError(
             file,
             f"it has {len(labels)} labels, but the model has {classes} classes",
-            "Use the label file that came with this very model.",
+            "Use the label file that came with this exact model.",
         )
     return labels

@@ -1,104 +1,106 @@
-"""Finds the model among the files of a folder, whatever it is called, and names the exports that are not served."""
+"""Finds the model at a path and the family that reads it, or says why there is none."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge.errors import ExportError
-from edge.export.flatbuffer import IDENTIFIER
+from edge.export.family import FAMILIES
+from edge.export.folder import SAVED_MODEL, other_format, visible
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SAVED_MODEL = "saved_model.pb"
-
-_OTHER_FORMATS = (
-    (("model.json",), "a TensorFlow.js export"),
-    ((".mlmodel", ".mlpackage", ".mlmodelc"), "a Core ML export"),
-    ((".onnx",), "an ONNX model"),
-    ((".h5", ".keras"), "a Keras model"),
-)
-_REMEDY = 'Export the model again from Vertex AI as "TFLite" or "Container"'
+    from edge.export.family import Family
+    from edge.model.contract import Contract
 
 
-def visible(folder: Path) -> list[Path]:
-    """What lies in a folder, by name, without what systems and archivers leave behind."""
-    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "__MACOSX")))
+@dataclass(frozen=True, slots=True)
+class FoundModel:
+    """A model, and the family that claims it.
 
-
-def models_in(folder: Path) -> list[Path]:
-    """The models directly in a folder: TFLite files, or the folder itself where it is a SavedModel.
-
-    Of several TFLite files the one that `manifest.json` names is it; an Edge TPU build gives way to a plain one.
+    Attributes:
+        path: a TFLite file, or the folder of a SavedModel.
     """
-    files = [entry for entry in visible(folder) if entry.is_file()]
-    tflite = [file for file in files if is_tflite(file)]
-    if len(tflite) > 1:
-        named = _manifest_model(folder)
-        plain = [file for file in tflite if "edgetpu" not in file.name.lower()]
-        tflite = [file for file in tflite if file.name == named] or plain or tflite
-    saved_model = [folder] if (folder / SAVED_MODEL).is_file() else []
-    return tflite or saved_model
+
+    path: Path
+    family: Family
+
+    @property
+    def folder(self) -> Path:
+        """The folder with the model and its `model.toml`."""
+        return self.path if self.path.is_dir() else self.path.parent
+
+    def read(self) -> Contract:
+        """The model's contract, as its family reads it."""
+        return self.family.read(self.path)
 
 
-def find_model(folder: Path) -> Path:
-    """The one model in a folder or in the only folder below it.
+def find_models(path: Path) -> list[FoundModel]:
+    """The models directly in a folder, or the one that a file is.
 
-    Returns:
-        A TFLite file, or the folder of a SavedModel.
+    Each belongs to the first family that claims it. TFLite files go before a SavedModel in the same
+    folder.
+
+    Raises:
+        ExportError: a family claims the path but refuses it.
+        OSError: the path cannot be read.
+    """
+    claims: dict[Path, Family] = {}
+    for family in FAMILIES:
+        for model in family.find(path):
+            claims.setdefault(model, family)
+    found = [FoundModel(model, family) for model, family in claims.items()]
+    tflite = [model for model in found if model.path.is_file()]
+    return tflite or found
+
+
+def find_model(path: Path) -> FoundModel:
+    """The one model at a path: a file, in a folder, or in the only folder below it.
 
     Raises:
         ExportError: none, several, or a format that is not served.
+        OSError: the path cannot be read.
     """
     while True:
-        models = models_in(folder)
+        models = find_models(path)
         if len(models) == 1:
             return models[0]
         if models:
-            names = ", ".join(model.name for model in models)
-            raise ExportError(folder, f"it holds several models: {names}", "Name the one to serve, or split them up")
-        below = [entry for entry in visible(folder) if entry.is_dir() and not is_foreign(entry)]
-        if len(below) != 1 or is_foreign(folder):
-            raise _nothing(folder)
-        folder = below[0]
+            names = ", ".join(model.path.name for model in models)
+            reason = f"it holds several models: {names}"
+            raise ExportError(path, reason, "Name the one to serve, or split them up")
+        if not path.is_dir():
+            raise _not_a_model(path)
+        below = [entry for entry in visible(path) if entry.is_dir() and not other_format(entry)]
+        if len(below) != 1 or other_format(path):
+            raise _no_model_in(path)
+        path = below[0]
 
 
-def is_tflite(file: Path) -> bool:
-    """Whether a file is a TFLite model by its name, or by its first bytes where it has been renamed."""
-    if file.suffix.lower() in {".tflite", ".lite"}:
-        return True
-    if file.suffix.lower() in {".txt", ".json", ".toml", ".pbtxt", ".zip", ".jpg", ".jpeg", ".png", ".pb"}:
-        return False
-    try:
-        with file.open("rb") as stream:
-            return stream.read(8)[4:] == IDENTIFIER
-    except OSError:
-        return False
+def _export_again() -> str:
+    ways = " or ".join(family.HOW_TO_EXPORT for family in FAMILIES)
+    return f"Export the model again {ways}"
 
 
-def is_foreign(path: Path) -> str | None:
-    """What other export a file or folder is or a folder holds, in words; ``None`` where it is none."""
-    names = [path.name, *((entry.name for entry in visible(path)) if path.is_dir() else ())]
-    for endings, words in _OTHER_FORMATS:
-        if any(name.lower().endswith(endings) for name in names):
-            return words
-    return None
+def _not_a_model(file: Path) -> ExportError:
+    if words := other_format(file):
+        return ExportError(file, f"it is {words}, which is not served here", _export_again())
+    return ExportError(
+        file,
+        "it is truncated or not a TFLite file: it does not start as one does",
+        "Download or copy the export again",
+    )
 
 
-def _manifest_model(folder: Path) -> str | None:
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return manifest.get("modelFile") if isinstance(manifest, dict) else None
-
-
-def _nothing(folder: Path) -> ExportError:
-    if foreign := is_foreign(folder):
-        return ExportError(folder, f"it is {foreign}, which is not served here", _REMEDY)
-    renamed = [entry.name for entry in visible(folder) if entry.suffix == ".pb"]
+def _no_model_in(folder: Path) -> ExportError:
+    if words := other_format(folder):
+        return ExportError(folder, f"it is {words}, which is not served here", _export_again())
+    entries = visible(folder)
+    renamed = [entry.name for entry in entries if entry.suffix == ".pb"]
     if renamed:
-        return ExportError(folder, f"it holds {renamed[0]}, but no {SAVED_MODEL}", f"Rename the file to {SAVED_MODEL}")
-    names = ", ".join(entry.name for entry in visible(folder)[:10])
-    return ExportError(folder, f"no model is in it ({names or 'it is empty'})", _REMEDY)
+        reason = f"it holds {renamed[0]}, but no {SAVED_MODEL}"
+        return ExportError(folder, reason, f"Rename the file to {SAVED_MODEL}")
+    names = ", ".join(entry.name for entry in entries[:10])
+    return ExportError(folder, f"no model is in it ({names or 'it is empty'})", _export_again())

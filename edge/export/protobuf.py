@@ -1,15 +1,26 @@
-"""Walks the protobuf wire format, so that a SavedModel's signatures are read without TensorFlow (6 s to import)."""
+"""Walks the protobuf wire format, because TensorFlow would take 6 s to import."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_LONGEST_VARINT = 10
-_MORE = 0x80
+
+class WireType(IntEnum):
+    """How a field's value is stored, in protobuf's encoding. Groups (3 and 4) are not read."""
+
+    VARINT = 0
+    FIXED64 = 1
+    BYTES = 2
+    FIXED32 = 5
+
+
+_FIXED_WIDTHS: Final[dict[int, int]] = {WireType.FIXED64: 8, WireType.FIXED32: 4}
+_MAX_VARINT_BYTES: Final = 10
+_MORE_BYTES_FOLLOW: Final = 0x80
 
 
 def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
@@ -23,14 +34,15 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         key, position = _varint(message, position)
         number, wire_type = key >> 3, key & 7
         value: int | memoryview
-        if wire_type == _VARINT:
+        if wire_type == WireType.VARINT:
             value, position = _varint(message, position)
-        elif wire_type == _BYTES:
+        elif wire_type == WireType.BYTES:
             length, position = _varint(message, position)
-            value, position = message[position : position + length], position + length
-        elif wire_type in {_FIXED64, _FIXED32}:
-            width = 8 if wire_type == _FIXED64 else 4
-            value, position = int.from_bytes(message[position : position + width], "little"), position + width
+            value = message[position : position + length]
+            position += length
+        elif width := _FIXED_WIDTHS.get(wire_type):
+            value = int.from_bytes(message[position : position + width], "little")
+            position += width
         else:
             raise ValueError(f"wire type {wire_type} at byte {position}")
         if number == 0 or position > len(message):
@@ -45,21 +57,38 @@ def messages(message: memoryview, number: int) -> Iterator[memoryview]:
             yield value
 
 
+def message(parent: memoryview, number: int) -> memoryview:
+    """The sub-message in the field of that number: empty if absent, the last one if repeated."""
+    found = memoryview(b"")
+    for value in messages(parent, number):
+        found = value
+    return found
+
+
+def texts(message: memoryview, number: int) -> list[str]:
+    """The strings in the field of that number; what is not UTF-8 in them is replaced."""
+    return [bytes(value).decode("utf-8", "replace") for value in messages(message, number)]
+
+
 def text(message: memoryview, number: int) -> str:
-    """The string in the field of that number, empty where absent."""
-    return next((bytes(value).decode("utf-8", "replace") for value in messages(message, number)), "")
+    """The string in the field of that number, empty if absent."""
+    for value in messages(message, number):
+        return bytes(value).decode("utf-8", "replace")
+    return ""
 
 
 def integer(message: memoryview, number: int) -> int:
-    """The signed 64-bit integer in the field of that number, 0 where absent."""
-    value = next((value for found, value in fields(message) if found == number and isinstance(value, int)), 0)
-    return value - (1 << 64) if value >> 63 else value
+    """The signed 64-bit integer in the field of that number, 0 if absent."""
+    for found, value in fields(message):
+        if found == number and isinstance(value, int):
+            return value - (1 << 64) if value >> 63 else value
+    return 0
 
 
 def _varint(message: memoryview, position: int) -> tuple[int, int]:
     value = 0
-    for shift, byte in enumerate(message[position : position + _LONGEST_VARINT]):
+    for shift, byte in enumerate(message[position : position + _MAX_VARINT_BYTES]):
         value |= (byte & 0x7F) << (7 * shift)
-        if byte < _MORE:
+        if byte < _MORE_BYTES_FOLLOW:
             return value, position + shift + 1
     raise ValueError(f"it breaks off at byte {position}")

@@ -1,4 +1,4 @@
-"""The one way in: what AutoML gave the user (folder, zip, single file) to an `Export` with its contract."""
+"""The entry point: turns a folder, a zip or a single file into an `Export` with its contract."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from typing import TYPE_CHECKING
 
 from edge.errors import ExportError
 from edge.export.archive import unpack
-from edge.export.labels import find_label_file
-from edge.export.locate import SAVED_MODEL, find_model, is_foreign, is_tflite, models_in
-from edge.export.saved_model import read_saved_model
-from edge.export.tflite import read_tflite
-from edge.export.tuning import check_labels, read_tuning
+from edge.export.folder import SAVED_MODEL, is_tflite
+from edge.export.locate import find_model
+from edge.export.model_toml import check_labels
 
 if TYPE_CHECKING:
+    from edge.export.locate import FoundModel
     from edge.model.contract import Contract
 
 
 class UnpackedZip:
-    """A temporary folder that goes with this value, or with the process at the latest."""
+    """A temporary folder, removed with this value, or when the process ends."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="edge-export-"))
@@ -33,17 +32,19 @@ class UnpackedZip:
 
 @dataclass(frozen=True)
 class Export:
-    """An export that was read and found consistent.
+    """An export that was read and is consistent.
 
     Attributes:
         path: what the user named.
         model: the TFLite file, or the folder of the SavedModel.
+        family: name of the tool and the format that it was made with.
         digest: SHA-256 in hex of the TFLite file or of `saved_model.pb`, as `sha256sum` prints it.
-        unpacked: the folder a zip was unpacked to; it is removed with this value.
+        unpacked: the folder that a zip was unpacked to; ``None`` if the export is not a zip.
     """
 
     path: Path
     model: Path
+    family: str
     contract: Contract
     digest: str
     unpacked: UnpackedZip | None = None
@@ -53,27 +54,20 @@ def read_export(path: Path) -> Export:
     """Read an export.
 
     Args:
-        path: the folder AutoML gave, a zip of it, a single TFLite file, or a `saved_model.pb`.
+        path: the folder that a tool exported, a zip of it, a TFLite file, or a `saved_model.pb`.
 
     Raises:
-        ExportError: it is not there, cannot be read, or is refused; says the file, the reason and what to do.
+        ExportError: missing, unreadable or refused; names the file, the reason and the remedy.
     """
     try:
-        if path.is_dir():
-            return _read(path, find_model(path))
         if not path.exists():
             raise ExportError(path, "there is no such file or folder", "Check the path.")
         if zipfile.is_zipfile(path) and not is_tflite(path):
             return _read_zip(path)
-        if path.name == SAVED_MODEL:
-            return _read(path, path.parent)
-        if foreign := is_foreign(path):
-            raise ExportError(path, f"it is {foreign}, which is not served here", 'Export the model again as "TFLite".')
-        return _read(path, path)
+        return _read(path, find_model(path))
     except OSError as error:
-        raise ExportError(
-            path, f"it cannot be read ({error.strerror or error})", "Check the file and who may read it."
-        ) from error
+        reason = f"it cannot be read ({error.strerror or error})"
+        raise ExportError(path, reason, "Check the file and its permissions.") from error
 
 
 def _read_zip(path: Path) -> Export:
@@ -83,25 +77,20 @@ def _read_zip(path: Path) -> Export:
         return _read(path, find_model(unpacked.folder), unpacked)
     except ExportError as error:
         unpacked.cleanup()
-        inside = error.file.removeprefix(str(unpacked.folder)).lstrip("/")
-        raise ExportError(f"{path}!{inside}" if error.file != str(path) else path, error.reason, error.remedy) from None
+        file = error.file
+        if file != str(path):  # name the file as the zip calls it, without the temporary folder
+            file = f"{path}!{file.removeprefix(str(unpacked.folder)).lstrip('/')}"
+        raise ExportError(file, error.reason, error.remedy) from None
 
 
-def _read(path: Path, model: Path, unpacked: UnpackedZip | None = None) -> Export:
-    folder = model if model.is_dir() else model.parent
-    tuning = read_tuning(folder)
-    label_file = find_label_file(folder) if len(models_in(folder)) == 1 else None
-    if model.is_dir():
-        contract = read_saved_model(model, label_file, tuning)
-        digest = _sha256((model / SAVED_MODEL).read_bytes())
-    else:
-        data = model.read_bytes()
-        contract = read_tflite(model, data, label_file, tuning)
-        digest = _sha256(data)
+def _read(path: Path, model: FoundModel, unpacked: UnpackedZip | None = None) -> Export:
+    contract = model.read()
     if contract.labels is not None:
-        check_labels(tuning, contract.labels, folder)
-    return Export(path, model, contract, digest, unpacked)
+        check_labels(contract.tuning, contract.labels, model.folder)
+    return Export(path, model.path, model.family.NAME, contract, _digest(model.path), unpacked)
 
 
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def _digest(model: Path) -> str:
+    file = model / SAVED_MODEL if model.is_dir() else model
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

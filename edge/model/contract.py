@@ -60,14 +60,28 @@ UNIT_RANGE = Normalization((127.5,), (127.5,))
 """To [-1, 1], as the graphs of AutoML's SavedModel and TF.js exports scale their pixels."""
 
 
+class ChannelOrder(StrEnum):
+    """In which order a model takes the channels of a pixel."""
+
+    RGB = "rgb"
+    BGR = "bgr"
+
+
+class Layout(StrEnum):
+    """In which order a model takes the axes of an image: batch (N), height, width, channels."""
+
+    NHWC = "nhwc"
+    NCHW = "nchw"
+
+
 @dataclass(frozen=True, slots=True)
 class PixelInput:
-    """A tensor [1, height, width, 3] of RGB.
+    """A tensor of one image.
 
     Attributes:
         tensor: index of the tensor in the model.
         dtype: ``uint8`` takes the bytes 0..255 as they are, ``int8`` the bytes less 128, ``float32`` normalised ones.
-        normalization: applied to float32 alone.
+        normalization: applied to float32 alone; three values are in ``channel_order``.
     """
 
     name: str
@@ -76,6 +90,15 @@ class PixelInput:
     height: int
     width: int
     normalization: Normalization = UNIT_RANGE
+    channel_order: ChannelOrder = ChannelOrder.RGB
+    layout: Layout = Layout.NHWC
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """The tensor's shape, with a batch of 1."""
+        if self.layout is Layout.NCHW:
+            return 1, 3, self.height, self.width
+        return 1, self.height, self.width, 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from edge.errors import BadRequest, EntryUnreadable, RequestError
+from edge.errors import EntryUnreadable, OutputError, RequestError
 from edge.outbox.entry import State
 from edge.vision.formats import sniff
 from edge.vision.graph_input import for_graph
@@ -75,7 +75,7 @@ def export(store: Store, plan: Plan, *, advance: Callable[[], None] = lambda: No
     """Write every entry that has an image.
 
     Raises:
-        BadRequest: the folder cannot be written.
+        OutputError: the folder cannot be written.
         OutboxError: the outbox cannot be read.
     """
     images = plan.folder / "images"
@@ -101,7 +101,7 @@ def export(store: Store, plan: Plan, *, advance: Callable[[], None] = lambda: No
                 found["labelled"] += any("nnotation" in key for key in line)
                 advance()
     except OSError as error:
-        raise BadRequest(f"The export cannot be written to {plan.folder}: {error.strerror or error}.") from error
+        raise OutputError(f"The export cannot be written to {plan.folder}: {error.strerror or error}.") from error
     return Exported(**found)
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge.errors import ExportError
-from edge.export.locate import is_foreign, is_tflite, models_in, visible
+from edge.export.folder import is_tflite, other_format, visible
+from edge.export.locate import find_models
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +61,7 @@ def is_export(path: Path) -> bool:
     """Whether the path itself is one export, rather than a repository of several."""
     if path.is_file():
         return True
-    return len(models_in(path)) == 1 or bool(is_foreign(path)) or bool(_versions(path))
+    return len(find_models(path)) == 1 or bool(other_format(path)) or bool(_versions(path))
 
 
 def _holds_export(entry: Path) -> bool:
@@ -81,10 +82,10 @@ def _newest(path: Path) -> Source:
 
 def _versions(path: Path) -> dict[int, Path]:
     """Version to folder, where a folder holds no model itself but numbered folders that do."""
-    if not path.is_dir() or models_in(path):
+    if not path.is_dir() or find_models(path):
         return {}
     return {
         int(entry.name): entry
         for entry in visible(path)
-        if entry.is_dir() and entry.name.isdecimal() and entry.name.isascii() and models_in(entry)
+        if entry.is_dir() and entry.name.isdecimal() and entry.name.isascii() and find_models(entry)
     }

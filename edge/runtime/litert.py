@@ -34,9 +34,7 @@ class LiteRTInterpreter:
             self._litert = LiteRT(model_path=str(model), num_threads=1)
             self._litert.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise ExportError(
-                model, _reason(str(error)), 'Export the model again from Vertex AI as "TFLite"'
-            ) from error
+            raise ExportError(model, _reason(str(error)), 'Export the model again as plain "TFLite"') from error
         self._input = contract.input.tensor
         self._outputs = {role: output.tensor for role, output in contract.outputs.items()}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PIL import ImageDraw, ImageFont
 
-from edge.errors import BadRequest
+from edge.errors import OutputError
 from edge.vision.decode import decode
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def draw(encoded: bytes, marks: Sequence[Mark], out: Path, *, max_pixels: int) -
 
     Raises:
         RequestError: as `decode` does.
-        BadRequest: the file cannot be written.
+        OutputError: the file cannot be written.
     """
     picture = decode(encoded, max_pixels=max_pixels).pixels.copy()
     pen = ImageDraw.Draw(picture)
@@ -51,7 +51,7 @@ def draw(encoded: bytes, marks: Sequence[Mark], out: Path, *, max_pixels: int) -
     try:
         picture.save(out)
     except (OSError, ValueError) as error:
-        raise BadRequest(f"The picture cannot be written to {out}: {error}.") from error
+        raise OutputError(f"The picture cannot be written to {out}: {error}.") from error
 
 
 def _box(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge.errors import BadRequest
-from edge.export.saved_model import IMAGE_INPUTS
+from edge.export.families.automl_saved_model import IMAGE_INPUTS
 
 KEY = "key"
 

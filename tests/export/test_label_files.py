@@ -62,7 +62,7 @@ def test_a_label_map_is_read(case):
         ('item { name: "a" id: 1 } item { name: "b" id: 3 }', "gaps"),
         ('item { name: "a" id: 2 }', "gaps"),
         ('item { name: "a" id: -1 }', "gaps"),
-        ('item { name: "a" id: 1 } item { name: "b" id: 1 }', "id 1 stands twice"),
+        ('item { name: "a" id: 1 } item { name: "b" id: 1 }', "id 1 appears twice"),
         ("item { id: 1 }", "no name or no id"),
         ('item { name: "a" }', "no name or no id"),
     ],
@@ -188,5 +188,5 @@ def test_a_manifest_that_names_labels_that_are_not_beside_it_is_refused(name, tm
     folder.mkdir()
     write(folder, classifier(), LABELS)
     (folder / "manifest.json").write_text(f'{{"labelsFile": "{name}"}}')
-    with pytest.raises(ExportError, match="which is not beside it"):
+    with pytest.raises(ExportError, match="which is not next to it"):
         read_export(folder)

@@ -5,8 +5,8 @@ from builders.saved_model import IMAGE, SCORES, saved_model
 from builders.tflite import classifier
 
 from edge.errors import ExportError
+from edge.export.model_toml import read_model_toml
 from edge.export.read import read_export
-from edge.export.tuning import read_tuning
 from edge.model.contract import Resize, Tuning
 from edge.vision.resize import Kernel
 
@@ -17,8 +17,8 @@ def toml(folder, text):
 
 
 def test_without_the_file_or_with_an_empty_one_the_defaults_hold(tmp_path):
-    assert read_tuning(tmp_path) == Tuning()
-    assert read_tuning(toml(tmp_path, "")) == Tuning()
+    assert read_model_toml(tmp_path, Tuning()) == Tuning()
+    assert read_model_toml(toml(tmp_path, ""), Tuning()) == Tuning()
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_without_the_file_or_with_an_empty_one_the_defaults_hold(tmp_path):
     ],
 )
 def test_every_key_is_read(text, name, value, tmp_path):
-    assert getattr(read_tuning(toml(tmp_path, text)), name) == value
+    assert getattr(read_model_toml(toml(tmp_path, text), Tuning()), name) == value
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,14 @@ def test_every_key_is_read(text, name, value, tmp_path):
 )
 def test_a_wrong_file_is_refused_with_the_keys_name(text, words, tmp_path):
     with pytest.raises(ExportError, match=words) as caught:
-        read_tuning(toml(tmp_path, text))
+        read_model_toml(toml(tmp_path, text), Tuning())
     assert caught.value.file == str(tmp_path / "model.toml")
     assert caught.value.remedy
 
 
 def test_an_unknown_key_is_answered_with_those_there_are(tmp_path):
     with pytest.raises(ExportError) as caught:
-        read_tuning(toml(tmp_path, "treshold = 0.5"))
+        read_model_toml(toml(tmp_path, "treshold = 0.5"), Tuning())
     for key in ("display_name", "resize", "crop_fraction", "kernel", "score_threshold", "label_thresholds", "top_k"):
         assert key in caught.value.remedy
 
@@ -85,7 +85,7 @@ def test_an_unknown_key_is_answered_with_those_there_are(tmp_path):
 def test_a_file_that_is_not_utf8_is_refused(tmp_path):
     (tmp_path / "model.toml").write_bytes('display_name = "Bär"'.encode("latin-1"))
     with pytest.raises(ExportError, match="not TOML"):
-        read_tuning(tmp_path)
+        read_model_toml(tmp_path, Tuning())
 
 
 def test_a_threshold_for_a_label_that_the_model_has_not_is_refused_with_those_it_has(tmp_path):

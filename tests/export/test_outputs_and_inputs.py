@@ -138,7 +138,7 @@ def test_operators_that_only_repack_scores_are_looked_through(tmp_path):
 
 @pytest.mark.parametrize("operator", [ARG_MAX, RESHAPE, "Mystery"])
 def test_an_output_that_no_activation_makes_is_no_classifier(operator, tmp_path):
-    with pytest.raises(ExportError, match="no image classifier"):
+    with pytest.raises(ExportError, match="not an image classifier"):
         read(tmp_path, classifier(activation=operator), LABELS)
 
 

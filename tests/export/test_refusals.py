@@ -25,20 +25,20 @@ REFUSED = {  # files, then what file, reason and remedy speak of
     "Edge TPU": ({"edgetpu_model.tflite": detector(operator="edgetpu-custom-op"), "dict.txt": "a"},
                  "/edgetpu_model.tflite", "Edge TPU", 'plain "TFLite"'),
     "labels of another model": ({"m.tflite": MODEL, "dict.txt": "a\nb"},
-                                "/dict.txt", "2 labels.*12 classes", "this very"),
+                                "/dict.txt", "2 labels.*12 classes", "this exact"),
     "empty folder": ({}, "", "it is empty", '"TFLite"'),
     "no model": ({"dict.txt": "a"}, "", r"no model is in it \(dict.txt\)", '"TFLite"'),
     "several models": ({"a.tflite": MODEL, "b.tflite": MODEL, "dict.txt": LABELS},
                        "", "a.tflite, b.tflite", "Name the one"),
     "foreign file": ({"model.tflite": b"hello world, this is no model", "dict.txt": LABELS},
-                     "/model.tflite", "no TFLite file", "Download"),
-    "empty file": ({"model.tflite": b"", "dict.txt": LABELS}, "/model.tflite", "no TFLite file", "Download"),
+                     "/model.tflite", "not a TFLite file", "Download"),
+    "empty file": ({"model.tflite": b"", "dict.txt": LABELS}, "/model.tflite", "not a TFLite file", "Download"),
     "zip called tflite": ({"model.tflite": b"PK\x03\x04" + bytes(40), "dict.txt": LABELS},
-                          "/model.tflite", "no TFLite file", "Download"),
+                          "/model.tflite", "not a TFLite file", "Download"),
     "renamed pb": ({"model.pb": GRAPH}, "", r"holds model.pb, but no saved_model.pb", "Rename"),
     "truncated pb": ({"saved_model.pb": GRAPH[:-5]}, "/saved_model.pb", "truncated", "Download"),
-    "empty pb": ({"saved_model.pb": b""}, "/saved_model.pb", "no SavedModel", "Download"),
-    "foreign pb": ({"saved_model.pb": b"hello"}, "/saved_model.pb", "no SavedModel", "Download"),
+    "empty pb": ({"saved_model.pb": b""}, "/saved_model.pb", "not a SavedModel", "Download"),
+    "foreign pb": ({"saved_model.pb": b"hello"}, "/saved_model.pb", "not a SavedModel", "Download"),
     "training graph": ({"saved_model.pb": saved_model({"serving_default": (IMAGE, SCORES)}, tags=["train"])},
                        "/saved_model.pb", "'serve'", "Download"),
     "no signature": ({"saved_model.pb": saved_model({})}, "/saved_model.pb", "it has none", '"Container"'),
@@ -88,7 +88,7 @@ def test_a_real_model_cut_anywhere_is_refused(shared_exports, source, tmp_path):
     cuts = [*range(0, 64, 7), *(len(whole) * part // 40 for part in range(1, 40)), len(whole) - 5000]
     for cut in cuts:
         model.write_bytes(whole[:cut])
-        with pytest.raises(ExportError, match=r"truncated or no TFLite file") as caught:
+        with pytest.raises(ExportError, match=r"truncated or not a TFLite file") as caught:
             read_export(tmp_path)
         assert caught.value.file == str(model)
 
