@@ -75,6 +75,8 @@ def test_the_wait_for_a_worker_is_told_in_milliseconds(service):
 def test_an_image_on_which_the_model_breaks_leaves_those_beside_it(service):
     answers = asyncio.run(service.infer_many([IMAGE] * 3, Query(math.inf, "broken")))
     assert [type(answer) for answer in answers] == [InferenceFailed] * 3
+    for answer in answers:  # while the others are computed it holds no image
+        assert (answer.__traceback__, answer.__cause__, answer.__context__) == (None, None, None)
     assert isinstance(asyncio.run(service.infer(IMAGE, Query(math.inf))), Answer)
 
 

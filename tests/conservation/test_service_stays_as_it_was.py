@@ -382,3 +382,19 @@ def test_the_end_of_the_server_stops_the_service(tmp_path):
         await until(lambda: _workers() == threads)
 
     run(story)
+
+
+def test_a_declared_length_counts_as_held_before_the_body_arrives(tmp_path):
+    async def story():
+        async with house(tmp_path) as one:
+            before = one.state()
+            for entrance in ENTRANCES:
+                request, _ = entrance.open(one, "good", IMAGE)
+                await until(lambda: one.service.in_flight == 1)
+                declared = int(entrance.pack(IMAGE)[0].get("content-length", 0))
+                await until(lambda size=declared: one.service.held_bytes == size)
+                request.hang_up()
+                await _end(request, 499, "client_gone")
+                await one.is_again(before)
+
+    run(story)

@@ -122,7 +122,7 @@ def test_a_signal_in_the_start_itself_ends_it_with_exit_code_0_and_no_loose_ends
 def test_a_signal_refuses_new_frames_from_that_moment_on():
     service, settings = build_service(Settings(workers=1)), Settings()
     app = create_app(service, settings)
-    one = web_server._Server(uvicorn.Config(app), service, [], lambda: None)
+    one = web_server._Server(uvicorn.Config(app, log_config=None), service, [], lambda: None)
 
     async def ask() -> list[httpx.Response]:
         transport = httpx.ASGITransport(app)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from contextlib import suppress
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from edge.errors import CorruptImage
 from edge.model.contract import SignatureInfo
 from edge.model.prediction import Classification, Detections
 from edge.repository.servable import Stages
 from edge.service import Answer
+from edge.web.tfserving import _all_good
 from edge.web.tfserving_reply import reply
 from edge.web.tfserving_request import Instance, PredictRequest
 
@@ -59,3 +64,17 @@ def test_a_label_without_a_class_is_no_background():
     (row,) = replied(answered(model, BOXES))["predictions"]
     assert row["detection_classes_as_text"] == ["car"]
     assert row["detection_multiclass_scores"] == [[0.0, 0.0]]
+
+
+def test_the_error_of_a_batch_is_let_go_without_the_garbage_collector():
+    """It leads to the images: nothing on its way may close a cycle."""
+    gc.disable()
+    try:
+        error = CorruptImage("cut off")
+        left = weakref.ref(error)
+        with suppress(CorruptImage):
+            _all_good([answered(saved_model("scores"), SCORES), error])
+        del error
+        assert left() is None
+    finally:
+        gc.enable()

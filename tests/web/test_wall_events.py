@@ -63,8 +63,9 @@ class Look:
 
     async def end(self) -> None:
         """Return when the server ends the stream: with a chunk of no bytes."""
-        while await self.line() != "0":
-            pass
+        async with asyncio.timeout(CALM_S):
+            while await self.line() != "0":
+                pass
 
     async def gone(self) -> None:
         """Close it, and return when it is closed."""
