@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import (  # only the formats in `formats` (MPO is a JPEG with several images)
@@ -27,6 +28,9 @@ from PIL import (  # only the formats in `formats` (MPO is a JPEG with several i
 from edge.errors import CorruptImage, ImageTooLarge, UnsupportedImage
 from edge.vision.formats import sniff
 from edge.vision.frame import Frame
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _PLUGINS = (
     BmpImagePlugin,
@@ -166,12 +170,12 @@ def _grey16_to_rgb(image: Image.Image) -> Image.Image:
     Pillow's convert() would clip it at 255, and ignores its transparency and its inversion.
     """
     stored = np.asarray(image)
-    grey = (stored >> 8).astype(np.uint8)
+    grey: NDArray[np.uint8] = (stored >> 8).astype(np.uint8)
     photometric = None
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         photometric = image.tag_v2.get(_PHOTOMETRIC)
     if photometric == _WHITE_IS_ZERO:
-        grey = 255 - grey
+        grey = np.bitwise_not(grey)  # 255 - grey
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
         grey[stored == transparent] = 255

@@ -65,7 +65,8 @@ def _four_neighbours(
     rows = image.astype(np.float32)
     rows = rows[top] + (rows[bottom] - rows[top]) * down[:, None, None]
     mixed = rows[:, left] + (rows[:, right] - rows[:, left]) * across[None, :, None]
-    return np.rint(mixed).clip(0, 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.rint(mixed).clip(0, 255).astype(np.uint8)
+    return pixels
 
 
 def _neighbours(
