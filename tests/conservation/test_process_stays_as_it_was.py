@@ -112,10 +112,16 @@ def timed_out(server: Server) -> None:
         assert connection.reply().code == "body_timeout"
 
 
+def wait_until_idle(server: Server) -> None:
+    """Until every slot is free: a frame whose caller has left is still computed."""
+    wait(lambda: gauges(server)["edge_requests_in_flight"] == 0)
+
+
 def hung_up(server: Server) -> None:
     """In the middle of the body, and while the frame is computed; with a reset, too."""
     for path, body in (("/predict/slow", IMAGE), ("/v1/models/slow:predict", rows(IMAGE))):
         for length in (len(body) // 2, len(body)):
+            wait_until_idle(server)
             with RawConnection(server.address) as connection:
                 connection.hold_place(path, len(body))
                 connection.send(body[:length])
@@ -125,9 +131,11 @@ def hung_up(server: Server) -> None:
         with RawConnection(server.address) as connection:
             connection.post_head(path, "Transfer-Encoding: chunked")
             connection.send(b"1000\r\n" + bytes(0x1000) + b"\r\n")
+    wait_until_idle(server)
 
 
 def overloaded(server: Server) -> None:
+    wait_until_idle(server)
     with ExitStack() as opened:
         for _ in range(4):
             opened.enter_context(RawConnection(server.address)).hold_place("/predict", 300_000)
