@@ -55,6 +55,14 @@ def test_the_bounds_of_the_service_are_those_that_are_set(built):
     assert (service.options.max_pixels, service.options.exact) == (1234, True)
 
 
+def test_the_service_serves_the_repository_that_it_is_given(repository):
+    settings = Settings(models=repository, workers=1)
+    given = build_repository(settings)
+    service = build_service(settings, given)
+    service.pool.close()
+    assert service.repository is given
+
+
 def test_what_is_not_set_has_its_default(built):
     service = built()
     assert (service.pool.workers, service.pool.queue_size) == (usable_cpus(), 64)
