@@ -14,6 +14,7 @@ import fcntl
 import os
 import sys
 import threading
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ SMALLEST_MODEL = base64.b64decode(
 """A TFLite file that computes `y = logistic(x)` for one float32 number."""
 
 _STDERR = 2
+_SETTLE_S = 0.01  # a write of a line takes microseconds; paid once per process
 _lock = threading.Lock()
 _hidden = threading.Event()
 
@@ -78,8 +80,16 @@ def without_line(line: bytes) -> Iterator[None]:
 
 def _forward(diverted: int, stderr: int, line: bytes) -> None:
     """Write to ``stderr`` what the file took, without the first occurrence of ``line``."""
-    size = os.fstat(diverted).st_size
-    written = os.pread(diverted, size, 0).replace(line, b"", 1)
+    written = os.pread(diverted, _settled_size(diverted), 0).replace(line, b"", 1)
     with suppress(OSError):  # nobody reads standard error any more
         while written:
             written = written[os.write(stderr, written) :]
+
+
+def _settled_size(file: int) -> int:
+    """Its size once it has stopped growing: a thread may still be within a write to it."""
+    size = -1
+    while size != (settled := os.fstat(file).st_size):
+        size = settled
+        time.sleep(_SETTLE_S)
+    return size
