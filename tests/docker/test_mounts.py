@@ -105,7 +105,7 @@ def test_a_mount_that_its_user_may_not_read_is_named_in_one_line(engine, lite, f
     with engine.run(lite, *HARDENED, "--restart", "on-failure", "-v", mount) as container:
         container.wait(lambda: "served" in container.logs, "serving nothing")
         container.wait(lambda: live(container), "live")
-        (line,) = [line for line in container.logs.splitlines() if "served" in line]
+        (line,) = [line for line in container.logs.splitlines() if "no model is served" in line]
         assert "/models" in line
         assert "read" in line
         assert "Traceback" not in container.logs
