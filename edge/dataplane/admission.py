@@ -98,7 +98,8 @@ class Admission:
         """
         if self._stopping:
             raise ShuttingDown("The service is stopping. Try another one, or again in a moment.")
-        if self._in_flight >= self.max_in_flight:
+        # The extra slots are asked for only when the own ones are taken: that looks at every model.
+        if self._in_flight >= self._slots and self._in_flight >= self.max_in_flight:
             raise Overloaded(
                 f"{self._in_flight} requests are in flight already. "
                 "Send fewer, or try again in a moment."

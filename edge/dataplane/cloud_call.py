@@ -22,7 +22,7 @@ async def call_within(
     seconds: float,
     caller_gone: Callable[[], Awaitable[None]] | None,
 ) -> CloudResponse | BlockedBy:
-    """The online model's response, or why there is none.
+    """Return the online model's response, or what blocked it.
 
     Args:
         seconds: that the caller can wait.

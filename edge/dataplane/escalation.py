@@ -121,7 +121,8 @@ class EscalatingAnswerer:
         blocked_by = None
         if link is not None:
             state = link.state
-            blocked_by = link.blocked_by
+            if state is not LinkState.DOWN:  # a link that is down needs no look at its budget
+                blocked_by = link.blocked_by
         return CloudAvailability(
             link=state,
             blocked_by=blocked_by,
