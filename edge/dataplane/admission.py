@@ -46,8 +46,8 @@ class Admission:
     Args:
         slots: requests in flight at once.
         max_held_bytes: bytes of request bodies in memory at once.
-        extra_slots: called at each admission: slots beyond ``slots`` that something else, such as
-            an online model, offers right now.
+        extra_slots: called when all of ``slots`` are taken: slots beyond them that something else,
+            such as an online model, offers right now.
     """
 
     def __init__(
