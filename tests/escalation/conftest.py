@@ -33,7 +33,8 @@ class CloudServer(Server):
         return self._json(urllib.request.Request(f"{self.url}{path}?{query}", image), timeout)
 
     def link_is(self, state: str):
-        self.wait(lambda: self.get("/fallback")["link"]["state"] == state)
+        # The first connection imports Google's client, which takes a busy machine a minute.
+        self.wait(lambda: self.get("/fallback")["link"]["state"] == state, 120)
 
     def heals(self, image, **parameters):
         """Send frames until one of them has shown that the cloud is well again."""

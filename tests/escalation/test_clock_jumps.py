@@ -15,6 +15,15 @@ import pytest
 MODEL = {"default_model": "imagenet", "cloud_mode": "low_confidence", "cloud_threshold": 0.6}
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
+# libfaketime 0.9.10 fails `clock_nanosleep` with EINVAL where the monotonic clock is the real one,
+# and `time.sleep` calls that. Python imports this module at its start.
+SITE_CUSTOMIZE = """
+import threading
+import time
+
+time.sleep = lambda seconds: threading.Event().wait(seconds)
+"""
+
 
 @pytest.fixture
 def clock(tmp_path):
@@ -22,7 +31,9 @@ def clock(tmp_path):
     if LIBRARY is None:
         pytest.skip("Debian's package faketime is not here")
     file = tmp_path / "clock"
+    (tmp_path / "sitecustomize.py").write_text(SITE_CUSTOMIZE)
     names = {
+        "PYTHONPATH": tmp_path,
         "LD_PRELOAD": LIBRARY,
         "FAKETIME_TIMESTAMP_FILE": file,
         "FAKETIME_NO_CACHE": 1,

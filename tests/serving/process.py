@@ -54,7 +54,11 @@ class Server:
         )
         self.url = self._listening()
         if ready:
-            self.wait_ready()
+            try:
+                self.wait_ready()
+            except BaseException:  # nobody else will: there is no instance yet
+                self.kill()
+                raise
 
     def __enter__(self) -> Self:
         return self
