@@ -10,12 +10,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def wait(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    """Return once the condition holds; it must within that many seconds."""
+def wait(condition: Callable[[], object], seconds: float = 30.0, pause: float = 0.02) -> None:
+    """Return once the condition holds; it must within that many seconds.
+
+    A long ``pause`` leaves a busy process the time to bring it about.
+    """
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "it did not come in time"
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 async def until(condition: Callable[[], object], seconds: float = 30.0) -> None:

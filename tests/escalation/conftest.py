@@ -34,7 +34,7 @@ class CloudServer(Server):
 
     def link_is(self, state: str):
         # The first connection imports Google's client, which takes a busy machine a minute.
-        self.wait(lambda: self.get("/fallback")["link"]["state"] == state, 120)
+        self.wait(lambda: self.get("/fallback")["link"]["state"] == state, 120, pause=0.1)
 
     def heals(self, image, **parameters):
         """Send frames until one of them has shown that the cloud is well again."""
