@@ -6,8 +6,7 @@ two lengths, and a length next to a transfer coding.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from edge.web.transport import limits
 from edge.web.transport.refusals import head_too_large, malformed, url_too_long
@@ -24,8 +23,7 @@ CHUNKED = -1
 """Length of a body that comes in chunks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """What of a head decides how the bytes after it are read.
 
     Attributes:
@@ -55,14 +53,12 @@ def read_head(
     Raises:
         RequestError: with the status of the reply.
     """
-    _check_size(url, headers)
-    if version not in _VERSIONS:
-        raise malformed(f"HTTP/{version} is not spoken here, send HTTP/1.1")
-    if method == b"CONNECT":
-        raise malformed("CONNECT is for proxies")
+    _check_request_line(method, url, version)
+    size = len(url)
     hosts = length = 0
     has_upgrade = False
     for name, value in headers:
+        size += len(name) + len(value) + _LINE_OVERHEAD
         if name == b"host":
             hosts += 1
         elif name == b"content-length":
@@ -72,6 +68,8 @@ def read_head(
             length = CHUNKED
         elif name == b"upgrade":
             has_upgrade = True
+    if size > limits.HEAD_BYTES or len(headers) > limits.HEADER_LINES:
+        raise head_too_large()
     if hosts > 1 or (hosts == 0 and version == "1.1"):
         raise malformed(f"it has {hosts} Host headers instead of one")
     is_handshake = (
@@ -87,6 +85,15 @@ def read_head(
     return Head(length, is_handshake)
 
 
+def _check_request_line(method: bytes, url: bytes, version: str) -> None:
+    if len(url) > limits.URL_BYTES:
+        raise url_too_long()
+    if version not in _VERSIONS:
+        raise malformed(f"HTTP/{version} is not spoken here, send HTTP/1.1")
+    if method == b"CONNECT":
+        raise malformed("CONNECT is for proxies")
+
+
 def _check_coding(value: bytes, version: str) -> None:
     if version == "1.0" or value.strip().lower() != b"chunked":
         raise malformed("the only transfer coding taken is chunked, in HTTP/1.1")
@@ -98,18 +105,6 @@ def _asks_for_websocket(headers: Sequence[tuple[bytes, bytes]]) -> bool:
     options = b",".join(value.lower() for name, value in headers if name == b"connection")
     names = [option.strip() for option in options.split(b",")]
     return upgrades == [b"websocket"] and b"upgrade" in names
-
-
-def _check_size(url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
-    if len(url) > limits.URL_BYTES:
-        raise url_too_long()
-    if len(headers) > limits.HEADER_LINES:
-        raise head_too_large()
-    size = len(url)
-    for name, value in headers:
-        size += len(name) + len(value) + _LINE_OVERHEAD
-    if size > limits.HEAD_BYTES:
-        raise head_too_large()
 
 
 def _check_handshake_size(url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:

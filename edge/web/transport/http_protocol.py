@@ -73,6 +73,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._fault: EdgeError | None = None  # found by a callback of the parser
         self._refusal: EdgeError | None = None  # nothing is parsed any more
         self._lingers_until: float | None = None
+        self._discarded = 0
         self._progress = WriteProgress()
 
     # The connection's life
@@ -131,12 +132,18 @@ class BoundedHttp(HttpToolsProtocol):
         """Parse the bytes now, or keep them until earlier requests are answered."""
         self._unset_keepalive_if_required()
         if self._refusal is not None:
+            self._discard(len(data))
             return
         if self._unread:
             self._unread.append(data)
             self.flow.hold()
         else:
             self._parse(data)
+
+    def _discard(self, length: int) -> None:
+        self._discarded += length
+        if self._discarded > limits.LINGER_BYTES:
+            self.transport.abort()
 
     def go_on(self) -> None:
         """Parse what was kept."""
@@ -226,8 +233,12 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A complete header line."""
-        if not self._in_body:
-            super().on_header(name, value)
+        if self._in_body:
+            return
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is complete: judge it, and start the request."""

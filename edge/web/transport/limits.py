@@ -28,6 +28,9 @@ WRITE_S = 30.0
 LINGER_S = 2.0
 """Seconds for which a refused connection stays half open, so that its client reads the reply."""
 
+LINGER_BYTES = 1024 * 1024
+"""Bytes that are read and discarded meanwhile; who sends more is cut at once."""
+
 MAX_FRAGMENTS = 4096
 """Most frames of one WebSocket message: at 4 KiB each, 16 MiB."""
 

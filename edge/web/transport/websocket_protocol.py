@@ -55,6 +55,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
             limits.TINY_FRAMES_BURST, limits.TINY_FRAMES_PER_S, places.clock()
         )
         self._is_ended = False
+        self._discarded = 0
         self._progress = WriteProgress()
 
     # The connection's life
@@ -86,6 +87,9 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse the bytes now, or keep them until the application has taken earlier messages."""
         if self._is_ended:
+            self._discarded += len(data)
+            if self._discarded > limits.LINGER_BYTES:
+                self.transport.abort()
             return
         if not self.handshake_initiated:
             self._shake_hands(data)
