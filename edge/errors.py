@@ -9,6 +9,9 @@
     │   ├── ImageTooLarge            413  bytes -> Frame: too many pixels, by its header
     │   ├── BodyTimeout              408  the body did not arrive in time
     │   ├── ModelNotFound            404  no such model or version
+    │   ├── HeadTooLarge             431  in web: the head of the request is too large
+    │   ├── UrlTooLong               414  in web: the URL is too long
+    │   ├── HeadTimeout              408  in web: the head did not arrive in time
     │   ├── ForeignPage              403  in web: another site's page sent the request
     │   └── EntryNotFound            404  in web: no such outbox entry
     ├── Refusal                      the service cannot answer now; a retry may succeed
@@ -16,6 +19,7 @@
     │   ├── ModelUnavailable         503  the model is loading, or could not be loaded
     │   ├── ShuttingDown             503  the service is stopping
     │   ├── DeadlineExceeded         504  the frame's deadline passed before its answer
+    │   ├── TooManyConnections       503  in web: all connections are in use
     │   ├── TooManyStreams           429  in web: too many streams are open
     │   └── TooManyWalls             429  in web: too many walls are open
     ├── NotFound                     404  in web: no such path

@@ -8,6 +8,8 @@ a dialect.
 
 from __future__ import annotations
 
+from collections import Counter as Tally
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import prometheus_client
@@ -60,10 +62,31 @@ _BUCKETS = (
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
-class Metrics:
-    """The counters of one service; an `Observer` of its frames."""
+@dataclass(slots=True)
+class ConnectionFigures:
+    """What the transport counts; it writes, and a scrape reads.
 
-    def __init__(self, service: InferenceService) -> None:
+    Attributes:
+        limit: most connections.
+        open: connections now.
+        cut: how many were refused or cut, by reason; the transport has a dozen of them.
+    """
+
+    limit: int = 0
+    open: int = 0
+    cut: Tally[str] = field(default_factory=Tally)
+
+
+class Metrics:
+    """The counters of one service; an `Observer` of its frames.
+
+    Args:
+        connections: of the server; ``None`` if the application runs without one of ours.
+    """
+
+    def __init__(
+        self, service: InferenceService, connections: ConnectionFigures | None = None
+    ) -> None:
         self._service = service
         self.registry = CollectorRegistry()
         self._requests = Counter(
@@ -100,6 +123,8 @@ class Metrics:
         )
         self._good_frames: dict[str, tuple[Counter, list[Histogram]]] = {}
         self.registry.register(_Snapshot(service))
+        if connections is not None:
+            self.registry.register(_Connections(connections))
         ProcessCollector(registry=self.registry)
 
     def observe(self, image: bytes, request: InferRequest, outcome: Answer | EdgeError) -> None:
@@ -228,6 +253,36 @@ class _Snapshot(Collector):
     @property
     def _is_ready(self) -> bool:
         return self._service.repository.ready and not self._service.stopping
+
+
+class _Connections(Collector):
+    """The transport's figures."""
+
+    def __init__(self, figures: ConnectionFigures) -> None:
+        self._figures = figures
+
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing: see `_Snapshot`."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        figures = self._figures
+        yield GaugeMetricFamily(
+            "edge_connections", "Open connections, of the pairing port too.", float(figures.open)
+        )
+        yield GaugeMetricFamily(
+            "edge_connections_limit",
+            "Maximum number of connections; further ones displace waiting ones or are refused.",
+            float(figures.limit),
+        )
+        cut = CounterMetricFamily(
+            "edge_connections_cut",
+            "Connections that were refused or cut, by reason.",
+            labels=("reason",),
+        )
+        for reason, count in sorted(figures.cut.items()):
+            cut.add_metric((reason,), float(count))
+        yield cut
 
 
 def _cloud_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:

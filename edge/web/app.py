@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from edge.dataplane.service import InferenceService
+    from edge.metrics import ConnectionFigures
     from edge.settings import Settings
 
 
@@ -49,8 +50,16 @@ _DOCUMENTATION = Dialect(
 """FastAPI's own routes."""
 
 
-def create_app(service: InferenceService, settings: Settings) -> FastAPI:
-    """Build the application; its models load in the background, and until then frames get 503."""
+def create_app(
+    service: InferenceService,
+    settings: Settings,
+    connections: ConnectionFigures | None = None,
+) -> FastAPI:
+    """Build the application; its models load in the background, and until then frames get 503.
+
+    Args:
+        connections: the server's figures for `/metrics`, if it has any.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -71,7 +80,7 @@ def create_app(service: InferenceService, settings: Settings) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     install_handlers(app)
-    metrics = Metrics(service)
+    metrics = Metrics(service, connections)
     wall = Wall(settings.wall_size, settings.wall_bytes, settings.max_pixels)
     service.observers += [metrics, ModelOfRequest(metrics), wall]
     if settings.api_keys:

@@ -1,7 +1,8 @@
 """Runs the application under uvicorn until a signal; then answers what was accepted, and returns.
 
 In order: refuse an address that is open to the network without a key, load the certificate, listen,
-listen for the pairing page, start uvicorn, report the URL.
+listen for the pairing page, start uvicorn, report the URL. Connections are accepted and bounded by
+`edge.web.transport`, at both ports together.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import signal
 import socket
+import threading
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,11 +20,17 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from edge.errors import SettingsError
+from edge.metrics import ConnectionFigures
 from edge.tls.addresses import is_loopback
 from edge.tls.certificate import server_context
 from edge.tls.provisioning import RENEWAL_S, authority_file, certificate, keep_renewed, uses_tls
 from edge.web.app import create_app
+from edge.web.hangup import hangup_handled
 from edge.web.pages.pairing import pairing_app
+from edge.web.transport import limits
+from edge.web.transport.acceptor import Acceptor
+from edge.web.transport.http_protocol import BoundedHttp
+from edge.web.transport.places import Places
 
 if TYPE_CHECKING:
     import ssl
@@ -47,7 +56,7 @@ def serve(
     on_listening: Callable[[str, Settings], None],
     renewal_s: float = RENEWAL_S,
 ) -> None:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until SIGINT or SIGTERM, or until the terminal closes in which it was started.
 
     Args:
         on_listening: called once connections are accepted, with the service's URL and the settings
@@ -68,23 +77,28 @@ def serve(
     }
     settings = settings.model_copy(update=ports)
 
-    companions: list[Companion] = []
+    figures = ConnectionFigures()
+    places = Places(limits.connection_limit(limits.raise_file_limit()), figures)
+    companions: list[Companion] = [places.watch]
     if context is not None:
         companions.append(partial(keep_renewed, context, settings, renewal_s))
     if pairing_listener is not None:
-        companions.append(partial(_serve_pairing, pairing_listener, settings))
+        companions.append(partial(_serve_pairing, pairing_listener, settings, places))
 
-    config = _config(service, settings, context)
+    config = _config(service, settings, context, figures)
     url = _url(listener, "https" if context else "http")
-    server = _Server(config, service, companions, lambda: on_listening(url, settings))
+    server = _Server(config, places, service, companions, lambda: on_listening(url, settings))
     server.run(sockets=[listener])
 
 
 def _config(
-    service: InferenceService, settings: Settings, context: ssl.SSLContext | None
+    service: InferenceService,
+    settings: Settings,
+    context: ssl.SSLContext | None,
+    figures: ConnectionFigures,
 ) -> uvicorn.Config:
     config = uvicorn.Config(
-        create_app(service, settings),
+        create_app(service, settings, figures),
         access_log=False,
         log_config=None,
         lifespan="on",
@@ -100,12 +114,32 @@ def _config(
     return config
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn that refuses new frames on a signal and exits with code 0.
-
-    Uvicorn itself would raise the signal again.
+class _BoundedServer(uvicorn.Server):
+    """Uvicorn on top of our transport.
 
     Args:
+        places: for its connections.
+    """
+
+    def __init__(self, config: uvicorn.Config, places: Places) -> None:
+        super().__init__(config)
+        self._places = places
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup([])  # it starts the application; the accepting is ours
+        for listener in sockets or []:
+            acceptor = Acceptor(listener, self._make_protocol, self._places, self.config.ssl)
+            self.servers.append(acceptor)  # type: ignore[arg-type]
+
+    def _make_protocol(self) -> BoundedHttp:
+        return BoundedHttp(self.config, self.server_state, self.lifespan.state, self._places)
+
+
+class _Server(_BoundedServer):
+    """Refuses new frames on a signal and exits with code 0; uvicorn would raise the signal again.
+
+    Args:
+        places: for its connections.
         companions: coroutines that run as long as the server does.
         on_listening: called once connections are accepted.
     """
@@ -113,11 +147,12 @@ class _Server(uvicorn.Server):
     def __init__(
         self,
         config: uvicorn.Config,
+        places: Places,
         service: InferenceService,
         companions: list[Companion],
         on_listening: Callable[[], None],
     ) -> None:
-        super().__init__(config)
+        super().__init__(config, places)
         self._service = service
         self._companions = companions
         self._on_listening = on_listening
@@ -137,7 +172,11 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        with super().capture_signals():
+        if threading.current_thread() is not threading.main_thread():  # signals come to no other
+            yield
+            return
+        hang_up = partial(self.handle_exit, signal.SIGTERM, None)
+        with super().capture_signals(), hangup_handled(hang_up):
             yield
             self._captured_signals.clear()
 
@@ -146,7 +185,7 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-class _PlainServer(uvicorn.Server):
+class _PlainServer(_BoundedServer):
     """A second uvicorn in the process: the first one handles the signals."""
 
     @contextmanager
@@ -154,7 +193,7 @@ class _PlainServer(uvicorn.Server):
         yield
 
 
-async def _serve_pairing(listener: socket.socket, settings: Settings) -> None:
+async def _serve_pairing(listener: socket.socket, settings: Settings, places: Places) -> None:
     """The pairing page over plain HTTP, until it is cancelled."""
     config = uvicorn.Config(
         pairing_app(settings),
@@ -165,7 +204,7 @@ async def _serve_pairing(listener: socket.socket, settings: Settings) -> None:
         ws="none",
         timeout_graceful_shutdown=_PLAIN_GRACE_S,
     )
-    server = _PlainServer(config)
+    server = _PlainServer(config, places)
     try:
         await server.serve(sockets=[listener])
     except asyncio.CancelledError:

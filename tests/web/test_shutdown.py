@@ -19,9 +19,11 @@ from serving.process import Server
 from serving.raw import RawConnection
 from serving.secure import SecureServer, free_port
 
+from edge.metrics import ConnectionFigures
 from edge.settings import Settings
 from edge.web import server as web_server
 from edge.web.app import create_app
+from edge.web.transport.places import Places
 from edge.wiring.bootstrap import build_service
 
 GRACE_S = 30
@@ -126,7 +128,13 @@ def test_a_signal_in_the_start_itself_ends_it_with_exit_code_0_and_no_loose_ends
 def test_a_signal_refuses_new_frames_from_that_moment_on():
     service, settings = build_service(Settings(workers=1)), Settings()
     app = create_app(service, settings)
-    one = web_server._Server(uvicorn.Config(app, log_config=None), service, [], lambda: None)
+    one = web_server._Server(
+        uvicorn.Config(app, log_config=None),
+        Places(8, ConnectionFigures()),
+        service,
+        [],
+        lambda: None,
+    )
 
     async def ask() -> list[httpx.Response]:
         transport = httpx.ASGITransport(app)

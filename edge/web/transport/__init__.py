@@ -1,0 +1,1 @@
+"""What lies below the application: connections, heads and frames, each within bounds."""

@@ -1,0 +1,138 @@
+"""Accepts connections within the limit, and refuses the others with a reply."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from edge.web.transport import limits
+from edge.web.transport.refusals import reply, too_many_connections
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from edge.web.transport.http_protocol import BoundedHttp
+    from edge.web.transport.places import Places
+
+_ACCEPTS_A_TURN = 32  # then the loop looks after the connections that it has
+_REST_S = 0.1  # without descriptors the listener would be readable again at once
+_MAX_REFUSED = 32  # refused sockets that linger; each needs a descriptor
+_OUT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_DRAIN_BYTES = 64 * 1024
+
+
+class Acceptor:
+    """Stands in for `asyncio.Server`, with the methods that uvicorn calls.
+
+    `loop.create_server` accepts whatever has queued before anything is known of it, lets a TLS
+    handshake take a minute, and drops connections without a word when descriptors run out.
+
+    Args:
+        make_protocol: a new protocol for each connection.
+        context: for TLS; ``None`` for plain HTTP.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        make_protocol: Callable[[], BoundedHttp],
+        places: Places,
+        context: ssl.SSLContext | None,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._listener = listener
+        self._make_protocol = make_protocol
+        self._places = places
+        self._tls: dict[str, Any] = {}
+        if context is not None:
+            self._tls = {"ssl": context, "ssl_handshake_timeout": limits.HEAD_S}
+        self._reply = reply(too_many_connections(places.limit))
+        self._opening: set[asyncio.Task[None]] = set()
+        self._refused: dict[socket.socket, asyncio.TimerHandle] = {}
+        self._rest: asyncio.TimerHandle | None = None
+        listener.setblocking(False)
+        self._listen()
+
+    def __repr__(self) -> str:
+        return f"<Acceptor {len(self._opening)} opening, {len(self._refused)} refused>"
+
+    def close(self) -> None:
+        """Accept nothing more; connections that are open stay open."""
+        if self._rest is not None:
+            self._rest.cancel()
+        self._loop.remove_reader(self._listener)
+        for opening in self._opening:
+            opening.cancel()
+        for refused in list(self._refused):
+            self._hang_up(refused)
+
+    async def wait_closed(self) -> None:
+        """Nothing is left to wait for after `close`."""
+
+    def _listen(self) -> None:
+        self._rest = None
+        self._loop.add_reader(self._listener, self._accept)
+
+    def _accept(self) -> None:
+        for _ in range(_ACCEPTS_A_TURN):
+            try:
+                accepted, address = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _OUT_OF_FILES:
+                    self._pause()
+                    return
+                continue  # the client has gone already
+            accepted.setblocking(False)
+            if self._places.make_room(address[0]):
+                self._open(accepted, address[0])
+            else:
+                self._refuse(accepted)
+
+    def _pause(self) -> None:
+        """Free a descriptor, and accept again a little later."""
+        self._places.count("no_descriptor")
+        self._places.shed()
+        self._loop.remove_reader(self._listener)
+        self._rest = self._loop.call_later(_REST_S, self._listen)
+
+    def _open(self, accepted: socket.socket, address: str) -> None:
+        protocol = self._make_protocol()
+        self._places.enter(protocol, address)
+        protocol.opening = self._loop.create_task(self._connect(accepted, protocol))
+        self._opening.add(protocol.opening)
+        protocol.opening.add_done_callback(self._opening.discard)
+
+    async def _connect(self, accepted: socket.socket, protocol: BoundedHttp) -> None:
+        try:
+            await self._loop.connect_accepted_socket(lambda: protocol, accepted, **self._tls)
+        except (OSError, asyncio.CancelledError):  # no TLS, not in time, or displaced
+            self._places.leave(protocol)
+            accepted.close()
+        finally:
+            protocol.opening = None
+
+    def _refuse(self, accepted: socket.socket) -> None:
+        """Reply and close; over TLS a reply would cost a handshake."""
+        if self._tls:
+            accepted.close()
+            return
+        with suppress(OSError):
+            accepted.send(self._reply)
+            accepted.shutdown(socket.SHUT_WR)
+        while len(self._refused) >= _MAX_REFUSED:
+            self._hang_up(next(iter(self._refused)))
+        timer = self._loop.call_later(limits.LINGER_S, self._hang_up, accepted)
+        self._refused[accepted] = timer
+
+    def _hang_up(self, refused: socket.socket) -> None:
+        """Close a refused connection; unread bytes would reset it and could undo the reply."""
+        self._refused.pop(refused).cancel()
+        with suppress(OSError):
+            refused.recv(_DRAIN_BYTES)
+        refused.close()

@@ -1,0 +1,355 @@
+"""Uvicorn's HTTP/1.1 protocol with bounds on what comes before and beside a request's body.
+
+Bytes go to the parser in slices, so that no more of a connection is parsed than is needed: one head
+after the other, and a body to its end. `_budget` falls with each byte that is no body.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from edge.errors import RequestError
+from edge.web.transport import limits
+from edge.web.transport.flow import TwoReasonFlow
+from edge.web.transport.head import CHUNKED, read_head
+from edge.web.transport.progress import WriteProgress
+from edge.web.transport.refusals import head_timeout, head_too_large, malformed, reply, url_too_long
+from edge.web.transport.turns import SLICE_S
+from edge.web.transport.websocket_protocol import BoundedWebSocket
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from uvicorn import Config
+    from uvicorn.server import ServerState
+
+    from edge.errors import EdgeError
+    from edge.web.transport.places import Places
+
+_SLICE = 8 * 1024
+_WEBSOCKET_PATHS = (b"/stream",)  # their ends, since a proxy may put a prefix before them
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """One connection.
+
+    Args:
+        places: where the connection has entered already, and which it leaves at its end.
+
+    Attributes:
+        opening: the task that makes the connection, as long as it does.
+    """
+
+    flow: TwoReasonFlow
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        places: Places,
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        if self.ws_protocol_class is not None:
+            # Uvicorn only calls it.
+            make_websocket: Any = partial(BoundedWebSocket, places=places)
+            self.ws_protocol_class = make_websocket
+        self.opening: asyncio.Task[None] | None = None
+        self._places = places
+        self._is_made = False
+        self._budget = limits.HEAD_BYTES
+        self._since: float | None = None  # a head, or the rest of an unwanted body, is arriving
+        self._has_begun = False  # at least one byte of a head has come
+        self._in_body = False
+        self._body_left = 0  # bytes, or CHUNKED
+        self._is_handshake = False
+        self._unread: list[bytes] = []
+        self._fault: EdgeError | None = None  # found by a callback of the parser
+        self._refusal: EdgeError | None = None  # nothing is parsed any more
+        self._lingers_until: float | None = None
+        self._discarded = 0
+        self._progress = WriteProgress()
+
+    # The connection's life
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for the first head."""
+        super().connection_made(transport)
+        self._is_made = True
+        self.flow = TwoReasonFlow(transport)
+        self._since = self._places.clock()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Leave the place."""
+        self._places.leave(self)
+        self._unread.clear()
+        self._unset_keepalive_if_required()
+        super().connection_lost(exc)
+
+    def cut(self) -> None:
+        """Close at once, whatever is still to send."""
+        if self._is_made:
+            self.transport.abort()
+        elif self.opening is not None:
+            self.opening.cancel()
+
+    def check(self, now: float) -> None:
+        """Close if a time limit has passed."""
+        if not self._is_made:  # the handshake of TLS has its own limit
+            return
+        if self._progress.is_stalled(self.transport, now):
+            self._places.count("unread_reply")
+            self.transport.abort()
+        elif self._lingers_until is not None:
+            if now >= self._lingers_until:
+                self.transport.abort()
+        elif self._since is not None and now - self._since > limits.HEAD_S:
+            self._time_out()
+
+    def shutdown(self) -> None:
+        """Close, after the answer if one is due."""
+        if self._lingers_until is not None:
+            self.transport.abort()
+        else:
+            super().shutdown()
+
+    def _time_out(self) -> None:
+        if self._has_begun and not self._in_body:
+            self._refuse(head_timeout())
+        else:  # a silent connection, or one whose request was answered long ago
+            self._places.count("silent")
+            self.transport.abort()
+
+    # Bytes in
+
+    def data_received(self, data: bytes) -> None:
+        """Parse the bytes now, or keep them until earlier requests are answered."""
+        self._unset_keepalive_if_required()
+        if self._refusal is not None:
+            self._discard(len(data))
+            return
+        if self._unread:
+            self._unread.append(data)
+            self.flow.hold()
+        else:
+            self._parse(data)
+
+    def _discard(self, length: int) -> None:
+        self._discarded += length
+        if self._discarded > limits.LINGER_BYTES:
+            self.transport.abort()
+
+    def go_on(self) -> None:
+        """Parse what was kept."""
+        if self.transport.is_closing() or self._refusal is not None or self.pipeline:
+            return
+        unread, self._unread = b"".join(self._unread), []
+        self._parse(unread)
+        if not self._unread:
+            self.flow.release()
+
+    def _keep(self, data: memoryview) -> None:
+        self._unread.append(bytes(data))
+        self.flow.hold()
+
+    def _parse(self, data: bytes) -> None:
+        view = memoryview(data)
+        at, end = 0, len(view)
+        began: float | None = None
+        while at < end:
+            if self.pipeline:  # goes on when the earlier requests are answered
+                self._keep(view[at:])
+                return
+            if at:  # most requests are one piece or two, and need no clock
+                if began is None:
+                    began = time.thread_time()
+                elif time.thread_time() - began > SLICE_S:
+                    self._keep(view[at:])
+                    self._places.turns.ask(self)
+                    return
+            length = self._body_left if self._in_body and self._body_left > 0 else _SLICE
+            taken = self._feed(view[at : at + length])
+            if taken is None:
+                return
+            at += taken
+        if self._since is None and not self._in_body and self._is_within_head():
+            self._since = self._places.clock()
+
+    def _is_within_head(self) -> bool:
+        return self._has_begun or self._budget < limits.HEAD_BYTES
+
+    def _feed(self, piece: memoryview) -> int | None:
+        """Give a piece to the parser; return how much it took, ``None`` if parsing has ended."""
+        self._budget -= len(piece)
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._is_handshake:
+                self.handle_websocket_upgrade()
+                return None
+            self._ignore_upgrade()
+            return int(upgrade.args[0])
+        except httptools.HttpParserError as error:
+            self._refuse(self._fault or malformed(_reason(error)))
+            return None
+        if self._budget < 0:
+            self._refuse(head_too_large())
+            return None
+        return len(piece)
+
+    def _ignore_upgrade(self) -> None:
+        """Let a new parser read the body, since llhttp takes it for another protocol's bytes."""
+        if not self._in_body:
+            return
+        if self._body_left == CHUNKED:
+            framing = b"Transfer-Encoding: chunked"
+        else:
+            framing = b"Content-Length: %d" % self._body_left
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n")
+
+    # The parser's callbacks. While a body is read, all but its own are muted: trailers, and the
+    # head that `_ignore_upgrade` makes up.
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        if not self._in_body:
+            self._has_begun = True
+            super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the URL."""
+        if not self._in_body:
+            super().on_url(url)
+            if len(self.url) > limits.URL_BYTES:
+                self._fail(url_too_long())
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A complete header line."""
+        if self._in_body:
+            return
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The head is complete: judge it, and start the request."""
+        if self._in_body:
+            return
+        try:
+            head = read_head(
+                self.parser.get_method(),
+                self.url,
+                self.parser.get_http_version(),
+                self.headers,
+                _WEBSOCKET_PATHS if self.ws_protocol_class is not None else (),
+            )
+        except RequestError as error:
+            self._fail(error)
+        self._is_handshake = head.is_handshake
+        super().on_headers_complete()
+        self._budget = limits.HEAD_BYTES
+        self._since = None
+        self._has_begun = False
+        self._in_body = head.length != 0
+        self._body_left = head.length
+        self._places.work(self)
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body, which pays for the bytes around it."""
+        length = len(body)
+        if self._body_left != CHUNKED:
+            self._body_left -= length
+        self._budget = min(limits.HEAD_BYTES, self._budget + 2 * length)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The body is complete."""
+        if self._in_body and self.parser.should_upgrade():  # it is still to come
+            return
+        self._in_body = False
+        self._budget = limits.HEAD_BYTES
+        super().on_message_complete()
+        if not self._is_handshake and self.cycle.response_complete:
+            self._since = None
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def _fail(self, error: EdgeError) -> NoReturn:
+        """Leave a callback; the parser raises an error of its own."""
+        self._fault = error
+        raise error
+
+    def _should_upgrade(self) -> bool:
+        return self._is_handshake
+
+    # Answers
+
+    def on_response_complete(self) -> None:
+        """Go on with what came meanwhile, or wait for the next request."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            return
+        if self._unread and not self.pipeline:
+            self.loop.call_soon(self.go_on)
+        if self.pipeline or not self.cycle.response_complete:
+            return
+        if self._refusal is not None:
+            self._send_refusal(self._refusal)
+            return
+        self._places.wait(self)
+        if self._in_body:  # nobody wants the rest of it
+            self._since = self._places.clock()
+
+    def _refuse(self, error: EdgeError) -> None:
+        """Parse nothing more, and send the error once earlier requests are answered."""
+        self._refusal = error
+        self._places.count(error.code)
+        self._unread.clear()
+        self.flow.release()
+        self.flow.resume_reading()  # else the end of the connection would go unnoticed
+        cycle = self.cycle
+        if self._in_body:
+            if cycle.response_started or self.pipeline:
+                self.transport.abort()
+                return
+            cycle.disconnected = True
+            cycle.message_event.set()
+            self._send_refusal(error)
+        elif cycle is None or cycle.response_complete:
+            self._send_refusal(error)
+
+    def _send_refusal(self, error: EdgeError) -> None:
+        """Reply; then read and discard for a moment, since a reset could undo the reply."""
+        if self.transport.is_closing():
+            return
+        self.transport.write(reply(error, self.server_state.default_headers))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()  # TLS says goodbye, and waits for the client to do so
+        self._lingers_until = self._places.clock() + limits.LINGER_S
+        self._places.wait(self)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over, with its place."""
+        self._places.leave(self)
+        super().handle_websocket_upgrade()
+
+
+def _reason(error: httptools.HttpParserError) -> str:
+    if isinstance(error, httptools.HttpParserInvalidURLError):
+        return f"{error}; percent-encode what is not ASCII"
+    if isinstance(error, httptools.HttpParserCallbackError):  # of uvicorn's own
+        return "the URL cannot be read"
+    return str(error) or "it cannot be parsed"
