@@ -124,7 +124,7 @@ def health(config: Path | None, **flags: Any) -> None:
     type=_PATH,
     help="Write the images with their predictions drawn in: a file for one image, else a folder.",
 )
-@_settings("models", "workers", "max_pixels", "exact_decode")
+@_settings("models", "allow_unsafe_models", "workers", "max_pixels", "exact_decode", "data")
 def predict(config: Path | None, **arguments: Any) -> None:
     """Classify images or detect objects in them.
 
@@ -140,11 +140,12 @@ def predict(config: Path | None, **arguments: Any) -> None:
 @main.command()
 @click.argument("export", type=_PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def inspect(export: Path, *, as_json: bool) -> None:
+@_settings("allow_unsafe_models", "data")
+def inspect(export: Path, config: Path | None, *, as_json: bool, **flags: Any) -> None:
     """Show what an EXPORT (folder, zip, file) contains and check that it runs here."""
     from edge.commands.inspect import run
 
-    run(export, as_json=as_json)
+    run(export, load_settings(flags, config), as_json=as_json)
 
 
 @main.command()

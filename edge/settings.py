@@ -249,6 +249,11 @@ class Settings(BaseModel):
     max_pixels: Positive = Field(
         50_000_000, description="Maximum image size, width times height; above it 413."
     )
+    allow_unsafe_models: bool = Field(
+        default=False,
+        description="Serve SavedModels whose graph may reach files, processes, the network or "
+        "Python of this machine. Such a model is a program: allow it only if you know its maker.",
+    )
     exact_decode: bool = Field(
         default=False,
         description="Always decode JPEG at full scale; by default at twice the model's input, "
@@ -360,7 +365,7 @@ _GROUPED = {
 """Flat name to group and field, of the settings that have a group."""
 
 TOPICS: dict[str, tuple[str, ...]] = {
-    "Models": ("models", "default_model", "model_mounts", "exact_decode"),
+    "Models": ("models", "default_model", "model_mounts", "allow_unsafe_models", "exact_decode"),
     "Listening": ("host", "port", "allow_open", "data"),
     "Limits": (
         "workers",
@@ -489,6 +494,11 @@ def _read_environment() -> dict[str, str]:
         if text:
             values[name] = text
     return values
+
+
+def environment_without_settings() -> dict[str, str]:
+    """The environment for a child process that is to know no setting, and thus no secret."""
+    return {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
 
 
 def _suggestion(name: str) -> str:

@@ -20,6 +20,7 @@ GOOD = {  # setting: text of three values, in the order flag, environment, file
     "max_body_bytes": ("1", "2", "3"),
     "max_pixels": ("1", "2", "3"),
     "exact_decode": ("true", "false", "true"),
+    "allow_unsafe_models": ("true", "false", "true"),
     "shutdown_grace_s": ("0", "0.5", "3"),
     "log_level": ("debug", "error", "warning"),
 }
@@ -31,6 +32,7 @@ WRONG = {
     "max_body_bytes": ["0", "32M"],
     "max_pixels": ["0", "x"],
     "exact_decode": ["perhaps"],
+    "allow_unsafe_models": ["perhaps"],
     "shutdown_grace_s": ["-1", "x"],
     "log_level": ["loud", "INFO "],
 }
@@ -197,7 +199,14 @@ CHOICES = {  # setting: what is taken, and what is nearly so
     "log_level": (["debug", "info", "warning", "error"], ["loud", "INFO", "critical"]),
     "log_format": (["console", "json"], ["text", "JSON"]),
 }  # fmt: skip
-SWITCHES = {"exact_decode", "allow_open", "tls", "outbox_images", "log_requests"}
+SWITCHES = {
+    "allow_unsafe_models",
+    "exact_decode",
+    "allow_open",
+    "tls",
+    "outbox_images",
+    "log_requests",
+}
 DEFAULTS = {
     "host": "127.0.0.1",
     "port": 8501,
@@ -208,6 +217,7 @@ DEFAULTS = {
     "max_held_bytes": 256 << 20,
     "max_pixels": 50_000_000,
     "exact_decode": False,
+    "allow_unsafe_models": False,
     "shutdown_grace_s": 30.0,
     "api_keys": {},
     "allow_open": False,

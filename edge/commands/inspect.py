@@ -14,21 +14,23 @@ from edge.export.describe import export_json, export_rows
 from edge.export.read import read_export
 from edge.repository.version import ModelVersion
 from edge.runtime.pipeline import DecodeOptions
-from edge.settings import Settings
+from edge.wiring.bootstrap import build_prover
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from edge.settings import Settings
 
-def run(path: Path, *, as_json: bool) -> None:
+
+def run(path: Path, settings: Settings, *, as_json: bool) -> None:
     """Read the export, run its first frame, and print its contract.
 
     Raises:
         ExportError: the service or the runtime refuses it.
     """
-    export = read_export(path)
-    version = ModelVersion(export.model.stem, 1, export)
-    version.load(1, DecodeOptions(max_pixels=Settings.model_fields["max_pixels"].default))
+    export = read_export(path, allow_unsafe=settings.allow_unsafe_models)
+    version = ModelVersion(export.model.stem, 1, export, build_prover(settings))
+    version.load(1, DecodeOptions(settings.max_pixels))
     if as_json:
         click.echo(json.dumps(export_json(export, version.labels), indent=2, ensure_ascii=False))
         return

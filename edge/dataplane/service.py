@@ -131,6 +131,7 @@ class InferenceService:
     def refuse_new(self) -> None:
         """Refuse requests from now on; answer admitted ones. Safe in a signal handler."""
         self.admission.refuse_new()
+        self.repository.stop_loading()
 
     async def stop(self) -> None:
         """Refuse new requests, answer admitted ones, write what the outbox accepted."""

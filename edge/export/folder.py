@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from edge.errors import ExportError
+from edge.export.regular_file import MAX_TEXT_BYTES, open_regular, read_bounded
 from edge.export.tflite_graph import IDENTIFIER
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SAVED_MODEL = "saved_model.pb"
+
+MAX_ENTRIES: Final = 10_000
+"""Of one folder. Exports have a dozen; one with a million took a second and 300 MB to list."""
 
 _TFLITE_SUFFIXES = {".tflite", ".lite"}
 _OTHER_SUFFIXES = {".txt", ".json", ".toml", ".pbtxt", ".zip", ".jpg", ".jpeg", ".png", ".pb"}
@@ -24,9 +30,21 @@ _OTHER_FORMATS = (
 
 
 def visible(folder: Path) -> list[Path]:
-    """The entries of a folder, sorted, without those that systems and archivers leave behind."""
-    entries = sorted(folder.iterdir())
-    return [entry for entry in entries if not entry.name.startswith((".", "__MACOSX"))]
+    """The entries of a folder, sorted, without those that systems and archivers leave behind.
+
+    Raises:
+        ExportError: it has more than `MAX_ENTRIES`.
+        OSError: it cannot be read.
+    """
+    names: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if len(names) == MAX_ENTRIES:
+                reason = f"it holds more than {MAX_ENTRIES:,} entries"
+                raise ExportError(folder, reason, "Keep the export's files there, and no others")
+            names.append(entry.name)
+    shown = [name for name in names if not name.startswith((".", "__MACOSX"))]
+    return [folder / name for name in sorted(shown)]
 
 
 def is_tflite(file: Path) -> bool:
@@ -38,13 +56,13 @@ def is_tflite(file: Path) -> bool:
         return False
     try:
         return starts_as_tflite(file)
-    except OSError:
+    except (OSError, ExportError):
         return False
 
 
 def starts_as_tflite(file: Path) -> bool:
     """Whether a file's first bytes are a TFLite model's, whatever the file is called."""
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         return stream.read(8)[4:] == IDENTIFIER
 
 
@@ -57,7 +75,8 @@ def tflite_models(folder: Path) -> list[Path]:
     if len(files) <= 1:
         return files
     named_model = None
-    with suppress(OSError):  # one unreadable manifest must not stop the scan of a whole repository
+    # One unreadable manifest must not stop the scan of a whole repository.
+    with suppress(OSError, ExportError):
         named_model = read_manifest(folder).get("modelFile")
     named = [file for file in files if file.name == named_model]
     plain = [file for file in files if "edgetpu" not in file.name.lower()]
@@ -65,13 +84,18 @@ def tflite_models(folder: Path) -> list[Path]:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Firebase's `manifest.json`; empty if there is none, or if it belongs to something else."""
+    """Firebase's `manifest.json`; empty if there is none, or if it belongs to something else.
+
+    Raises:
+        ExportError: it is larger than any manifest.
+        OSError: it cannot be read.
+    """
     file = folder / "manifest.json"
     if not file.is_file():
         return {}
     try:
-        manifest = json.loads(file.read_text("utf-8"))
-    except ValueError:
+        manifest = json.loads(read_bounded(file, MAX_TEXT_BYTES).decode())
+    except (ValueError, RecursionError):
         return {}
     return manifest if isinstance(manifest, dict) else {}
 

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 from edge.errors import ExportError
 from edge.export.folder import read_manifest, visible
+from edge.export.regular_file import MAX_LABEL_FILE_BYTES, read_bounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 BACKGROUND: Final = "background"
+
+MAX_LABELS: Final = 100_000
+"""The largest public classifiers have 22,000 classes (ImageNet) and 81,000 (landmarks)."""
 
 _SUFFIXES: Final = {".txt", ".pbtxt"}
 _NAME_RULES: Final[tuple[Callable[[str], bool], ...]] = (
@@ -23,11 +27,15 @@ _NAME_RULES: Final[tuple[Callable[[str], bool], ...]] = (
 )
 """From the surest to the vaguest; the first rule that any file fits decides."""
 
-_ITEM = re.compile(r"""\bitem\s*\{((?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^}"'])*)\}""")
+# Possessive quantifiers: an item that is not closed must not be tried from every letter.
+_ITEM_START = re.compile(r"\bitem\s*+\{")
+_ITEM_REST = re.compile(r"""((?:"(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+'|[^}"'])*+)\}""")
 _FIELD = re.compile(
     r"""\b(name|display_name|id)\s*:\s*"""
     r"""(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|(-?\d+))""",
 )
+_MAX_ID_DIGITS: Final = 9
+_IDS_REMEDY: Final = "Ids must run from 0 or 1 without a gap, one for every class."
 _ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|(.))", re.DOTALL)
 _BYTES_LITERAL = re.compile(r"""b(['"]).*\1""")
 
@@ -71,11 +79,16 @@ def parse_labels(text: str, file: object) -> tuple[str, ...]:
     """The labels in a file's text: one a line, or a pbtxt map with ids from 0 or 1.
 
     Raises:
-        ExportError: an empty line, a Python literal, or a map with missing or repeated ids.
+        ExportError: an empty line, a Python literal, a map with missing or repeated ids, or more
+            than `MAX_LABELS`.
     """
-    if _ITEM.search(text):
-        return _parse_pbtxt(text, file)
-    lines = [line.strip() for line in text.replace("\r\n", "\n").rstrip().split("\n")]
+    items = _pbtxt_items(text, file)
+    if items:
+        return _parse_pbtxt(items, file)
+    text = text.replace("\r\n", "\n").rstrip()
+    if text.count("\n") >= MAX_LABELS:
+        raise _too_many_labels(file)
+    lines = [line.strip() for line in text.split("\n")]
     if "" in lines:
         number = lines.index("") + 1
         raise ExportError(file, f"line {number} is empty", "A label file has one label a line.")
@@ -86,9 +99,31 @@ def parse_labels(text: str, file: object) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _parse_pbtxt(text: str, file: object) -> tuple[str, ...]:
+def _pbtxt_items(text: str, file: object) -> list[str]:
+    """What is between the braces of each `item { ... }`; empty if the first is none."""
+    bodies: list[str] = []
+    position = 0
+    while start := _ITEM_START.search(text, position):
+        rest = _ITEM_REST.match(text, start.end())
+        if rest is None and bodies:
+            raise ExportError(file, "an item is not closed", "Copy the label file again.")
+        if rest is None:
+            return []
+        if len(bodies) == MAX_LABELS:
+            raise _too_many_labels(file)
+        bodies.append(rest[1])
+        position = rest.end()
+    return bodies
+
+
+def _too_many_labels(file: object) -> ExportError:
+    reason = f"it has more than {MAX_LABELS:,} labels"
+    return ExportError(file, reason, "Use the label file that came with this exact model.")
+
+
+def _parse_pbtxt(items: list[str], file: object) -> tuple[str, ...]:
     labels: dict[int, str] = {}
-    for body in _ITEM.findall(text):
+    for body in items:
         fields = {}
         for key, double_quoted, single_quoted, number in _FIELD.findall(body):
             fields[key] = double_quoted or single_quoted or number
@@ -96,6 +131,8 @@ def _parse_pbtxt(text: str, file: object) -> tuple[str, ...]:
         if not label or "id" not in fields:
             example = 'Write items like: item { name: "cat" id: 1 }.'
             raise ExportError(file, "an item has no name or no id", example)
+        if len(fields["id"]) > _MAX_ID_DIGITS:
+            raise ExportError(file, "an id is out of range", _IDS_REMEDY)
         class_id = int(fields["id"])
         if class_id in labels:
             reason = f"id {class_id} appears twice"
@@ -103,8 +140,7 @@ def _parse_pbtxt(text: str, file: object) -> tuple[str, ...]:
         labels[class_id] = _unescape(label)
     first = min(labels)
     if first not in {0, 1} or set(labels) != set(range(first, first + len(labels))):
-        remedy = "Ids must run from 0 or 1 without a gap, one for every class."
-        raise ExportError(file, "its ids have gaps", remedy)
+        raise ExportError(file, "its ids have gaps", _IDS_REMEDY)
     return tuple(labels[class_id] for class_id in sorted(labels))
 
 
@@ -122,8 +158,10 @@ def _unescape(text: str) -> str:
 
 def read_label_file(file: Path) -> tuple[str, ...]:
     """The labels in a file; raises ``ExportError`` as `parse_labels`, or if it is not UTF-8."""
+    content = read_bounded(file, MAX_LABEL_FILE_BYTES)
     try:
-        return parse_labels(file.read_text("utf-8-sig"), file)
+        text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        return parse_labels(text, file)
     except UnicodeDecodeError as error:
         raise ExportError(file, "it is not UTF-8 text", "Save the label file as UTF-8.") from error
 

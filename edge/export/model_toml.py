@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from edge.errors import ExportError
+from edge.export.regular_file import MAX_TEXT_BYTES, read_bounded
 from edge.model.contract import ModelFallback, Resize, Tuning
 from edge.model.rules import Mode, RuleOverrides, parse_modes
 from edge.vision.resize import Kernel
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
 
 FILE_NAME: Final = "model.toml"
 _MAX_SHOWN_LABELS: Final = 20
+_MAX_SHOWN_FAULTS: Final = 5
+
+_LONG_DOTTED_KEY: Final = re.compile(
+    r"""(?:\s*\.\s*(?:[\w-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')){50}"""
+)
+"""A key of more than 50 parts (`a.b.c`). `tomllib` takes seconds for 5,000, hours for 500,000."""
 
 # strict: neither `true` nor "0.5" is a number
 Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0, allow_inf_nan=False)]
@@ -89,16 +97,25 @@ def _model_fallback(values: _FallbackToml) -> ModelFallback:
 
 def _parse(file: Path) -> _ModelToml:
     try:
-        return _ModelToml.model_validate(tomllib.loads(file.read_text("utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ExportError(file, f"it is not TOML: {error}", "Fix it or remove it.") from error
+        text = read_bounded(file, MAX_TEXT_BYTES).decode()
+        if _LONG_DOTTED_KEY.search(text):
+            raise _nested_too_deep(file)
+        return _ModelToml.model_validate(tomllib.loads(text))
+    except RecursionError:
+        raise _nested_too_deep(file) from None
     except ValidationError as error:
         faults = []
-        for fault in error.errors():
+        for fault in error.errors()[:_MAX_SHOWN_FAULTS]:
             key = ".".join(map(str, fault["loc"]))
             faults.append(f"{key}: {fault['msg']}")
         known = ", ".join(_ModelToml.model_fields)
         raise ExportError(file, "; ".join(faults), f"Known keys: {known}.") from error
+    except ValueError as error:  # of tomllib, of UTF-8, or of a number with too many digits
+        raise ExportError(file, f"it is not TOML: {error}", "Fix it or remove it.") from error
+
+
+def _nested_too_deep(file: Path) -> ExportError:
+    return ExportError(file, "its values are nested too deep", "Fix it or remove it.")
 
 
 def tuning_origins(tuning: Tuning, defaults: Tuning) -> dict[str, str]:

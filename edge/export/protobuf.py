@@ -21,6 +21,7 @@ class WireType(IntEnum):
 _FIXED_WIDTHS: Final[dict[int, int]] = {WireType.FIXED64: 8, WireType.FIXED32: 4}
 _MAX_VARINT_BYTES: Final = 10
 _MORE_BYTES_FOLLOW: Final = 0x80
+_MAX_KEY: Final = (1 << 32) - 1
 
 
 def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
@@ -32,6 +33,8 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     position = 0
     while position < len(message):
         key, position = _varint(message, position)
+        if key > _MAX_KEY:  # TensorFlow would cut it and see another field
+            raise ValueError(f"a field number is out of range at byte {position}")
         number, wire_type = key >> 3, key & 7
         value: int | memoryview
         if wire_type == WireType.VARINT:
@@ -58,11 +61,14 @@ def messages(message: memoryview, number: int) -> Iterator[memoryview]:
 
 
 def message(parent: memoryview, number: int) -> memoryview:
-    """The sub-message in the field of that number: empty if absent, the last one if repeated."""
-    found = memoryview(b"")
-    for value in messages(parent, number):
-        found = value
-    return found
+    """The sub-message in the field of that number: empty if absent.
+
+    If it is repeated, its occurrences are merged, which protobuf defines as joining their bytes.
+    """
+    found = list(messages(parent, number))
+    if len(found) == 1:
+        return found[0]
+    return memoryview(b"".join(found))
 
 
 def texts(message: memoryview, number: int) -> list[str]:
@@ -71,18 +77,36 @@ def texts(message: memoryview, number: int) -> list[str]:
 
 
 def text(message: memoryview, number: int) -> str:
-    """The string in the field of that number, empty if absent."""
+    """The string in the field of that number: empty if absent, the last one if repeated."""
+    found = memoryview(b"")
     for value in messages(message, number):
-        return bytes(value).decode("utf-8", "replace")
-    return ""
+        found = value
+    return bytes(found).decode("utf-8", "replace")
 
 
 def integer(message: memoryview, number: int) -> int:
-    """The signed 64-bit integer in the field of that number, 0 if absent."""
+    """The signed 64-bit integer in the field of that number: 0 if absent, the last if repeated."""
+    last = 0
     for found, value in fields(message):
         if found == number and isinstance(value, int):
-            return value - (1 << 64) if value >> 63 else value
-    return 0
+            last = value
+    return last - (1 << 64) if last >> 63 else last
+
+
+def integers(message: memoryview, number: int) -> list[int]:
+    """The unsigned integers in the repeated field of that number, packed or one by one."""
+    values = []
+    for found, value in fields(message):
+        if found != number:
+            continue
+        if isinstance(value, int):
+            values.append(value)
+            continue
+        position = 0
+        while position < len(value):
+            one, position = _varint(value, position)
+            values.append(one)
+    return values
 
 
 def _varint(message: memoryview, position: int) -> tuple[int, int]:

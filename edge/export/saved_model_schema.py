@@ -1,7 +1,8 @@
 """Field numbers of the protobuf messages in a SavedModel; those that are read here.
 
 They follow TensorFlow's `saved_model.proto`, `meta_graph.proto`, `tensor_shape.proto`,
-`graph.proto`, `function.proto`, `op_def.proto`, `node_def.proto` and `attr_value.proto`.
+`graph.proto`, `function.proto`, `op_def.proto`, `node_def.proto`, `attr_value.proto`,
+`saver.proto` and `saved_object_graph.proto`.
 """
 
 from __future__ import annotations
@@ -28,13 +29,68 @@ class MetaGraphField(IntEnum):
 
     META_INFO = 1
     GRAPH = 2
+    SAVER = 3
+    COLLECTIONS = 4
     SIGNATURES = 5
+    ASSETS = 6
+    OBJECTS = 7
 
 
 class MetaInfoField(IntEnum):
     """Message `MetaGraphDef.MetaInfoDef`."""
 
     TAGS = 4
+
+
+class SaverField(IntEnum):
+    """Message `SaverDef`."""
+
+    RESTORE_OPERATION = 3
+
+
+class CollectionField(IntEnum):
+    """Message `CollectionDef`; its lists have their values in field 1."""
+
+    NODE_LIST = 1
+    ANY_LIST = 5
+
+
+class ListField(IntEnum):
+    """Messages `CollectionDef.NodeList` and `CollectionDef.AnyList`."""
+
+    VALUES = 1
+
+
+class AnyField(IntEnum):
+    """Message `google.protobuf.Any`."""
+
+    VALUE = 2
+
+
+class AssetField(IntEnum):
+    """Message `AssetFileDef`."""
+
+    TENSOR = 1
+    FILE_NAME = 2
+
+
+class ObjectsField(IntEnum):
+    """Message `SavedObjectGraph`."""
+
+    NODES = 1
+    CONCRETE_FUNCTIONS = 2
+
+
+class ObjectField(IntEnum):
+    """Message `SavedObject`."""
+
+    ASSET = 5
+
+
+class ConcreteFunctionField(IntEnum):
+    """Message `SavedConcreteFunction`."""
+
+    BOUND_INPUTS = 2
 
 
 class SignatureField(IntEnum):
@@ -51,6 +107,14 @@ class TensorInfoField(IntEnum):
     NAME = 1
     DTYPE = 2
     SHAPE = 3
+    SPARSE = 4
+    COMPOSITE = 5
+
+
+class CompositeTensorField(IntEnum):
+    """Message `TensorInfo.CompositeTensor`."""
+
+    COMPONENTS = 2
 
 
 class TensorShapeField(IntEnum):
@@ -84,12 +148,14 @@ class FunctionField(IntEnum):
     SIGNATURE = 1
     NODES = 3
     RETURNS = 4
+    ATTRIBUTES = 5
 
 
 class OpField(IntEnum):
     """Message `OpDef`, the signature of a function."""
 
     NAME = 1
+    INPUTS = 2
     OUTPUTS = 3
 
 
@@ -111,7 +177,14 @@ class NodeField(IntEnum):
 class AttributeField(IntEnum):
     """Message `AttrValue`."""
 
+    LIST = 1
     FUNCTION = 10
+
+
+class AttributeListField(IntEnum):
+    """Message `AttrValue.ListValue`."""
+
+    FUNCTIONS = 9
 
 
 class NameAttrListField(IntEnum):

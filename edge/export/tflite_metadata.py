@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 from flatbuffers import number_types as types
 
 from edge.export.flatbuffer import Table
+from edge.export.regular_file import MAX_LABEL_FILE_BYTES
+from edge.export.zip_directory import directory_bytes
 from edge.model.contract import Normalization
 
 if TYPE_CHECKING:
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 
 _BUFFER_NAME: Final = "TFLITE_METADATA"
 _USUAL_LABEL_FILES: Final = ("dict.txt", "labels.txt", "labelmap.txt")
-_MAX_LABEL_FILE_BYTES: Final = 4 << 20
+_MAX_DIRECTORY_BYTES: Final = 1 << 16
+"""Of the list of the appended files; there is one, or a few."""
 
 
 class ModelMetadataField(IntEnum):
@@ -151,20 +154,25 @@ def _label_file_names(tensor: Table) -> Iterator[str]:
 
 def _label_file(data: bytes, named_files: list[str]) -> tuple[str, str | None]:
     """Name and text of the label file: the one that the metadata names, or one of a usual name."""
+    stream = io.BytesIO(data)
+    if directory_bytes(stream) > _MAX_DIRECTORY_BYTES:
+        return "", None
     try:
-        appended = zipfile.ZipFile(io.BytesIO(data))
+        appended = zipfile.ZipFile(stream)
     except Exception:  # most files end in no zip, and zipfile raises nearly anything on other bytes
         return "", None
     with appended:
         present = appended.namelist()
         for name in (*named_files, *_USUAL_LABEL_FILES):
-            if name in present and appended.getinfo(name).file_size <= _MAX_LABEL_FILE_BYTES:
+            if name in present and appended.getinfo(name).file_size <= MAX_LABEL_FILE_BYTES:
                 return name, _text(appended, name)
     return "", None
 
 
 def _text(zipped: zipfile.ZipFile, name: str) -> str:
     try:
-        return zipped.read(name).decode("utf-8-sig")
+        with zipped.open(name) as file:  # whatever the zip's directory states of its size
+            content = file.read(MAX_LABEL_FILE_BYTES)
+        return content.decode("utf-8-sig")
     except Exception as error:  # zipfile's decompressors raise nearly anything too
         raise ValueError(f"the {name} inside it cannot be read ({error})") from error

@@ -200,6 +200,8 @@ class Contract:
         signature: of a SavedModel; ``None`` for TFLite.
         origins: fact to the place where it was read.
         notes: what users should know about the export, although it is served.
+        unsafe_operators: those that may reach outside of the model, such as
+            ``ReadFile (node load)``; such an export is refused unless its owner allows it.
     """
 
     format: Format
@@ -212,6 +214,7 @@ class Contract:
     signature: SignatureInfo | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    unsafe_operators: tuple[str, ...] = ()
 
     def real(self, outputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         """Dequantise a TFLite model's raw outputs, by role, to float32."""

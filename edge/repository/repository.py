@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from edge.errors import ExportError, ModelNotFound, ModelUnavailable
 from edge.export.read import read_export
@@ -15,12 +17,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from edge.export.read import Export
     from edge.runtime.pipeline import DecodeOptions
+    from edge.runtime.proof import Prover
 
 _log = logging.getLogger(__name__)
 
 DEFAULT = "default"
 """The name that always means the default model: Google's container gives it to its only model."""
+
+_PROOFS_AT_ONCE: Final = 2
+"""One is tried while another is opened, and one that hangs leaves room for the others."""
+
+_PATIENCE_S: Final = 2.0
+"""After which a model whose proof takes longer lets the others go first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +63,14 @@ class ModelRepository:
         versions: Sequence[ModelVersion],
         refused: dict[str, ExportError],
         default: str | None = None,
+        prover: Prover | None = None,
     ) -> None:
         self.path = path
         self.versions = list(versions)
         self.refused = refused
         self._by_name = {version.name: version for version in versions}
+        self._prover = prover
+        self._stopping = False
         self._default = default or self._first_name()
         known = self._default in self._by_name or self._default in refused
         if self._default is not None and not known:
@@ -135,17 +148,33 @@ class ModelRepository:
         return found
 
     def load(self, workers: int, options: DecodeOptions) -> None:
-        """Load all models, the default one first.
+        """Prove and load all models, the default one first.
 
         A model that fails is logged and ends in state END; the others are still loaded.
         """
-        for version in sorted(self.versions, key=lambda one: one.name != self._default):
-            try:
-                version.load(workers, options)
-            except ExportError as error:
-                _log.error("model %s is not served: %s", version.name, error)
-            else:
-                _log.info("model %s version %d is ready", version.name, version.version)
+        ahead = deque(sorted(self.versions, key=lambda one: one.name != self._default))
+        with ThreadPoolExecutor(_PROOFS_AT_ONCE, "edge-proof") as provers:
+            proofs = {version: provers.submit(version.prove) for version in ahead}
+            while ahead and not self._stopping:
+                version = ahead.popleft()
+                _, late = wait([proofs[version]], _PATIENCE_S)
+                if late and ahead:
+                    ahead.append(version)
+                    continue
+                try:
+                    version.load(workers, options, proofs[version].result)
+                except ExportError as error:
+                    if not self._stopping:
+                        _log.error("model %s is not served: %s", version.name, error)
+                else:
+                    _log.info("model %s version %d is ready", version.name, version.version)
+            provers.shutdown(cancel_futures=True)
+
+    def stop_loading(self) -> None:
+        """Load no further model, and end the processes in which models are tried."""
+        self._stopping = True
+        if self._prover is not None:
+            self._prover.stop()
 
     def _first_name(self) -> str | None:
         """Name of the model called ``default``, else the first one that could be read."""
@@ -163,7 +192,12 @@ def _unavailable(name: str, fault: ExportError) -> ModelUnavailable:
 
 
 def open_repository(
-    path: Path, default: str | None = None, *, keep_refused: bool = False
+    path: Path,
+    default: str | None = None,
+    *,
+    keep_refused: bool = False,
+    allow_unsafe: bool = False,
+    prover: Prover | None = None,
 ) -> ModelRepository:
     """Find and read the models at a path. Nothing is loaded yet.
 
@@ -175,6 +209,8 @@ def open_repository(
         keep_refused: record a refused export even if ``path`` is that export itself, instead of
             raising. A service that starts at boot then stays up and says what is wrong, where a
             restart policy would restart it forever.
+        allow_unsafe: as `read_export` takes it.
+        prover: tries each model before it is opened; ``None`` for models that are known to run.
 
     Raises:
         ExportError: the path does not exist, or it is itself an export and is refused.
@@ -182,24 +218,27 @@ def open_repository(
     """
     try:
         alone = path.exists() and is_export(path)
-        sources = scan(path)
+        found = scan(path)
     except OSError as error:
         raise _unreadable(path, error) from error
-    versions, refused = [], {}
-    for source in sources:
+    versions, refused = [], dict(found.refused)
+    for name, fault in refused.items():
+        _log.error("model %s is not served: %s", name, fault)
+    for source in found.sources:
         try:
-            versions.append(_read(source))
+            export = _read(source, allow_unsafe=allow_unsafe)
+            versions.append(ModelVersion(source.name, source.version, export, prover))
         except ExportError as error:
             if alone and not keep_refused:
                 raise
             _log.error("model %s is not served: %s", source.name, error)
             refused[source.name] = error
-    return ModelRepository(path, versions, refused, default)
+    return ModelRepository(path, versions, refused, default, prover)
 
 
-def _read(source: Source) -> ModelVersion:
+def _read(source: Source, *, allow_unsafe: bool) -> Export:
     try:
-        return ModelVersion(source.name, source.version, read_export(source.path))
+        return read_export(source.path, allow_unsafe=allow_unsafe)
     except OSError as error:
         raise _unreadable(source.path, error) from error
 

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import stat
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 from edge.errors import ExportError
 from edge.export.folder import is_tflite, other_format, visible
 from edge.export.locate import find_models
+from edge.export.regular_file import refuse_irregular
 
 if TYPE_CHECKING:
+    from collections.abc import Container
     from pathlib import Path
 
 UNVERSIONED = 1
 """The version of an export that is not in a numbered folder."""
+
+_MAX_DEPTH: Final = 16
+"""Of the folders above an export; `gsutil` leaves it four deep."""
+
+_MAX_FOLDERS: Final = 2_000
+"""That are searched for an export in one entry."""
+
+_MAX_VERSION_DIGITS: Final = 18  # of a 64-bit number, as TensorFlow Serving has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,43 +36,78 @@ class Source:
     path: Path
 
 
-def scan(path: Path) -> list[Source]:
-    """Find the newest version of each model at a path, sorted by name.
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What was found at a path.
+
+    Attributes:
+        sources: the newest version of each model, sorted by name.
+        refused: name to the reason, for entries that cannot be exports or cannot be searched.
+    """
+
+    sources: list[Source] = field(default_factory=list)
+    refused: dict[str, ExportError] = field(default_factory=dict)
+
+
+def scan(path: Path) -> Scan:
+    """Find the newest version of each model at a path.
 
     The path is an export (folder, zip or TFLite file), a folder of numbered versions (`0001/`, as
     Google's container expects it), or a repository: a folder of these. An empty repository gives an
-    empty list.
+    empty scan. One odd entry of a repository is refused, and the others are found.
 
     Raises:
-        ExportError: the path does not exist or cannot be read, or two entries have the same name.
+        ExportError: the path itself does not exist, cannot be read, or is no file or folder.
     """
     if not path.exists():
         raise ExportError(path, "there is no such file or folder", "Check the path")
     try:
-        return _scan(path)
+        if not path.is_dir():
+            refuse_irregular(path, path.stat().st_mode)
+        if is_export(path):
+            return Scan([_newest(path)])
+        return _scan_repository(visible(path))
     except OSError as error:
-        raise ExportError(
-            path,
-            f"it cannot be read ({error.strerror or error})",
-            "Check the folder and its permissions",
-        ) from error
+        raise _unreadable(path, error) from error
 
 
-def _scan(path: Path) -> list[Source]:
-    if is_export(path):
-        return [_newest(path)]
-    sources: dict[str, Source] = {}
-    for entry in visible(path):
-        if _holds_export(entry):
-            source = _newest(entry)
-            if source.name in sources:
-                raise ExportError(
-                    entry,
-                    f"{sources[source.name].path.name} has the same name",
-                    "Rename one of them",
-                )
-            sources[source.name] = source
-    return list(sources.values())
+def _scan_repository(entries: list[Path]) -> Scan:
+    by_name: dict[str, list[Source]] = {}
+    odd: list[tuple[Path, ExportError]] = []
+    for entry in entries:
+        try:
+            _refuse_name(entry)
+            if _holds_export(entry):
+                source = _newest(entry)
+                by_name.setdefault(source.name, []).append(source)
+        except ExportError as error:
+            odd.append((entry, error))
+        except OSError as error:
+            odd.append((entry, _unreadable(entry, error)))
+    found = Scan()
+    for name, sources in by_name.items():
+        if len(sources) == 1:
+            found.sources.append(sources[0])
+        else:
+            found.refused[name] = _same_name(sources)
+    for entry, fault in odd:
+        found.refused[_refused_name(entry, by_name)] = fault
+    return found
+
+
+def _same_name(sources: list[Source]) -> ExportError:
+    first, second = sources[:2]
+    reason = f"{first.path.name} has the same name, so neither is served"
+    return ExportError(second.path, reason, "Rename one of them")
+
+
+def _refused_name(entry: Path, taken: Container[str]) -> str:
+    """The name under which an odd entry is refused: a model's, unless another entry has that one.
+
+    A name that cannot be shown is written as Python writes it.
+    """
+    name = entry.name if entry.stem in taken else entry.stem
+    return name if name.isprintable() else ascii(name)
 
 
 def is_export(path: Path) -> bool:
@@ -75,13 +121,56 @@ def _holds_export(entry: Path) -> bool:
     """Whether an entry of a repository is an export or a folder with an export at any depth.
 
     `gsutil cp -r` leaves an export several folders deep.
+
+    Raises:
+        ExportError: it is no file or folder, such as a FIFO or a link to nothing; or it is too deep
+            or too large to be searched.
     """
-    if entry.is_file():
+    mode = _mode(entry)
+    if not stat.S_ISDIR(mode):
+        refuse_irregular(entry, mode)
         return is_tflite(entry) or entry.suffix.lower() == ".zip"
-    if is_export(entry):
-        return True
-    folders = [below for below in visible(entry) if below.is_dir()]
-    return any(_holds_export(folder) for folder in folders)
+    return _folder_holds_export(entry)
+
+
+def _folder_holds_export(entry: Path) -> bool:
+    ahead = [(entry, 0)]
+    searched: set[tuple[int, int]] = set()
+    while ahead:
+        folder, depth = ahead.pop()
+        status = folder.stat()
+        identity = status.st_dev, status.st_ino
+        if identity in searched:  # a link that leads back
+            continue
+        searched.add(identity)
+        if is_export(folder):
+            return True
+        if depth == _MAX_DEPTH or len(searched) > _MAX_FOLDERS:
+            reason = f"no export was found {depth} folders deep in {len(searched)} folders"
+            raise ExportError(entry, reason, "Put the export's own folder there")
+        below = [path for path in visible(folder) if path.is_dir()]
+        ahead += [(path, depth + 1) for path in reversed(below)]
+    return False
+
+
+def _mode(entry: Path) -> int:
+    try:
+        return entry.stat().st_mode
+    except FileNotFoundError:
+        reason = "it is a link to something that is not there"
+        raise ExportError(entry, reason, "Correct the link or remove it") from None
+
+
+def _refuse_name(entry: Path) -> None:
+    """Refuse a name that cannot be shown or asked for: not UTF-8, or with control characters."""
+    if not entry.name.isprintable():
+        reason = "its name is not UTF-8 or has characters that cannot be shown"
+        raise ExportError(repr(str(entry)), reason, "Rename it")
+
+
+def _unreadable(path: Path, error: OSError) -> ExportError:
+    reason = f"it cannot be read ({error.strerror or error})"
+    return ExportError(path, reason, "Check the folder and its permissions")
 
 
 def _newest(path: Path) -> Source:
@@ -102,6 +191,7 @@ def _versions(path: Path) -> dict[int, Path]:
     versions = {}
     for entry in visible(path):
         is_number = entry.name.isdecimal() and entry.name.isascii()
-        if is_number and entry.is_dir() and find_models(entry):
+        is_version = is_number and len(entry.name) <= _MAX_VERSION_DIGITS
+        if is_version and entry.is_dir() and find_models(entry):
             versions[int(entry.name)] = entry
     return versions

@@ -13,8 +13,11 @@ from edge.runtime.open import open_pipeline
 from edge.vision.encode import grey_jpeg
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edge.export.read import Export
     from edge.runtime.pipeline import DecodeOptions, FrameResult, Pipeline
+    from edge.runtime.proof import Prover
 
 _WARM_UP_SIZE = (640, 480)
 
@@ -56,7 +59,15 @@ class ModelVersion:
             for good if it names only what it sees.
     """
 
-    def __init__(self, name: str, version: int, export: Export) -> None:
+    def __init__(
+        self, name: str, version: int, export: Export, prover: Prover | None = None
+    ) -> None:
+        """A version that is not loaded yet.
+
+        Args:
+            prover: tries the model before it is opened; ``None`` for one that is known to run.
+        """
+        self._prover = prover
         self.ref = ModelRef(name, version, export.digest)
         self.export = export
         self.contract = export.contract
@@ -78,14 +89,29 @@ class ModelVersion:
         """The version's number."""
         return self.ref.version
 
-    def load(self, workers: int, options: DecodeOptions) -> None:
-        """Open the model and run one frame on each worker's interpreter.
+    def prove(self) -> None:
+        """Try the model in a process of its own, if it is new here.
+
+        Raises:
+            ExportError: it ended that process, took too long, or was refused.
+        """
+        if self._prover is not None:
+            self._prover.prove(self.export.model, self.contract, self.ref.digest)
+
+    def load(
+        self, workers: int, options: DecodeOptions, proof: Callable[[], None] | None = None
+    ) -> None:
+        """Prove the model, open it, and run one frame on each worker's interpreter.
+
+        Args:
+            proof: waits for a proof that has begun; ``None`` to prove the model now.
 
         Raises:
             ExportError: the runtime refuses the model, or its outputs contradict the contract.
         """
         self.state = VersionState.LOADING
         try:
+            (proof or self.prove)()
             self._pipeline = open_pipeline(self.export.model, self.contract, workers)
             for worker in range(workers):
                 self._warm_up(worker, options)

@@ -15,6 +15,8 @@ from edge.runtime.cpus import usable_cpus
 from edge.runtime.memory import return_large_blocks
 from edge.runtime.pipeline import DecodeOptions
 from edge.runtime.pool import WorkerPool
+from edge.runtime.proof import Prover
+from edge.runtime.proof_record import ProofRecord
 
 if TYPE_CHECKING:
     from edge.dataplane.cloud_parts import CloudParts
@@ -40,21 +42,41 @@ def build_repository(settings: Settings) -> ModelRepository:
         ModelNotFound: no model has the name of the default model.
     """
     if settings.models is not None:
-        return open_repository(settings.models, settings.default_model)
+        return _open(settings.models, settings)
     mounted = _mounted_models(settings)
     if mounted is not None:
-        return _open_mounted(mounted, settings.default_model)
-    return open_repository(embedded_models(), settings.default_model)
+        return _open_mounted(mounted, settings)
+    return _open(embedded_models(), settings)
 
 
-def _open_mounted(mounted: Path, default: str | None) -> ModelRepository:
+def _open(path: Path, settings: Settings, *, keep_refused: bool = False) -> ModelRepository:
+    return open_repository(
+        path,
+        settings.default_model,
+        keep_refused=keep_refused,
+        allow_unsafe=settings.allow_unsafe_models,
+        prover=build_prover(settings),
+    )
+
+
+def build_prover(settings: Settings) -> Prover:
+    """What tries new models in a process of their own; it remembers them in the data folder."""
+    try:
+        folder = settings.data_folder / "proofs"
+    except RuntimeError:  # a user without a home folder, as in many containers
+        _log.debug("there is no data folder: models are proven at each start")
+        return Prover()
+    return Prover(ProofRecord(folder))
+
+
+def _open_mounted(mounted: Path, settings: Settings) -> ModelRepository:
     """Open a container's mount; whatever is refused is reported, and does not end the process.
 
     A restart policy would start the container again and again. So the service stays up, and
     /health/ready says what is wrong.
     """
     try:
-        return open_repository(mounted, default, keep_refused=True)
+        return _open(mounted, settings, keep_refused=True)
     except ExportError as error:  # the mount itself cannot be read
         _log.error("no model is served: %s", error)
         return ModelRepository(mounted, [], {mounted.name: error})

@@ -73,7 +73,7 @@ def plant(root, files):
 def test_a_path_is_names_and_newest_versions(tree, tmp_path):
     files, expected = TREES[tree]
     root = plant(tmp_path / "root", files)
-    assert [(s.name, s.version, s.path) for s in scan(root)] == [
+    assert [(s.name, s.version, s.path) for s in scan(root).sources] == [
         (name, version, root / below) for name, version, below in expected
     ]
 
@@ -81,7 +81,7 @@ def test_a_path_is_names_and_newest_versions(tree, tmp_path):
 @pytest.mark.parametrize("name", ["model.tflite", "export.zip", "renamed"])
 def test_a_file_is_an_export_by_the_name_of_its_stem(name, tmp_path):
     (tmp_path / name).write_bytes(MODEL)
-    (source,) = scan(tmp_path / name)
+    (source,) = scan(tmp_path / name).sources
     assert (source.name, source.version, source.path) == (
         name.partition(".")[0],
         1,
@@ -94,14 +94,15 @@ def test_a_relative_path_has_the_folders_own_name(tmp_path, monkeypatch):
 
     root = plant(tmp_path / "flowers", {"m.tflite": MODEL})
     monkeypatch.chdir(root)
-    assert [source.name for source in scan(Path())] == ["flowers"]
+    assert [source.name for source in scan(Path()).sources] == ["flowers"]
 
 
-def test_two_entries_of_one_name_are_refused(tmp_path):
+def test_two_entries_of_one_name_are_both_refused_and_the_others_found(tmp_path):
     root = plant(tmp_path / "root", {"a/m.tflite": MODEL, "a.zip": b"PK", "b/m.tflite": MODEL})
-    with pytest.raises(ExportError, match="has the same name") as caught:
-        scan(root)
-    assert "Rename" in caught.value.remedy
+    found = scan(root)
+    assert [source.name for source in found.sources] == ["b"]
+    assert "has the same name" in found.refused["a"].reason
+    assert "Rename" in found.refused["a"].remedy
 
 
 def test_a_path_that_is_not_there_is_refused(tmp_path):
@@ -110,4 +111,4 @@ def test_a_path_that_is_not_there_is_refused(tmp_path):
 
 
 def test_the_embedded_models_are_a_repository_of_two(embedded_models):
-    assert {"imagenet", "objects"} <= {source.name for source in scan(embedded_models)}
+    assert {"imagenet", "objects"} <= {source.name for source in scan(embedded_models).sources}

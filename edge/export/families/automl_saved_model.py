@@ -8,7 +8,9 @@ from edge.errors import ExportError
 from edge.export.folder import SAVED_MODEL, tflite_models
 from edge.export.labels import find_label_file, match_classes, read_label_file
 from edge.export.model_toml import read_model_toml, tuning_origins
+from edge.export.regular_file import MAX_MODEL_BYTES, read_bounded
 from edge.export.saved_model_graph import operator_behind
+from edge.export.saved_model_safety import unsafe_operators
 from edge.export.saved_model_signatures import find_serving_graph, read_signatures
 from edge.model.contract import Contract, EncodedInput, Format, SignatureInfo, Tuning
 from edge.model.tasks.registry import TASKS
@@ -31,6 +33,7 @@ KEY_INPUT: Final = "key"
 DEFAULTS: Final = Tuning()
 
 _MULTI_LABEL: Final = "Sigmoid"
+_OTHER_FORMS: Final = ("saved_model.cpb", "saved_model.pbtxt")
 
 
 def find(path: Path) -> list[Path]:
@@ -47,11 +50,14 @@ def read(model: Path) -> Contract:
         ExportError: truncated, foreign, without a known signature, or with labels that do not fit.
     """
     file = model / SAVED_MODEL
+    _refuse_other_forms(model)
     tuning = read_model_toml(model, DEFAULTS)
     # among several models, a label file may be another model's
     label_file = find_label_file(model) if len(tflite_models(model)) <= 1 else None
     try:
-        meta_graph = find_serving_graph(memoryview(file.read_bytes()))
+        saved_model = memoryview(read_bounded(file, MAX_MODEL_BYTES))
+        unsafe = unsafe_operators(saved_model)
+        meta_graph = find_serving_graph(saved_model)
         signatures = read_signatures(meta_graph)
         name, signature, task = _choose_signature(file, signatures)
         scores = signature.outputs.get("scores")
@@ -77,8 +83,17 @@ def read(model: Path) -> Contract:
             "outputs": f"signature {name}",
             **tuning_origins(tuning, DEFAULTS),
         },
-        notes=_notes(tuning),
+        notes=_notes(tuning, unsafe),
+        unsafe_operators=unsafe,
     )
+
+
+def _refuse_other_forms(model: Path) -> None:
+    """Refuse a folder that holds the model twice: TensorFlow might run what was not read here."""
+    for name in _OTHER_FORMS:
+        if (model / name).exists():
+            reason = f"it lies next to {SAVED_MODEL}, and only one of them is read here"
+            raise ExportError(model / name, reason, "Remove it, or export the model again")
 
 
 def _choose_signature(
@@ -150,7 +165,10 @@ def _count_classes(signature: SignatureInfo) -> int | None:
     return shape[-1] if shape and shape[-1] > 0 else None
 
 
-def _notes(tuning: Tuning) -> tuple[str, ...]:
-    if (tuning.resize, tuning.kernel) == (DEFAULTS.resize, DEFAULTS.kernel):
-        return ()
-    return ("resize and kernel of model.toml do not apply: the graph resizes by itself",)
+def _notes(tuning: Tuning, unsafe: tuple[str, ...]) -> tuple[str, ...]:
+    notes = []
+    if (tuning.resize, tuning.kernel) != (DEFAULTS.resize, DEFAULTS.kernel):
+        notes.append("resize and kernel of model.toml do not apply: the graph resizes by itself")
+    if unsafe:
+        notes.append(f"its graph may reach outside of the model, with {', '.join(unsafe)}")
+    return tuple(notes)

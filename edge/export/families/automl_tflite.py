@@ -13,6 +13,7 @@ from edge.errors import ExportError
 from edge.export.folder import is_tflite, starts_as_tflite, tflite_models
 from edge.export.labels import find_label_file, match_classes, parse_labels, read_label_file
 from edge.export.model_toml import read_model_toml, tuning_origins
+from edge.export.regular_file import MAX_MODEL_BYTES, read_bounded
 from edge.export.tflite_graph import Graph, Tensor, refuse_if_broken
 from edge.export.tflite_metadata import Metadata, read_metadata
 from edge.export.tflite_outputs import (
@@ -71,7 +72,7 @@ def read(model: Path) -> Contract:
     tuning = read_model_toml(folder, DEFAULTS)
     # among several models, a label file may be another model's
     label_file = find_label_file(folder) if len(tflite_models(folder)) == 1 else None
-    data = model.read_bytes()
+    data = read_bounded(model, MAX_MODEL_BYTES)
     with refuse_if_broken(model):
         graph = Graph(data)
         return _Reader(model, graph, read_metadata(data, graph), label_file, tuning).contract()
