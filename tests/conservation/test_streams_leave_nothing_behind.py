@@ -8,6 +8,7 @@ import asyncio
 import time
 
 import pytest
+from builders.asgi import Stream
 from builders.images import encode, noise
 
 from conservation.house import MAX_HELD, House, house
@@ -147,6 +148,28 @@ def test_after_streams_that_send_nothing_or_text(tmp_path):
         await every_time(one, way)
 
     run(tmp_path, story, stream_idle_s=IDLE_S)
+
+
+def test_after_a_text_whose_refusal_meets_the_answer_to_the_frame_before_it(tmp_path):
+    async def story(one):
+        class SlowToClose(Stream):
+            async def _send(self, message):
+                if message["type"] == "websocket.close":
+                    one.gated.gate.set()
+                    await self.until(lambda: one.service.admission.in_flight == 0)
+                await super()._send(message)
+
+        async def way():
+            stream = SlowToClose(one.app, "model=gated")
+            stream.frame(IMAGE)
+            await one.computing()
+            stream.tell({"type": "websocket.receive", "text": "a frame?"})
+            assert await stream.ended() is None
+            assert (stream.close_code, stream.answers) == (1003, [])
+
+        await every_time(one, way)
+
+    run(tmp_path, story)
 
 
 def test_after_deadlines_that_pass(tmp_path):

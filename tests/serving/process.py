@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import httpx
 
@@ -88,6 +88,11 @@ class Server:
     def address(self) -> tuple[str, int]:
         host, port = self.url.removeprefix("http://").split(":")
         return host, int(port)
+
+    @property
+    def log_file(self) -> IO[str]:
+        """The file it writes to standard error; read it with `os.pread`."""
+        return self._log
 
     @property
     def log(self) -> str:

@@ -116,6 +116,14 @@ class _Frame:
     refusal: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Close:
+    """Why the server closes a stream: the close code and the reason."""
+
+    code: int
+    reason: str
+
+
 class _Stream:
     """One connection: a task that receives, a task that answers, and one waiting frame between."""
 
@@ -136,7 +144,7 @@ class _Stream:
 
     async def run(self) -> None:
         """Receive and answer until either side ends the connection."""
-        tasks = {asyncio.create_task(self._receive_all()), asyncio.create_task(self._answer_all())}
+        tasks = [asyncio.create_task(self._receive_all()), asyncio.create_task(self._answer_all())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -147,20 +155,25 @@ class _Stream:
             for outcome in outcomes:
                 if isinstance(outcome, Exception) and not isinstance(outcome, WebSocketDisconnect):
                     raise outcome
+        # Not earlier: an answer that is sent after the close would be an error of ours.
+        close, _ = outcomes
+        if isinstance(close, _Close):
+            await self._close(close)
 
-    async def _receive_all(self) -> None:
+    async def _receive_all(self) -> _Close | None:
+        """Take in frames; returns when the client has gone (``None``), or how to close on it."""
         frame = 0
         while True:
             try:
                 async with asyncio.timeout(self._idle_s):
                     message = await self._socket.receive()
             except TimeoutError:
-                return await self._close(IDLE, f"no frame for {self._idle_s:g} s")
+                return _Close(IDLE, f"no frame for {self._idle_s:g} s")
             if message["type"] == "websocket.disconnect":
                 return None
             image = message.get("bytes")
             if image is None:
-                return await self._close(_NOT_BINARY, "a frame is a binary message")
+                return _Close(_NOT_BINARY, "a frame is a binary message")
             self._discard_waiting()
             self._waiting = self._hold(frame, image)
             self._arrived.set()
@@ -207,6 +220,6 @@ class _Stream:
         finally:
             self._service.admission.release(len(image))
 
-    async def _close(self, code: int, reason: str) -> None:
+    async def _close(self, close: _Close) -> None:
         with suppress(RuntimeError, WebSocketDisconnect):  # the client closed it first
-            await self._socket.close(code, reason)
+            await self._socket.close(close.code, close.reason)
