@@ -26,6 +26,7 @@ from edge.errors import (
 from edge.fallback.breaker import Breaker
 from edge.fallback.link_status import LinkStatus
 from edge.fallback.policy import BlockedBy, LinkState
+from edge.fallback.refusals import Fault, Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
     from edge.fallback.cloud import CloudClient, CloudRequest, CloudResponse
 
 _log = logging.getLogger(__name__)
+
+_REFUSES_ALL = (
+    "The online model's endpoint is misconfigured: it refuses one frame after the other, and they "
+    "wait. Check cloud_endpoint, cloud_request and the model that is deployed there."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,7 @@ class CloudCalls:
         self._now = now
         self._connected = False
         self._under_way = 0
+        self._refusals = Refusals()
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -163,6 +170,10 @@ class CloudCalls:
             await self.save_budget()
             left = seconds - (self._now() - started)
             response = await client.predict(request, left, self._may_retry)
+        except CloudRefused as error:
+            fault = self._whose_fault(error, request)
+            self._learn_from_error(fault, seconds, slot)
+            raise fault from error
         except CloudError as error:
             self._learn_from_error(error, seconds, slot)
             raise
@@ -205,9 +216,18 @@ class CloudCalls:
     def _learn_from_response(self, response: CloudResponse) -> None:
         with self._lock:
             self.breaker.record_success(response.latency / 1000)
+            self._refusals.record_accepted()
         if self.fault is not None:
             _log.info("online model answers again")
         self.fault = self.refusal = None
+
+    def _whose_fault(self, error: CloudRefused, request: CloudRequest) -> CloudError:
+        """The refusal as the fault of the frame or, if all are refused, of the endpoint."""
+        with self._lock:
+            fault = self._refusals.record_refused(request.key())
+        if fault is Fault.ENDPOINT:
+            return CloudMisconfigured(f"{_REFUSES_ALL} {error.message}")
+        return CloudRefused(error.message, certain=fault is Fault.FRAME)
 
     def _learn_from_error(self, error: CloudError, seconds: float, slot: CallSlot) -> None:
         if isinstance(error, CloudNotAsked):
