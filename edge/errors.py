@@ -206,9 +206,17 @@ class CloudNotAsked(CloudError):
 
 
 class CloudRefused(CloudError):
-    """The cloud refuses this frame; sending it again has the same result."""
+    """The cloud refuses this frame; sending it again has the same result.
+
+    Attributes:
+        certain: it is the frame's fault, since the cloud takes others.
+    """
 
     code = "cloud_refused"
+
+    def __init__(self, message: str, *, certain: bool = True) -> None:
+        super().__init__(message)
+        self.certain = certain
 
 
 class CloudNonsense(CloudError):

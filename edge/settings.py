@@ -48,7 +48,7 @@ def _split(value: Any) -> Any:
 
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
-Money = Annotated[float, Field(ge=0)]
+Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 ApiKeys = Annotated[dict[str, ApiKey], BeforeValidator(parse_keys)]
 WordList = Annotated[tuple[str, ...], BeforeValidator(_split)]
@@ -86,6 +86,11 @@ class FallbackSettings(_Group):
         description="Maximum milliseconds of a frame's deadline that the online model may take.",
     )
     concurrency: Positive = Field(8, description="Maximum number of calls under way at once.")
+    repeat_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        5.0,
+        description="Seconds in which a camera's or stream's frame is neither sent nor kept if the "
+        "edge's answer is as before; 0 turns this off.",
+    )
 
 
 class CloudSettings(_Group):
@@ -112,8 +117,10 @@ class CloudSettings(_Group):
         description="A service account's file, or anonymous for a private endpoint. Google's "
         "application default credentials if not set.",
     )
-    calls_per_day: Count | None = Field(
-        None, description="Maximum calls per 24 hours; unlimited if not set."
+    calls_per_day: Count | Literal["unlimited"] = Field(
+        1_000,
+        description="Maximum calls per 24 hours, or unlimited. The last quarter of 100 or more is "
+        "for clients that have made few.",
     )
     calls_per_month: Count | None = Field(
         None, description="Maximum calls per 30 days; unlimited if not set."
@@ -125,12 +132,13 @@ class CloudSettings(_Group):
     cost_per_month: Money | None = Field(
         None, description="Maximum spend per 30 days; unlimited if not set."
     )
-    rate: Annotated[float, Field(gt=0)] | None = Field(
+    rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="Maximum average calls per second; unlimited if not set."
     )
     budget_file: Path | None = Field(
         None,
-        description="File that remembers the calls made. budget.json in outbox_dir if not set.",
+        description="File that remembers the calls made. budget.json in outbox_dir if not set; "
+        "without either, only the default of calls_per_day may limit, and counts from each start.",
     )
 
 

@@ -178,6 +178,7 @@ BOUNDS = {
     "cloud_cost_per_month": (-0.001, 0, 10**9, None),
     "cloud_rate": (0, 0.001, 10**6, None),
     "cloud_concurrency": (0, 1, 10**6, None),
+    "cloud_repeat_s": (-0.001, 0, 10**6, None),
     "outbox_max_bytes": (0, 1, 1 << 40, None),
     "outbox_max_entries": (0, 1, 10**9, None),
     "outbox_max_age_days": (0, 0.001, 10**6, None),
@@ -236,6 +237,8 @@ DEFAULTS = {
     "cloud_margin": 0.1,
     "cloud_timeout_ms": 2_000,
     "cloud_price": 0.0,
+    "cloud_calls_per_day": 1_000,
+    "cloud_repeat_s": 5.0,
     "cloud_concurrency": 8,
     "outbox_max_bytes": 1 << 30,
     "outbox_max_entries": 10_000,
@@ -261,6 +264,22 @@ def test_every_number_has_its_bounds_here_and_every_choice_its_words():
     assert numbers - SWITCHES == set(BOUNDS)
     wordless = {name for name in FIELDS if not takes(name, "word")}
     assert wordless - numbers - {"api_keys"} == set(CHOICES)
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize(
+    "name",
+    ["cloud_price", "cloud_cost_per_day", "cloud_cost_per_month", "cloud_rate", "cloud_repeat_s"],
+)
+def test_what_bounds_the_cost_is_a_finite_number(name, text):
+    """Nothing is ever above a limit of NaN."""
+    with pytest.raises(SettingsError, match=name.replace("_", "-")):
+        load(name, text)
+
+
+def test_calls_are_unlimited_only_if_the_owner_says_so():
+    assert load("cloud_calls_per_day", "unlimited") == "unlimited"
+    assert Settings(cloud_endpoint=ENDPOINT).cloud.calls_per_day == 1_000
 
 
 @pytest.mark.parametrize("name", BOUNDS)

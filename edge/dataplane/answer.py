@@ -48,6 +48,9 @@ class InferRequest:
         modes: when to ask the online model, instead of the owner's modes; the entrance has checked
             that the owner allows them. ``None`` for the owner's.
         camera: who sent the image, for the wall and the outbox; empty if unknown.
+        client: whose request it is: an API key or an address; empty if unknown.
+        sender: which of the client's cameras or streams may repeat itself; empty for a single
+            picture.
         caller_gone: returns when the caller has left, so that no paid call is made for a client
             that is gone; ``None`` if that cannot be known.
         batch_slot: semaphore that limits how many images of one request are in the pool at once;
@@ -61,6 +64,8 @@ class InferRequest:
     threshold: float | None = None
     modes: frozenset[Mode] | None = None
     camera: str = ""
+    client: str = ""
+    sender: str = ""
     caller_gone: Callable[[], Awaitable[None]] | None = None
     batch_slot: asyncio.Semaphore | None = None
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from edge.dataplane.cloud_values import cloud_request, result_json
 from edge.fallback.policy import LinkState
+from edge.fallback.repeats import Repeats
 from edge.fallback.shadow import ShadowLog
+from edge.fallback.shares import NO_CLIENT
 from edge.model.rules import Mode
 
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from edge.outbox.webhook import Webhook
     from edge.repository.repository import ModelRepository
     from edge.repository.version import ModelVersion
+
+_log = logging.getLogger(__name__)
 
 _FORWARD_S = 30.0
 """Seconds that the call for an outbox entry may take; no caller waits for it."""
@@ -71,6 +76,7 @@ class CloudParts:
         overflow: frames admitted beyond the edge's own slots while the cloud or the outbox can take
             them.
         request_modes: sets of modes that a request may ask for.
+        repeats: views that were asked about or kept just now.
         shadow: comparisons since the start.
     """
 
@@ -83,6 +89,7 @@ class CloudParts:
     ack_s: float = 0.0
     overflow: int = 0
     request_modes: frozenset[frozenset[Mode]] = frozenset()
+    repeats: Repeats = field(default_factory=lambda: Repeats(0.0))
     shadow: ShadowLog = field(default_factory=ShadowLog)
 
     def start(self) -> None:
@@ -91,6 +98,7 @@ class CloudParts:
             self.outbox.start()
         if self.link is None:
             return
+        _log.info("budget of the online model: %s", self.link.calls.budget_in_words())
         self.link.start()
         if self.outbox is None:
             return
@@ -153,7 +161,7 @@ class ForwardingCaller:
 
     def free_slots(self) -> int:
         """Number of entries that may be sent now."""
-        if self._link.blocked_by is not None:
+        if self._link.blocked_for(NO_CLIENT) is not None:
             return 0
         if self._link.state is LinkState.UP:
             return self._max_calls

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.dataplane.answer import CloudSide, OutboxReceipt, OutboxState
 from edge.fallback.cloud import CloudRequest
+from edge.fallback.shares import NO_CLIENT
 from edge.model.prediction import Selection
 from edge.outbox.entry import NewEntry
 
@@ -28,8 +29,8 @@ _EVERYTHING = Selection(100, 0.0, {})
 """Selects all that the online model was asked for: up to 100 items, whatever their score."""
 
 
-def cloud_request(image: bytes, version: ModelVersion) -> CloudRequest:
-    """The request to the online model for this frame."""
+def cloud_request(image: bytes, version: ModelVersion, client: str = NO_CLIENT) -> CloudRequest:
+    """The request to the online model for this frame of a client's, or of the outbox."""
     contract = version.contract
     fallback = contract.tuning.fallback
     return CloudRequest(
@@ -39,6 +40,7 @@ def cloud_request(image: bytes, version: ModelVersion) -> CloudRequest:
         renamed=fallback.labels,
         model=version.name,
         endpoint=fallback.endpoint,
+        client=client,
     )
 
 

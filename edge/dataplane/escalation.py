@@ -41,8 +41,12 @@ from edge.fallback.policy import (
     decide,
     escalation_reason,
     escalation_reason_after,
+    is_unsure,
+    reached_nobody,
 )
+from edge.fallback.repeats import View
 from edge.fallback.shadow import Comparison
+from edge.frame_key import digest_of
 from edge.vision.decode import upright_size
 
 if TYPE_CHECKING:
@@ -50,6 +54,7 @@ if TYPE_CHECKING:
     from edge.dataplane.cloud_parts import CloudParts
     from edge.fallback.cloud import CloudRequest, CloudResponse
     from edge.model.rules import Reason, Rules
+    from edge.model.tasks.task import Prediction
     from edge.outbox.entry import NewEntry
     from edge.repository.version import ModelVersion
 
@@ -68,7 +73,7 @@ class _Frame:
     version: ModelVersion
 
     def cloud_request(self) -> CloudRequest:
-        return cloud_request(self.image, self.version)
+        return cloud_request(self.image, self.version, self.request.client)
 
 
 class EscalatingAnswerer:
@@ -108,8 +113,30 @@ class EscalatingAnswerer:
         reason = escalation_reason(answer.prediction, version.contract.selection(), rules)
         if reason is None:
             return replace(answer, escalation=_ACCEPTED)
-        decision = decide(reason, self._availability(request), answered=True)
-        return await self._improve(frame, decision, answer, edge_side)
+        view = await self._view(frame, answer.prediction, reason)
+        unchanged = view is not None and not self._cloud.repeats.take(view, time.monotonic())
+        decision = decide(reason, self._availability(request), answered=True, unchanged=unchanged)
+        improved = await self._improve(frame, decision, answer, edge_side)
+        if view is not None and not unchanged and _reached_nobody(improved.escalation):
+            self._cloud.repeats.forget(view)
+        return improved
+
+    async def _view(self, frame: _Frame, prediction: Prediction, reason: Reason) -> View | None:
+        """What the frame shows, to compare with the sender's others; ``None`` if each counts.
+
+        A single picture is repeated only by the same bytes: it may come from anybody, as may the
+        pictures of one request. A request that names its mode wants it for this frame.
+        """
+        if not self._cloud.repeats.repeat_s or frame.request.modes is not None:
+            return None
+        sender = frame.request.sender
+        if not sender or frame.request.batch_slot is not None:
+            sender = f"picture {await asyncio.to_thread(digest_of, frame.image)}"
+        shown = frame.version.contract.selection()
+        labels = prediction.task.seen_labels(prediction, shown)
+        return View(
+            frame.request.client, sender, frame.version.name, labels, unsure=is_unsure(reason)
+        )
 
     def _rules_for(self, version: ModelVersion, request: InferRequest) -> Rules:
         rules = self._cloud.rules_of(version)
@@ -273,6 +300,14 @@ def _cloud_answer(
         outputs=None,
         escalation=Escalation(decision.action, decision.reason, edge=edge_side, cloud=cloud),
     )
+
+
+def _reached_nobody(escalation: Escalation | None) -> bool:
+    """Whether the frame was neither sent nor kept."""
+    assert escalation is not None
+    receipt = escalation.outbox
+    stored = receipt is not None and receipt.state is not OutboxState.FAILED
+    return reached_nobody(escalation.action, escalation.blocked_by, stored=stored)
 
 
 def _seconds_left(request: InferRequest) -> float:

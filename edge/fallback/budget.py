@@ -7,10 +7,12 @@ new one. A call is counted before it is made, even if it fails.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from edge.fallback.policy import BlockedBy
+from edge.fallback.shares import NO_CLIENT, Shares
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,7 +91,10 @@ class Spent:
 
 
 def _window(value: Mapping[str, Any]) -> Window:
-    return Window(float(value["start"]), int(value["calls"]), int(value["micros"]))
+    start, calls, micros = float(value["start"]), int(value["calls"]), int(value["micros"])
+    if not math.isfinite(start) or calls < 0 or micros < 0:
+        raise ValueError("a start that is no time, or a negative sum")
+    return Window(start, calls, micros)
 
 
 class Budget:
@@ -98,6 +103,7 @@ class Budget:
     def __init__(self, limits: Limits, spent: Spent | None = None) -> None:
         self.limits = limits
         self.spent = spent or Spent()
+        self._shares = Shares(limits.calls_per_day)
         self._micros = round(limits.price * _MICRO)
         self._burst = max(2 * limits.per_second, 1.0) if limits.per_second else 0.0
         self._tokens = self._burst
@@ -107,8 +113,16 @@ class Budget:
         day, month = self.spent.day.calls, self.spent.month.calls
         return f"<Budget {day} calls today, {month} this month, of {self.limits}>"
 
+    def blocked_for(self, client: str, now: float) -> BlockedBy | None:
+        """What prevents this client's call: as `blocked_by`, or that it has had its share."""
+        blocked_by = self.blocked_by(now)
+        day = self.spent_at(now).day
+        if blocked_by is None and self._shares.spent(client, day.calls, day.start):
+            return BlockedBy.SHARE_SPENT
+        return blocked_by
+
     def blocked_by(self, now: float) -> BlockedBy | None:
-        """What prevents a call now: a spent budget or the rate limit; ``None`` if nothing does."""
+        """What prevents any call: a spent budget or the rate limit; ``None`` if nothing does."""
         limits = self.limits
         spent = self.spent_at(now)
         day, month = spent.day, spent.month
@@ -128,9 +142,32 @@ class Budget:
         """What counts against the limits now; a day or month that is over does not."""
         return Spent(self.spent.day.at(now, DAY_S), self.spent.month.at(now, MONTH_S))
 
-    def take(self, now: float) -> BlockedBy | None:
-        """Count a call if it is allowed; otherwise return what prevents it."""
-        blocked_by = self.blocked_by(now)
+    def in_words(self, now: float) -> str:
+        """The limits in force, what is left of them, and the price, for the owner."""
+        limits, spent = self.limits, self.spent_at(now)
+        calls_left = _left(limits.calls_per_day, spent.day.calls)
+        words = [
+            "unlimited calls in 24 hours"
+            if limits.calls_per_day is None
+            else f"{limits.calls_per_day:,} calls in 24 hours, {calls_left:,} left"
+        ]
+        if limits.calls_per_month is not None:
+            left = _left(limits.calls_per_month, spent.month.calls)
+            words.append(f"{limits.calls_per_month:,} calls in 30 days, {left:,} left")
+        if limits.cost_per_day is not None:
+            left = _left(limits.cost_per_day, spent.day.cost)
+            words.append(f"spend of {limits.cost_per_day:g} in 24 hours, {left:g} left")
+        if limits.cost_per_month is not None:
+            left = _left(limits.cost_per_month, spent.month.cost)
+            words.append(f"spend of {limits.cost_per_month:g} in 30 days, {left:g} left")
+        if limits.per_second is not None:
+            words.append(f"{limits.per_second:g} calls a second")
+        price = f"{limits.price:g} a call" if limits.price else "price not set (cloud_price)"
+        return f"{'; '.join(words)}; {price}"
+
+    def take(self, now: float, client: str = NO_CLIENT) -> BlockedBy | None:
+        """Count a client's call if it is allowed; otherwise return what prevents it."""
+        blocked_by = self.blocked_for(client, now)
         if blocked_by is None:
             if self.limits.per_second is not None:
                 self._tokens, self._filled = self._refilled(now) - 1, now
@@ -138,6 +175,7 @@ class Budget:
             self.spent = Spent(
                 spent.day.with_call(self._micros), spent.month.with_call(self._micros)
             )
+            self._shares.count(client, spent.day.start)
         return blocked_by
 
     def _refilled(self, now: float) -> float:
@@ -145,3 +183,7 @@ class Budget:
             return self._tokens
         gained = (now - self._filled) * (self.limits.per_second or 0.0)
         return min(self._tokens + gained, self._burst)
+
+
+def _left(limit: float | None, spent: float) -> float:
+    return 0 if limit is None else max(limit - spent, 0)

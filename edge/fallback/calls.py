@@ -26,6 +26,8 @@ from edge.errors import (
 from edge.fallback.breaker import Breaker
 from edge.fallback.link_status import LinkStatus
 from edge.fallback.policy import BlockedBy, LinkState
+from edge.fallback.refusals import Fault, Refusals
+from edge.fallback.shares import NO_CLIENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +37,11 @@ if TYPE_CHECKING:
     from edge.fallback.cloud import CloudClient, CloudRequest, CloudResponse
 
 _log = logging.getLogger(__name__)
+
+_REFUSES_ALL = (
+    "The online model's endpoint is misconfigured: it refuses one frame after the other, and they "
+    "wait. Check cloud_endpoint, cloud_request and the model that is deployed there."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,7 @@ class CloudCalls:
         self._now = now
         self._connected = False
         self._under_way = 0
+        self._refusals = Refusals()
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -107,12 +115,23 @@ class CloudCalls:
 
     @property
     def blocked_by(self) -> BlockedBy | None:
-        """What prevents a call now even if the link is up; ``None`` if nothing does."""
+        """What prevents any call now even if the link is up; ``None`` if nothing does."""
         if self._under_way >= self.max_calls:
             return BlockedBy.BUSY
         if not self._budget_file.readable:
             return BlockedBy.BUDGET_SPENT
         return self.budget.blocked_by(self._budget_file.clock())
+
+    def blocked_for(self, client: str) -> BlockedBy | None:
+        """As `blocked_by`, or that this client (`NO_CLIENT`: the outbox) has had its share."""
+        return self.blocked_by or self.budget.blocked_for(client, self._budget_file.clock())
+
+    def budget_in_words(self) -> str:
+        """The budget in force and what is left of it, in one line for the owner."""
+        words = self.budget.in_words(self._budget_file.clock())
+        if self.budget.limits.capped and self._budget_file.file is None:
+            words += "; counted from each start: set cloud_budget_file or outbox_dir to remember it"
+        return words
 
     def status(self) -> LinkStatus:
         """The state of the link and what was spent."""
@@ -130,12 +149,12 @@ class CloudCalls:
 
     # One call.
 
-    def acquire(self) -> CallSlot | BlockedBy:
-        """Take the slot of one call and count the call in the budget, or say what prevents it."""
+    def acquire(self, client: str = NO_CLIENT) -> CallSlot | BlockedBy:
+        """Take the slot of a client's call and count it in the budget, or say what prevents it."""
         with self._lock:
             if self.state is LinkState.DOWN or self.client is None:
                 return BlockedBy.LINK_DOWN
-            blocked_by = self.blocked_by or self.budget.take(self._budget_file.clock())
+            blocked_by = self.blocked_by or self.budget.take(self._budget_file.clock(), client)
             if blocked_by is not None:
                 return blocked_by
             self.breaker.take_probe()
@@ -162,7 +181,12 @@ class CloudCalls:
             client = self.client
             await self.save_budget()
             left = seconds - (self._now() - started)
-            response = await client.predict(request, left, self._may_retry)
+            may_retry = partial(self._may_retry, request.client)
+            response = await client.predict(request, left, may_retry)
+        except CloudRefused as error:
+            fault = self._whose_fault(error, request)
+            self._learn_from_error(fault, seconds, slot)
+            raise fault from error
         except CloudError as error:
             self._learn_from_error(error, seconds, slot)
             raise
@@ -187,10 +211,10 @@ class CloudCalls:
         finally:
             self.release()
 
-    async def _may_retry(self) -> bool:
-        """Count one more call in the budget, if it allows one."""
+    async def _may_retry(self, client: str) -> bool:
+        """Count one more call of the client in the budget, if it allows one."""
         with self._lock:
-            allowed = self.budget.take(self._budget_file.clock()) is None
+            allowed = self.budget.take(self._budget_file.clock(), client) is None
         if allowed:
             await self.save_budget()
         return allowed
@@ -205,9 +229,18 @@ class CloudCalls:
     def _learn_from_response(self, response: CloudResponse) -> None:
         with self._lock:
             self.breaker.record_success(response.latency / 1000)
+            self._refusals.record_accepted()
         if self.fault is not None:
             _log.info("online model answers again")
         self.fault = self.refusal = None
+
+    def _whose_fault(self, error: CloudRefused, request: CloudRequest) -> CloudError:
+        """The refusal as the fault of the frame or, if all are refused, of the endpoint."""
+        with self._lock:
+            fault = self._refusals.record_refused(request.key())
+        if fault is Fault.ENDPOINT:
+            return CloudMisconfigured(f"{_REFUSES_ALL} {error.message}")
+        return CloudRefused(error.message, certain=fault is Fault.FRAME)
 
     def _learn_from_error(self, error: CloudError, seconds: float, slot: CallSlot) -> None:
         if isinstance(error, CloudNotAsked):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from edge.fallback.shares import NO_CLIENT
 from edge.frame_key import digest_of, frame_key
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class CloudRequest:
         renamed: the online model's label to the edge's, if they differ.
         model: name of the edge's model.
         endpoint: for this model; ``None`` for the service's.
+        client: whose share of the budget the call spends; empty for the outbox's.
     """
 
     image: bytes
@@ -33,6 +35,7 @@ class CloudRequest:
     renamed: Mapping[str, str]
     model: str
     endpoint: str | None = None
+    client: str = NO_CLIENT
 
     def key(self) -> str:
         """Identifies the frame, so that the far side can recognise a retry."""

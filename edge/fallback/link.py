@@ -76,8 +76,12 @@ class Link:
 
     @property
     def blocked_by(self) -> BlockedBy | None:
-        """What prevents a call now even if the link is up; ``None`` if nothing does."""
+        """What prevents any call now even if the link is up; ``None`` if nothing does."""
         return self.calls.blocked_by
+
+    def blocked_for(self, client: str) -> BlockedBy | None:
+        """As `blocked_by`, or that this client (`NO_CLIENT`: the outbox) has had its share."""
+        return self.calls.blocked_for(client)
 
     @property
     def max_calls(self) -> int:
@@ -106,7 +110,7 @@ class Link:
         Returns:
             The response to come (its exception is a ``CloudError``), or why no call was made.
         """
-        slot = self.calls.acquire()
+        slot = self.calls.acquire(request.client)
         if isinstance(slot, BlockedBy):
             return slot
         assert self._loop is not None
@@ -120,7 +124,7 @@ class Link:
 
     async def call(self, request: CloudRequest, seconds: float) -> CloudResponse:
         """As `submit`, for work that runs on this thread; raises ``CloudError``."""
-        slot = self.calls.acquire()
+        slot = self.calls.acquire(request.client)
         if isinstance(slot, BlockedBy):
             raise CloudUnreachable(f"The online model may not be called now: {slot}.")
         return await self.calls.run(request, seconds, slot)

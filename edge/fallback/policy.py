@@ -33,12 +33,14 @@ class BlockedBy(StrEnum):
     NO_ENDPOINT = "no_endpoint"
     LINK_DOWN = "link_down"
     BUDGET_SPENT = "budget_spent"
+    SHARE_SPENT = "share_spent"
     RATE_LIMITED = "rate_limited"
     BUSY = "busy"
     NO_TIME = "no_time"
     TIMED_OUT = "timed_out"
     CALLER_GONE = "caller_gone"
     CLOUD_FAILED = "cloud_failed"
+    UNCHANGED = "unchanged"
 
 
 class Action(StrEnum):
@@ -144,31 +146,71 @@ _REASONS_BY_ERROR: Sequence[tuple[type[EdgeError], Reason, frozenset[Mode]]] = (
 )
 
 
-def decide(reason: Reason | None, availability: CloudAvailability, *, answered: bool) -> Decision:
+def is_unsure(reason: Reason) -> bool:
+    """Whether the reason says something against the edge's answer."""
+    return reason not in _EVERY_FRAME
+
+
+def decide(
+    reason: Reason | None,
+    availability: CloudAvailability,
+    *,
+    answered: bool,
+    unchanged: bool = False,
+) -> Decision:
     """What to do with a frame.
 
     Args:
         reason: why the cloud is wanted; ``None`` if it is not.
         availability: whether it can be asked.
         answered: the edge has an answer; without one, the caller loses nothing by waiting.
+        unchanged: the same view was asked about or stored just now (`edge.fallback.repeats`): it
+            is neither sent nor stored again, but may be the probe of a link that is half-open.
     """
     if reason is None:
         return Decision(Action.ACCEPT)
+    if unchanged:
+        return _decide_unchanged(reason, availability)
     blocked_by = _blocked_by(availability)
     if blocked_by is not None:
         return after_failure(reason, blocked_by, outbox=availability.outbox)
     if reason is Reason.SHADOWED:
         return Decision(Action.SHADOW, reason)
     if availability.link is LinkState.HALF_OPEN and answered:
-        keep = availability.outbox and reason not in _EVERY_FRAME
+        keep = availability.outbox and is_unsure(reason)
         return Decision(Action.PROBE, reason, BlockedBy.LINK_DOWN, keep=keep)
     return Decision(Action.ESCALATE, reason)
 
 
+def _decide_unchanged(reason: Reason, availability: CloudAvailability) -> Decision:
+    may_probe = availability.link is LinkState.HALF_OPEN and _blocked_by(availability) is None
+    action = Action.PROBE if may_probe else Action.ACCEPT
+    return Decision(action, reason, BlockedBy.UNCHANGED)
+
+
 def after_failure(reason: Reason, blocked_by: BlockedBy, *, outbox: bool) -> Decision:
     """What to do with a frame that the cloud does not answer: store it if it is worth storing."""
-    keep = outbox and reason not in _EVERY_FRAME
+    keep = outbox and is_unsure(reason)
     return Decision(Action.DEFER if keep else Action.ACCEPT, reason, blocked_by, keep)
+
+
+_NOT_SENT = frozenset(
+    {
+        BlockedBy.NO_ENDPOINT,
+        BlockedBy.LINK_DOWN,
+        BlockedBy.BUDGET_SPENT,
+        BlockedBy.SHARE_SPENT,
+        BlockedBy.RATE_LIMITED,
+        BlockedBy.BUSY,
+        BlockedBy.NO_TIME,
+    }
+)
+"""What prevents a call before it is made, so that it costs nothing."""
+
+
+def reached_nobody(action: Action, blocked_by: BlockedBy | None, *, stored: bool) -> bool:
+    """Whether a frame was neither sent nor stored, so that the next one like it may be."""
+    return action is not Action.PROBE and blocked_by in _NOT_SENT and not stored
 
 
 def _blocked_by(availability: CloudAvailability) -> BlockedBy | None:

@@ -7,9 +7,10 @@ storing it, under the same key, by which the receiver can recognise it. An answe
 not take is held until it does, and nothing else is sent meanwhile.
 
 An entry that fails waits, longer each time, and lets the others go first. After `MAX_ATTEMPTS` it
-becomes a dead letter if the fault is its own: the online model refused it, or it failed in any
-other way again although others were resolved in the meantime. A link that is down, a captive portal
-in the cloud's place, a missing model or a wrong key makes no dead letters.
+becomes a dead letter if the fault is its own: the online model, which accepts other frames, refused
+it, or it failed in any other way again although others were resolved in the meantime. A link that
+is down, an endpoint that refuses everything (`edge.fallback.refusals`), a captive portal in the
+cloud's place, a missing model or a wrong key makes no dead letters.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from edge.outbox.retry import retry_delay_s
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from edge.errors import EdgeError
     from edge.outbox.entry import Entry
     from edge.outbox.outbox import Outbox
 
@@ -104,8 +106,9 @@ class Forwarder:
             self._resolved += 1
             await self._store(key)
         except (CloudError, EntryUnreadable, ModelNotFound, ModelUnavailable) as error:
-            own_fault = isinstance(error, CloudRefused | CloudNotAsked)
-            await self._postpone(entry, error.message, own_fault=own_fault)
+            refused = isinstance(error, CloudRefused)
+            own_fault = _is_own_fault(error)
+            await self._postpone(entry, error.message, own_fault=own_fault, refused=refused)
         except OutboxError:  # the disk's fault; the outbox has logged it
             raise
         except Exception as error:  # a bug: do not retry at once, since a call may cost money
@@ -121,13 +124,16 @@ class Forwarder:
             raise
         self._failures.pop(key, None)
 
-    async def _postpone(self, entry: Entry, fault: str, *, own_fault: bool) -> None:
+    async def _postpone(
+        self, entry: Entry, fault: str, *, own_fault: bool, refused: bool = False
+    ) -> None:
         """Let the entry wait, or make it a dead letter.
 
         Args:
             entry: that failed.
             fault: why, in words.
             own_fault: the failure is certainly the entry's own.
+            refused: the online model has refused it, so that sending it soon only costs money.
         """
         key = entry.key
         failures, resolved_before = self._failures.get(key, (0, self._resolved))
@@ -141,10 +147,17 @@ class Forwarder:
             return
         self._failures[key] = failures, self._resolved
         seconds = retry_delay_s(failures)
-        if not counts:
+        if not counts and not refused:
             seconds = min(seconds, _MAX_LINK_DELAY_S)
         still_waiting = await asyncio.wrap_future(
             self._outbox.change(lambda store: store.postpone(key, seconds, fault, counts=counts))
         )
         if not still_waiting:  # dropped or resolved in the meantime
             self._failures.pop(key, None)
+
+
+def _is_own_fault(error: EdgeError) -> bool:
+    """Whether the failure is certainly the fault of the entry that was sent."""
+    if isinstance(error, CloudRefused):
+        return error.certain
+    return isinstance(error, CloudNotAsked)

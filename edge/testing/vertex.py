@@ -33,6 +33,7 @@ from google.cloud.aiplatform_v1.types import PredictRequest, PredictResponse
 from google.protobuf import json_format
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
 ENDPOINT = "projects/1/locations/loopback/endpoints/2"
@@ -53,6 +54,7 @@ _HEALTHY = {
     "hang": False,
     "times": 0,
     "garbage": False,
+    "refused_keys": [],
     "token_status": 200,
     "token_hang": False,
 }
@@ -148,6 +150,7 @@ class FakeVertex:
         hang: bool = False,
         times: int = 0,
         garbage: bool = False,
+        refused_keys: Sequence[str] = (),
         token_status: int = 200,
         token_hang: bool = False,
     ) -> None:
@@ -161,6 +164,7 @@ class FakeVertex:
             times: number of calls that get the status before others succeed; 0 for all.
             garbage: answer bytes that are not a message of the protocol; over REST, the login page
                 of a hotel's network.
+            refused_keys: idempotency keys of frames that get the status 400, whatever else is set.
             token_status: HTTP status of the OAuth endpoint.
             token_hang: the OAuth endpoint never answers.
         """
@@ -172,6 +176,7 @@ class FakeVertex:
             "times": times,
         }
         behaviour |= {"garbage": garbage, "token_status": token_status, "token_hang": token_hang}
+        behaviour["refused_keys"] = list(refused_keys)
         self._http("/control", behaviour)
 
     def calls(self) -> list[dict[str, Any]]:
@@ -265,6 +270,8 @@ class _Model:
             )
             late = behaviour["times"] and len(self.calls) > behaviour["times"]
         time.sleep(_HANG_S if behaviour["hang"] else behaviour["delay_s"])
+        if key in behaviour["refused_keys"]:
+            return 400, PredictResponse()
         if behaviour["garbage"]:
             return 200, None
         response = PredictResponse(model_display_name=MODEL, deployed_model_id="3")

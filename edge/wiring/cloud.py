@@ -16,6 +16,7 @@ from edge.fallback.budget_file import BudgetFile
 from edge.fallback.calls import CloudCalls
 from edge.fallback.cloud import VertexOptions
 from edge.fallback.link import Link
+from edge.fallback.repeats import Repeats
 from edge.model.rules import Rules, parse_modes
 from edge.outbox.encryption import AesGcmEncryption, NoEncryption
 from edge.outbox.outbox import Outbox
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 BUDGET_FILE = "budget.json"
 _DAY_S = 86_400.0
+_CAPS = {"calls_per_day", "calls_per_month", "cost_per_day", "cost_per_month"}
+"""Settings of the budget that are counted over a day or a month."""
 
 
 def build_cloud_parts(settings: Settings, repository: ModelRepository) -> CloudParts:
@@ -56,6 +59,7 @@ def build_cloud_parts(settings: Settings, repository: ModelRepository) -> CloudP
         ack_s=0.0 if settings.outbox is None else settings.outbox.ack_ms / 1000,
         overflow=fallback.concurrency,
         request_modes=frozenset(request_modes),
+        repeats=Repeats(fallback.repeat_s),
     )
 
 
@@ -97,7 +101,7 @@ def _link(settings: Settings) -> Link | None:
         return None
     limits = Limits(
         price=cloud.price,
-        calls_per_day=cloud.calls_per_day,
+        calls_per_day=None if cloud.calls_per_day == "unlimited" else cloud.calls_per_day,
         calls_per_month=cloud.calls_per_month,
         cost_per_day=cloud.cost_per_day,
         cost_per_month=cloud.cost_per_month,
@@ -120,11 +124,18 @@ def _link(settings: Settings) -> Link | None:
     return Link(connect, calls)
 
 
-def _budget_path(cloud: CloudSettings, outbox: OutboxSettings | None) -> Path:
+def _budget_path(cloud: CloudSettings, outbox: OutboxSettings | None) -> Path | None:
+    """Where the budget is remembered; ``None`` if nothing but the default limits the calls.
+
+    A limit that the owner has set must survive a restart. The default is a safeguard, and must not
+    stop a service that has no place to write.
+    """
     if cloud.budget_file is not None:
         return cloud.budget_file
     if outbox is not None:
         return outbox.dir / BUDGET_FILE
+    if cloud.model_fields_set.isdisjoint(_CAPS):
+        return None
     raise SettingsError(
         "A budget must be remembered over restarts: set cloud_budget_file or outbox_dir."
     )

@@ -23,6 +23,7 @@ from edge.dataplane.escalation import EscalatingAnswerer
 from edge.errors import OutboxError
 from edge.fallback.cloud import CloudResponse
 from edge.fallback.policy import Action, BlockedBy, Decision, LinkState
+from edge.fallback.shares import NO_CLIENT
 from edge.frame_key import digest_of, frame_key
 from edge.model.contract import Contract, ModelFallback, Tuning
 from edge.model.rules import Mode, Reason, Rules
@@ -189,7 +190,10 @@ def test_a_receipt_says_what_is_known_of_the_frame_so_far(outcome, expected):
 def test_forwarding_has_half_of_the_slots_one_when_half_open_and_none_when_calls_are_blocked(
     max_calls, share
 ):
-    link = SimpleNamespace(max_calls=max_calls, blocked_by=None, state=LinkState.UP)
+    link = SimpleNamespace(
+        max_calls=max_calls, blocked_for=lambda client: blocked[client], state=LinkState.UP
+    )
+    blocked = {NO_CLIENT: None}
     caller = ForwardingCaller(link, None)
     slots = {}
     for state in LinkState:
@@ -203,5 +207,5 @@ def test_forwarding_has_half_of_the_slots_one_when_half_open_and_none_when_calls
     }
     link.state = LinkState.UP
     for blocked_by in BlockedBy:
-        link.blocked_by = blocked_by
+        blocked[NO_CLIENT] = blocked_by
         assert caller.free_slots() == 0

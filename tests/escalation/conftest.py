@@ -19,10 +19,13 @@ CLOUD = {"cloud-endpoint": ENDPOINT, "cloud-credentials": "anonymous"}
 
 
 class CloudServer(Server):
-    """`edge serve` with one worker, asked for JSON, and waited for until its link is well."""
+    """`edge serve` with one worker, asked for JSON, and waited for until its link is well.
+
+    Each frame counts, since these tests send the same photograph again and again.
+    """
 
     def __init__(self, *prefix: str, ready=True, **settings):
-        settings = {"models": MODELS, "workers": 1, **settings}
+        settings = {"models": MODELS, "workers": 1, "cloud_repeat_s": 0, **settings}
         super().__init__(prefix=prefix, ready=ready, **settings)
 
     def get(self, path):

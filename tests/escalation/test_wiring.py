@@ -130,6 +130,22 @@ def test_each_cap_needs_a_file_and_finds_one_in_the_outbox(wired, tmp_path, cap)
     assert service.cloud.link.calls._budget_file.file == tmp_path / "box" / "budget.json"
 
 
+def test_the_default_budget_needs_no_file_and_takes_the_outboxs_if_there_is_one(wired, tmp_path):
+    calls = wired(cloud_endpoint=ENDPOINT).cloud.link.calls
+    assert (calls.budget.limits, calls._budget_file.file) == (Limits(calls_per_day=1_000), None)
+    assert "1,000 calls in 24 hours, 1,000 left; price not set" in calls.budget_in_words()
+    assert "counted from each start" in calls.budget_in_words()
+    kept = wired(cloud_endpoint=ENDPOINT, outbox_dir=tmp_path / "box").cloud.link.calls
+    assert kept._budget_file.file == tmp_path / "box" / "budget.json"
+    assert "counted from each start" not in kept.budget_in_words()
+
+
+def test_an_owner_can_say_that_nothing_limits_the_calls(wired):
+    calls = wired(cloud_endpoint=ENDPOINT, cloud_calls_per_day="unlimited").cloud.link.calls
+    assert calls.budget.limits == Limits()
+    assert calls.budget_in_words().startswith("unlimited calls in 24 hours; price not set")
+
+
 def test_every_setting_of_the_outbox_comes_to_its_place(wired, tmp_path):
     settings = {
         "outbox_dir": tmp_path / "box",

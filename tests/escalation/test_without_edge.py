@@ -168,7 +168,13 @@ def test_where_what_was_spent_cannot_be_read_nothing_is_spent_and_the_edge_serve
 def test_a_budget_without_a_cap_is_kept_nowhere(vertex, photo, tmp_path):
     (tmp_path / "budget.json").write_text("{}")
     vertex.behave()
-    service = build(vertex, MODELS / "imagenet", cloud_mode="prefer_cloud", outbox_dir=tmp_path)
+    service = build(
+        vertex,
+        MODELS / "imagenet",
+        cloud_mode="prefer_cloud",
+        outbox_dir=tmp_path,
+        cloud_calls_per_day="unlimited",
+    )
     (answer,) = run(service, photo)
     assert answer.source == "cloud"
 

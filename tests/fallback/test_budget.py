@@ -160,3 +160,30 @@ def test_each_cap_must_be_remembered_also_one_of_nothing(name):
 
 def test_a_rate_or_a_price_alone_need_not_be_remembered():
     assert not Limits(price=1.0, per_second=1.0).capped
+
+
+def test_the_budget_in_words_names_every_limit_what_is_left_of_it_and_the_price():
+    budget = Budget(
+        Limits(
+            price=0.25,
+            calls_per_day=2_000,
+            calls_per_month=30_000,
+            cost_per_day=10,
+            cost_per_month=99,
+            per_second=2,
+        )
+    )
+    budget.take(0)
+    assert budget.in_words(0) == (
+        "2,000 calls in 24 hours, 1,999 left; 30,000 calls in 30 days, 29,999 left; "
+        "spend of 10 in 24 hours, 9.75 left; spend of 99 in 30 days, 98.75 left; "
+        "2 calls a second; 0.25 a call"
+    )
+    assert "2,000 calls in 24 hours, 2,000 left" in budget.in_words(DAY_S)
+
+
+@pytest.mark.parametrize("wrong", [{"start": float("nan")}, {"calls": -5}, {"micros": -5}])
+def test_a_file_that_would_renew_the_budget_for_ever_cannot_be_read(wrong):
+    spent = Spent(Window(5.0, 3, 400_000), Window(1.0, 9, 900_000)).as_json()
+    with pytest.raises(ValueError, match="no time, or a negative"):
+        Spent.from_json(spent | {"day": spent["day"] | wrong})

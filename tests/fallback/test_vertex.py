@@ -111,7 +111,7 @@ def test_detections_come_back_with_corners_in_our_order(vertex, rest):
             "ids": ["7", "9"],
             "displayNames": ["daisy", "vase"],
             "confidences": [0.75, 0.5],
-            "bboxes": [[0.125, 0.5, 0.25, 0.75], [-0.5, 0.5, 0, 1]],
+            "bboxes": [[0.125, 0.5, 0.25, 0.75], [-0.0005, 0.5, 0, 1]],
         }
     )
     answer = ask(vertex, question(DETECTION), rest=rest)

@@ -65,6 +65,31 @@ def test_a_link_that_is_down_makes_no_dead_letters(outbox):
         assert (entry(outbox, key).state, entry(outbox, key).attempts) == (EntryState.WAITING, 0)
 
 
+def test_a_refusal_makes_no_dead_letters_until_it_is_certainly_the_frames_fault(outbox):
+    (key,) = keep(outbox, "a")
+    cloud = Cloud(a=CloudRefused("400", certain=False))
+    forwarder = Forwarder(outbox, cloud)
+    again_and_again(outbox, forwarder, MAX_ATTEMPTS * 2)
+    assert (entry(outbox, key).state, entry(outbox, key).attempts) == (EntryState.WAITING, 0)
+    cloud.answers["a"] = CloudRefused("400")
+    again_and_again(outbox, forwarder, MAX_ATTEMPTS)
+    assert entry(outbox, key).state is EntryState.DEAD_LETTER
+
+
+def test_a_frame_that_was_refused_waits_longer_than_one_that_met_a_bad_link(outbox):
+    keep(outbox, "a", "b")
+    cloud = Cloud(a=CloudRefused("400", certain=False), b=CloudUnreachable("busy"))
+    again_and_again(outbox, Forwarder(outbox, cloud), 12)
+    waits = outbox.call(
+        lambda store: store._database.fetch_all(
+            "SELECT not_before - (SELECT steady FROM clock) AS s FROM entry ORDER BY sequence", ()
+        )
+    ).result(10)
+    refused, unreachable = (row["s"] for row in waits)
+    assert refused > 1_000
+    assert unreachable <= 60
+
+
 def test_a_captive_portal_in_the_clouds_place_makes_no_dead_letters(outbox):
     keys = keep(outbox, "a", "b")
     page = CloudNonsense("What answered is no online model")

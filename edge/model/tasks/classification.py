@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from edge.vision.geometry import Region
 
 _MULTI_LABEL_SCORE = 0.5
-"""Minimum score for a class of a multi-label image to become a training label."""
+"""Minimum score for a class of a multi-label image to count as seen, and to become a training
+label."""
 _ROUNDING = 1e-3
 
 
@@ -136,6 +137,18 @@ class ClassificationTask(Task):
         """Whether the best class is the same."""
         del shown
         return _best_label(edge) == _best_label(cloud)
+
+    def seen_labels(self, prediction: Prediction, shown: Selection) -> tuple[str, ...]:
+        """Return the best label; for a multi-label model also each with a score of 0.5 or more."""
+        del shown
+        assert isinstance(prediction, Classification)
+        if not len(prediction.scores):
+            return ()
+        seen = {_best_label(prediction)}
+        if prediction.multi_label:
+            likely = np.flatnonzero(prediction.scores >= _MULTI_LABEL_SCORE)
+            seen.update(prediction.labels[index] for index in likely)
+        return tuple(sorted(seen))
 
     def headline(self, items: Sequence[Item]) -> Sequence[str]:
         """Count an answer by its best class."""

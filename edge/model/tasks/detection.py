@@ -163,6 +163,10 @@ class DetectionTask(Task):
         """Whether both show the same objects, wherever their boxes are."""
         return _shown_labels(edge, shown) == _shown_labels(cloud, shown)
 
+    def seen_labels(self, prediction: Prediction, shown: Selection) -> tuple[str, ...]:
+        """Return the label of every object that is shown, wherever its box is."""
+        return tuple(_shown_labels(prediction, shown))
+
     def headline(self, items: Sequence[Item]) -> Sequence[str]:
         """Count an answer by every object in it."""
         return [item.label for item in items]

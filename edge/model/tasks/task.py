@@ -167,6 +167,10 @@ class Task(ABC):
         """Whether two predictions for one image agree."""
 
     @abstractmethod
+    def seen_labels(self, prediction: Prediction, shown: Selection) -> tuple[str, ...]:
+        """Return the labels, sorted, whose change means that the camera sees something else."""
+
+    @abstractmethod
     def headline(self, items: Sequence[Item]) -> Sequence[str]:
         """Return the labels by which the wall and the outbox count an answer.
 

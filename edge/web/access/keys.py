@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 
 from edge.api_key import find_key
 from edge.errors import EdgeError
+from edge.web.access.client import KEY_NAME
 from edge.web.error_mapping import error_response
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class KeyGuard:
             name, key = check_key(self._keys, read_key(connection))
             if not key.opens(needed):
                 raise KeyForbidden(f"The key {name} lacks the scope {needed}.")
+            scope[KEY_NAME] = name
         except EdgeError as error:
             return await _refusal(connection, error)(scope, receive, send)
         return await self._app(scope, receive, send)

@@ -16,6 +16,7 @@ from edge.api_key import Scope
 from edge.dataplane.answer import InferRequest, answer_json, error_json
 from edge.errors import BadRequest, EdgeError
 from edge.model.rules import Mode, parse_modes
+from edge.web.access.client import client_of
 from edge.web.body import caller_gone, multipart_images, receive
 from edge.web.dialects.dialect import Dialect
 from edge.web.dialects.query import camera_name, check_parameters
@@ -125,6 +126,7 @@ def _infer_request(
 ) -> InferRequest:
     query = request.query_params
     check_parameters(query, _PARAMETERS)
+    camera = camera_name(query)
     deadline_ms = _number(query, "deadline_ms", int, 1, _MAX_DEADLINE_MS) or settings.deadline_ms
     return InferRequest(
         deadline=arrived + deadline_ms / 1000,
@@ -132,7 +134,9 @@ def _infer_request(
         top_k=_number(query, "top_k", int, 1, None),
         threshold=_number(query, "threshold", float, 0, 1),
         modes=_modes(query.get("fallback"), service.allowed_modes),
-        camera=camera_name(query),
+        camera=camera,
+        client=client_of(request),
+        sender=f"camera {camera}" if camera else "",
         caller_gone=partial(caller_gone, request),
     )
 

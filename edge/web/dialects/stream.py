@@ -11,6 +11,7 @@ backlog.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import Counter
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ from starlette.websockets import WebSocketDisconnect
 from edge.api_key import Scope
 from edge.dataplane.answer import InferRequest, answer_json, error_json
 from edge.errors import EdgeError, Overloaded, Refusal
+from edge.web.access.client import client_of
 from edge.web.access.origin import check_origin
 from edge.web.dialects.dialect import Dialect
 from edge.web.dialects.query import camera_name, check_parameters
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from edge.settings import Settings
 
 _PARAMETERS = ("model", "camera")
+_NUMBERS = itertools.count()
+"""Numbers the streams that name no camera, to tell them apart."""
 
 IDLE = 4408
 """Close code of an idle stream: 408, Request Timeout, in the range for applications."""
@@ -104,7 +108,14 @@ def _infer_request(socket: WebSocket) -> InferRequest:
     check_origin(socket)
     query = socket.query_params
     check_parameters(query, _PARAMETERS)
-    return InferRequest(deadline=0, model=query.get("model"), camera=camera_name(query))
+    camera = camera_name(query)
+    return InferRequest(
+        deadline=0,
+        model=query.get("model"),
+        camera=camera,
+        client=client_of(socket),
+        sender=f"camera {camera}" if camera else f"stream {next(_NUMBERS)}",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from edge.api_key import Scope
 from edge.dataplane.answer import InferRequest, answer_json
 from edge.errors import EdgeError
 from edge.tls.addresses import is_loopback, public_host
+from edge.web.access.client import client_of
 from edge.web.access.keys import KeyForbidden, KeyMissing, check_key, read_key
 from edge.web.access.origin import check_origin
 from edge.web.body import receive
@@ -80,6 +81,7 @@ def phone_dialect(service: InferenceService, settings: Settings) -> Dialect:
             deadline=arrived + settings.deadline_ms / 1000,
             model=request.query_params.get("model"),
             camera=PHONE,
+            client=client_of(request),
         )
         async with receive(request, service, settings, infer_request.deadline) as image:
             return json_response(answer_json(await service.infer(image, infer_request)))

@@ -18,6 +18,7 @@ from fastapi import APIRouter, Request, Response
 from edge.api_key import Scope
 from edge.dataplane.answer import InferRequest
 from edge.errors import BadRequest, BodyTooLarge, EdgeError, ModelNotFound, RequestError
+from edge.web.access.client import client_of
 from edge.web.body import caller_gone, receive
 from edge.web.dialects.dialect import Dialect
 from edge.web.dialects.tf_serving.reply import metadata_reply, reply, signature_name, status_reply
@@ -76,6 +77,7 @@ def tf_serving_dialect(service: InferenceService, settings: Settings) -> Dialect
             deadline=arrived + settings.deadline_ms / 1000,
             model=name,
             version=number,
+            client=client_of(request),
             caller_gone=partial(caller_gone, request),
         )
         version = service.repository.find(name, number)
