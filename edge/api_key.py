@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _PREFIX = "edge_"
 _BYTES = 32
+_SECRET = re.compile(r"edge_[A-Za-z0-9_-]{20,}|(sha256:)?[0-9a-f]{64}")
+_MAX_SHOWN = 40  # a key has 48 characters, a hash 64
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -50,9 +52,9 @@ class ApiKey(BaseModel):
         expires: last day on which it is valid, in UTC; ``None`` if it never expires.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    hash: Annotated[str, AfterValidator(_known_hash)]
+    hash: Annotated[str, AfterValidator(_known_hash)] = Field(repr=False)
     scopes: frozenset[Scope] = Field(min_length=1)
     expires: date | None = None
 
@@ -66,17 +68,43 @@ class ApiKey(BaseModel):
 
 
 def parse_keys(value: Any) -> Any:
-    """Parse the setting's JSON text; a table of the TOML file is returned as it is."""
-    if not isinstance(value, str):
-        return value
+    """Parse the setting's JSON text; a table of the TOML file is returned as it is.
+
+    Raises:
+        ValueError: it is no JSON object, or has a key where a name should be. Names are printed at
+            the start and in refusals.
+    """
+    if isinstance(value, str):
+        value = _parse_json(value)
+    if isinstance(value, dict):
+        entries = [entry for entry in value.values() if isinstance(entry, dict)]
+        names = [name for table in (value, *entries) for name in table]
+        if any(_looks_secret(str(name)) for name in names):
+            raise ValueError("a key is written in place of a name")
+    return value
+
+
+def _parse_json(text: str) -> dict[str, Any]:
     try:
-        keys = json.loads(value)
+        keys = json.loads(text)
     except ValueError as error:
         raise ValueError(f"is not JSON ({error})") from None
+    except RecursionError:
+        raise ValueError("is not JSON (it is nested too deep)") from None
     if not isinstance(keys, dict):
         example = '{"line1": {"hash": "sha256:...", "scopes": ["predict"]}}'
         raise ValueError(f"must be a JSON object such as {example}")  # noqa: TRY004 -- for pydantic
     return keys
+
+
+def shown_location(location: Iterable[int | str]) -> list[str]:
+    """Where in the setting a fault is, without words that are as long as a key."""
+    return [word if len(word) <= _MAX_SHOWN else "..." for word in map(str, location)]
+
+
+def _looks_secret(word: str) -> bool:
+    """Whether a word is a key or a hash rather than a name."""
+    return _SECRET.fullmatch(word) is not None
 
 
 def new_key() -> str:

@@ -17,6 +17,7 @@ import click
 from edge import __version__
 from edge.api_key import Scope
 from edge.errors import EdgeError
+from edge.printable import escape
 from edge.settings import FIELDS, TOPICS, default_text, load_settings
 
 if TYPE_CHECKING:
@@ -29,18 +30,33 @@ REFUSED = 2
 _PATH = click.Path(path_type=Path)
 
 
+class _Command(click.Command):
+    """A command that does not quote what it did not expect: a secret without its flag, perhaps."""
+
+    allow_extra_args = True
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        rest = super().parse_args(ctx, args)
+        if ctx.args:
+            ctx.fail(f"{len(ctx.args)} unexpected arguments after the flags of {ctx.info_name}.")
+        return rest
+
+
 class _Group(click.Group):
     """Commands whose errors are one clear line, never a stack trace."""
+
+    command_class = _Command
+    group_class = type
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except EdgeError as error:
-            click.echo(f"edge: {error.message}", err=True)
+            click.echo(f"edge: {escape(error.message)}", err=True)
             ctx.exit(REFUSED)
 
 
-class _ByTopic(click.Command):
+class _ByTopic(_Command):
     """A command whose help lists its settings by topic."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -12,7 +12,6 @@
     │   ├── HeadTooLarge             431  in web: the head of the request is too large
     │   ├── UrlTooLong               414  in web: the URL is too long
     │   ├── HeadTimeout              408  in web: the head did not arrive in time
-    │   ├── ForeignPage              403  in web: another site's page sent the request
     │   └── EntryNotFound            404  in web: no such outbox entry
     ├── Refusal                      the service cannot answer now; a retry may succeed
     │   ├── Overloaded               503  too many frames in flight
@@ -27,6 +26,8 @@
     ├── NotServed                    501  in web: an operation that no image export has
     ├── PictureGone                  404  in web: the wall no longer has the image
     ├── NoPhone                      404  in web: phones cannot reach the address of the service
+    ├── ForeignPage                  403  in web: another site's page sent the request
+    ├── UnknownHost                  421  in web: a host that this service is not
     ├── KeyMissing                   401  in web: no API key, or an unknown one
     ├── KeyExpired                   401  in web: the API key has expired
     ├── KeyForbidden                 403  in web: the API key does not allow this

@@ -14,6 +14,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from edge.printable import escape, escape_json, escape_lines
+
 if TYPE_CHECKING:
     from typing import TextIO
 
@@ -25,8 +27,9 @@ _FACTS = "edge_facts"
 # Created once, which saves 4 us per line.
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
-_QUIET = ("uvicorn.error", "asyncio")
-"""Loggers that announce every start and stop, which `edge serve` does itself."""
+_QUIET = ("uvicorn.error", "asyncio", "google.auth")
+"""Loggers that announce every start and stop, which `edge serve` does itself; and one that at debug
+quotes the variable that names the credentials."""
 
 
 def facts(**values: Any) -> dict[str, Any]:
@@ -67,22 +70,22 @@ class JsonFormatter(logging.Formatter):
         line.update(getattr(record, _FACTS, {}))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return _to_json(line)
+        return escape_json(_to_json(line))
 
 
 class ConsoleFormatter(logging.Formatter):
     """``12:03:44.105 INFO message key=value``, in local time; any stack trace below."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format the record for people."""
+        """Format the record for people; what does not print is escaped."""
         local = datetime.fromtimestamp(record.created).astimezone()
         time = local.isoformat(" ", "milliseconds")[11:23]
-        words = [time, record.levelname, record.getMessage()]
+        words = [time, record.levelname, escape(record.getMessage())]
         for name, value in getattr(record, _FACTS, {}).items():
             if value != "":
-                words.append(f"{name}={value}")
+                words.append(f"{name}={escape(str(value))}")
         if (identity := request_id.get()) is not None:
             words.append(f"request_id={identity}")
         if record.exc_info:
-            words.append(f"\n{self.formatException(record.exc_info)}")
+            words.append(f"\n{escape_lines(self.formatException(record.exc_info))}")
         return " ".join(words)

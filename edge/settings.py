@@ -9,7 +9,9 @@ configured. ``Field(description=...)`` is what ``docs/settings.md`` and ``--help
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -20,13 +22,17 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    Secret,
     SecretStr,
     ValidationError,
     model_validator,
 )
 
-from edge.api_key import ApiKey, parse_keys
+from edge.api_key import ApiKey, parse_keys, shown_location
 from edge.errors import SettingsError
+from edge.origins import parse_host, parse_origin
+from edge.printable import escape
+from edge.secret_text import check_address, check_url, refuse_content
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,19 +52,62 @@ def _split(value: Any) -> Any:
     return tuple(value.split()) if isinstance(value, str) else value
 
 
+def _split_list(value: Any) -> Any:
+    """Split words at blanks and commas; a settings file may give a list instead."""
+    return tuple(re.findall(r"[^\s,]+", value)) if isinstance(value, str) else value
+
+
+def _check_host_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        host = parse_host(name.encode("idna").decode()) if name != "*" else None
+        if name != "*" and (host is None or host.port is not None):
+            raise ValueError(f"{escape(name)} is not a host name without scheme and port, nor *")
+    return names
+
+
+def _check_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
+    origins = tuple(origin.removesuffix("/") for origin in origins)
+    for origin in origins:
+        if parse_origin(origin) is None:
+            raise ValueError(f"{escape(origin)} is not an origin such as https://shop.example.org")
+    return origins
+
+
+def _parse_networks(value: Any) -> Any:
+    words = _split_list(value)
+    if not isinstance(words, (tuple, list)):
+        return words
+    networks = []
+    for word in words:
+        try:
+            networks.append(ipaddress.ip_network(word, strict=False))
+        except ValueError:
+            raise ValueError(
+                f"{escape(str(word))} is neither an address nor a network such as 10.0.0.0/8"
+            ) from None
+    return tuple(networks)
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 ApiKeys = Annotated[dict[str, ApiKey], BeforeValidator(parse_keys)]
 WordList = Annotated[tuple[str, ...], BeforeValidator(_split)]
+HostNames = Annotated[
+    tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_check_host_names)
+]
+Origins = Annotated[tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_check_origins)]
+Networks = Annotated[tuple[Network, ...], BeforeValidator(_parse_networks)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Endpoint = Annotated[str, Field(pattern=r"^projects/[^/]+/locations/[^/]+/endpoints/[^/]+$")]
-Url = Annotated[str, Field(pattern="^https?://")]
+SecretFile = Annotated[Secret[Path], BeforeValidator(refuse_content)]
+"""Path of a file with a secret: the secret itself, pasted in its place, is refused unquoted."""
 
 
 class _Group(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class FallbackSettings(_Group):
@@ -101,7 +150,7 @@ class CloudSettings(_Group):
         description="Vertex AI endpoint of the online model: projects/P/locations/L/endpoints/E. "
         "If not set, no online model is used.",
     )
-    address: str | None = Field(
+    address: Annotated[str, AfterValidator(check_address)] | None = Field(
         None,
         description="Host and port of the endpoint, if not the region's own; "
         "prefix http:// for one without TLS.",
@@ -112,10 +161,10 @@ class CloudSettings(_Group):
         description="Image format of the endpoint: automl (content), or tf_serving "
         "(image_bytes.b64) for a container.",
     )
-    credentials: Path | Literal["anonymous"] | None = Field(
+    credentials: SecretFile | None = Field(
         None,
-        description="A service account's file, or anonymous for a private endpoint. Google's "
-        "application default credentials if not set.",
+        description="Path of a service account's file, or anonymous for a private endpoint. "
+        "Google's application default credentials if not set.",
     )
     calls_per_day: Count | Literal["unlimited"] = Field(
         1_000,
@@ -173,8 +222,10 @@ class OutboxSettings(_Group):
         description="Maximum milliseconds that an answer waits until its frame is safe on disk; "
         "with 0 it says pending.",
     )
-    webhook: Url | None = Field(
-        None, description="URL that receives each result of the online model. None if not set."
+    webhook: Annotated[SecretStr, AfterValidator(check_url)] | None = Field(
+        None,
+        description="URL that receives each result of the online model; may hold name:password@ "
+        "for HTTP Basic. None if not set.",
     )
     webhook_secret: SecretStr | None = Field(
         None, description="Key of the webhook's signature, X-Edge-Signature. Unsigned if not set."
@@ -188,10 +239,10 @@ class TlsSettings(_Group):
         default=False,
         description="Serve HTTPS, with a certificate made for this machine unless tls_cert is set.",
     )
-    cert: Path | None = Field(
+    cert: SecretFile | None = Field(
         None, description="PEM file of your own certificate and its chain; turns tls on."
     )
-    key: Path | None = Field(
+    key: SecretFile | None = Field(
         None, description="PEM file of the certificate's key. The one in tls_cert if not set."
     )
 
@@ -214,7 +265,7 @@ class Settings(BaseModel):
     Takes flat names (``cloud_endpoint=...``) as well as groups (``cloud=CloudSettings(...)``).
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     models: Path | None = Field(
         None,
@@ -279,6 +330,21 @@ class Settings(BaseModel):
     allow_open: bool = Field(
         default=False,
         description="Allow listening on network addresses without any API key.",
+    )
+    allowed_hosts: HostNames = Field(
+        (),
+        description="Names by which clients may reach the service while no API key is set, besides "
+        "its own, separated by blanks or commas; * allows every name.",
+    )
+    allowed_origins: Origins = Field(
+        (),
+        description="Origins of other sites whose pages may use the service, such as "
+        "https://shop.example.org, separated by blanks or commas.",
+    )
+    trusted_proxies: Networks = Field(
+        (),
+        description="Addresses and networks of the reverse proxies whose X-Forwarded-For, "
+        "X-Forwarded-Proto and X-Forwarded-Host are believed, separated by blanks or commas.",
     )
     data: Path | None = Field(
         None,
@@ -374,7 +440,15 @@ _GROUPED = {
 
 TOPICS: dict[str, tuple[str, ...]] = {
     "Models": ("models", "default_model", "model_mounts", "allow_unsafe_models", "exact_decode"),
-    "Listening": ("host", "port", "allow_open", "data"),
+    "Listening": (
+        "host",
+        "port",
+        "allow_open",
+        "allowed_hosts",
+        "allowed_origins",
+        "trusted_proxies",
+        "data",
+    ),
     "Limits": (
         "workers",
         "queue_size",
@@ -421,7 +495,21 @@ def default_text(field: FieldInfo) -> str:
     return " ".join(default) if isinstance(default, tuple) else str(default)
 
 
-_SECRETS = {"outbox_key", "outbox_webhook_secret"}
+SECRETS = frozenset(
+    {
+        "api_keys",
+        "cloud_address",
+        "cloud_credentials",
+        "outbox_key",
+        "outbox_webhook",
+        "outbox_webhook_secret",
+        "tls_cert",
+        "tls_key",
+    }
+)
+"""Settings whose value no fault quotes: it is a secret, or somebody may give one in its place."""
+
+_MAX_QUOTED = 100
 
 
 def load_settings(flags: Mapping[str, Any] | None = None, config: Path | None = None) -> Settings:
@@ -442,7 +530,7 @@ def load_settings(flags: Mapping[str, Any] | None = None, config: Path | None = 
     try:
         return Settings(**{**from_file, **from_environment, **from_flags})
     except ValidationError as error:
-        fault = error.errors()[0]
+        fault = error.errors(include_url=False)[0]
         location = fault["loc"]
         name = str(location[0])
         if name in _GROUPS and len(location) > 1:
@@ -453,17 +541,21 @@ def load_settings(flags: Mapping[str, Any] | None = None, config: Path | None = 
             given = f"{PREFIX}{name.upper()}"
         else:
             given = f"{name} in {config}"
-        if name in _SECRETS:
-            raise SettingsError(f"{given}: {fault['msg']}.") from None
-        if name == "api_keys":  # a key written in place of its hash must not end up in a log
-            where = ".".join(map(str, location))
-            reason = fault["msg"].removeprefix("Value error, ")
-            raise SettingsError(
-                f"{given}: {where}: {reason}. Make a valid one with `edge key NAME`."
-            ) from None
-        raise SettingsError(
-            f"{given} = {fault['input']}: {fault['msg']}.{_suggestion(name)}"
-        ) from error
+        reason = fault["msg"].removeprefix("Value error, ")
+        # Not `from error`: pydantic's holds every value that was given, secrets included.
+        raise SettingsError(_fault(name, given, location, fault["input"], reason)) from None
+
+
+def _fault(name: str, given: str, location: tuple[int | str, ...], value: Any, reason: str) -> str:
+    """Say what is wrong with a setting, without the value of one that may be secret."""
+    if name == "api_keys":
+        where = ".".join(["api_keys", *shown_location(location[1:])])
+        return f"{given}: {where}: {reason}. Make a valid one with `edge key NAME`."
+    if name in SECRETS:
+        return f"{given}: {reason}."
+    if isinstance(value, (str, int, float)):
+        return f"{given} = {escape(str(value)[:_MAX_QUOTED])}: {reason}.{_suggestion(name)}"
+    return f"{given}: {reason}.{_suggestion(name)}"
 
 
 def _read_file(file: Path) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """Every setting by flag, environment and file; which goes first; and every mistake by name."""
 
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 from edge.errors import SettingsError
-from edge.settings import _GROUPED, FIELDS, TOPICS, Settings, load_settings
+from edge.settings import _GROUPED, FIELDS, SECRETS, TOPICS, Settings, load_settings
 
 ENDPOINT = "projects/p/locations/l/endpoints/1"
 
@@ -194,8 +195,9 @@ CHOICES = {  # setting: what is taken, and what is nearly so
     "cloud_transport": (["grpc", "rest"], ["http", "GRPC"]),
     "cloud_request": (["automl", "tf_serving"], ["tf-serving", "other"]),
     "outbox_webhook": (
-        ["http://host/", "https://host/path"],
-        ["host", "ftp://host/", "HTTP//host", " http://host/"],
+        ["http://host/", "https://host/path", "https://name:p%40ss@[::1]:9/path?token=1"],
+        ["host", "ftp://host/", "HTTP//host", " http://host/", "http://", "http://[", "http://h:x/",
+         "http://name@/", "http://ho st/", "http://h\u00f6st/"],
     ),
     "log_level": (["debug", "info", "warning", "error"], ["loud", "INFO", "critical"]),
     "log_format": (["console", "json"], ["text", "JSON"]),
@@ -207,6 +209,23 @@ SWITCHES = {
     "tls",
     "outbox_images",
     "log_requests",
+}
+LISTS = {  # setting: a text, what it means, and words that are refused
+    "allowed_hosts": (
+        "edge.example.org, b\u00fccher.example *",
+        ("edge.example.org", "b\u00fccher.example", "*"),
+        ["https://edge.example.org", "edge.example.org:443", "*.example.org", "a/b", "..", "["],
+    ),
+    "allowed_origins": (
+        "https://shop.example.org/,http://localhost:3000 capacitor://localhost",
+        ("https://shop.example.org", "http://localhost:3000", "capacitor://localhost"),
+        ["shop.example.org", "*", "null", "https://a.example/path", "https://", "http://["],
+    ),
+    "trusted_proxies": (
+        "127.0.0.1, 10.0.0.0/8\t::1",
+        (ip_network("127.0.0.1/32"), ip_network("10.0.0.0/8"), ip_network("::1/128")),
+        ["proxy", "*", "10.0.0.0/33", "127.0.0.1:80"],
+    ),
 }
 DEFAULTS = {
     "host": "127.0.0.1",
@@ -222,6 +241,9 @@ DEFAULTS = {
     "shutdown_grace_s": 30.0,
     "api_keys": {},
     "allow_open": False,
+    "allowed_hosts": (),
+    "allowed_origins": (),
+    "trusted_proxies": (),
     "tls": False,
     "pairing_port": 8502,
     "max_streams": 32,
@@ -263,7 +285,7 @@ def test_every_number_has_its_bounds_here_and_every_choice_its_words():
     numbers = {name for name in FIELDS if takes(name, 1) and not takes(name, "word")}
     assert numbers - SWITCHES == set(BOUNDS)
     wordless = {name for name in FIELDS if not takes(name, "word")}
-    assert wordless - numbers - {"api_keys"} == set(CHOICES)
+    assert wordless - numbers - {"api_keys", *LISTS} == set(CHOICES)
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf"])
@@ -297,10 +319,27 @@ def test_a_number_is_taken_within_its_bounds_and_refused_by_name_beyond_them(nam
 def test_a_choice_takes_its_words_alone(name):
     taken, refused = CHOICES[name]
     for text in taken:
-        assert load(name, text) == text
+        assert plain(load(name, text)) == text
     for text in refused:
-        with pytest.raises(SettingsError, match=f"^--{name.replace('_', '-')} = "):
+        value = ": " if name in SECRETS else " = "
+        with pytest.raises(SettingsError, match=f"^--{name.replace('_', '-')}{value}"):
             load_settings({name: text})
+
+
+def plain(value):
+    """A value, or what a secret holds."""
+    return value.get_secret_value() if hasattr(value, "get_secret_value") else value
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_takes_words_between_blanks_and_commas_or_a_list_of_the_file(name, tmp_path):
+    text, expected, refused = LISTS[name]
+    assert load(name, text) == expected
+    (tmp_path / "edge.toml").write_text(f"{name} = {text.replace(',', ' ').split()}")
+    assert getattr(load_settings(config=tmp_path / "edge.toml"), name) == expected
+    for word in refused:
+        with pytest.raises(SettingsError, match=f"^--{name.replace('_', '-')} = "):
+            load_settings({name: f"{text} {word}"})
 
 
 def load_switch(name, text):
@@ -347,8 +386,8 @@ def test_a_wrong_api_key_is_refused_by_name_and_not_shown(monkeypatch):
 
 
 def test_a_credential_is_a_file_or_the_word_for_none():
-    assert load("cloud_credentials", "anonymous") == "anonymous"
-    assert load("cloud_credentials", "/a/file") == Path("/a/file")
+    assert plain(load("cloud_credentials", "anonymous")) == Path("anonymous")
+    assert plain(load("cloud_credentials", "/a/file")) == Path("/a/file")
 
 
 def test_the_data_folder_is_the_one_set_or_the_users(monkeypatch):
@@ -376,7 +415,7 @@ def test_an_optional_part_is_none_until_it_is_configured():
     outbox = Settings(outbox_dir="/box", outbox_images=False).outbox
     assert (outbox.dir, outbox.images) == (Path("/box"), False)
     assert Settings(tls=True).tls.cert is None
-    assert Settings(tls_cert="chain.pem").tls.cert == Path("chain.pem")
+    assert plain(Settings(tls_cert="chain.pem").tls.cert) == Path("chain.pem")
     assert Settings(tls=False, tls_cert="chain.pem").tls is not None
 
 

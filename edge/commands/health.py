@@ -61,7 +61,9 @@ def _reason(body: bytes) -> str:
     try:
         reply = json.loads(body)
         faults = [f"{name}: {state}" for name, state in reply.get("models", {}).items()]
-        return "not ready: " + "; ".join(filter(None, [reply.get("reason"), *faults]))
+        reasons = "; ".join(filter(None, [reply.get("reason"), *faults]))
+        # As `edge.printable.escape`: a fault may quote a file's name.
+        return "not ready: " + (reasons if reasons.isprintable() else ascii(reasons)[1:-1])
     except (ValueError, AttributeError):
         return f"not ready: {body[:200]!r}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +11,7 @@ from rich.text import Text
 
 from edge.export.describe import export_json, export_rows
 from edge.export.read import read_export
+from edge.printable import escape, printable_json
 from edge.repository.version import ModelVersion
 from edge.runtime.pipeline import DecodeOptions
 from edge.wiring.bootstrap import build_prover
@@ -32,11 +32,11 @@ def run(path: Path, settings: Settings, *, as_json: bool) -> None:
     version = ModelVersion(export.model.stem, 1, export, build_prover(settings))
     version.load(1, DecodeOptions(settings.max_pixels))
     if as_json:
-        click.echo(json.dumps(export_json(export, version.labels), indent=2, ensure_ascii=False))
+        click.echo(printable_json(export_json(export, version.labels), indent=2))
         return
     table = Table(
         "", "", "read from", show_header=True, header_style="dim", box=None, pad_edge=False
     )
     for name, value, origin in export_rows(export, version.labels):
-        table.add_row(Text(name, "bold"), Text(value), Text(origin, "dim"))
+        table.add_row(Text(name, "bold"), Text(escape(value)), Text(escape(origin), "dim"))
     Console().print(table)

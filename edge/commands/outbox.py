@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from edge.errors import OutputError, UsageError
 from edge.outbox.describe import entry_json
 from edge.outbox.entry import EntryState
 from edge.outbox.export import Labels, Plan, export
+from edge.printable import escape, printable_json
 from edge.wiring.cloud import open_store
 
 if TYPE_CHECKING:
@@ -37,11 +37,11 @@ def show_all(settings: Settings, *, state: str | None, limit: int, as_json: bool
         counts = store.counts()
     if as_json:
         for entry in entries:
-            click.echo(json.dumps(entry_json(entry), ensure_ascii=False))
+            click.echo(printable_json(entry_json(entry)))
         return
     table = Table(*_COLUMNS, box=None, header_style="bold")
     for entry in entries:
-        table.add_row(*(Text(cell) for cell in _cells(entry)))
+        table.add_row(*(Text(escape(cell)) for cell in _cells(entry)))
     Console().print(table)
     by_state = ", ".join(f"{counts[one]} {one}" for one in EntryState)
     click.echo(f"{by_state}; {counts['bytes']:,} bytes")
@@ -65,7 +65,7 @@ def show(settings: Settings, key: str, image: Path | None) -> None:
                 raise OutputError(
                     f"The image cannot be written to {image}: {error.strerror}."
                 ) from error
-    click.echo(json.dumps(entry_json(entry), indent=2, ensure_ascii=False))
+    click.echo(printable_json(entry_json(entry), indent=2))
 
 
 def export_all(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import sys
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from rich.text import Text
 from edge.commands.images import find_images
 from edge.dataplane.answer import Answer, InferRequest, answer_json, error_json
 from edge.errors import EdgeError, InputError, OutputError
+from edge.printable import escape, printable_json
 from edge.vision.draw import Mark, draw
 from edge.wiring.bootstrap import build_repository, build_service
 
@@ -76,7 +76,7 @@ async def _answer_all(
             failed += isinstance(answer, EdgeError)
             if request.as_json:
                 body = error_json(answer) if isinstance(answer, EdgeError) else answer_json(answer)
-                click.echo(json.dumps({"file": str(path), **body}, ensure_ascii=False))
+                click.echo(printable_json({"file": str(path), **body}))
             else:
                 _add_rows(table, path, answer)
             if target_of is not None and isinstance(answer, Answer):
@@ -120,22 +120,23 @@ async def _answer(service: InferenceService, path: Path, query: InferRequest) ->
 
 
 def _add_rows(table: Table, path: Path, answer: Answer | EdgeError) -> None:
+    file = Text(escape(str(path)))  # as `Text`: a name is no markup of rich's
     if isinstance(answer, EdgeError):
-        table.add_row(str(path), Text(answer.message, "red"))
+        table.add_row(file, Text(escape(answer.message), "red"))
         return
     stages = answer.stages
     took = f"{stages.decode + stages.preprocess + stages.infer + stages.postprocess:.1f}"
     if not answer.items:
-        table.add_row(str(path), Text("nothing over the threshold", "dim"), "", took)
+        table.add_row(file, Text("nothing over the threshold", "dim"), "", took)
     for index, item in enumerate(answer.items):
-        label = Text(item.label)
+        label = Text(escape(item.label))
         if item.box is not None:
             label.append(
                 f"  x {item.box[0]:.2f}-{item.box[2]:.2f}, y {item.box[1]:.2f}-{item.box[3]:.2f}",
                 "dim",
             )
         first = index == 0
-        table.add_row(str(path) if first else "", label, f"{item.score:.3f}", took if first else "")
+        table.add_row(file if first else "", label, f"{item.score:.3f}", took if first else "")
 
 
 def _drawing_target(out: Path, images: list[Path]) -> Callable[[Path], Path]:

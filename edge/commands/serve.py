@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge import logs
+from edge.printable import escape
 from edge.tls.addresses import is_loopback, machine_addresses
 from edge.web.pages.qr import qr_terminal
 from edge.web.server import serve
@@ -29,12 +30,16 @@ def run(settings: Settings) -> None:
     service = build_serving_service(settings, repository)
 
     def announce(url: str, settings: Settings) -> None:
+        if _is_open(settings):
+            _log.warning("%s", _access(settings))
         if settings.log_format == "json":
             _log.info("edge serves %s on %s", _names(repository), url)
-            _log.info("%s", _access(settings))
+            if not _is_open(settings):
+                _log.info("%s", _access(settings))
             return
-        click.echo(f"edge serves {_names(repository)} on {url}")
-        click.echo(_access(settings))
+        click.echo(escape(f"edge serves {_names(repository)} on {url}"))
+        if not _is_open(settings):
+            click.echo(escape(_access(settings)))
         click.echo(
             f"Try: curl --data-binary @photo.jpg {url}/predict, or {url}/kiosk in a browser."
         )
@@ -51,7 +56,15 @@ def _access(settings: Settings) -> str:
         return f"API keys: {names}. Requests without a valid key are refused."
     if is_loopback(settings.host):
         return "No API keys: it listens on this machine only. `edge key NAME` creates a key."
-    return "No API keys, and allow_open is set: everyone who reaches this address can use it."
+    return (
+        "open to everyone who reaches this address: no API key is set, and allow_open is. "
+        "`edge key NAME` makes a key; set it as EDGE_API_KEYS"
+    )
+
+
+def _is_open(settings: Settings) -> bool:
+    """Whether others than this machine can use the service without a key."""
+    return not settings.api_keys and not is_loopback(settings.host)
 
 
 def _show_pairing(settings: Settings) -> None:

@@ -39,6 +39,7 @@ import grpc
 import requests
 from google.api_core import exceptions as google_errors
 from google.auth.credentials import AnonymousCredentials
+from google.auth.environment_vars import CREDENTIALS
 from google.auth.exceptions import GoogleAuthError, TransportError
 from google.cloud.aiplatform_v1.services.prediction_service import (
     PredictionServiceAsyncClient,
@@ -373,16 +374,29 @@ def _credentials(options: VertexOptions) -> Any:
                 str(options.credentials), scopes=SCOPES
             )  # type: ignore[no-untyped-call]
         else:
+            _check_credentials_variable()
             # Otherwise Google's library asks gcloud or the network for an unused project.
             os.environ.setdefault("GOOGLE_CLOUD_PROJECT", options.endpoint.split("/")[1])
             found = google.auth.default(scopes=SCOPES)[0]
-    except (GoogleAuthError, OSError, ValueError) as error:
+    except OSError as error:
+        # Without the path: a secret may have been given in its place.
+        raise CloudMisconfigured(
+            f"The file that cloud_credentials names cannot be read: {error.strerror}."
+        ) from None
+    except (GoogleAuthError, ValueError) as error:
         raise CloudMisconfigured(
             f"Credentials for the online model cannot be read: {error}"
         ) from error
     if isinstance(found, service_account.Credentials):
         return found.with_always_use_jwt_access(True)  # type: ignore[no-untyped-call]
     return found
+
+
+def _check_credentials_variable() -> None:
+    """Check the variable that Google's library would quote if it names no file."""
+    named = os.environ.get(CREDENTIALS, "")
+    if named and not os.path.isfile(named):  # noqa: PTH113 -- takes a text of any length
+        raise CloudMisconfigured(f"The file that {CREDENTIALS} names does not exist.")
 
 
 def _first_prediction(response: PredictResponse | None) -> Any:

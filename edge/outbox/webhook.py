@@ -8,6 +8,7 @@ over ``<t>.<body>``, so that a receiver can refuse forged and replayed requests.
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import http.client
@@ -19,10 +20,12 @@ import urllib.request
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from edge import __version__
 from edge.background import in_background
 from edge.outbox.describe import entry_json
 from edge.outbox.polling import poll_forever
 from edge.outbox.retry import retry_delay_s
+from edge.secret_text import split_url
 
 if TYPE_CHECKING:
     from edge.outbox.entry import Entry
@@ -32,6 +35,9 @@ _log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 48
 """About a day with the backoff. After that a delivery is failed until `edge outbox retry`."""
+
+USER_AGENT = f"edge/{__version__}"
+"""Some firewalls block the one that Python's library sends by itself."""
 
 _IDLE_S = 1.0
 _TIMEOUT_S = 10.0
@@ -68,13 +74,17 @@ class Webhook:
 
         Args:
             outbox: whose results are delivered.
-            url: that takes them.
+            url: that takes them; its name and password, if any, are sent as HTTP Basic.
             secret: signs the requests; ``None`` leaves them unsigned.
             idle_s: seconds between two looks at an outbox without results.
             timeout_s: seconds that a receiver has to answer.
         """
         self._outbox = outbox
-        self._url = url
+        self._url, credentials = split_url(url)
+        self._headers = {"Content-Type": "application/json", "User-Agent": USER_AGENT}
+        if credentials is not None:
+            basic = base64.b64encode(credentials.encode()).decode()
+            self._headers["Authorization"] = f"Basic {basic}"
         self._secret = secret
         self._idle_s = idle_s
         self._timeout_s = timeout_s
@@ -119,7 +129,7 @@ class Webhook:
     def _post(self, entry: Entry) -> str | None:
         """Post the result; returns what went wrong, or ``None``."""
         body = json.dumps(entry_json(entry), ensure_ascii=False).encode()
-        headers = {"Content-Type": "application/json", "Idempotency-Key": entry.key}
+        headers = {**self._headers, "Idempotency-Key": entry.key}
         if self._secret is not None:
             headers["X-Edge-Signature"] = signature(self._secret, body, time.time())
         try:
@@ -128,7 +138,9 @@ class Webhook:
         except urllib.error.HTTPError as error:
             error.close()
             return f"it answered {error.code}"
-        # ValueError comes from a URL that cannot be encoded.
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except OSError as error:
             return str(error)
+        # Their words may quote the URL, which is a secret, or whatever answered.
+        except (http.client.HTTPException, ValueError) as error:
+            return f"it cannot be asked, or its answer is not HTTP ({type(error).__name__})"
         return None

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
+LOCAL_DOMAINS = ("localhost", "local", "lan", "internal", "home.arpa")
+"""Domains that the public DNS does not have: RFC 6761, 6762, 8375, ICANN, and routers' custom."""
+
 _FIB = Path("/proc/net/fib_trie")
 _IF6 = Path("/proc/net/if_inet6")
 _LOCAL4 = re.compile(r"\|-- (\S+)\n\s+/32 host LOCAL")
@@ -63,6 +66,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def is_local_name(name: str) -> bool:
+    """Whether no public DNS server can answer for a name: one word, or in a local domain."""
+    return "." not in name or name.endswith(tuple(f".{domain}" for domain in LOCAL_DOMAINS))
 
 
 def public_host(asked_host: str | None, named: str | None = None) -> str | None:

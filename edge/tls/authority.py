@@ -21,7 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from edge.durable import replace_file
 from edge.errors import SettingsError
-from edge.tls.addresses import machine_addresses, machine_names
+from edge.tls.addresses import LOCAL_DOMAINS, machine_addresses, machine_names
 from edge.tls.certificate import AUTHORITY_FILE, Certificate
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ CERTIFICATE_DAYS = 397  # devices refuse longer ones; 398 is the limit of the CA
 RENEW_DAYS = 30
 _BACKDATED = timedelta(days=1)  # a phone's clock may be behind
 
-_LOCAL_DOMAINS = ("localhost", "local", "lan", "internal", "home.arpa")
 _PRIVATE_NETWORKS = (
     "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16",
     "127.0.0.0/8", "fc00::/7", "fe80::/10", "::1/128",
@@ -106,7 +105,7 @@ def _new_authority(
     key = ec.generate_private_key(ec.SECP256R1())
     host = (machine_names() or ["this machine"])[0]
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"edge on {host}"[:64])])
-    domains: Names = [x509.DNSName(domain) for domain in _LOCAL_DOMAINS]
+    domains: Names = [x509.DNSName(domain) for domain in LOCAL_DOMAINS]
     networks: Names = [
         x509.IPAddress(ipaddress.ip_network(network)) for network in _PRIVATE_NETWORKS
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os.path
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -30,11 +31,13 @@ def certificate(settings: Settings, now: datetime | None = None) -> Certificate:
         SettingsError: the owner's file does not exist, or the data folder cannot be written.
     """
     if settings.tls is not None and settings.tls.cert is not None:
-        cert = settings.tls.cert
-        key = settings.tls.key or cert
-        for file in (cert, key):
-            if not file.is_file():
-                raise SettingsError(f"The certificate file {file} is not there.")
+        cert = settings.tls.cert.get_secret_value()
+        key = cert if settings.tls.key is None else settings.tls.key.get_secret_value()
+        for name, file in (("tls_cert", cert), ("tls_key", key)):
+            # Named, not quoted: a secret may have been given in place of its file. Unlike
+            # `Path.is_file`, this takes a path of any length.
+            if not os.path.isfile(file):  # noqa: PTH113 -- see above
+                raise SettingsError(f"The file that {name} names does not exist.")
         return Certificate(cert, key, None)
     from edge.tls.authority import make  # noqa: PLC0415 -- cryptography takes 10 MiB
 

@@ -11,6 +11,7 @@ from fastapi_offline import FastAPIOffline
 from edge import __version__
 from edge.api_key import Scope
 from edge.metrics import Metrics
+from edge.web.access.guard import PageGuard
 from edge.web.access.keys import KeyGuard
 from edge.web.access.sign_in import sign_in_dialect
 from edge.web.cloud_routes import cloud_dialect
@@ -85,6 +86,7 @@ def create_app(
     service.observers += [metrics, ModelOfRequest(metrics), wall]
     if settings.api_keys:
         app.add_middleware(KeyGuard, keys=settings.api_keys)
+    app.add_middleware(PageGuard, settings=settings)
     app.add_middleware(RequestLog, metrics=metrics, log=settings.log_requests)
     dialects = [
         camera_dialect(service, settings),

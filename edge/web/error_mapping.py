@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from edge import logs
 from edge.errors import EdgeError, Refusal
+from edge.web.access.cors import SCOPE_KEY as CORS_SCOPE_KEY
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -70,7 +71,7 @@ def error_response(connection: HTTPConnection, error: EdgeError) -> Response:
     if isinstance(error, Refusal) and error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
     dialects: DialectTable = connection.app.state.dialects
-    dialect = dialects.find(connection.url.path).dialect
+    dialect = dialects.find(connection.scope["path"]).dialect
     return json_response(dialect.error_body(error), dialect.error_status(error), headers)
 
 
@@ -102,7 +103,9 @@ def install_handlers(app: FastAPI) -> None:
         response = error_response(
             request, Internal("The service failed on this request; see its log.")
         )
-        # This reply does not pass through `edge.web.request_log`.
+        # This reply passes through no middleware of ours.
+        for name, value in request.scope.get(CORS_SCOPE_KEY, ()):
+            response.raw_headers.append((name, value))
         if (request_id := logs.request_id.get()) is not None:
             response.headers["X-Request-ID"] = request_id
         return response

@@ -103,6 +103,7 @@ def _config(
         log_config=None,
         lifespan="on",
         server_header=False,
+        proxy_headers=False,  # `edge.web.access.forwarded` believes only those that are trusted
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=round(settings.shutdown_grace_s),
         ws_max_size=settings.max_body_bytes,
@@ -201,6 +202,7 @@ async def _serve_pairing(listener: socket.socket, settings: Settings, places: Pl
         log_config=None,
         lifespan="off",
         server_header=False,
+        proxy_headers=False,
         ws="none",
         timeout_graceful_shutdown=_PLAIN_GRACE_S,
     )

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from edge.repository.repository import ModelRepository
     from edge.settings import CloudSettings, OutboxSettings, Settings
 
+ANONYMOUS = Path("anonymous")
+"""In place of a service account's file: send no credentials."""
+
 BUDGET_FILE = "budget.json"
 _DAY_S = 86_400.0
 _CAPS = {"calls_per_day", "calls_per_month", "cost_per_day", "cost_per_month"}
@@ -108,13 +111,14 @@ def _link(settings: Settings) -> Link | None:
         per_second=cloud.rate,
     )
     budget_file = BudgetFile(_budget_path(cloud, settings.outbox) if limits.capped else None)
-    credentials = cloud.credentials if isinstance(cloud.credentials, Path) else None
+    credentials = None if cloud.credentials is None else cloud.credentials.get_secret_value()
+    anonymous = credentials == ANONYMOUS
     options = VertexOptions(
         endpoint=cloud.endpoint,
         address=cloud.address,
         rest=cloud.transport == "rest",
-        anonymous=cloud.credentials == "anonymous",
-        credentials=credentials,
+        anonymous=anonymous,
+        credentials=None if anonymous else credentials,
         max_pixels=settings.max_pixels,
         image_bytes=cloud.request == "tf_serving",
     )
@@ -199,4 +203,4 @@ def _webhook(settings: Settings, outbox: Outbox | None) -> Webhook | None:
         return None
     secret = settings.outbox.webhook_secret
     key = None if secret is None else secret.get_secret_value()
-    return Webhook(outbox, settings.outbox.webhook, key)
+    return Webhook(outbox, settings.outbox.webhook.get_secret_value(), key)

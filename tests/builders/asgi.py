@@ -64,7 +64,8 @@ class _Connection:
 
 def _headers(given: dict[str, str]) -> list[tuple[bytes, bytes]]:
     return [
-        (name.lower().encode(), value.encode()) for name, value in {"host": "edge", **given}.items()
+        (name.lower().encode(), value.encode())
+        for name, value in {"host": "localhost", **given}.items()
     ]
 
 

@@ -29,7 +29,9 @@ def asked(service, *paths, frames=0):
         app = create_app(service, Settings())
         async with (
             running(service),
-            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://e") as one,
+            httpx.AsyncClient(
+                transport=httpx.ASGITransport(app), base_url="http://localhost"
+            ) as one,
         ):
             for number in range(frames):
                 camera = f"camera {number}"
@@ -121,7 +123,9 @@ def test_an_entry_is_found_by_its_key_and_an_unknown_key_is_not_found(repository
         app = create_app(service, Settings())
         async with (
             running(service),
-            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://e") as one,
+            httpx.AsyncClient(
+                transport=httpx.ASGITransport(app), base_url="http://localhost"
+            ) as one,
         ):
             answer = await service.infer(PHOTO, InferRequest(time.monotonic() + 60))
             key = answer.escalation.outbox.key

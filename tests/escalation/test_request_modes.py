@@ -31,7 +31,7 @@ def cloud():
 
 def client_of(service):
     transport = httpx.ASGITransport(create_app(service, Settings()))
-    return httpx.AsyncClient(transport=transport, base_url="http://edge")
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
 
 def allowing(*texts):

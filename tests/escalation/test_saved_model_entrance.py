@@ -97,7 +97,9 @@ def at_the_entrance(service, count=1, **body):
         app = create_app(service, Settings())
         async with (
             running(service),
-            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://e") as one,
+            httpx.AsyncClient(
+                transport=httpx.ASGITransport(app), base_url="http://localhost"
+            ) as one,
         ):
             reply = await one.post("/v1/models/flowers:predict", json=body)
         assert reply.status_code == 200, reply.text

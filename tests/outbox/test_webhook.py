@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import json
@@ -13,6 +14,7 @@ from functools import partial
 import pytest
 from builders.outbox import RESULT, break_disk, entry, frame, keep, no_wait, repair_disk
 
+from edge import __version__
 from edge.errors import OutboxError
 from edge.outbox.describe import entry_json
 from edge.outbox.outbox import Outbox
@@ -168,13 +170,41 @@ def test_a_receiver_has_ten_seconds(outbox, receiver):
     assert entry(outbox, key).webhook == "pending"
 
 
-@pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:1/caf\u00e9", "http://\u00df..\u00df/", "http://[::1/"]
-)
-def test_a_malformed_address_is_a_failed_delivery_like_any_other(outbox, url):
+@pytest.mark.parametrize("host", ["a" * 70, "a..b", "127.0.0.1:1"])
+def test_a_url_that_cannot_be_asked_is_a_failed_delivery_and_is_not_told(outbox, host, caplog):
+    caplog.set_level("INFO")
     (key,) = resolved(outbox, "a")
-    asyncio.run(Webhook(outbox, url, None).step())
+    asyncio.run(Webhook(outbox, f"http://name:s3cret@{host}/t0ken?also=s3cret", None).step())
     assert (entry(outbox, key).webhook, entry(outbox, key).webhook_attempts) == ("pending", 1)
+    assert "the webhook did not take" in caplog.text
+    assert not {word for word in ("s3cret", "t0ken") if word in caplog.text}
+
+
+@pytest.mark.parametrize("url", ["http://[::1/", "http://127.0.0.1:1/caf\u00e9", "ftp://host/", ""])
+def test_a_malformed_url_is_refused_unquoted(outbox, url):
+    with pytest.raises(ValueError, match=r"^must be an http:// or https:// URL of ASCII"):
+        Webhook(outbox, url, None)
+
+
+def test_a_delivery_names_the_service_and_sends_the_url_s_credentials_as_http_basic(
+    outbox, receiver
+):
+    resolved(outbox, "a", "b")
+    where = receiver.url.removeprefix("http://")
+    asyncio.run(Webhook(outbox, f"http://na%20me:p%40ss:w@{where}", None).step())
+    for headers, _ in receiver.posts:
+        assert headers["User-Agent"] == f"edge/{__version__}"
+        basic = headers["Authorization"].removeprefix("Basic ")
+        assert base64.b64decode(basic) == b"na me:p@ss:w"
+        assert headers["Host"] == where.partition("/")[0]
+    deliver(outbox, receiver)
+    assert len(receiver.posts) == 2
+
+
+def test_without_credentials_in_the_url_none_are_sent(outbox, receiver):
+    resolved(outbox, "a")
+    deliver(outbox, receiver)
+    assert "Authorization" not in receiver.posts[0][0]
 
 
 def test_without_a_secret_nothing_is_signed(outbox, receiver):

@@ -13,7 +13,7 @@ class DirectClient(httpx.Client):
         url: by which the application believes to have been reached.
     """
 
-    def __init__(self, app: ASGIApp, url: str = "http://edge:8501") -> None:
+    def __init__(self, app: ASGIApp, url: str = "http://localhost:8501") -> None:
         super().__init__(transport=_Direct(app), base_url=url)
 
 

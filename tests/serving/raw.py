@@ -47,7 +47,7 @@ class RawConnection:
 
     def post_head(self, path: str, *headers: str) -> None:
         """The head of a POST, and no body yet."""
-        lines = [f"POST {path} HTTP/1.1", "Host: edge", *headers, "", ""]
+        lines = [f"POST {path} HTTP/1.1", "Host: localhost", *headers, "", ""]
         self.send("\r\n".join(lines).encode())
 
     def hold_place(self, path: str, length: int) -> None:

@@ -307,7 +307,7 @@ def test_a_frame_whose_deadline_passes_is_answered_so(server: Server) -> None:
     with RawConnection(server.address) as connection:
         head = (
             "POST /predict/objects?deadline_ms=1 HTTP/1.1\r\n"
-            f"Host: edge\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"Host: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         connection.send(head.encode() + body)
         reply = connection.reply()
@@ -357,12 +357,12 @@ def test_one_caller_after_another_is_never_refused_where_nothing_may_wait() -> N
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"])
 def test_other_methods_are_refused_and_the_right_one_is_named(server: Server, method: str) -> None:
     with RawConnection(server.address) as connection:
-        connection.send(f"{method} /predict HTTP/1.1\r\nHost: edge\r\n\r\n".encode())
+        connection.send(f"{method} /predict HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         reply = connection.reply(to_head=method == "HEAD")
         assert (reply.status, reply.headers["x-edge-error"]) == (405, "method_not_allowed")
         assert reply.headers["allow"] == "POST"
         connection.send(
-            b"GET /health/live HTTP/1.1\r\nHost: edge\r\n\r\n"
+            b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
         )  # the connection is still in step
         assert connection.reply().json() == {"live": True}
 

@@ -38,7 +38,7 @@ def test_frames_that_were_accepted_are_answered_after_sigterm_and_new_ones_are_n
         camera = [opened.enter_context(RawConnection(server.address)) for _ in range(4)]
         container = [opened.enter_context(RawConnection(server.address)) for _ in range(4)]
         kept_alive = opened.enter_context(RawConnection(server.address))
-        kept_alive.send(b"GET /health/live HTTP/1.1\r\nHost: edge\r\n\r\n")
+        kept_alive.send(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert kept_alive.reply().status == 200
         for connection in camera:
             connection.hold_place("/predict", len(body))

@@ -42,7 +42,7 @@ def service():
 @pytest.fixture(scope="module")
 def client_of(service):
     """Makes a client of a service with these settings, as if reached by that URL."""
-    return lambda url="http://edge:8501", **given: DirectClient(
+    return lambda url="http://localhost:8501", **given: DirectClient(
         create_app(service, Settings(**given)), url
     )
 
@@ -170,7 +170,7 @@ def test_devices_are_sent_where_the_service_and_its_pairing_page_are(
 
         certificate(Settings(**given))
     for make in (
-        lambda: client_of(url, **given),
+        lambda: client_of(url, host="0.0.0.0", **given),
         lambda: DirectClient(pairing_app(Settings(**given)), url),
     ):
         told = make().get("/pair/info").json()
@@ -179,7 +179,7 @@ def test_devices_are_sent_where_the_service_and_its_pairing_page_are(
 
 
 def test_the_pairing_code_leads_to_the_pairing_page_and_is_not_kept(tmp_path, client_of):
-    client = client_of("http://edge:8501", data=tmp_path)
+    client = client_of("http://10.1.2.3:8501", data=tmp_path, host="0.0.0.0")
     reply = client.get("/pair/qr.svg")
     assert f"<title>{client.get('/pair/info').json()['pairing_url']}</title>" in reply.text
     assert reply.headers["cache-control"] == "no-store"
@@ -209,7 +209,7 @@ def test_beside_an_owner_s_certificate_an_authority_of_earlier_is_not_handed_out
     given = {"data": tmp_path, "tls_cert": made.chain, "tls_key": made.key}
     assert uses_tls(Settings(**given))
     for tls in (False, True):
-        client = client_of("https://edge", **given, tls=tls)
+        client = client_of("https://edge", **given, tls=tls, host="0.0.0.0")
         assert client.get("/pair/ca.crt").status_code == 404
         assert client.get("/pair/info").json() == {
             "tls": True,
@@ -285,7 +285,7 @@ def test_a_phone_s_picture_that_does_not_arrive_is_waited_for_until_its_deadline
     async def ask() -> httpx.Response:
         app = create_app(service, Settings(deadline_ms=300))
         async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://edge"
+            transport=httpx.ASGITransport(app), base_url="http://localhost"
         ) as client:
             return await client.post("/phone/picture", content=never())
 

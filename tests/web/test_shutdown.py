@@ -66,7 +66,7 @@ def test_one_who_does_not_read_the_pairing_page_does_not_hold_up_the_end(tmp_pat
         server.client.close()
         idler.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         idler.connect(("127.0.0.1", pairing))
-        idler.sendall(b"GET /static/style.css HTTP/1.1\r\nHost: edge\r\n\r\n" * 3000)
+        idler.sendall(b"GET /static/style.css HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3000)
         assert select.select([idler], [], [], 30)[0]
         began = time.monotonic()
         assert server.stop() == 0
@@ -138,7 +138,7 @@ def test_a_signal_refuses_new_frames_from_that_moment_on():
 
     async def ask() -> list[httpx.Response]:
         transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://edge") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             replies = [await client.post("/predict", content=b"x")]
             one.handle_exit(signal.SIGTERM, None)
             replies.append(await client.post("/predict", content=b"x"))
@@ -161,7 +161,7 @@ def test_an_idle_connection_is_kept_for_more_than_a_minute_s_half():
     with Server() as server, RawConnection(server.address) as camera:
         for pause in (0, 32):
             time.sleep(pause)
-            camera.send(b"GET /health/live HTTP/1.1\r\nHost: edge\r\n\r\n")
+            camera.send(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert camera.reply().status == 200
 
 

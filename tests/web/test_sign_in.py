@@ -65,7 +65,7 @@ def complete_app(tmp_path_factory):
 def open_client(service, app):
     """Makes a client of a service with these keys, as if reached by that URL."""
 
-    def make(url="http://edge:8501", keys=TOLD) -> DirectClient:
+    def make(url="http://localhost:8501", keys=TOLD) -> DirectClient:
         return DirectClient(
             app if keys is TOLD else create_app(service, Settings(api_keys=keys)), url
         )

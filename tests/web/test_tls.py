@@ -223,7 +223,7 @@ def test_the_owner_s_certificate_is_served_as_it_is(tmp_path):
 
 
 def test_an_owner_s_certificate_that_is_no_good_is_told(tmp_path):
-    with pytest.raises(SettingsError, match="not there"):
+    with pytest.raises(SettingsError, match="tls_cert names does not exist"):
         certificate(settings(tmp_path, tls_cert=tmp_path / "missing.pem"))
     one, other = certificate(settings(tmp_path / "one")), certificate(settings(tmp_path / "other"))
     with pytest.raises(SettingsError, match="cannot be used"):

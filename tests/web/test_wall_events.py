@@ -37,7 +37,7 @@ class Look:
     @classmethod
     async def open(cls, address: tuple[str, int], path: str = "/wall/events") -> Self:
         look = cls(*await asyncio.open_connection(*address))
-        look._writer.write(f"GET {path} HTTP/1.1\r\nHost: edge\r\n\r\n".encode())
+        look._writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         look.status = int((await look.line()).split()[1])
         while line := await look.line():
             name, _, value = line.partition(":")

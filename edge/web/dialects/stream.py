@@ -26,7 +26,6 @@ from edge.api_key import Scope
 from edge.dataplane.answer import InferRequest, answer_json, error_json
 from edge.errors import EdgeError, Overloaded, Refusal
 from edge.web.access.client import client_of
-from edge.web.access.origin import check_origin
 from edge.web.dialects.dialect import Dialect
 from edge.web.dialects.query import camera_name, check_parameters
 from edge.web.error_mapping import error_response, json_bytes
@@ -105,7 +104,6 @@ def stream_dialect(service: InferenceService, settings: Settings) -> Dialect:
 
 
 def _infer_request(socket: WebSocket) -> InferRequest:
-    check_origin(socket)
     query = socket.query_params
     check_parameters(query, _PARAMETERS)
     camera = camera_name(query)

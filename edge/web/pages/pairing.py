@@ -14,6 +14,8 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from edge.tls.addresses import public_host
 from edge.tls.certificate import der, fingerprint
 from edge.tls.provisioning import authority_file, uses_tls
+from edge.web.access.guard import PageGuard
+from edge.web.access.hosts import ANY
 from edge.web.dialects.dialect import Dialect, DialectTable
 from edge.web.error_mapping import NotFound, install_handlers, json_response
 from edge.web.pages.pages import pages_dialect
@@ -60,6 +62,8 @@ def pairing_app(settings: Settings) -> FastAPI:
     """An application with only the pairing page, for the plain port."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     install_handlers(app)
+    # What is here is public, so every host may be asked for; a malformed one is still refused.
+    app.add_middleware(PageGuard, settings=settings.model_copy(update={"allowed_hosts": (ANY,)}))
     dialects = [pages_dialect(["pair"]), pairing_dialect(settings)]
     for dialect in dialects:
         app.include_router(dialect.router)
@@ -71,7 +75,7 @@ def _service_url(request: Request, settings: Settings) -> str:
     """The URL under which the requesting device reaches the service, also from the plain port."""
     secure = uses_tls(settings)
     port = settings.port if secure and request.url.scheme == "http" else request.url.port
-    scheme = "https" if secure else "http"
+    scheme = "https" if secure else request.url.scheme
     suffix = f":{port}" if port else ""
     return f"{scheme}://{_host(request, settings)}{suffix}/"
 
