@@ -140,7 +140,15 @@ def health(config: Path | None, **flags: Any) -> None:
     type=_PATH,
     help="Write the images with their predictions drawn in: a file for one image, else a folder.",
 )
-@_settings("models", "allow_unsafe_models", "workers", "max_pixels", "exact_decode", "data")
+@_settings(
+    "models",
+    "allow_unsafe_models",
+    "workers",
+    "max_pixels",
+    "max_decoded_bytes",
+    "exact_decode",
+    "data",
+)
 def predict(config: Path | None, **arguments: Any) -> None:
     """Classify images or detect objects in them.
 

@@ -6,7 +6,8 @@
     │   ├── CorruptImage             400  bytes -> Frame: truncated or broken
     │   ├── UnsupportedImage         415  bytes -> Frame: not a supported format
     │   ├── BodyTooLarge             413  before the body is read
-    │   ├── ImageTooLarge            413  bytes -> Frame: too many pixels, by its header
+    │   ├── ImageTooLarge            413  bytes -> Frame: too many pixels or bytes, by its header
+    │   ├── ImageTooComplex          413  bytes -> Frame: more scans, chunks or tags than it needs
     │   ├── BodyTimeout              408  the body did not arrive in time
     │   ├── ModelNotFound            404  no such model or version
     │   ├── HeadTooLarge             431  in web: the head of the request is too large
@@ -15,6 +16,7 @@
     │   └── EntryNotFound            404  in web: no such outbox entry
     ├── Refusal                      the service cannot answer now; a retry may succeed
     │   ├── Overloaded               503  too many frames in flight
+    │   ├── OutOfMemory              503  bytes -> Frame: no memory for its pixels right now
     │   ├── ModelUnavailable         503  the model is loading, or could not be loaded
     │   ├── ShuttingDown             503  the service is stopping
     │   ├── DeadlineExceeded         504  the frame's deadline passed before its answer
@@ -108,10 +110,17 @@ class BodyTooLarge(RequestError):
 
 
 class ImageTooLarge(RequestError):
-    """The image exceeds the limit of pixels, by its header."""
+    """The image exceeds the limit of pixels, of a side or of memory, by its header."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     code = "image_too_large"
+
+
+class ImageTooComplex(RequestError):
+    """The image's decoding would cost more than its pixels: scans, chunks, tags or fill bytes."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    code = "image_too_complex"
 
 
 class BodyTimeout(RequestError):
@@ -144,6 +153,12 @@ class Overloaded(Refusal):
     """The service already has as many frames in flight as it accepts."""
 
     code = "overloaded"
+
+
+class OutOfMemory(Refusal):
+    """There is no memory for the image's pixels now: others are being decoded, or none is left."""
+
+    code = "out_of_memory"
 
 
 class ModelUnavailable(Refusal):

@@ -306,7 +306,14 @@ class Settings(BaseModel):
         description="Maximum bytes of request bodies in memory at the same time; above it 503.",
     )
     max_pixels: Positive = Field(
-        50_000_000, description="Maximum image size, width times height; above it 413."
+        50_000_000,
+        description="Maximum image size, width times height; above it 413. Each side is at most "
+        "16,384.",
+    )
+    max_decoded_bytes: Positive = Field(
+        512 << 20,
+        description="Maximum memory of the images that are being decoded, in bytes; 413 for one "
+        "that needs more, 503 for one that does not get it within 2 s.",
     )
     allow_unsafe_models: bool = Field(
         default=False,
@@ -456,6 +463,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "max_body_bytes",
         "max_held_bytes",
         "max_pixels",
+        "max_decoded_bytes",
         "shutdown_grace_s",
     ),
     "Keys and TLS": ("api_keys", "tls", "tls_cert", "tls_key", "tls_names", "pairing_port"),

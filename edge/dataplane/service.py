@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from edge.dataplane.watchdog import Watchdog
 from edge.errors import EdgeError
 from edge.runtime.memory import release_free_memory
 
@@ -40,6 +41,7 @@ class InferenceService:
         admission: admits requests.
         cloud: the online model and the outbox behind the edge; ``None`` if neither is configured.
         observers: see every frame, in this order.
+        watchdog: says whether a worker is stuck.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class InferenceService:
         self.admission = admission
         self.cloud = cloud
         self.observers: list[Observer] = []
+        self.watchdog = Watchdog(pool)
         self._answerer = answerer
 
     def __repr__(self) -> str:

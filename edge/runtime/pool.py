@@ -16,7 +16,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from edge.errors import DeadlineExceeded, EdgeError, InferenceFailed, Overloaded, ShuttingDown
+from edge.errors import (
+    DeadlineExceeded,
+    EdgeError,
+    InferenceFailed,
+    OutOfMemory,
+    Overloaded,
+    ShuttingDown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +57,7 @@ class _Worker:
 
     Attributes:
         wake: the lock that the thread sleeps on; releasing it wakes the thread.
-        job: what the thread runs next; ``None`` when it is woken to end.
+        job: what the thread runs, or is woken to run; ``None`` when it is idle or woken to end.
     """
 
     number: int
@@ -67,17 +74,18 @@ class WorkerPool:
         self._lock = threading.Lock()
         self._waiting: deque[Job] = deque()
         # Workers count as idle before their threads have started: a job waits in `_Worker.job`.
-        self._idle = [_Worker(number) for number in range(workers)]
+        self._workers = [_Worker(number) for number in range(workers)]
+        self._idle = self._workers.copy()
         self._busy = 0
         self._closing = False
-        for worker in self._idle:
+        for worker in self._workers:
             worker.wake.acquire()
         self._threads = [
             # Daemons: a worker that hangs in a broken model must not keep the process alive.
             threading.Thread(
                 target=self._work, args=(worker,), name=f"edge-worker-{worker.number}", daemon=True
             )
-            for worker in self._idle
+            for worker in self._workers
         ]
         for thread in self._threads:
             thread.start()
@@ -102,6 +110,15 @@ class WorkerPool:
     def busy(self) -> int:
         """Number of workers that run a job."""
         return self._busy
+
+    def running(self) -> dict[int, float]:
+        """Number of each worker that runs a job, and the job's deadline."""
+        with self._lock:
+            return {
+                worker.number: worker.job.deadline
+                for worker in self._workers
+                if worker.job is not None
+            }
 
     async def run(self, work: Callable[[int], T], deadline: float) -> T:
         """Run ``work(worker number)`` on a worker and return its result.
@@ -181,7 +198,8 @@ class WorkerPool:
         with self._lock:
             worker.job = None
             if self._waiting:
-                return self._waiting.popleft()
+                worker.job = self._waiting.popleft()
+                return worker.job
             self._busy -= 1
             if self._closing:
                 worker.wake.release()
@@ -204,6 +222,8 @@ def _outcome(work: Callable[[int], Any], number: int) -> tuple[Any, EdgeError | 
         return work(number), None
     except EdgeError as known:
         return None, known
+    except MemoryError as known:  # another frame may need less, or come when there is more
+        return None, _out_of_memory(known)
     except Exception as unknown:  # a bug fails one frame, never the worker
         _log.exception("a frame could not be computed")
         return None, _failed(unknown)
@@ -215,6 +235,12 @@ def _failed(cause: Exception) -> InferenceFailed:
     In the frame of `_outcome`, which the traceback of the cause refers to, it would close a cycle.
     """
     error = InferenceFailed(f"The frame could not be computed ({type(cause).__name__}).")
+    error.__cause__ = cause
+    return error
+
+
+def _out_of_memory(cause: MemoryError) -> OutOfMemory:
+    error = OutOfMemory("There is no memory left for the frame. Try again in a moment.")
     error.__cause__ = cause
     return error
 

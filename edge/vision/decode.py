@@ -1,9 +1,9 @@
-"""Decodes bytes to upright RGB pixels. Every limit is checked on the header, before decoding.
+"""Decodes bytes to upright RGB pixels. Every limit is checked on the structure, before decoding.
 
 One rule at every entrance: EXIF orientation is applied; grey, palette, CMYK and 16-bit pixels
 become RGB as a person would see them; transparent pixels show white; ICC profiles are ignored
 (models are trained on pixels as stored); of an animation or a multi-page file, the first image
-counts.
+counts. Each copy of the pixels is dropped before the next one is made.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import (  # only the formats in `formats` (MPO is a JPEG with several images)
     BmpImagePlugin,
-    ExifTags,
     GifImagePlugin,
     Image,
     JpegImagePlugin,
@@ -25,12 +24,18 @@ from PIL import (  # only the formats in `formats` (MPO is a JPEG with several i
     WebPImagePlugin,
 )
 
-from edge.errors import CorruptImage, ImageTooLarge, UnsupportedImage
-from edge.vision.formats import sniff
+from edge.errors import CorruptImage, OutOfMemory, UnsupportedImage
+from edge.vision.cost import RGB_BYTES, decode_bytes
+from edge.vision.decode_memory import decode_memory
 from edge.vision.frame import Frame
+from edge.vision.structure.inspect import inspect
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
+
+    from edge.vision.structure.structure import Structure
 
 _PLUGINS = (
     BmpImagePlugin,
@@ -42,13 +47,16 @@ _PLUGINS = (
     WebPImagePlugin,
 )
 
-# `open_header` has a limit of its own: Pillow's gives a warning where a request needs an error.
+# `inspect` has a limit of its own: Pillow's gives a warning where a request needs an error.
 Image.MAX_IMAGE_PIXELS = None
 # What Pillow warns about (odd EXIF, truncated TIFF tags) does not matter here or raises as well.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _WHITE = (255, 255, 255)
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # TIFF 6.0
+_STRIP_PIXELS = 1 << 18
+"""Pixels that are converted at once where a conversion needs copies of its own."""
+
 _UPRIGHT = {  # EXIF 2.32, tag 0x0112: the operation that turns the stored pixels upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -58,7 +66,6 @@ _UPRIGHT = {  # EXIF 2.32, tag 0x0112: the operation that turns the stored pixel
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_SWAPS_AXES = frozenset({5, 6, 7, 8})
 
 
 def decode(encoded: bytes, *, max_pixels: int, min_side: int | None = None) -> Frame:
@@ -73,69 +80,80 @@ def decode(encoded: bytes, *, max_pixels: int, min_side: int | None = None) -> F
     Raises:
         CorruptImage: truncated or broken.
         UnsupportedImage: not an image, or its format or pixel type is not supported.
-        ImageTooLarge: more than ``max_pixels``.
+        ImageTooLarge: more than ``max_pixels``, too long a side, or too much memory.
+        ImageTooComplex: its decoding would cost more than its pixels.
+        OutOfMemory: no memory for it now.
     """
-    stored = open_header(encoded, max_pixels=max_pixels)
-    width, height = stored.size
+    structure = inspect(encoded, max_pixels=max_pixels)
+    lease = decode_memory.take(decode_bytes(structure, min_side))
+    try:
+        pixels = _decode_upright(structure, min_side)
+    except MemoryError as error:
+        lease.end()
+        raise _out_of_memory() from error
+    except BaseException:
+        lease.end()
+        raise
+    lease.shrink(RGB_BYTES * pixels.width * pixels.height)
+    lease.end_with(pixels)
+    return Frame(pixels, *structure.upright_size, encoded)
+
+
+def _decode_upright(structure: Structure, min_side: int | None) -> Image.Image:
+    stored = open_structure(structure)
     if min_side is not None:
         stored.draft(None, (min_side, min_side))
-    scaled = stored.size != (width, height)
     load(stored)
-    orientation = orientation_of(stored)
+    if structure.format == "WEBP":
+        stored = _without_decoder(stored)
     pixels = to_rgb(stored)
-    if orientation in _UPRIGHT:
-        pixels = pixels.transpose(_UPRIGHT[orientation])
-    if not scaled:
-        width, height = pixels.size
-    elif orientation in _SWAPS_AXES:
-        width, height = height, width
+    del stored
+    is_turned = structure.format == "TIFF"  # Pillow has done it
+    if structure.orientation in _UPRIGHT and not is_turned:
+        pixels = pixels.transpose(_UPRIGHT[structure.orientation])
     pixels.info = {}  # Pillow would copy a comment into new files, and fails on a long one
-    return Frame(pixels, width, height, encoded)
+    return pixels
 
 
 def open_header(encoded: bytes, *, max_pixels: int) -> Image.Image:
-    """Open an image and read its header only; raises as `decode` does."""
-    name = sniff(encoded)
-    try:
-        image = Image.open(io.BytesIO(encoded), formats=(name,))
-    except Exception as error:  # Pillow's parsers raise almost any type for broken bytes
-        raise _broken(name, error) from error
-    if image.width * image.height > max_pixels:
-        raise ImageTooLarge(
-            f"The image is {image.width} x {image.height}, {image.width * image.height:,} pixels; "
-            f"the limit is {max_pixels:,}. Send a smaller one."
-        )
-    return image
+    """Check an image and open it without decoding; raises as `decode` does."""
+    return open_structure(inspect(encoded, max_pixels=max_pixels))
 
 
 def upright_size(encoded: bytes, *, max_pixels: int) -> tuple[int, int]:
-    """Read width and height of the upright image from its header; raises as `decode` does."""
-    image = open_header(encoded, max_pixels=max_pixels)
-    width, height = image.size
-    if orientation_of(image) in _SWAPS_AXES:
-        return height, width
-    return width, height
+    """Read width and height of the upright image from its structure; raises as `decode` does."""
+    return inspect(encoded, max_pixels=max_pixels).upright_size
+
+
+def open_structure(structure: Structure) -> Image.Image:
+    """Open an image that was checked, and read its header; raises as `decode` does."""
+    try:
+        image = Image.open(io.BytesIO(structure.encoded), formats=(structure.format,))
+    except MemoryError as error:
+        raise _out_of_memory() from error
+    except Exception as error:  # Pillow's parsers raise almost any type for broken bytes
+        raise _broken(structure.format, error) from error
+    size = structure.width, structure.height
+    if structure.format == "TIFF":  # Pillow gives its upright size, from version 11 on
+        size = structure.upright_size
+    if image.size != size:  # what was checked is not what would be decoded
+        raise CorruptImage(f"The {structure.format} image gives two sizes: {size}, {image.size}.")
+    return image
 
 
 def load(image: Image.Image) -> None:
-    """Decode the pixels of an opened image in place; raises ``CorruptImage``."""
+    """Decode the pixels of an opened image in place; raises ``CorruptImage``, ``OutOfMemory``."""
     try:
         image.load()
+    except MemoryError as error:
+        raise _out_of_memory() from error
     except Exception as error:  # as above
         raise _broken(image.format or "image", error) from error
 
 
-def orientation_of(image: Image.Image) -> int:
-    """EXIF orientation 1..8 of a loaded image; as in browsers, 1 if it is missing or unreadable.
-
-    A loaded TIFF has orientation 1, because Pillow has already turned it. A PNG may have its EXIF
-    after the pixels.
-    """
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # broken EXIF is no reason to refuse an image
-        return 1
-    return orientation if orientation in _UPRIGHT else 1
+def _without_decoder(image: Image.Image) -> Image.Image:
+    """The same pixels without Pillow's WebP decoder, which holds three times their memory."""
+    return image._new(image.im)  # noqa: SLF001 -- Pillow's own way to wrap pixels
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -147,10 +165,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         return _grey16_to_rgb(image)
     if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        page = Image.new("RGB", image.size, _WHITE)
-        page.paste(layer, mask=layer)
-        return page
+        return _on_white(image)
     if image.mode == "RGB":
         return image
     if image.mode not in {"I", "F", "LAB"}:
@@ -164,22 +179,47 @@ def to_rgb(image: Image.Image) -> Image.Image:
     )
 
 
+def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """The image in strips of whole rows, each with the number of its first row."""
+    rows = max(_STRIP_PIXELS // image.width, 1)
+    if rows >= image.height:
+        yield 0, image
+        return
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    page = Image.new("RGB", image.size, _WHITE)
+    for top, strip in _strips(image):
+        layer = strip.convert("RGBA")
+        page.paste(layer, (0, top), layer)
+    return page
+
+
 def _grey16_to_rgb(image: Image.Image) -> Image.Image:
     """Scale 16-bit grey to 8 bits.
 
     Pillow's convert() would clip it at 255, and ignores its transparency and its inversion.
     """
-    stored = np.asarray(image)
-    grey: NDArray[np.uint8] = (stored >> 8).astype(np.uint8)
     photometric = None
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         photometric = image.tag_v2.get(_PHOTOMETRIC)
-    if photometric == _WHITE_IS_ZERO:
-        grey = np.bitwise_not(grey)  # 255 - grey
     transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        grey[stored == transparent] = 255
-    return Image.fromarray(grey).convert("RGB")
+    page = Image.new("RGB", image.size)
+    for top, strip in _strips(image):
+        stored = np.asarray(strip)
+        grey: NDArray[np.uint8] = (stored >> 8).astype(np.uint8)
+        if photometric == _WHITE_IS_ZERO:
+            grey = np.bitwise_not(grey)  # 255 - grey
+        if isinstance(transparent, int):
+            grey[stored == transparent] = 255
+        page.paste(Image.fromarray(grey), (0, top))
+    return page
+
+
+def _out_of_memory() -> OutOfMemory:
+    return OutOfMemory("There is no memory left to decode the image. Try again in a moment.")
 
 
 def _broken(name: str, error: Exception) -> CorruptImage:

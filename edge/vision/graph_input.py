@@ -10,24 +10,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge.vision.decode import decode, load, open_header, orientation_of
+from edge.vision.cost import graph_bytes
+from edge.vision.decode import decode, open_structure
+from edge.vision.decode_memory import decode_memory
 from edge.vision.encode import lossless
+from edge.vision.structure.inspect import inspect
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from edge.vision.structure.structure import Structure
 
 # PNG is without 'P': TensorFlow reads palettes, but transparent colours as black.
 _READABLE_MODES = {
     "JPEG": {"RGB", "L"},
-    "MPO": {"RGB", "L"},
     "PNG": {"RGB", "L"},
     "GIF": {"P", "L", "RGB"},
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class GraphInput:
-    """Encoded bytes that TensorFlow reads, with the upright image's size in pixels."""
+    """Encoded bytes that TensorFlow reads, with the upright image's size in pixels.
+
+    While it exists, memory is reserved for the pixels that TensorFlow makes of it.
+    """
 
     encoded: bytes
     width: int
@@ -43,28 +48,25 @@ def for_graph(encoded: bytes, *, max_pixels: int, re_encode: bool = False) -> Gr
         re_encode: always make a PNG.
 
     Raises:
-        CorruptImage, UnsupportedImage, ImageTooLarge: as `decode` does.
+        RequestError, OutOfMemory: as `decode` does.
     """
-    if not re_encode:
-        image = open_header(encoded, max_pixels=max_pixels)
-        if _is_read_correctly(image):
-            return GraphInput(encoded, image.width, image.height)
-    frame = decode(encoded, max_pixels=max_pixels)
-    return GraphInput(lossless(frame.pixels), frame.width, frame.height)
+    structure = inspect(encoded, max_pixels=max_pixels)
+    if not re_encode and _is_read_correctly(structure):
+        given = GraphInput(structure.encoded, structure.width, structure.height)
+    else:
+        frame = decode(encoded, max_pixels=max_pixels)
+        given = GraphInput(lossless(frame.pixels), frame.width, frame.height)
+        del frame
+    decode_memory.take(graph_bytes(structure)).end_with(given)
+    return given
 
 
-def _is_read_correctly(image: Image.Image) -> bool:
-    if image.mode not in _READABLE_MODES.get(image.format or "", ()):
+def _is_read_correctly(structure: Structure) -> bool:
+    if structure.format not in _READABLE_MODES or structure.orientation != 1:
         return False
-    if image.format == "GIF" and _is_animated(image):
+    if structure.format == "GIF" and structure.animated:
         return False
-    if image.format == "PNG":
-        load(image)  # its EXIF may come after the pixels
-    return not image.has_transparency_data and orientation_of(image) == 1
-
-
-def _is_animated(image: Image.Image) -> bool:
-    try:
-        return bool(getattr(image, "is_animated", False))
-    except Exception:  # Pillow looks for a second frame and fails on what it finds
-        return True
+    image = open_structure(structure)
+    if image.mode not in _READABLE_MODES[structure.format]:
+        return False
+    return not image.has_transparency_data

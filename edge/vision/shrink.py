@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge.errors import ImageTooLarge
-from edge.vision.decode import decode, load, open_header, orientation_of
+from edge.vision.decode import decode, load, open_structure
+from edge.vision.structure.inspect import inspect
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from edge.vision.structure.structure import Structure
 
 _QUALITIES = (85, 70, 50)
 _SHRINK_FACTOR = 0.7
@@ -35,11 +38,12 @@ def for_upload(encoded: bytes, *, max_pixels: int, max_side: int, max_bytes: int
         max_bytes: of the result; first the quality is lowered, then the size.
 
     Raises:
-        CorruptImage, UnsupportedImage: as `decode` does.
+        RequestError, OutOfMemory: as `decode` does.
         ImageTooLarge: as `decode` does, or even the smallest result has more than ``max_bytes``.
     """
-    header = open_header(encoded, max_pixels=max_pixels)
-    if len(encoded) <= max_bytes and max(header.size) <= max_side and _is_plain_jpeg(header):
+    structure = inspect(encoded, max_pixels=max_pixels)
+    longest = max(structure.width, structure.height)
+    if len(encoded) <= max_bytes and longest <= max_side and _is_plain_jpeg(structure):
         return Upload(encoded, "image/jpeg")
     picture = decode(encoded, max_pixels=max_pixels, min_side=max_side).pixels
     picture = _within(picture, max_side)
@@ -55,11 +59,14 @@ def for_upload(encoded: bytes, *, max_pixels: int, max_side: int, max_bytes: int
     raise ImageTooLarge(f"The image cannot be compressed to {max_bytes:,} bytes or less.")
 
 
-def _is_plain_jpeg(image: Image.Image) -> bool:
+def _is_plain_jpeg(structure: Structure) -> bool:
+    if structure.format != "JPEG" or structure.orientation != 1:
+        return False
+    image = open_structure(structure)
     if image.format != "JPEG" or image.mode not in {"RGB", "L"}:
         return False
     load(image)  # refuses a truncated one here, before the cloud does
-    return orientation_of(image) == 1
+    return True
 
 
 def _within(picture: Image.Image, side: int) -> Image.Image:

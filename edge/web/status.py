@@ -33,8 +33,11 @@ def status_dialect(service: InferenceService) -> Dialect:
             }
         )
 
-    @router.get("/health/live", summary="Whether the process answers")
+    @router.get("/health/live", summary="Whether the process answers, and no worker is stuck")
     async def live() -> Response:
+        fault = service.watchdog.fault()
+        if fault is not None:
+            return json_response({"live": False, "reason": fault}, HTTPStatus.SERVICE_UNAVAILABLE)
         return json_response({"live": True})
 
     @router.get("/health/ready", summary="Whether the default model serves and nothing is loading")

@@ -17,6 +17,7 @@ from edge.runtime.pipeline import DecodeOptions
 from edge.runtime.pool import WorkerPool
 from edge.runtime.proof import Prover
 from edge.runtime.proof_record import ProofRecord
+from edge.vision.decode_memory import decode_memory
 
 if TYPE_CHECKING:
     from edge.dataplane.cloud_parts import CloudParts
@@ -118,6 +119,7 @@ def _build(
     settings: Settings, repository: ModelRepository, cloud: CloudParts | None
 ) -> InferenceService:
     return_large_blocks()
+    decode_memory.max_bytes = settings.max_decoded_bytes
     pool = WorkerPool(settings.workers or usable_cpus(), settings.queue_size)
     options = DecodeOptions(settings.max_pixels, exact=settings.exact_decode)
     slots = pool.workers + pool.queue_size  # so that those admitted never find the queue full

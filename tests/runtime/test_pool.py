@@ -12,7 +12,14 @@ from contextlib import suppress
 
 import pytest
 
-from edge.errors import CorruptImage, DeadlineExceeded, InferenceFailed, Overloaded, ShuttingDown
+from edge.errors import (
+    CorruptImage,
+    DeadlineExceeded,
+    InferenceFailed,
+    OutOfMemory,
+    Overloaded,
+    ShuttingDown,
+)
 from edge.runtime.pool import WorkerPool
 
 LONG = 30.0
@@ -358,3 +365,35 @@ def _ended(pool: WorkerPool) -> None:
     for thread in pool._threads:
         thread.join(LONG)
         assert not thread.is_alive()
+
+
+def test_the_deadlines_of_running_jobs_are_known_also_of_those_that_waited():
+    async def story(pool):
+        assert pool.running() == {}
+        first, second = Gate(), Gate()
+        deadlines = [soon(), soon() + 1]
+        jobs = [asyncio.create_task(pool.run(first, deadlines[0]))]
+        await first.started()
+        jobs.append(asyncio.create_task(pool.run(second, deadlines[1])))
+        await asyncio.sleep(0)
+        assert pool.running() == {0: deadlines[0]}
+        first.let_go.set()
+        await second.started()
+        assert pool.running() == {0: deadlines[1]}
+        second.let_go.set()
+        await asyncio.gather(*jobs)
+        assert pool.running() == {}
+
+    with_pool(1, 1, story)
+
+
+def test_a_frame_that_finds_no_memory_may_come_again():
+    async def story(pool):
+        def fail(_):
+            raise MemoryError
+
+        with pytest.raises(OutOfMemory, match="no memory"):
+            await pool.run(fail, soon())
+        assert await pool.run(lambda worker: worker, soon()) == 0
+
+    with_pool(1, 0, story)

@@ -1,19 +1,26 @@
 """What the service says of itself: models, health, and a documentation that needs no network."""
 
+import asyncio
 import re
 import subprocess
 import sys
+import threading
+import time
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from serving.pictures import photo
 from serving.process import MODELS, ROOT, Server, clean_environment
 
+from edge.dataplane.watchdog import Watchdog
 from edge.settings import Settings
 from edge.web.app import create_app
+from edge.web.status import status_dialect
 from edge.wiring.bootstrap import build_service
 
 METHODS = {"get", "post", "put", "delete", "patch", "head", "options"}
@@ -208,3 +215,34 @@ def test_importing_the_web_doors_imports_nothing_heavy() -> None:
         "grpc",
         "pandas",
     } & set(imported)
+
+
+def test_a_stuck_worker_fails_the_liveness_probe():
+    service = build_service(Settings(workers=1))
+    asyncio.run(_run_late_job(service))
+    service.pool.close()
+
+
+async def _run_late_job(service):
+    stuck, let_go = threading.Event(), threading.Event()
+
+    def never_ends(_):
+        stuck.set()
+        assert let_go.wait(30)
+
+    job = asyncio.create_task(service.pool.run(never_ends, time.monotonic() + 20))
+    await asyncio.to_thread(stuck.wait, 30)
+    app = FastAPI()
+    app.include_router(status_dialect(service).router)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://edge"
+    ) as client:
+        assert (await client.get("/health/live")).status_code == HTTPStatus.OK
+        service.watchdog = Watchdog(service.pool, clock=lambda: time.monotonic() + 90)
+        reply = await client.get("/health/live")
+        assert reply.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+        assert reply.json()["live"] is False
+        assert "worker 0 is" in reply.json()["reason"]
+        let_go.set()
+        await job
+        assert (await client.get("/health/live")).json() == {"live": True}

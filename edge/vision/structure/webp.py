@@ -1,0 +1,70 @@
+"""Reads the chunks of a WebP (RFC 9649)."""
+
+from __future__ import annotations
+
+from edge.vision.structure.exif import read_exif
+from edge.vision.structure.structure import Malformed, Structure, max_parts, too_complex
+
+_RIFF_BYTES, _CHUNK_HEADER_BYTES = 12, 8
+_CHUNK_BYTES = 256
+"""Bytes that a chunk has on average, at least."""
+
+_MAX_EXIF = 64 << 10
+_ANIMATED, _ALPHA = 0x02, 0x10
+
+_CANVAS_BYTES = 12
+"""Bytes a pixel that libwebp's animation decoder, Pillow's only one, holds beside the image: its
+canvas, the one before, and the copy that it hands out."""
+
+_INPUT_COPIES = 3  # of the encoded bytes: Pillow's, the decoder's, and the metadata
+
+
+def read_webp(encoded: bytes) -> Structure:
+    """Read the structure of a WebP.
+
+    Raises:
+        Malformed: its first chunk is no image.
+        ImageTooComplex: too many chunks.
+    """
+    width, height, has_alpha, animated = _read_first_chunk(encoded)
+    position, limit = _RIFF_BYTES, max_parts(encoded, _CHUNK_BYTES)
+    orientation = 1
+    for _ in range(limit):
+        header = encoded[position : position + _CHUNK_HEADER_BYTES]
+        if len(header) < _CHUNK_HEADER_BYTES:
+            break
+        length = int.from_bytes(header[4:], "little")
+        if header[:4] == b"EXIF":
+            body = position + _CHUNK_HEADER_BYTES
+            orientation, _ = read_exif(encoded[body : body + min(length, _MAX_EXIF)])
+        position += _CHUNK_HEADER_BYTES + length + length % 2
+    else:
+        raise too_complex("WebP", f"more than {limit:,} chunks")
+    return Structure(
+        format="WEBP",
+        encoded=encoded,
+        width=width,
+        height=height,
+        stored_bytes=4,
+        is_rgb=not has_alpha,
+        decoder_bytes=_CANVAS_BYTES * width * height + _INPUT_COPIES * len(encoded),
+        orientation=orientation,
+        animated=animated,
+    )
+
+
+def _read_first_chunk(encoded: bytes) -> tuple[int, int, bool, bool]:
+    """Width and height of the canvas, and whether it has alpha, and is animated."""
+    kind, body = encoded[12:16], encoded[20:30]
+    if kind == b"VP8X" and len(body) == 10:  # noqa: PLR2004 -- flags, and two sizes less one
+        width = int.from_bytes(body[4:7], "little") + 1
+        height = int.from_bytes(body[7:10], "little") + 1
+        return width, height, bool(body[0] & _ALPHA), bool(body[0] & _ANIMATED)
+    if kind == b"VP8 " and body[3:6] == b"\x9d\x01\x2a" and len(body) == 10:  # noqa: PLR2004
+        width = int.from_bytes(body[6:8], "little") & 0x3FFF
+        height = int.from_bytes(body[8:10], "little") & 0x3FFF
+        return width, height, False, False
+    if kind == b"VP8L" and body[:1] == b"\x2f" and len(body) >= 5:  # noqa: PLR2004
+        bits = int.from_bytes(body[1:5], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, True, False
+    raise Malformed("its header is invalid")

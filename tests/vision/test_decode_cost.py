@@ -1,0 +1,102 @@
+"""What a picture costs is known from its header: measured for every format and mode."""
+
+import gc
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders.images import ORIENTATION, encode
+from PIL import Image
+
+from edge.runtime.memory import release_free_memory, return_large_blocks
+from edge.vision.cost import decode_bytes
+from edge.vision.decode import decode
+from edge.vision.decode_memory import decode_memory
+from edge.vision.structure.inspect import inspect
+
+_SIZE = (2400, 2000)
+_MIB = 1 << 20
+_SLACK_MIB = 6
+"""Of allocators, row buffers and the input itself."""
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="only Linux measures the peak anew"
+)
+
+
+def _photo(mode: str = "RGB") -> Image.Image:
+    """Smooth, so that it is encoded quickly."""
+    across = np.linspace(0, 255, _SIZE[0], dtype=np.uint8)[None, :, None]
+    down = np.linspace(0, 255, _SIZE[1], dtype=np.uint8)[:, None, None]
+    pixels = np.concatenate([across + down * 0, down + across * 0, across // 2 + down // 2], -1)
+    return Image.fromarray(pixels).convert(mode)
+
+
+def _turned() -> Image.Exif:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    return exif
+
+
+def _grey16() -> Image.Image:
+    return Image.fromarray(np.asarray(_photo("L")).astype(np.uint16) << 8)
+
+
+KINDS: dict[str, Callable[[], bytes]] = {
+    "JPEG": lambda: encode(_photo(), "JPEG", quality=85),
+    "JPEG, turned": lambda: encode(_photo(), "JPEG", quality=85, exif=_turned()),
+    "JPEG, grey": lambda: encode(_photo("L"), "JPEG"),
+    "JPEG, CMYK, turned": lambda: encode(_photo("CMYK"), "JPEG", exif=_turned()),
+    "JPEG, progressive": lambda: encode(_photo(), "JPEG", progressive=True, subsampling=0),
+    "JPEG, progressive 4:2:0": lambda: encode(_photo(), "JPEG", progressive=True, subsampling=2),
+    "PNG": lambda: encode(_photo(), "PNG", compress_level=1),
+    "PNG, turned": lambda: encode(_photo(), "PNG", compress_level=1, exif=_turned()),
+    "PNG, alpha": lambda: encode(_photo("RGBA"), "PNG", compress_level=1),
+    "PNG, palette": lambda: encode(_photo("P"), "PNG", compress_level=1),
+    "PNG, palette, transparent": lambda: encode(
+        _photo("P"), "PNG", compress_level=1, transparency=3
+    ),
+    "PNG, 16 bit": lambda: encode(_grey16(), "PNG", compress_level=1),
+    "WebP": lambda: encode(_photo(), "WEBP", lossless=False, method=0),
+    "WebP, alpha": lambda: encode(_photo("RGBA"), "WEBP", lossless=False, method=0),
+    "WebP, lossless": lambda: encode(_photo(), "WEBP", lossless=True, method=0, quality=0),
+    "BMP": lambda: encode(_photo(), "BMP"),
+    "GIF": lambda: encode(_photo("P"), "GIF"),
+    "GIF, transparent": lambda: encode(_photo("P"), "GIF", transparency=3),
+    "TIFF": lambda: encode(_photo(), "TIFF"),
+    "TIFF, turned": lambda: encode(_photo(), "TIFF", exif=_turned()),
+    "TIFF, LZW": lambda: encode(_photo(), "TIFF", compression="tiff_lzw"),
+    "TIFF, JPEG": lambda: encode(_photo(), "TIFF", compression="jpeg"),
+    "TIFF, alpha, one strip": lambda: encode(
+        _photo("RGBA"), "TIFF", compression="tiff_deflate", strip_size=1 << 30
+    ),
+    "TIFF, 16 bit": lambda: encode(_grey16(), "TIFF"),
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def large_blocks_are_returned() -> None:
+    return_large_blocks()
+
+
+def _resident(line: str) -> int:
+    status = Path("/proc/self/status").read_text()
+    return int(next(row.split()[1] for row in status.splitlines() if row.startswith(line))) * 1024
+
+
+@pytest.mark.parametrize("min_side", [None, 448], ids=["full scale", "for a model"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_decode_takes_no_more_memory_than_its_header_says(kind: str, min_side: int | None):
+    encoded = KINDS[kind]()
+    decode(encoded, max_pixels=10**8, min_side=min_side)  # what is loaded once is no cost of it
+    gc.collect()
+    release_free_memory()
+    cost = decode_bytes(inspect(encoded, max_pixels=10**8), min_side)
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _resident("VmRSS")
+    decode(encoded, max_pixels=10**8, min_side=min_side)
+    grown = _resident("VmHWM") - before
+    assert grown < cost + _SLACK_MIB * _MIB
+    assert grown > cost / 3, "the estimate refuses what would fit"
+    assert decode_memory.taken == 0
