@@ -10,6 +10,7 @@
     │   ├── BodyTimeout              408  the body did not arrive in time
     │   ├── ModelNotFound            404  no such model or version
     │   ├── ForeignPage              403  in web: another site's page sent the request
+    │   ├── UnsupportedEncoding      415  in web: the body is compressed
     │   └── EntryNotFound            404  in web: no such outbox entry
     ├── Refusal                      the service cannot answer now; a retry may succeed
     │   ├── Overloaded               503  too many frames in flight

@@ -12,7 +12,7 @@ import logging
 import socket
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -21,6 +21,7 @@ from edge.tls.addresses import is_loopback
 from edge.tls.certificate import server_context
 from edge.tls.provisioning import RENEWAL_S, authority_file, certificate, keep_renewed, uses_tls
 from edge.web.app import create_app
+from edge.web.counted_messages import CountedMessages
 from edge.web.pages.pairing import pairing_app
 
 if TYPE_CHECKING:
@@ -83,6 +84,9 @@ def serve(
 def _config(
     service: InferenceService, settings: Settings, context: ssl.SSLContext | None
 ) -> uvicorn.Config:
+    messages: Any = partial(
+        CountedMessages, admission=service.admission, message_s=settings.deadline_ms / 1000
+    )
     config = uvicorn.Config(
         create_app(service, settings),
         access_log=False,
@@ -93,7 +97,7 @@ def _config(
         timeout_graceful_shutdown=round(settings.shutdown_grace_s),
         ws_max_size=settings.max_body_bytes,
         ws_per_message_deflate=False,  # images are compressed already
-        ws="websockets-sansio",
+        ws=messages,
     )
     config.load()
     config.ssl = context  # the same object that `keep_renewed` reloads
