@@ -201,8 +201,13 @@ class _Snapshot(Collector):
             ),
             (
                 "edge_requests_in_flight",
-                "Requests admitted but not answered yet.",
+                "Requests whose body is complete and which are not answered yet.",
                 service.admission.in_flight,
+            ),
+            (
+                "edge_requests_receiving",
+                "Requests whose body is arriving; they take no place of a frame.",
+                service.admission.receiving,
             ),
             (
                 "edge_requests_in_flight_limit",

@@ -296,7 +296,7 @@ class Settings(BaseModel):
     deadline_ms: Positive = Field(
         10_000,
         description="Maximum milliseconds per frame, from the start of its body's arrival; then "
-        "504.",
+        "504. A request may ask for another deadline, but its body has no longer than this (408).",
     )
     max_body_bytes: Positive = Field(
         32 << 20, description="Maximum size of a request body, in bytes; above it 413."
@@ -378,7 +378,7 @@ class Settings(BaseModel):
         32, description="Latest pictures that the wall keeps per camera, in memory only."
     )
     wall_bytes: Positive = Field(
-        64 << 20, description="Maximum bytes of pictures that the wall keeps in total."
+        64 << 20, description="Maximum bytes of pictures and answers that the wall keeps in total."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Minimum level to log."

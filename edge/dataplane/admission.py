@@ -1,15 +1,19 @@
 """Admission of requests: bounds on their number and on the bytes of their bodies, and draining.
 
-Knows no model and no protocol. A request is admitted before its body is read, so that a refusal
-costs nothing.
+Knows no model and no protocol. A request goes through two stages. While its body arrives it takes
+no slot, so that a caller who sends nothing keeps no other one out: only the bytes that have arrived
+count. With its body complete it takes one of the few slots for frames. A request that finds no slot
+free is refused before its body is read, so that a refusal costs nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from edge.dataplane.arriving import ArrivingBody, to_give_way
 from edge.errors import Overloaded, ShuttingDown
 from edge.runtime.memory import release_free_memory
 
@@ -23,21 +27,24 @@ _SETTLE_S = 1.0
 """Seconds after a burst until the connections' own buffers are empty as well."""
 
 
-class AdmissionSlot:
-    """The slot of one admitted request.
+class AdmissionSlot(ArrivingBody):
+    """One admitted request, from its head to its answer.
 
     Attributes:
-        held: bytes of its body that count as held in memory until the request ends.
+        in_flight: whether its body is complete and it has its slot.
     """
 
     def __init__(self, admission: Admission) -> None:
-        self._admission = admission
-        self.held = 0
+        super().__init__(admission)
+        self.in_flight = False
 
-    def hold(self, size: int) -> None:
-        """Count more bytes of the body, before they are read; raises ``Overloaded``."""
-        self._admission.hold(size)
-        self.held += size
+    def start(self) -> None:
+        """Take a slot for the frame: its body is complete; raises ``Overloaded``.
+
+        A service that is stopping still starts the requests that it let in before.
+        """
+        self._admission.start(self)
+        self.in_flight = True
 
 
 class Admission:
@@ -56,6 +63,8 @@ class Admission:
         self.max_held_bytes = max_held_bytes
         self._slots = slots
         self._extra_slots = extra_slots
+        self._receiving = 0
+        self._arriving: set[ArrivingBody] = set()
         self._in_flight = 0
         self._held_bytes = 0
         self._peak_held_bytes = 0
@@ -66,7 +75,8 @@ class Admission:
     def __repr__(self) -> str:
         state = ", stopping" if self._stopping else ""
         held = f"{self._held_bytes}/{self.max_held_bytes} bytes"
-        return f"<Admission {self._in_flight}/{self.max_in_flight} in flight, {held}{state}>"
+        requests = f"{self._in_flight}/{self.max_in_flight} in flight, {self._receiving} receiving"
+        return f"<Admission {requests}, {held}{state}>"
 
     @property
     def max_in_flight(self) -> int:
@@ -75,8 +85,13 @@ class Admission:
 
     @property
     def in_flight(self) -> int:
-        """Requests that were admitted and are not answered yet."""
+        """Requests whose body is complete and which are not answered yet."""
         return self._in_flight
+
+    @property
+    def receiving(self) -> int:
+        """Requests whose body is arriving; they take no slot."""
+        return self._receiving
 
     @property
     def held_bytes(self) -> int:
@@ -89,30 +104,77 @@ class Admission:
         return self._stopping
 
     @contextmanager
+    def receive(self) -> Iterator[AdmissionSlot]:
+        """Let one request in whose body is still to arrive; it takes no slot until it starts.
+
+        Their number is bounded by that of connections, their bytes by ``max_held_bytes``.
+
+        Raises:
+            Overloaded: every slot is taken at the moment.
+            ShuttingDown: the service is stopping.
+        """
+        if self._stopping:
+            raise ShuttingDown("The service is stopping. Try another one, or again in a moment.")
+        self._check_free_slot()
+        slot = AdmissionSlot(self)
+        self._receiving += 1
+        self._arriving.add(slot)
+        try:
+            yield slot
+        finally:
+            self._leave(slot)
+
+    @contextmanager
     def admit(self) -> Iterator[AdmissionSlot]:
-        """Take a slot for one request; enter it before the body is read.
+        """Take a slot for one request whose frame is in memory already.
 
         Raises:
             Overloaded: every slot is taken.
             ShuttingDown: the service is stopping.
         """
-        if self._stopping:
-            raise ShuttingDown("The service is stopping. Try another one, or again in a moment.")
+        with self.receive() as slot:
+            slot.start()
+            yield slot
+
+    def start(self, slot: AdmissionSlot) -> None:
+        """Give a slot to a request that `receive` let in; raises ``Overloaded``."""
+        self._check_free_slot()
+        self._arriving.discard(slot)
+        self._receiving -= 1
+        self._in_flight += 1
+
+    def begin_body(self, cut: Callable[[], None]) -> ArrivingBody:
+        """Count a body that belongs to no request, such as a stream's message, until `end_body`.
+
+        Args:
+            cut: called if it must give way; see `ArrivingBody`.
+        """
+        body = ArrivingBody(self, cut)
+        self._arriving.add(body)
+        return body
+
+    def end_body(self, body: ArrivingBody) -> None:
+        """Undo `begin_body`: it has arrived or never will."""
+        self._arriving.discard(body)
+        body.release()
+
+    def _check_free_slot(self) -> None:
         # The extra slots are asked for only when the own ones are taken: that looks at every model.
         if self._in_flight >= self._slots and self._in_flight >= self.max_in_flight:
             raise Overloaded(
                 f"{self._in_flight} requests are in flight already. "
                 "Send fewer, or try again in a moment."
             )
-        self._in_flight += 1
-        slot = AdmissionSlot(self)
-        try:
-            yield slot
-        finally:
-            self._leave(slot)
 
-    def hold(self, size: int) -> None:
-        """Count bytes as held in memory until `release`; raises ``Overloaded`` beyond the limit."""
+    def hold(self, size: int, asker: ArrivingBody | None = None) -> None:
+        """Count bytes as held in memory until `release`; raises ``Overloaded`` beyond the limit.
+
+        Bodies that have been arriving for longer than the asker's give way first.
+        """
+        excess = self._held_bytes + size - self.max_held_bytes
+        if excess > 0:
+            for body in to_give_way(self._arriving, excess, asker, time.monotonic()):
+                body.give_way()
         held_bytes = self._held_bytes + size
         if held_bytes > self.max_held_bytes:
             raise Overloaded(
@@ -133,13 +195,17 @@ class Admission:
 
     async def drained(self) -> None:
         """Return when every admitted request has ended. Call `refuse_new` first."""
-        if self._in_flight:
+        if self._in_flight or self._receiving:
             await self._drained.wait()
 
     def _leave(self, slot: AdmissionSlot) -> None:
-        self.release(slot.held)
-        self._in_flight -= 1
-        if self._in_flight:
+        slot.release()
+        self._arriving.discard(slot)
+        if slot.in_flight:
+            self._in_flight -= 1
+        else:
+            self._receiving -= 1
+        if self._in_flight or self._receiving:
             return
         if self._stopping:
             self._drained.set()
@@ -150,6 +216,6 @@ class Admission:
     def _tidy(self) -> None:
         """Return a burst's memory if the service is idle; otherwise `_leave` tries again."""
         self._tidying = None
-        if not self._in_flight:
+        if not self._in_flight and not self._receiving:
             self._peak_held_bytes = 0
             release_free_memory()

@@ -70,8 +70,12 @@ class InferenceService:
         """Whether new requests are refused."""
         return self.admission.stopping
 
+    def receive(self) -> AbstractContextManager[AdmissionSlot]:
+        """Let one request in whose body is still to arrive; see `Admission.receive`."""
+        return self.admission.receive()
+
     def admit(self) -> AbstractContextManager[AdmissionSlot]:
-        """Take a slot for one request; see `Admission.admit`."""
+        """Take a slot for one frame in memory; see `Admission.admit`."""
         return self.admission.admit()
 
     async def infer(self, image: bytes, request: InferRequest) -> Answer:

@@ -41,6 +41,8 @@ from google.api_core import exceptions as google_errors
 from google.auth.credentials import AnonymousCredentials
 from google.auth.environment_vars import CREDENTIALS
 from google.auth.exceptions import GoogleAuthError, TransportError
+from google.auth.transport.grpc import AuthMetadataPlugin
+from google.auth.transport.requests import Request
 from google.cloud.aiplatform_v1.services.prediction_service import (
     PredictionServiceAsyncClient,
     PredictionServiceClient,
@@ -66,6 +68,7 @@ from edge.errors import (
     CloudUnreachable,
     RequestError,
 )
+from edge.fallback.bounded_http import MAX_REPLY_BYTES, bound
 from edge.fallback.cloud import CloudResponse, VertexOptions
 from edge.fallback.response import read_response
 from edge.vision.shrink import for_upload
@@ -134,6 +137,7 @@ _CHANNEL_OPTIONS = [
     # Routers forget idle connections silently.
     ("grpc.client_idle_timeout_ms", 60_000),
     ("grpc.enable_http_proxy", 1),
+    ("grpc.max_receive_message_length", MAX_REPLY_BYTES),
 ]
 
 
@@ -157,7 +161,11 @@ class VertexClient:
                 rest = PredictionServiceRestTransport(
                     host=host, credentials=self._credentials, url_scheme=scheme
                 )
-                rest._session.max_redirects = 0  # noqa: SLF001 -- no setter; a captive portal must get no frame
+                session = rest._session  # noqa: SLF001 -- no getter
+                session.max_redirects = 0  # a captive portal must get no frame
+                bound(session)
+                if session._auth_request_session is not None:  # noqa: SLF001
+                    bound(session._auth_request_session)  # noqa: SLF001 -- fetches tokens
                 self._rest = rest
                 self._call = _over_rest(PredictionServiceClient(transport=rest))
             else:
@@ -323,9 +331,16 @@ def _channel(options: VertexOptions, credentials: Any) -> grpc.aio.Channel:
         return grpc.aio.secure_channel(
             target, grpc.ssl_channel_credentials(), options=_CHANNEL_OPTIONS
         )
-    return PredictionServiceGrpcAsyncIOTransport.create_channel(
-        target, credentials=credentials, options=_CHANNEL_OPTIONS
+    # As Google's `create_channel` makes it, but with bounded replies of the token server.
+    tokens = AuthMetadataPlugin(
+        credentials,
+        Request(bound(requests.Session())),
+        default_host=PredictionServiceGrpcAsyncIOTransport.DEFAULT_HOST,
+    )  # type: ignore[no-untyped-call]
+    channel_credentials = grpc.composite_channel_credentials(
+        grpc.ssl_channel_credentials(), grpc.metadata_call_credentials(tokens)
     )
+    return grpc.aio.secure_channel(target, channel_credentials, options=_CHANNEL_OPTIONS)
 
 
 def _over_grpc(client: PredictionServiceAsyncClient) -> Call:
@@ -350,7 +365,13 @@ def _over_rest(client: PredictionServiceClient) -> Call:
         ask = partial(client.predict, request, timeout=seconds, retry=None, metadata=metadata)
         try:
             return await in_background(ask)
-        except (json_format.ParseError, ValueError, TypeError, AttributeError) as error:
+        except (
+            json_format.ParseError,
+            ValueError,
+            TypeError,
+            AttributeError,
+            RecursionError,  # JSON that is nested too deeply
+        ) as error:
             if isinstance(error, requests.RequestException | GoogleAuthError):
                 raise  # some of these are ValueErrors, too
             words = str(error)[:_MAX_MESSAGE_CHARS]
@@ -413,7 +434,20 @@ def _first_prediction(response: PredictResponse | None) -> Any:
 
 def _is_retryable(error: BaseException) -> bool:
     """Whether the same call may succeed a little later."""
-    return isinstance(error, _RETRYABLE) and not _is_unreachable(error) and not _lacks_token(error)
+    return (
+        isinstance(error, _RETRYABLE)
+        and not _is_unreachable(error)
+        and not _lacks_token(error)
+        and not _is_too_large(error)
+    )
+
+
+def _is_too_large(error: BaseException) -> bool:
+    """Whether gRPC refused the answer by its size, which it reports like a 429."""
+    return (
+        isinstance(error, google_errors.ResourceExhausted)
+        and "larger than max" in str(error).lower()
+    )
 
 
 def _is_unreachable(error: BaseException) -> bool:
@@ -445,6 +479,8 @@ def _status_of(error: Exception) -> str:
 
 def _translate(error: Exception) -> CloudError:
     words = str(getattr(error, "message", None) or error)[:_MAX_MESSAGE_CHARS]
+    if _is_too_large(error):
+        return CloudNonsense(f"The online model's answer is too large: {words}")
     if isinstance(error, google_errors.GatewayTimeout | requests.exceptions.Timeout):
         return CloudUnreachable(f"The online model did not answer in time: {words}", costly=True)
     if isinstance(error, requests.exceptions.ConnectionError | TransportError) or _is_unreachable(

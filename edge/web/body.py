@@ -1,4 +1,4 @@
-"""Reads a request's body into memory within bounds, and finds the images of a multipart body."""
+"""Reads a request's body into memory, bounded in bytes and in time."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import asyncio
 import io
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
-
-from edge.errors import BadRequest, BodyTimeout, BodyTooLarge
+from edge.errors import BadRequest, BodyTimeout, BodyTooLarge, Overloaded, RequestError
+from edge.web.pace import GAP_S, MIN_BYTES, Pace
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from starlette.requests import Request
 
@@ -22,124 +21,122 @@ if TYPE_CHECKING:
     from edge.dataplane.service import InferenceService
     from edge.settings import Settings
 
-_MAX_PARTS = 256
+_MAX_DIGITS = 18  # of a length: more bytes than any machine holds
+_MAX_SHOWN = 64  # characters of a caller's header in a message
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """An image of a multipart body: the form field's name, the file's if any, and the bytes."""
+class UnsupportedEncoding(RequestError):
+    """The body is compressed."""
 
-    name: str
-    filename: str | None
-    content: bytes
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    code = "unsupported_encoding"
 
 
 @asynccontextmanager
 async def receive(
     request: Request, service: InferenceService, settings: Settings, deadline: float
 ) -> AsyncIterator[bytes]:
-    """Admit a request and read its body; release its slot and its bytes when the context ends.
+    """Read a request's body, then admit its frame; release both when the context ends.
+
+    The body has as long as the owner's deadline gives every frame; a caller can only shorten that.
 
     Args:
-        deadline: time on `time.monotonic` by which the body must have arrived.
+        deadline: of the caller, on `time.monotonic`.
 
     Raises:
-        EdgeError: as `Admission.admit` and `read_body` do.
+        EdgeError: as `Admission.receive`, `read_body` and `AdmissionSlot.start` do.
     """
-    with service.admit() as slot:
-        yield await read_body(
-            request,
-            slot,
-            max_bytes=settings.max_body_bytes,
-            seconds=deadline - time.monotonic(),
-        )
+    with service.receive() as slot:
+        seconds = min(deadline - time.monotonic(), settings.deadline_ms / 1000)
+        yield await _read_frame(request, slot, settings.max_body_bytes, seconds)
+
+
+async def _read_frame(
+    request: Request, slot: AdmissionSlot, max_bytes: int, seconds: float
+) -> bytes:
+    """The whole body, once its frame has a slot. A function, so that nothing else keeps it."""
+    body = await read_body(request, slot, max_bytes=max_bytes, seconds=seconds)
+    slot.start()
+    return body
 
 
 async def read_body(
     request: Request, slot: AdmissionSlot, *, max_bytes: int, seconds: float
 ) -> bytes:
-    """Read the whole body.
+    """Read the whole body; its bytes count as held from when they arrive.
 
     Raises:
+        UnsupportedEncoding: it is compressed.
         BodyTooLarge: more than ``max_bytes``; raised before reading if the header says so.
-        Overloaded: too many bytes are held in memory already.
-        BodyTimeout: it did not arrive within ``seconds``.
+        Overloaded: too many bytes are held in memory already, or it gave way to others.
+        BodyTimeout: it did not arrive within ``seconds``, or more slowly than `Pace` allows.
         BadRequest: the length in the header is not a number.
         ClientDisconnect: the caller disconnected.
     """
-    declared = request.headers.get("content-length")
-    if declared is not None:
-        if not declared.isdecimal():
-            raise BadRequest("Content-Length is not a number.")
-        if int(declared) > max_bytes:
-            raise _too_large(int(declared), max_bytes)
-        slot.hold(int(declared))
+    _check_headers(request, max_bytes)
+    began = time.monotonic()
+    pace = Pace(began)
+    end = began + seconds
+    gave_way = False
+
+    def cut() -> None:
+        nonlocal gave_way
+        gave_way = True
+        if not timer.expired():
+            timer.reschedule(began)
+
     # Grows in place and hands over its bytes: half the memory of joining a list of chunks.
     body = io.BytesIO()
     try:
-        async with asyncio.timeout(seconds):
+        # The loop's clock is `time.monotonic`.
+        async with asyncio.timeout_at(min(end, pace.limit)) as timer:
+            slot.cut = cut
             async for chunk in request.stream():
                 length = body.tell() + len(chunk)
                 if length > max_bytes:
                     raise _too_large(length, max_bytes)
-                if length > slot.held:  # the length was not declared
-                    slot.hold(len(chunk))
+                slot.hold(len(chunk))
                 body.write(chunk)
+                if pace.add(len(chunk), time.monotonic()):
+                    timer.reschedule(min(end, pace.limit))
     except TimeoutError:
+        waited = time.monotonic() - began
+        if gave_way:
+            raise Overloaded(
+                f"The body had been arriving for {waited:.1f} s when its memory was needed for "
+                "others. Send smaller images, or try again in a moment."
+            ) from None
         raise BodyTimeout(
-            f"After {seconds:.1f} s only {body.tell():,} bytes of the body had arrived."
+            f"After {waited:.1f} s only {body.tell():,} bytes of the body had arrived. "
+            f"It has {seconds:.1f} s, and must bring {MIN_BYTES:,} bytes in every {GAP_S:g} s."
         ) from None
+    finally:
+        slot.cut = None
     return body.getvalue()
+
+
+def _check_headers(request: Request, max_bytes: int) -> None:
+    """Refuse a body by its headers, before any of it is read."""
+    headers = request.headers
+    declared = headers.get("content-length")
+    if declared is not None:
+        # Python refuses to convert thousands of digits.
+        if not declared.isdecimal() or len(declared) > _MAX_DIGITS:
+            raise BadRequest("Content-Length is not a number of bytes.")
+        if int(declared) > max_bytes:
+            raise _too_large(int(declared), max_bytes)
+    encoding = headers.get("content-encoding")
+    if encoding is not None and encoding.strip().lower() not in {"", "identity"}:
+        raise UnsupportedEncoding(
+            f"The body has the Content-Encoding {encoding[:_MAX_SHOWN]!r}. "
+            "Send it as it is, without compressing it."
+        )
 
 
 async def caller_gone(request: Request) -> None:
     """Return when the caller disconnects: after the body, no other message arrives."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def multipart_images(content_type: str, body: bytes) -> list[Part] | None:
-    """The images of a multipart body; ``None`` if the content type is a different one.
-
-    A part with a file name or a content type is an image; plain form fields are skipped.
-
-    Raises:
-        BadRequest: the body is malformed, or holds no image.
-    """
-    kind, options = parse_options_header(content_type)
-    if kind != "multipart/form-data":
-        return None
-    boundary = options.get("boundary")
-    if not boundary:
-        raise BadRequest("The multipart content type has no boundary.")
-    parts, fields = [], []
-    try:
-        for segment, content in _segments(boundary, body):
-            if segment.filename is not None or segment.content_type:
-                parts.append(Part(segment.name or "", segment.filename, content))
-            else:
-                fields.append(segment.name or "")
-    except (MultipartError, UnicodeError) as error:
-        raise BadRequest(f"The multipart body is malformed: {error}.") from error
-    if not parts:
-        named = f" Its fields {', '.join(fields)} have no file." if fields else ""
-        raise BadRequest(
-            f"The multipart body holds no image.{named} Send it as curl -F image=@photo.jpg does."
-        )
-    return parts
-
-
-def _segments(boundary: str, body: bytes) -> Iterator[tuple[MultipartSegment, bytes]]:
-    """Each segment with its content: one event, since the body is complete; none if empty."""
-    with PushMultipartParser(boundary, max_segment_count=_MAX_PARTS) as parser:
-        segment, content = None, b""
-        for event in parser.parse(body):
-            if isinstance(event, MultipartSegment):
-                segment, content = event, b""
-            elif event is not None:
-                content = event
-            elif segment is not None:
-                yield segment, content
 
 
 def _too_large(length: int, max_bytes: int) -> BodyTooLarge:

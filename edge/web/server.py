@@ -15,7 +15,7 @@ import socket
 import threading
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -31,6 +31,7 @@ from edge.web.transport import limits
 from edge.web.transport.acceptor import Acceptor
 from edge.web.transport.http_protocol import BoundedHttp
 from edge.web.transport.places import Places
+from edge.web.transport.websocket_protocol import BoundedWebSocket
 
 if TYPE_CHECKING:
     import ssl
@@ -97,6 +98,9 @@ def _config(
     context: ssl.SSLContext | None,
     figures: ConnectionFigures,
 ) -> uvicorn.Config:
+    make_websocket: Any = partial(  # uvicorn only calls it
+        BoundedWebSocket, admission=service.admission, message_s=settings.deadline_ms / 1000
+    )
     config = uvicorn.Config(
         create_app(service, settings, figures),
         access_log=False,
@@ -108,7 +112,7 @@ def _config(
         timeout_graceful_shutdown=round(settings.shutdown_grace_s),
         ws_max_size=settings.max_body_bytes,
         ws_per_message_deflate=False,  # images are compressed already
-        ws="websockets-sansio",
+        ws=make_websocket,
     )
     config.load()
     config.ssl = context  # the same object that `keep_renewed` reloads

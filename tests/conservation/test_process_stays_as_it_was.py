@@ -138,10 +138,13 @@ def overloaded(server: Server) -> None:
     wait_until_idle(server)
     with ExitStack() as opened:
         for _ in range(4):
-            opened.enter_context(RawConnection(server.address)).hold_place("/predict", 300_000)
+            connection = opened.enter_context(RawConnection(server.address))
+            connection.post_head("/predict/slow", f"Content-Length: {len(IMAGE)}")
+            connection.send(IMAGE)
+        wait(lambda: gauges(server)["edge_requests_in_flight"] == 4)
         assert server.client.post("/predict", content=IMAGE).status_code == 503
         held = gauges(server)
-        assert (held["edge_requests_in_flight"], held["edge_held_bytes"]) == (4, 1_200_000)
+        assert (held["edge_requests_in_flight"], held["edge_held_bytes"]) == (4, 4 * len(IMAGE))
 
 
 def streamed(server: Server) -> None:

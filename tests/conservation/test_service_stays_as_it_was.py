@@ -320,15 +320,113 @@ def test_a_body_counts_as_held_until_its_answer(tmp_path, entrance):
     run(story)
 
 
-def test_a_declared_length_counts_as_held_before_any_of_the_body_arrives(tmp_path):
+@pytest.mark.parametrize("headers", [{"content-length": "1000"}, {}], ids=["declared", "chunked"])
+def test_a_body_counts_as_held_as_it_arrives_and_takes_no_slot_before_its_end(tmp_path, headers):
     async def story():
         async with house(tmp_path) as one:
-            request = Request(one.app, "/predict/good", {"content-length": "1000"})
-            await until(lambda: one.service.admission.in_flight == 1)
-            assert one.service.admission.held_bytes == 1000
+            admission = one.service.admission
+            request = Request(one.app, "/predict/good", headers)
+            await until(lambda: admission.receiving == 1)
+            assert (admission.in_flight, admission.held_bytes) == (0, 0)
+            request.body(bytes(100), more=True)
+            await until(lambda: admission.held_bytes == 100)
+            request.body(bytes(250), more=True)
+            await until(lambda: admission.held_bytes == 350)
+            assert (admission.in_flight, one.value("edge_requests_receiving")) == (0, 1)
             request.hang_up()
             await request.ended()
+            assert (admission.held_bytes, admission.receiving) == (0, 0)
+
+    run(story)
+
+
+def test_bodies_that_do_not_arrive_refuse_no_one_and_are_waited_for_at_the_stop(tmp_path):
+    """Hundreds of heads with most of the bytes announced; then one good camera, and the stop."""
+
+    async def story():
+        async with house(tmp_path) as one:
+            silent = [
+                Request(one.app, "/predict?deadline_ms=600000", {"content-length": "49999"})
+                for _ in range(300)
+            ]
+            await until(lambda: one.service.admission.receiving == 300)
+            for entrance in ENTRANCES:
+                await _end(entrance.post(one, "good", IMAGE), 200)
+            stopping = asyncio.create_task(one.service.stop())
+            await asyncio.sleep(0.05)
+            assert not stopping.done()
+            for request in silent[1:]:
+                request.hang_up()
+            silent[0].body(IMAGE)
+            await _end(silent[0], 200)
+            await asyncio.wait_for(stopping, 10)
+            assert one.service.admission.receiving == 0
+
+    run(story)
+
+
+def test_a_frame_whose_body_is_complete_when_every_slot_is_taken_is_refused(tmp_path):
+    async def story():
+        async with house(tmp_path) as one:
+            one.shut_gate()
+            late = Request(one.app, "/predict/gated", {})
+            late.body(IMAGE[:10], more=True)
+            await until(lambda: one.service.admission.receiving == 1)
+            requests = [ENTRANCES[0].post(one, "gated", IMAGE) for _ in range(4)]
+            await one.computing(4)
+            late.body(IMAGE[10:])
+            await _end(late, 503, "overloaded")
+            one.gated.gate.set()
+            for request in requests:
+                await _end(request, 200)
+
+    run(story)
+
+
+def test_a_body_that_has_been_arriving_for_long_gives_its_memory_to_others(tmp_path, monkeypatch):
+    async def story():
+        async with house(tmp_path) as one:
+            stalled = []
+            for _ in range(MAX_HELD // 49_000):
+                request = Request(one.app, "/predict/good", {"content-length": "50000"})
+                request.body(bytes(49_000), more=True)
+                stalled.append(request)
+            await until(lambda: one.service.admission.held_bytes == 49_000 * len(stalled))
+            image = IMAGE + bytes(MAX_BODY - len(IMAGE))
+            await _end(ENTRANCES[0].post(one, "good", image), 503, "overloaded")  # too young yet
+            monkeypatch.setattr("edge.dataplane.arriving.MIN_AGE_S", 0.05)
+            await asyncio.sleep(0.06)
+            await _end(ENTRANCES[0].post(one, "good", image), 200)
+            gone = [request for request in stalled if request.task.done()]
+            assert len(gone) == 1
+            await _end(gone[0], 503, "overloaded")
+            assert b"arriving" in gone[0].content
+            for request in stalled:
+                request.hang_up()
+                await request.ended()
             assert one.service.admission.held_bytes == 0
+
+    run(story)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "x" * 500])
+def test_a_compressed_body_is_refused_in_words(tmp_path, encoding):
+    async def story():
+        async with house(tmp_path) as one:
+            for entrance in ENTRANCES:
+                headers, chunks = entrance.pack(IMAGE)
+                request = Request(
+                    one.app, entrance.url("good"), headers | {"content-encoding": encoding}
+                )
+                request.body(*chunks)
+                await _end(request, 415, "unsupported_encoding")
+                assert b"Content-Encoding" in request.content
+                assert len(request.content) < 300
+                good = Request(
+                    one.app, entrance.url("good"), headers | {"content-encoding": "Identity"}
+                )
+                good.body(*chunks)
+                await _end(good, 200)
 
     run(story)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
 import json
 import os
@@ -12,7 +13,7 @@ import sys
 import threading
 import time
 from contextlib import asynccontextmanager, contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -285,6 +286,7 @@ class Between(BaseHTTPRequestHandler):
     """What stands between a device and the network, or in Google's place."""
 
     def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(self.server.status)
         self.send_header("Content-Length", str(len(self.server.body)))
         self.end_headers()
@@ -328,6 +330,92 @@ def test_what_stands_between_is_told_from_what_is_the_frames_fault(
         server.shutdown()
     assert type(caught.value) is kind
     assert not [record for record in caplog.records if record.exc_info]
+
+
+class Flood(BaseHTTPRequestHandler):
+    """Answers without end: as fast as it can, or a byte now and then."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(self.server.status)
+        self.send_header("Content-Type", "application/json")
+        for name, value in self.server.headers:
+            self.send_header(name, value)
+        self.end_headers()
+        self.server.sent = 0
+        with suppress(OSError):
+            while not self.server.stopped and self.server.sent < 64 << 20:
+                self.server.sent += self.connection.send(self.server.piece)
+                time.sleep(self.server.pause_s)
+
+    def log_message(self, *_):
+        pass
+
+    def handle(self):
+        with suppress(ConnectionError):  # the client hangs up
+            super().handle()
+
+
+@contextmanager
+def flood(piece, *, pause_s=0.0, status=200, headers=()):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Flood) as server:
+        server.piece, server.pause_s, server.status = piece, pause_s, status
+        server.headers, server.stopped, server.sent = headers, False, 0
+        threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
+        yield server
+        server.stopped = True
+        server.shutdown()
+
+
+@pytest.mark.parametrize("status", [200, 400, 503])
+def test_an_answer_without_end_is_cut_off(vertex, status):
+    with flood(b" " * 65536, status=status) as server:
+        with pytest.raises(CloudNonsense, match="more than 1,048,576 bytes"):
+            ask(vertex, rest=True, seconds=20, address=f"http://127.0.0.1:{server.server_port}")
+        assert server.sent < 16 << 20  # what the sockets held
+
+
+def test_an_answer_that_trickles_leaves_no_thread_behind(vertex):
+    """Each byte comes well within the time-out of one read; the whole never does."""
+    with flood(b" ", pause_s=0.05) as server:
+        before = threading.active_count()
+        with pytest.raises(CloudUnreachable):
+            ask(vertex, rest=True, seconds=0.5, address=f"http://127.0.0.1:{server.server_port}")
+        wait(lambda: threading.active_count() <= before + 1, seconds=10)
+
+
+def test_a_compressed_answer_is_not_unpacked(vertex):
+    bomb = gzip.compress(bytes(8 << 20))
+    headers = [("Content-Encoding", "gzip"), ("Content-Length", str(len(bomb)))]
+    with (
+        flood(bomb, headers=headers) as server,
+        pytest.raises(CloudNonsense, match="compressed"),
+    ):
+        ask(vertex, rest=True, address=f"http://127.0.0.1:{server.server_port}")
+
+
+@pytest.mark.parametrize("status", [200, 400, 503])
+def test_an_answer_that_is_nested_too_deeply_is_called_nonsense(vertex, status):
+    body = b'{"predictions": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"
+    with HTTPServer(("127.0.0.1", 0), Between) as server:
+        server.status, server.body = status, body
+        threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
+        with pytest.raises(CloudNonsense):
+            ask(vertex, rest=True, address=f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["grpc", "rest"])
+def test_an_answer_larger_than_a_mebibyte_is_called_nonsense_and_asked_for_once(vertex, rest):
+    labels = ["x" * 1000] * 1100
+    vertex.behave({"displayNames": labels, "confidences": [0.1] * len(labels)})
+    with pytest.raises(CloudNonsense, match=r"too large|more than"):
+        ask(vertex, rest=rest)
+    assert len(vertex.calls()) == 1
 
 
 class Elsewhere(BaseHTTPRequestHandler):

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import httpx
 import pytest
+from builders.waiting import wait
 from PIL import Image
 from pydantic import TypeAdapter
 from serving.pictures import encoded, every_format, photo, picture, png_bomb
@@ -317,10 +318,19 @@ def test_a_frame_whose_deadline_passes_is_answered_so(server: Server) -> None:
 
 def test_a_full_server_refuses_at_once_and_answers_those_it_took(small: Server) -> None:
     body = photo("chelsea")
+    frame = encoded(picture(size=(64, 48)), "JPEG")
+    part = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
+    many = (part + frame + b"\r\n") * (190_000 // (len(part) + len(frame))) + b"--x--\r\n"
     with ExitStack() as opened:
         held = [opened.enter_context(RawConnection(small.address)) for _ in range(2)]
-        for connection in held:  # a place is taken with the head, before the body
-            connection.hold_place("/predict", len(body))
+        for connection in held:  # each takes one place for as long as its many frames take
+            connection.post_head(
+                "/predict",
+                f"Content-Length: {len(many)}",
+                "Content-Type: multipart/form-data; boundary=x",
+            )
+            connection.send(many)
+        wait(lambda: "edge_requests_in_flight 2.0" in small.client.get("/metrics").text)
         reply = small.client.post("/predict", content=body)
         assert_refused(reply, 503, "overloaded", "2 requests")
         assert int(reply.headers["retry-after"]) >= 1
@@ -328,10 +338,6 @@ def test_a_full_server_refuses_at_once_and_answers_those_it_took(small: Server) 
             "/v1/models/default:predict", json={"instances": [{"b64": ""}]}
         )
         assert (tf_serving.status_code, tf_serving.headers["x-edge-error"]) == (503, "overloaded")
-        assert small.client.get("/health/live").status_code == 200
-        assert small.client.get("/health/ready").status_code == 200
-        for connection in held:
-            connection.send(body)
         assert [connection.reply().status for connection in held] == [200, 200]
     assert small.client.post("/predict", content=body).status_code == 200
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import re
 import time
 from contextlib import ExitStack
@@ -13,8 +14,9 @@ from hypothesis import given, settings, strategies
 from PIL import Image
 from serving.pictures import photo
 
-from edge.dataplane.answer import Answer, InferRequest
+from edge.dataplane.answer import Answer, InferRequest, answer_json
 from edge.settings import Settings
+from edge.web.error_mapping import json_bytes
 from edge.web.pages.wall import MAX_CAMERAS, PHONE, Wall
 from edge.wiring.bootstrap import build_service
 
@@ -48,6 +50,11 @@ def answers() -> dict[str, Answer]:
     return asyncio.run(ask())
 
 
+def answer_bytes(answer: Answer) -> int:
+    """Bytes that an answer takes on the wall."""
+    return len(json_bytes(answer_json(answer)))
+
+
 def wall(size=4, max_bytes=1 << 20, clock=None) -> Wall:
     return Wall(size, max_bytes, 50_000_000, clock or Clock())
 
@@ -61,10 +68,10 @@ def counted_bytes(one: Wall) -> int:
 
 
 def held_bytes(one: Wall) -> int:
-    return sum(len(seen.picture or b"") for seen in one.since(0))
+    return sum(len(seen.picture or b"") + len(seen.answer) for seen in one.since(0))
 
 
-BOUND, SIZE = 6000, 3
+BOUND, SIZE = 9000, 3
 PICTURES = (
     encode(noise(8, 8), "PNG"),  # its small JPEG is larger
     encode(noise(40, 24), "PNG"),  # and this one's smaller
@@ -190,7 +197,7 @@ def test_a_picture_pushed_off_while_it_is_made_small_is_shown_and_not_counted(an
             return await asked
 
     assert Image.open(io.BytesIO(asyncio.run(ask()))).size == (600, 400)
-    assert counted_bytes(one) == len(b"another")
+    assert counted_bytes(one) == len(b"another") + answer_bytes(answers["coffee"])
 
 
 def test_a_picture_that_several_walls_ask_for_at_once_is_made_small_once(answers):
@@ -203,7 +210,7 @@ def test_a_picture_that_several_walls_ask_for_at_once_is_made_small_once(answers
 
     first, *others = asyncio.run(ask())
     assert all(other is first for other in others)
-    assert counted_bytes(one) == held_bytes(one) == len(first)
+    assert counted_bytes(one) == held_bytes(one) == len(first) + answer_bytes(answers["coffee"])
 
 
 @pytest.mark.parametrize(
@@ -220,7 +227,7 @@ def test_a_picture_that_cannot_be_shown_is_none_and_the_next_one_is_shown(answer
 
 
 def test_a_picture_of_exactly_the_bound_is_kept(answers):
-    one = wall(max_bytes=10)
+    one = wall(max_bytes=10 + answer_bytes(answers["coffee"]))
     with one.watch():
         one.observe(bytes(10), query("a"), answers["coffee"])
     assert one.since(0)[0].picture == bytes(10)
@@ -296,23 +303,52 @@ def test_a_fast_camera_does_not_push_out_a_slow_one(answers):
 
 
 def test_bytes_are_bounded_and_the_camera_that_holds_most_gives_way(answers):
-    one = wall(size=100, max_bytes=1000)
+    size = answer_bytes(answers["coffee"])
+    one = wall(size=100, max_bytes=4 * size + 1000)
     with one.watch():
         one.observe(bytes(100), query("small"), answers["coffee"])
         for _ in range(50):
             one.observe(bytes(300), query("large"), answers["coffee"])
-    sizes = [(seen.camera, seen.size) for seen in one.since(0)]
+    sizes = [(seen.camera, seen.size - size) for seen in one.since(0)]
     assert sizes == [("small", 100)] + [("large", 300)] * 3
-    assert "400 bytes" not in repr(one)
-    assert "1000 bytes" in repr(one)
+    assert counted_bytes(one) == 4 * size + 1000
 
 
 def test_a_picture_larger_than_the_bound_is_not_kept_its_answer_is(answers):
-    one = wall(max_bytes=10)
+    one = wall(max_bytes=10 + answer_bytes(answers["coffee"]))
     with one.watch():
         one.observe(bytes(11), query("a"), answers["coffee"])
     [seen] = one.since(0)
-    assert (seen.picture, seen.as_json()["picture"]) == (None, False)
+    assert (seen.picture, json.loads(seen.as_json())["picture"]) == (None, False)
+
+
+def test_an_answer_larger_than_the_bound_is_not_kept(answers):
+    one = wall(max_bytes=answer_bytes(answers["coffee"]) - 1)
+    with one.watch():
+        one.observe(b"", query("a"), answers["coffee"])
+    assert one.since(0) == []
+
+
+def test_an_answer_is_sent_as_the_camera_door_gives_it(answers):
+    one = wall()
+    with one.watch():
+        one.observe(b"x", query("döor"), answers["cat"])
+    [seen] = one.since(0)
+    told = json.loads(seen.as_json())
+    head = {"number": 1, "at": seen.at, "camera": "döor", "picture": True}
+    assert told == head | json.loads(json_bytes(answer_json(answers["cat"])))
+
+
+def test_labels_without_end_are_counted_up_to_a_thousand_a_minute(answers):
+    one = wall()
+    coffee = answers["coffee"]
+    for number in range(1200):
+        item = replace(coffee.items[0], label=f"label {number}")
+        one.observe(b"", query(), replace(coffee, items=[item]))
+    one.observe(b"", query(), replace(coffee, items=[replace(coffee.items[0], label="label 7")]))
+    hour = one.last_hour()
+    assert hour["labels"][0]["label"] == "label 7"
+    assert hour["others"] + sum(label["sum"] for label in hour["labels"]) == 1001
 
 
 def test_cameras_are_bounded_and_the_one_silent_longest_gives_way(answers):
@@ -326,7 +362,8 @@ def test_cameras_are_bounded_and_the_one_silent_longest_gives_way(answers):
     assert "camera 1" not in cameras
     assert {"camera 0", "another"} <= cameras
     assert len(cameras) == MAX_CAMERAS
-    assert f"{MAX_CAMERAS + 1} bytes" in repr(one)
+    assert len(one.since(0)) == MAX_CAMERAS + 1
+    assert counted_bytes(one) == (MAX_CAMERAS + 1) * (1 + answer_bytes(answers["coffee"]))
 
 
 def test_a_picture_is_made_small_when_asked_for_and_takes_the_place_of_the_large_one(answers):
@@ -338,7 +375,7 @@ def test_a_picture_is_made_small_when_asked_for_and_takes_the_place_of_the_large
     small = asyncio.run(one.picture(1))
     picture = Image.open(io.BytesIO(small))
     assert (picture.format, picture.size) == ("JPEG", (640, 427))
-    assert f"{len(small)} bytes" in repr(one)
+    assert counted_bytes(one) == len(small) + answer_bytes(answers["coffee"])
     assert asyncio.run(one.picture(1)) is small
     assert asyncio.run(one.picture(2)) is None
 

@@ -29,22 +29,26 @@ if TYPE_CHECKING:
 
     from edge.api_key import ApiKey
 
-MAX_SIGN_INS = 8
-"""Sign-ins read at once; their own slots, so that an operator can sign in during an overload."""
+_FORMS_BYTES = 1 << 20
+"""Bytes of forms in memory at once; their own, so that an operator can sign in during an overload.
+
+The number of forms that arrive is bounded by that of connections: whoever holds one back keeps no
+other out.
+"""
 
 _COOKIE_S = 400 * 24 * 3600  # the longest that browsers keep one
 _FORM_BYTES = 4096
-_FORM_S = 10.0
+_FORM_S = 5.0
 
 
 def sign_in_dialect(keys: Mapping[str, ApiKey]) -> Dialect:
     """`POST /login` and `/logout`, and `GET /session`, which tells a page what its key opens."""
     router = APIRouter(include_in_schema=False)
-    admission = Admission(MAX_SIGN_INS, MAX_SIGN_INS * _FORM_BYTES)
+    admission = Admission(1, _FORMS_BYTES)  # a form is read at once: it needs no slot
 
     @router.post("/login")
     async def login(request: Request) -> Response:
-        with admission.admit() as slot:
+        with admission.receive() as slot:
             body = await read_body(request, slot, max_bytes=_FORM_BYTES, seconds=_FORM_S)
         form = parse_qs(body.decode("utf-8", "replace"))
         following = _local_path(form.get("next", ["/"])[0])

@@ -10,15 +10,37 @@ from edge.printable import first_unprintable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from starlette.requests import HTTPConnection
+
 MAX_CAMERA_NAME = 64
 
+_MAX_QUERY = 8 << 10
+"""Bytes of a query. All parameters at their longest, percent-encoded, have 2,000."""
 
-def check_parameters(query: Mapping[str, str], known: Iterable[str]) -> None:
-    """Raise ``BadRequest`` if the query has a parameter that is not known."""
+_MAX_SHOWN = 64
+
+
+def read_query(connection: HTTPConnection, known: Iterable[str]) -> Mapping[str, str]:
+    """The parameters of a request, by name.
+
+    Raises:
+        BadRequest: the query is too long, or has a parameter that is not known, or one twice:
+            readers differ in which of the two they take.
+    """
+    size = len(connection.scope["query_string"])
+    if size > _MAX_QUERY:
+        raise BadRequest(f"The query has {size:,} bytes; the maximum is {_MAX_QUERY:,}.")
     names = list(known)
-    for name in query:
+    query: dict[str, str] = {}
+    for name, value in connection.query_params.multi_items():
         if name not in names:
-            raise BadRequest(f"There is no query parameter {name!r}. Known: {', '.join(names)}.")
+            raise BadRequest(
+                f"There is no query parameter {shown(name)!r}. Known: {', '.join(names)}."
+            )
+        if name in query:
+            raise BadRequest(f"The query names {name} twice.")
+        query[name] = value
+    return query
 
 
 def camera_name(query: Mapping[str, str]) -> str:
@@ -38,3 +60,8 @@ def camera_name(query: Mapping[str, str]) -> str:
             "print. Use letters, digits, spaces and punctuation."
         )
     return name
+
+
+def shown(text: str) -> str:
+    """A caller's text for a message: its beginning, if it is long."""
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."

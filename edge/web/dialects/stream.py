@@ -27,7 +27,7 @@ from edge.dataplane.answer import InferRequest, answer_json, error_json
 from edge.errors import EdgeError, Overloaded, Refusal
 from edge.web.access.client import client_of
 from edge.web.dialects.dialect import Dialect
-from edge.web.dialects.query import camera_name, check_parameters
+from edge.web.dialects.query import camera_name, read_query
 from edge.web.error_mapping import error_response, json_bytes
 
 if TYPE_CHECKING:
@@ -104,8 +104,7 @@ def stream_dialect(service: InferenceService, settings: Settings) -> Dialect:
 
 
 def _infer_request(socket: WebSocket) -> InferRequest:
-    query = socket.query_params
-    check_parameters(query, _PARAMETERS)
+    query = read_query(socket, _PARAMETERS)
     camera = camera_name(query)
     return InferRequest(
         deadline=0,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from edge.dataplane.answer import answer_json
 from edge.errors import EdgeError
 from edge.vision.thumbnail import thumbnail
+from edge.web.error_mapping import json_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +31,8 @@ MAX_CAMERAS = 32
 _HOUR_MIN = 60
 _PICTURE_SIDE = 640  # fills a card on a 1080p wall
 _TOP_LABELS = 8
+_MAX_LABELS = 1000
+"""Labels counted per minute: an online model may invent new ones without end."""
 
 
 @dataclass(slots=True)
@@ -40,7 +43,7 @@ class Seen:
         number: ascending over all answers kept.
         at: seconds since 1970.
         camera: name that the frame came with; may be empty.
-        answer: as `POST /predict` returns it.
+        answer: as `POST /predict` returns it, as JSON: a tenth of the objects' memory.
         picture: the frame's bytes, later the scaled-down JPEG; ``None`` if too large to keep.
         is_small: whether the picture is the scaled-down JPEG.
     """
@@ -48,24 +51,24 @@ class Seen:
     number: int
     at: float
     camera: str
-    answer: dict[str, Any]
+    answer: bytes
     picture: bytes | None
     is_small: bool = False
 
     @property
     def size(self) -> int:
-        """Bytes of its picture."""
-        return len(self.picture) if self.picture else 0
+        """Bytes of its picture and its answer."""
+        return len(self.answer) + (len(self.picture) if self.picture else 0)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> bytes:
         """As sent to a wall, which fetches the picture by its number."""
-        return {
+        head = {
             "number": self.number,
             "at": round(self.at, 3),
             "camera": self.camera,
             "picture": self.picture is not None,
-            **self.answer,
         }
+        return json_bytes(head)[:-1] + b"," + self.answer[1:]  # two objects in one
 
 
 class Wall:
@@ -73,7 +76,8 @@ class Wall:
 
     Args:
         size: answers kept per camera.
-        max_bytes: of all pictures; beyond it the camera that holds the most loses its oldest.
+        max_bytes: of all pictures and answers; beyond it the camera that holds the most loses its
+            oldest.
         max_pixels: of the largest picture that is decoded.
         clock: seconds since 1970.
     """
@@ -127,9 +131,10 @@ class Wall:
         if counts is None:
             counts = self._new_minute(minute)
         for label in outcome.prediction.task.headline(outcome.items):
-            counts[label] += 1
+            if label in counts or len(counts) < _MAX_LABELS:
+                counts[label] += 1
         if self._watchers or request.camera == PHONE:
-            self._keep(request.camera, image, answer_json(outcome))
+            self._keep(request.camera, image, json_bytes(answer_json(outcome)))
 
     def since(self, number: int) -> list[Seen]:
         """The answers after that number that are still kept, oldest first."""
@@ -197,9 +202,11 @@ class Wall:
         }
         return self._minutes.setdefault(minute, Counter())
 
-    def _keep(self, camera: str, image: bytes, answer: dict[str, Any]) -> None:
+    def _keep(self, camera: str, image: bytes, answer: bytes) -> None:
+        if len(answer) > self._max_bytes:
+            return
         self._number += 1
-        picture = image if len(image) <= self._max_bytes else None
+        picture = image if len(answer) + len(image) <= self._max_bytes else None
         seen = Seen(self._number, self._clock(), camera, answer, picture)
         kept = self._cameras.pop(camera, None)
         if kept is None:

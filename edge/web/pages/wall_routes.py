@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from contextlib import suppress
 from dataclasses import asdict
 from http import HTTPStatus
@@ -24,13 +25,16 @@ if TYPE_CHECKING:
     from starlette.types import Scope as AsgiScope
 
     from edge.dataplane.service import InferenceService
-    from edge.web.pages.wall import Wall
+    from edge.web.pages.wall import Seen, Wall
 
 MAX_WALLS = 16
 _BATCH_S = 0.15  # answers within it are sent together
 _HEALTH_S = 1.0
 _COUNTS_S = 5.0
 _MAX_ANSWERS = 40  # per event; a wall shows no more
+_MAX_EVENT_BYTES = 1 << 20
+"""Of the answers in an event. A wall that reads slowly holds one event, and gets the next one with
+what is newest then: no queue grows behind it."""
 _RETRY_MS = 1000
 _MAX_DIGITS = 18  # of a picture's number; Python refuses to parse thousands
 
@@ -90,32 +94,47 @@ class _OpenWall(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _events(wall: Wall, service: InferenceService, news: asyncio.Event) -> AsyncIterator[str]:
-    yield f"retry: {_RETRY_MS}\n\n"
+async def _events(
+    wall: Wall, service: InferenceService, news: asyncio.Event
+) -> AsyncIterator[bytes]:
+    yield b"retry: %d\n\n" % _RETRY_MS
     number, cleared, next_health, next_counts = 0, wall.cleared, 0.0, 0.0
     while not service.stopping:
         news.clear()
         if wall.cleared != cleared:
             cleared = wall.cleared
-            yield _event("clear", {})
+            yield _event("clear", b"{}")
         if seen := wall.since(number):
             number = seen[-1].number
-            yield _event("answers", [one.as_json() for one in seen[-_MAX_ANSWERS:]])
+            yield _event("answers", _newest(seen))
         now = time.monotonic()
         if now >= next_health:
             next_health = now + _HEALTH_S
-            yield _event("health", health_json(service))
+            yield _event("health", json_bytes(health_json(service)))
         if now >= next_counts:
             next_counts = now + _COUNTS_S
-            yield _event("counts", wall.last_hour())
+            yield _event("counts", json_bytes(wall.last_hour()))
         with suppress(TimeoutError):
             async with asyncio.timeout(_HEALTH_S):
                 await news.wait()
                 await asyncio.sleep(_BATCH_S)
 
 
-def _event(name: str, content: Any) -> str:
-    return f"event: {name}\ndata: {json_bytes(content).decode()}\n\n"
+def _newest(seen: list[Seen]) -> bytes:
+    """The newest answers as a JSON list, oldest first, within the bounds of one event."""
+    answers: deque[bytes] = deque()
+    size = 0
+    for one in reversed(seen[-_MAX_ANSWERS:]):
+        answer = one.as_json()
+        size += len(answer)
+        if size > _MAX_EVENT_BYTES:
+            break
+        answers.appendleft(answer)
+    return b"[" + b",".join(answers) + b"]"
+
+
+def _event(name: str, content: bytes) -> bytes:
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), content)
 
 
 def health_json(service: InferenceService) -> dict[str, Any]:

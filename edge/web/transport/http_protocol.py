@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -20,7 +20,6 @@ from edge.web.transport.head import CHUNKED, read_head
 from edge.web.transport.progress import WriteProgress
 from edge.web.transport.refusals import head_timeout, head_too_large, malformed, reply, url_too_long
 from edge.web.transport.turns import SLICE_S
-from edge.web.transport.websocket_protocol import BoundedWebSocket
 
 if TYPE_CHECKING:
     import asyncio
@@ -57,9 +56,8 @@ class BoundedHttp(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         if self.ws_protocol_class is not None:
-            # Uvicorn only calls it.
-            make_websocket: Any = partial(BoundedWebSocket, places=places)
-            self.ws_protocol_class = make_websocket
+            in_its_place: Any = partial(cast("Any", self.ws_protocol_class), places=places)
+            self.ws_protocol_class = in_its_place  # uvicorn only calls it
         self.opening: asyncio.Task[None] | None = None
         self._places = places
         self._is_made = False

@@ -6,9 +6,8 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-
 from edge.web.transport import limits
+from edge.web.transport.counted_messages import CountedMessages
 from edge.web.transport.progress import WriteProgress
 from edge.web.transport.refusals import malformed, reply
 from edge.web.transport.turns import SLICE_S
@@ -22,19 +21,22 @@ if TYPE_CHECKING:
     from websockets.frames import Frame
     from websockets.http11 import Request
 
+    from edge.dataplane.admission import Admission
     from edge.web.transport.places import Places
 
 _SLICE = 16 * 1024
 _POLICY_VIOLATION = 1008  # RFC 6455, 7.4.1
 
 
-class BoundedWebSocket(WebSocketsSansIOProtocol):
+class BoundedWebSocket(CountedMessages):
     """One WebSocket, from its handshake on.
 
     Bytes are parsed in slices, and only while the application takes the messages.
 
     Args:
         places: which it enters, and leaves at its end.
+        admission: counts the bytes of unfinished messages.
+        message_s: seconds that a message may take to arrive.
     """
 
     def __init__(
@@ -45,8 +47,12 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         places: Places,
+        admission: Admission,
+        message_s: float,
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+        super().__init__(
+            config, server_state, app_state, _loop, admission=admission, message_s=message_s
+        )
         self._places = places
         self._unread: list[bytes] = []
         self._awaits_turn = False

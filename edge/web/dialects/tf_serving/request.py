@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from edge.errors import BadRequest
 from edge.export.families.automl_saved_model import IMAGE_INPUTS
+from edge.web.dialects.tf_serving.bounded_json import parse_json
+from edge.web.form import MAX_IMAGES
 
 KEY = "key"
+
+_MAX_KEY = 1024
+"""Characters of a key, which comes back with its answer."""
+
+_MAX_SHOWN = 64
+"""Characters of a caller's word in a message."""
+
+_ALPHABET = bytes.maketrans(b"-_", b"+/")
+_BLANKS = b" \t\r\n\v\f"
+"""As lenient as TensorFlow Serving's decoder: line breaks, missing padding, URL-safe alphabet."""
+
+_BASE64_BLOCK = 1 << 20
+"""Characters decoded at once, a multiple of 4: other threads run in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +54,11 @@ def parse(body: bytes) -> PredictRequest:
     """Parse a body.
 
     Raises:
-        BadRequest: not JSON, neither or both of ``instances`` and ``inputs``, an unknown input, or
-            an image that is not ``{"b64": ...}``; the message says where.
+        BadRequest: not JSON within the bounds of `parse_json`, neither or both of ``instances`` and
+            ``inputs``, more than `MAX_IMAGES` images, an unknown input, or an image that is not
+            ``{"b64": ...}``; the message says where.
     """
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(f"JSON Parse error: {error}.") from error
+    content = parse_json(body)
     if not isinstance(content, dict):
         raise BadRequest(
             "The body must be a JSON object such as "
@@ -67,6 +79,7 @@ def parse(body: bytes) -> PredictRequest:
 def _rows(instances: Any) -> list[Instance]:
     if not isinstance(instances, list) or not instances:
         raise BadRequest('"instances" must be a list with at least one instance.')
+    _check_number(len(instances), '"instances"')
     return [_row(instance, f"instances[{index}]") for index, instance in enumerate(instances)]
 
 
@@ -89,16 +102,25 @@ def _columns(inputs: Any) -> list[Instance]:
     images = _as_list(inputs[name])
     if not images:
         raise BadRequest(f"inputs.{name} must have at least one image.")
+    _check_number(len(images), f"inputs.{name}")
     decoded = [_bytes(image, f"inputs.{name}[{index}]") for index, image in enumerate(images)]
     if KEY not in inputs:
         return [Instance(image, None) for image in decoded]
-    keys = [_text(key, f"inputs.{KEY}[{index}]") for index, key in enumerate(_as_list(inputs[KEY]))]
-    if len(keys) != len(images):
+    given = _as_list(inputs[KEY])
+    if len(given) != len(images):
         raise BadRequest(
-            f"inputs.{name} has {len(images)} elements, inputs.{KEY} has {len(keys)}; the numbers "
+            f"inputs.{name} has {len(images)} elements, inputs.{KEY} has {len(given)}; the numbers "
             "must be equal."
         )
+    keys = [_text(key, f"inputs.{KEY}[{index}]") for index, key in enumerate(given)]
     return [Instance(image, key) for image, key in zip(decoded, keys, strict=True)]
+
+
+def _check_number(images: int, where: str) -> None:
+    if images > MAX_IMAGES:
+        raise BadRequest(
+            f"{where} has {images:,} images; at most {MAX_IMAGES} are taken in one request."
+        )
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -109,7 +131,7 @@ def _image_name(inputs: dict[str, Any], where: str) -> str:
     unknown = sorted(set(inputs) - {*IMAGE_INPUTS, KEY})
     if unknown:
         raise BadRequest(
-            f"{where} has the unknown input {unknown[0]!r}. "
+            f"{where} has the unknown input {unknown[0][:_MAX_SHOWN]!r}. "
             f"Known: {', '.join((*IMAGE_INPUTS, KEY))}."
         )
     named = [name for name in IMAGE_INPUTS if name in inputs]
@@ -121,17 +143,31 @@ def _image_name(inputs: dict[str, Any], where: str) -> str:
 def _bytes(value: Any, where: str) -> bytes:
     if not isinstance(value, dict) or set(value) != {"b64"} or not isinstance(value["b64"], str):
         raise BadRequest(f'{where} must be {{"b64": "<base64 of the image file>"}}.')
-    # As lenient as TensorFlow Serving's decoder: line breaks, missing padding, URL-safe alphabet.
-    text = "".join(value["b64"].split()).replace("-", "+").replace("_", "/")
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        text = value["b64"].encode("ascii").translate(_ALPHABET, _BLANKS)
+    except UnicodeEncodeError:
+        raise BadRequest(f"{where}.b64 is not base64: it has other characters.") from None
+    text += b"=" * (-len(text) % 4)
+    if len(text) <= _BASE64_BLOCK:
+        return _decode(text, where)
+    if b"=" in text[:-2]:  # each block may end with padding, the whole only once
+        raise BadRequest(f"{where}.b64 is not base64: there is padding before its end.")
+    blocks = range(0, len(text), _BASE64_BLOCK)
+    return b"".join(_decode(text[start : start + _BASE64_BLOCK], where) for start in blocks)
+
+
+def _decode(text: bytes, where: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise BadRequest(f"{where}.b64 is not base64: {error}.") from error
 
 
 def _text(value: Any, where: str) -> str:
-    if isinstance(value, str):
-        return value
     if isinstance(value, dict):
-        return _bytes(value, where).decode("utf-8", "replace")
-    raise BadRequest(f'{where} must be a string, such as "1".')
+        value = _bytes(value, where).decode("utf-8", "replace")
+    if not isinstance(value, str):
+        raise BadRequest(f'{where} must be a string, such as "1".')
+    if len(value) > _MAX_KEY:
+        raise BadRequest(f"{where} has {len(value):,} characters; at most {_MAX_KEY:,}.")
+    return value
