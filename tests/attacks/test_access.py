@@ -11,6 +11,7 @@ import socket
 from dataclasses import replace
 
 import httpx
+import pytest
 from builders.outbox import frame
 from serving.process import Server, run_edge
 from serving.raw import RawConnection, Reply
@@ -36,12 +37,6 @@ def ask(server: Server, method: str, path: str, host: str, *headers: str) -> Rep
     with RawConnection(server.address) as connection:
         connection.send("\r\n".join(lines).encode("latin-1"))
         return connection.reply()
-
-
-def frames(server: Server) -> float:
-    """Frames that reached a model so far."""
-    lines = server.client.get("/metrics").text.splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith("edge_frames_total"))
 
 
 def test_a_name_that_was_rebound_to_this_machine_opens_no_door(server: Server) -> None:
@@ -111,6 +106,7 @@ def open_stream(server: Server, client: str) -> tuple[socket.socket, int]:
     return connection, int(connection.recv(4096).split()[1])
 
 
+@pytest.mark.slow
 def test_clients_behind_a_trusted_proxy_are_counted_apart_and_nobody_else_is_believed() -> None:
     flags = {"workers": 1, "max_streams_per_client": 2, "allowed_hosts": "edge.example.org"}
     with Server(trusted_proxies="127.0.0.0/8", **flags) as behind:
@@ -151,6 +147,7 @@ def test_a_camera_s_name_commands_no_terminal(server: Server) -> None:
     assert commanding.grown_mib < MAX_GROWN_MIB
 
 
+@pytest.mark.slow
 def test_what_an_older_outbox_holds_commands_no_terminal(tmp_path) -> None:
     command = "\x1b]52;c;ZXZpbA==\x07\x9b31m\u202e\n"
     store = Store(tmp_path, Quota(1 << 24, 10, 1e6), NoEncryption(), keep_images=True,
@@ -173,6 +170,7 @@ def test_what_an_older_outbox_holds_commands_no_terminal(tmp_path) -> None:
         assert (done.stdout + done.stderr).replace("\n", "").isprintable()
 
 
+@pytest.mark.slow
 def test_a_listed_page_uses_the_service_and_no_other_does() -> None:
     with Server(workers=1, allowed_origins="https://shop.example.org") as server:
         page = {"Origin": "https://shop.example.org"}
