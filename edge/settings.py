@@ -313,7 +313,7 @@ class Settings(BaseModel):
     max_decoded_bytes: Positive = Field(
         512 << 20,
         description="Maximum memory of the images that are being decoded, in bytes; 413 for one "
-        "that needs more, 503 for one that does not get it within 2 s.",
+        "that needs more, 503 for one that does not get it before its deadline.",
     )
     allow_unsafe_models: bool = Field(
         default=False,

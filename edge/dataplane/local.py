@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edge.dataplane.answer import Answer, Source
@@ -29,10 +30,11 @@ class LocalAnswerer:
         """Compute the frame's answer on a worker, before the request's deadline."""
         version = self._repository.get(request.model, request.version)
         submitted = time.perf_counter()
+        options = replace(self._options, deadline=request.deadline)
 
         def compute(worker: int) -> Answer:
             queued_ms = (time.perf_counter() - submitted) * 1000
-            result = version.predict(worker, image, self._options)
+            result = version.predict(worker, image, options)
             selection = version.contract.selection(request.top_k, request.threshold)
             return Answer(
                 prediction=result.prediction,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,10 +41,12 @@ class DecodeOptions:
     Attributes:
         max_pixels: maximum width times height of an image.
         exact: decode JPEG at full scale instead of at the scale that the model needs.
+        deadline: until when a large image waits for memory, on the clock of `time.monotonic`.
     """
 
     max_pixels: int
     exact: bool = False
+    deadline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,12 @@ class PixelPipeline(Pipeline):
         """Decode at the scale that the model needs, preprocess, and invoke."""
         stopwatch = _Stopwatch()
         min_side = None if options.exact else self._min_side
-        frame = decode(encoded, max_pixels=options.max_pixels, min_side=min_side)
+        frame = decode(
+            encoded,
+            max_pixels=options.max_pixels,
+            min_side=min_side,
+            deadline=options.deadline,
+        )
         decode_ms = stopwatch.lap()
         tensor, region = preprocess(frame, self._spec, self._contract.tuning)
         preprocess_ms = stopwatch.lap()
@@ -166,13 +174,17 @@ class EncodedPipeline(Pipeline):
     def compute(self, worker: int, encoded: bytes, options: DecodeOptions) -> Computed:
         """Hand the graph bytes that it reads right: upright, in a format that it knows."""
         stopwatch = _Stopwatch()
-        image = for_graph(encoded, max_pixels=options.max_pixels)
+        prepare = partial(
+            for_graph, encoded, max_pixels=options.max_pixels, deadline=options.deadline
+        )
+        image = prepare()
         decode_ms = stopwatch.lap()
         interpreter = self._interpreters[worker]
         try:
             outputs = interpreter.invoke({IMAGE: _as_tensor(image.encoded)})
         except CorruptImage:  # only Pillow can read it (arithmetic-coded JPEG): send it as PNG
-            image = for_graph(encoded, max_pixels=options.max_pixels, re_encode=True)
+            del image  # and the memory that is reserved for it
+            image = prepare(re_encode=True)
             outputs = interpreter.invoke({IMAGE: _as_tensor(image.encoded)})
         stages = StageTimes(decode_ms, infer=stopwatch.lap())
         return Computed(outputs, WHOLE_IMAGE, image.width, image.height, stages)

@@ -68,7 +68,13 @@ _UPRIGHT = {  # EXIF 2.32, tag 0x0112: the operation that turns the stored pixel
 }
 
 
-def decode(encoded: bytes, *, max_pixels: int, min_side: int | None = None) -> Frame:
+def decode(
+    encoded: bytes,
+    *,
+    max_pixels: int,
+    min_side: int | None = None,
+    deadline: float | None = None,
+) -> Frame:
     """Decode an image to upright RGB.
 
     Args:
@@ -76,6 +82,7 @@ def decode(encoded: bytes, *, max_pixels: int, min_side: int | None = None) -> F
         max_pixels: maximum width times height, checked on the header.
         min_side: minimum pixels per side. A JPEG is decoded at the smallest DCT scale that keeps
             them; other formats have no such scale. ``None`` decodes at full scale.
+        deadline: until when a large image waits for memory; see `DecodeMemory.take`.
 
     Raises:
         CorruptImage: truncated or broken.
@@ -85,7 +92,7 @@ def decode(encoded: bytes, *, max_pixels: int, min_side: int | None = None) -> F
         OutOfMemory: no memory for it now.
     """
     structure = inspect(encoded, max_pixels=max_pixels)
-    lease = decode_memory.take(decode_bytes(structure, min_side))
+    lease = decode_memory.take(decode_bytes(structure, min_side), deadline=deadline)
     try:
         pixels = _decode_upright(structure, min_side)
     except MemoryError as error:

@@ -14,14 +14,18 @@ import weakref
 from edge.errors import ImageTooLarge, OutOfMemory
 
 DEFAULT_BYTES = 512 << 20
-"""Enough for 50 megapixels in any format but WebP, which takes 16 bytes a pixel."""
+"""Enough for 50 megapixels in any format but WebP, which takes 16 bytes a pixel; for 19 megapixels
+that TensorFlow decodes; and for a lossless WebP of 2 megapixels and 1.5 MB."""
 
 SMALL_BYTES = 16 << 20
 """Pictures below it (2 megapixels of RGB turned upright) never wait and are not counted: there is
 one for each worker at most, and a camera does not wait for a stranger's large picture."""
 
 MAX_WAIT_S = 2.0
-"""Seconds that a picture waits for the memory of others: the longest decode takes one or two."""
+"""Seconds that a picture without a deadline waits for the memory of others, on the wall or before
+an upload: the longest decode takes one or two. A frame waits until its deadline."""
+
+_MAX_SLEEP_S = 60.0  # of one wait on the condition, which takes no infinite deadline
 
 
 class DecodeMemory:
@@ -44,30 +48,35 @@ class DecodeMemory:
         """Bytes that are taken now."""
         return self._taken
 
-    def take(self, size: int, *, max_wait_s: float = MAX_WAIT_S) -> Lease:
+    def take(self, size: int, *, deadline: float | None = None) -> Lease:
         """Take that many bytes, as soon as they are free.
+
+        Args:
+            size: bytes.
+            deadline: on the clock of `time.monotonic`; in `MAX_WAIT_S` if ``None``.
 
         Raises:
             ImageTooLarge: more than the budget.
-            OutOfMemory: they were not free within ``max_wait_s``.
+            OutOfMemory: they were not free before the deadline.
         """
         if size > self.max_bytes:
             raise ImageTooLarge(
-                f"Decoding the image takes {_mib(size)} MiB of memory; the limit is "
+                f"Decoding the image takes up to {_mib(size)} MiB of memory; the limit is "
                 f"{_mib(self.max_bytes)}. Send a smaller one, or as a baseline JPEG."
             )
         if size <= SMALL_BYTES:
             return Lease(self, 0)
-        end = time.monotonic() + max_wait_s
+        end = time.monotonic() + MAX_WAIT_S if deadline is None else deadline
         with self._freed:
             while self._taken + size > self.max_bytes:
                 left = end - time.monotonic()
                 if left <= 0:
                     raise OutOfMemory(
-                        f"Decoding the image takes {_mib(size)} MiB of memory; other images hold "
-                        f"{_mib(self._taken)} of {_mib(self.max_bytes)} now. Try again in a moment."
+                        f"Decoding the image takes up to {_mib(size)} MiB of memory; other images "
+                        f"hold {_mib(self._taken)} of {_mib(self.max_bytes)} now. "
+                        "Try again in a moment."
                     )
-                self._freed.wait(left)
+                self._freed.wait(min(left, _MAX_SLEEP_S))
             self._taken += size
         return Lease(self, size)
 

@@ -39,13 +39,16 @@ class GraphInput:
     height: int
 
 
-def for_graph(encoded: bytes, *, max_pixels: int, re_encode: bool = False) -> GraphInput:
+def for_graph(
+    encoded: bytes, *, max_pixels: int, re_encode: bool = False, deadline: float | None = None
+) -> GraphInput:
     """Return bytes that a graph reads correctly: the original, or a PNG of the upright image.
 
     Args:
         encoded: the original.
         max_pixels: as for `decode`.
         re_encode: always make a PNG.
+        deadline: as for `decode`.
 
     Raises:
         RequestError, OutOfMemory: as `decode` does.
@@ -54,10 +57,10 @@ def for_graph(encoded: bytes, *, max_pixels: int, re_encode: bool = False) -> Gr
     if not re_encode and _is_read_correctly(structure):
         given = GraphInput(structure.encoded, structure.width, structure.height)
     else:
-        frame = decode(encoded, max_pixels=max_pixels)
+        frame = decode(encoded, max_pixels=max_pixels, deadline=deadline)
         given = GraphInput(lossless(frame.pixels), frame.width, frame.height)
         del frame
-    decode_memory.take(graph_bytes(structure)).end_with(given)
+    decode_memory.take(graph_bytes(structure), deadline=deadline).end_with(given)
     return given
 
 

@@ -85,6 +85,44 @@ def webp_of_one_colour(width: int, height: int) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
 
 
+def webp_of_prefix_codes(side: int) -> bytes:
+    """A lossless WebP of side x side with prefix codes of its own for every 4 x 4 pixels."""
+    bits = _Bits()
+    bits.add((side - 1, 14), (side - 1, 14), (0, 1), (0, 3))  # size, no alpha, version
+    bits.add((0, 1), (0, 1), (1, 1), (0, 3), (0, 1))  # no transform or cache; groups of 4 x 4
+    for symbols in (280, 256):  # green and red: 256 symbols of 8 bits each
+        bits.add((0, 1), (8, 4))
+        bits.add(*((int(place in {2, 11}), 3) for place in range(12)))
+        bits.add((0, 1), *((int(symbol < 256), 1) for symbol in range(symbols)))
+    one_symbol = ((1, 1), (0, 1), (0, 1), (0, 1))
+    bits.add(*one_symbol * 3)  # blue, alpha, distance
+    reverse = [int(f"{number:08b}"[::-1], 2) for number in range(256)]
+    groups = (side // 4) ** 2
+    for group in range(groups):
+        bits.add((reverse[group & 255], 8), (reverse[group >> 8 & 255], 8))
+    for _ in range(min(groups, 65_536)):
+        bits.add(*one_symbol * 5)
+    data = b"\x2f" + bits.packed()
+    chunks = b"VP8L" + struct.pack("<I", len(data)) + data + bytes(len(data) % 2)
+    return b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WEBP" + chunks
+
+
+class _Bits:
+    """Numbers of some bits, the lowest first."""
+
+    def __init__(self) -> None:
+        self._bits: list[str] = []
+
+    def add(self, *numbers: tuple[int, int]) -> None:
+        for value, size in numbers:
+            self._bits.append(f"{value:0{size}b}"[::-1])
+
+    def packed(self) -> bytes:
+        text = "".join(self._bits)
+        text += "0" * (-len(text) % 8 + 32)
+        return int(text[::-1], 2).to_bytes(len(text) // 8, "little")
+
+
 def webp_of_chunks(chunks: int) -> bytes:
     """An 8 x 8 WebP followed by that many empty chunks."""
     small = encode(noise(8, 8), "WEBP")

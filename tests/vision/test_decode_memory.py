@@ -24,7 +24,7 @@ def test_what_never_fits_is_refused_and_what_fits_is_taken():
     assert memory.taken == 100 * MIB
     lease.end()
     assert memory.taken == 0
-    with pytest.raises(ImageTooLarge, match=r"101 MiB.*100"):
+    with pytest.raises(ImageTooLarge, match=r"up to 101 MiB.*100"):
         memory.take(100 * MIB + 1)
 
 
@@ -33,7 +33,7 @@ def test_what_does_not_fit_now_waits_for_its_turn():
     first = memory.take(60 * MIB)
     threading.Timer(0.2, first.shrink, [20 * MIB]).start()
     began = time.monotonic()
-    memory.take(80 * MIB, max_wait_s=30)
+    memory.take(80 * MIB, deadline=time.monotonic() + 30)
     assert time.monotonic() - began > 0.1
     assert memory.taken == 100 * MIB
 
@@ -41,16 +41,16 @@ def test_what_does_not_fit_now_waits_for_its_turn():
 def test_what_waits_too_long_is_refused_for_now():
     memory = DecodeMemory(100 * MIB)
     memory.take(60 * MIB)
-    with pytest.raises(OutOfMemory, match=r"41 MiB.*60 of 100"):
-        memory.take(41 * MIB, max_wait_s=0.01)
+    with pytest.raises(OutOfMemory, match=r"up to 41 MiB.*60 of 100"):
+        memory.take(41 * MIB, deadline=time.monotonic() + 0.01)
 
 
 def test_small_pictures_never_wait():
     memory = DecodeMemory(100 * MIB)
     memory.take(100 * MIB)
-    memory.take(SMALL_BYTES, max_wait_s=0)
+    memory.take(SMALL_BYTES, deadline=0.0)
     with pytest.raises(OutOfMemory):
-        memory.take(SMALL_BYTES + 1, max_wait_s=0)
+        memory.take(SMALL_BYTES + 1, deadline=0.0)
 
 
 def test_the_memory_of_a_frame_is_taken_until_the_frame_is_gone():
@@ -99,3 +99,14 @@ def test_no_memory_is_no_fault_of_the_image(monkeypatch, stage):
         monkeypatch.setattr(decoding, "to_rgb", fail)
     with pytest.raises(OutOfMemory, match="no memory"):
         decode(encoded, max_pixels=10**6)
+
+
+def test_a_large_frame_waits_until_its_deadline_and_not_longer():
+    encoded = encode(quadrants(2400, 2000), "PNG", compress_level=1)
+    lease = decode_memory.take(decode_memory.max_bytes)
+    began = time.monotonic()
+    with pytest.raises(OutOfMemory):
+        decode(encoded, max_pixels=10**8, deadline=began + 0.2)
+    assert time.monotonic() - began < 1.5
+    threading.Timer(0.2, lease.end).start()
+    assert decode(encoded, max_pixels=10**8, deadline=float("inf")).width == 2400

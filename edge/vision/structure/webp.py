@@ -10,11 +10,19 @@ _CHUNK_BYTES = 256
 """Bytes that a chunk has on average, at least."""
 
 _MAX_EXIF = 64 << 10
+_FRAME_HEADER_BYTES = 16
 _ANIMATED, _ALPHA = 0x02, 0x10
 
 _CANVAS_BYTES = 12
 """Bytes a pixel that libwebp's animation decoder, Pillow's only one, holds beside the image: its
 canvas, the one before, and the copy that it hands out."""
+
+_MAX_GROUPS, _GROUP_PIXELS, _GROUP_BITS, _GROUP_BYTES = 65_536, 16, 20, 5_700
+_DEEP_GROUP_BYTES, _DEEP_BYTES_PER_BYTE = 6_200, 68
+"""A lossless image may have prefix codes of its own for every 4 x 4 pixels. A group of five takes
+20 bits in the file and 5.7 KB of tables in libwebp; codes of more than 8 bits take 6.2 KB more, and
+a byte in the file for each 68. How many there are is known only by decoding: 295 KB became 365 MiB.
+"""
 
 _INPUT_COPIES = 3  # of the encoded bytes: Pillow's, the decoder's, and the metadata
 
@@ -28,7 +36,7 @@ def read_webp(encoded: bytes) -> Structure:
     """
     width, height, has_alpha, animated = _read_first_chunk(encoded)
     position, limit = _RIFF_BYTES, max_parts(encoded, _CHUNK_BYTES)
-    orientation = 1
+    orientation, lossless_bytes = 1, 0
     for _ in range(limit):
         header = encoded[position : position + _CHUNK_HEADER_BYTES]
         if len(header) < _CHUNK_HEADER_BYTES:
@@ -37,6 +45,7 @@ def read_webp(encoded: bytes) -> Structure:
         if header[:4] == b"EXIF":
             body = position + _CHUNK_HEADER_BYTES
             orientation, _ = read_exif(encoded[body : body + min(length, _MAX_EXIF)])
+        lossless_bytes += _lossless_bytes(encoded, position, length, is_first=not lossless_bytes)
         position += _CHUNK_HEADER_BYTES + length + length % 2
     else:
         raise too_complex("WebP", f"more than {limit:,} chunks")
@@ -47,7 +56,9 @@ def read_webp(encoded: bytes) -> Structure:
         height=height,
         stored_bytes=4,
         is_rgb=not has_alpha,
-        decoder_bytes=_CANVAS_BYTES * width * height + _INPUT_COPIES * len(encoded),
+        decoder_bytes=_CANVAS_BYTES * width * height
+        + _INPUT_COPIES * len(encoded)
+        + _table_bytes(lossless_bytes, width * height),
         orientation=orientation,
         animated=animated,
     )
@@ -68,3 +79,19 @@ def _read_first_chunk(encoded: bytes) -> tuple[int, int, bool, bool]:
         bits = int.from_bytes(body[1:5], "little")
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, True, False
     raise Malformed("its header is invalid")
+
+
+def _lossless_bytes(encoded: bytes, position: int, length: int, *, is_first: bool) -> int:
+    """Bytes of the chunk that the lossless decoder may read: pixels, alpha, or an animation's."""
+    kind = encoded[position : position + 4]
+    if kind == b"ANMF" and is_first:  # only the first frame is decoded
+        body = position + _CHUNK_HEADER_BYTES + _FRAME_HEADER_BYTES
+        kind = b"VP8L" if encoded[body : body + 4] != b"VP8 " else kind
+    return min(length, len(encoded)) if kind in {b"VP8L", b"ALPH"} else 0
+
+
+def _table_bytes(lossless_bytes: int, pixels: int) -> int:
+    """Bytes that the tables of prefix codes take at most."""
+    groups = min(_MAX_GROUPS, pixels // _GROUP_PIXELS + 1, lossless_bytes * 8 // _GROUP_BITS)
+    deep = min(groups * _DEEP_GROUP_BYTES, lossless_bytes * _DEEP_BYTES_PER_BYTE)
+    return groups * _GROUP_BYTES + deep
