@@ -131,8 +131,9 @@ class _Lane:
         self._judge(shot, reply)
         if reply.status == _SWITCHING:
             return await self._talk(connection, shot)
-        self._judge_id(shot, reply)
         is_last = reply.endless or (reply.header(b"connection") or b"").lower() == b"close"
+        if not is_last:  # what is refused before its head was read has an id of its own
+            self._judge_id(shot, reply)
         # The last reply to HEAD may have a body: where HTTP itself was refused, the method is lost.
         if not connection.idle and not (is_last and shot.bodiless):
             surplus = connection.surplus.decode("latin-1")

@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 KEY = "edge_" + "k" * 43
 """The key that opens everything at the server with keys."""
 
-_COMMON = {"workers": 2, "log_format": "console", "cloud_mode": "low_confidence"}
+_COMMON = {
+    "workers": 2,
+    "log_format": "console",
+    "cloud_mode": "low_confidence",
+    "max_streams_per_client": 32,  # the default of all streams: the fuzz comes from one address
+}
 
 
 @dataclass(frozen=True, slots=True)
