@@ -175,7 +175,7 @@ def test_a_large_images_memory_goes_back_as_soon_as_it_is_freed():
 def test_a_mount_whose_folder_cannot_be_read_is_a_refused_model(tmp_path, monkeypatch):
     """As when the service's user may not list it, which root in a test always may."""
 
-    def refuse(path, default, *, keep_refused):
+    def refuse(path, default, **_):
         raise ExportError(path, "it cannot be read here", "Let the service's user read it")
 
     monkeypatch.setattr("edge.wiring.bootstrap.open_repository", refuse)
