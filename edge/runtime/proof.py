@@ -58,7 +58,8 @@ class Prover:
     def __init__(self, record: ProofRecord | None = None) -> None:
         """Without a record every model is proven each time."""
         self._record = record
-        self._lock = threading.Lock()
+        # Reentrant: `stop` runs in a signal handler, and a second signal may interrupt the first.
+        self._lock = threading.RLock()
         self._children: set[subprocess.Popen[bytes]] = set()
         self._stopped = False
 
