@@ -78,12 +78,12 @@ def test_four_clients_with_the_same_bomb_stop_nobody(server: Server) -> None:
 
 @pytest.mark.slow
 def test_large_pictures_together_take_no_more_than_the_budget_of_one(server: Server) -> None:
-    """Four of 480 MiB: each is answered, or refused for now; none is decoded beside another."""
+    """Four of 380 MiB: one is decoded after the other, as long as their deadlines last."""
     large = encode(Image.new("RGBA", (7900, 7900 * 4 // 5)), "PNG", compress_level=1)
     answers: list[int] = []
     with attack(server) as attacked:
         together(lambda: answers.append(send(server, large)[0]), clients=4)
-    assert set(answers) <= {200, 503}
+    assert set(answers) <= {200, 503, 504}
     assert 200 in answers
     assert attacked.grown_mib < 512 + _GROWN_MIB
     assert 200 in attacked.camera.statuses

@@ -226,9 +226,9 @@ READ: dict[str, Callable[[], bytes]] = {
     "jpeg: Photoshop blocks": lambda: before_scan(
         segment(0xED, b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0\0\0\0\0" * 5450) * 60
     ),
-    "jpeg: zeros between segments": lambda: before_scan(bytes(5_000_000)),
+    "jpeg: zeros between segments": lambda: before_scan(bytes(25_000_000)),
     "png: profiles": lambda: png_with(
-        chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(1_000_000), 9)) * 1000
+        chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(1_000_000), 9)) * 8000
     ),
     "png: EXIF that refers to itself": lambda: png_with(
         chunk(b"eXIf", exif_block(60_000, 4_000_000))
