@@ -46,13 +46,13 @@ def _split(value: Any) -> Any:
     return tuple(value.split()) if isinstance(value, str) else value
 
 
-Positive = Annotated[int, Field(ge=1)]
-Count = Annotated[int, Field(ge=0)]
-Money = Annotated[float, Field(ge=0)]
+Milliseconds = Annotated[int, Field(ge=1, le=600_000)]
+Money = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Calls = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 ApiKeys = Annotated[dict[str, ApiKey], BeforeValidator(parse_keys)]
 WordList = Annotated[tuple[str, ...], BeforeValidator(_split)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Endpoint = Annotated[str, Field(pattern=r"^projects/[^/]+/locations/[^/]+/endpoints/[^/]+$")]
 Url = Annotated[str, Field(pattern="^https?://")]
 
@@ -81,11 +81,14 @@ class FallbackSettings(_Group):
         0.1,
         description="The edge is unsure if its best two classes are closer than this, 0..1.",
     )
-    timeout_ms: Positive = Field(
+    timeout_ms: Milliseconds = Field(
         2_000,
-        description="Maximum milliseconds of a frame's deadline that the online model may take.",
+        description="Maximum milliseconds of a frame's deadline that the online model may take; "
+        "up to 600000.",
     )
-    concurrency: Positive = Field(8, description="Maximum number of calls under way at once.")
+    concurrency: Annotated[int, Field(ge=1, le=256)] = Field(
+        8, description="Maximum number of calls under way at once, 1..256."
+    )
 
 
 class CloudSettings(_Group):
@@ -112,21 +115,21 @@ class CloudSettings(_Group):
         description="A service account's file, or anonymous for a private endpoint. Google's "
         "application default credentials if not set.",
     )
-    calls_per_day: Count | None = Field(
-        None, description="Maximum calls per 24 hours; unlimited if not set."
+    calls_per_day: Calls | None = Field(
+        None, description="Maximum calls per 24 hours, up to 1000000000; unlimited if not set."
     )
-    calls_per_month: Count | None = Field(
-        None, description="Maximum calls per 30 days; unlimited if not set."
+    calls_per_month: Calls | None = Field(
+        None, description="Maximum calls per 30 days, up to 1000000000; unlimited if not set."
     )
-    price: Money = Field(0.0, description="Price of one call, in your currency.")
+    price: Money = Field(0.0, description="Price of one call, in your currency, up to 1000000000.")
     cost_per_day: Money | None = Field(
-        None, description="Maximum spend per 24 hours; unlimited if not set."
+        None, description="Maximum spend per 24 hours, up to 1000000000; unlimited if not set."
     )
     cost_per_month: Money | None = Field(
-        None, description="Maximum spend per 30 days; unlimited if not set."
+        None, description="Maximum spend per 30 days, up to 1000000000; unlimited if not set."
     )
-    rate: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="Maximum average calls per second; unlimited if not set."
+    rate: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] | None = Field(
+        None, description="Maximum average calls per second, up to 10000; unlimited if not set."
     )
     budget_file: Path | None = Field(
         None,
@@ -141,15 +144,18 @@ class OutboxSettings(_Group):
         _NOT_SET,
         description="Folder that keeps frames for the online model. If not set, no frame is kept.",
     )
-    max_bytes: Positive = Field(
-        1 << 30, description="Maximum bytes in the outbox; above it the surest entries are evicted."
+    max_bytes: Annotated[int, Field(ge=1, le=1 << 44)] = Field(
+        1 << 30,
+        description="Maximum bytes in the outbox, up to 16 TiB; above it the surest entries are "
+        "evicted.",
     )
-    max_entries: Positive = Field(
+    max_entries: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         10_000,
-        description="Maximum entries in the outbox; above it the surest entries are evicted.",
+        description="Maximum entries in the outbox, up to 1000000; above it the surest entries are "
+        "evicted.",
     )
-    max_age_days: Annotated[float, Field(gt=0)] = Field(
-        30.0, description="Days of service after which an entry is deleted."
+    max_age_days: Annotated[float, Field(gt=0, le=36_500, allow_inf_nan=False)] = Field(
+        30.0, description="Days of service after which an entry is deleted, up to 36500."
     )
     images: bool = Field(
         default=True,
@@ -160,10 +166,10 @@ class OutboxSettings(_Group):
         None,
         description="32 bytes in base64 that encrypt images on disk. Not encrypted if not set.",
     )
-    ack_ms: Count = Field(
+    ack_ms: Annotated[int, Field(ge=0, le=600_000)] = Field(
         0,
-        description="Maximum milliseconds that an answer waits until its frame is safe on disk; "
-        "with 0 it says pending.",
+        description="Maximum milliseconds that an answer waits until its frame is safe on disk, "
+        "up to 600000; with 0 it says pending.",
     )
     webhook: Url | None = Field(
         None, description="URL that receives each result of the online model. None if not set."
@@ -226,37 +232,42 @@ class Settings(BaseModel):
         "127.0.0.1", description="Address to listen on. 0.0.0.0 opens the service to the network."
     )
     port: Port = Field(8501, description="Port to listen on; 0 picks a free one.")
-    workers: Positive | None = Field(
+    workers: Annotated[int, Field(ge=1, le=256)] | None = Field(
         None,
-        description="Frames computed at the same time. As many as the CPU quota allows if not set.",
+        description="Frames computed at the same time, 1..256. As many as the CPU quota allows if "
+        "not set.",
     )
-    queue_size: Count = Field(
+    queue_size: Annotated[int, Field(ge=0, le=10_000)] = Field(
         64,
-        description="Frames that may wait for a worker; above it a request is refused with 503.",
+        description="Frames that may wait for a worker, up to 10000; above it a request is refused "
+        "with 503.",
     )
-    deadline_ms: Positive = Field(
+    deadline_ms: Milliseconds = Field(
         10_000,
-        description="Maximum milliseconds per frame, from the start of its body's arrival; then "
-        "504.",
+        description="Maximum milliseconds per frame, from the start of its body's arrival, up to "
+        "600000; then 504.",
     )
-    max_body_bytes: Positive = Field(
-        32 << 20, description="Maximum size of a request body, in bytes; above it 413."
+    max_body_bytes: Annotated[int, Field(ge=1, le=512 << 20)] = Field(
+        32 << 20,
+        description="Maximum size of a request body, in bytes, up to 512 MiB; above it 413.",
     )
-    max_held_bytes: Positive = Field(
+    max_held_bytes: Annotated[int, Field(ge=1, le=1 << 40)] = Field(
         256 << 20,
-        description="Maximum bytes of request bodies in memory at the same time; above it 503.",
+        description="Maximum bytes of request bodies in memory at the same time, up to 1 TiB; "
+        "above it 503.",
     )
-    max_pixels: Positive = Field(
-        50_000_000, description="Maximum image size, width times height; above it 413."
+    max_pixels: Annotated[int, Field(ge=1, le=1_000_000_000)] = Field(
+        50_000_000,
+        description="Maximum image size, width times height, up to 1000000000; above it 413.",
     )
     exact_decode: bool = Field(
         default=False,
         description="Always decode JPEG at full scale; by default at twice the model's input, "
         "which is up to 3x faster.",
     )
-    shutdown_grace_s: Annotated[float, Field(ge=0)] = Field(
+    shutdown_grace_s: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = Field(
         30.0,
-        description="Seconds to finish accepted frames when the service is stopped.",
+        description="Seconds to finish accepted frames when the service is stopped, up to 86400.",
     )
     api_keys: ApiKeys = Field(
         {},
@@ -281,18 +292,22 @@ class Settings(BaseModel):
         description="With tls: port of the plain HTTP page that offers the machine's own authority "
         "for download; 0 for none.",
     )
-    max_streams: Positive = Field(32, description="Maximum number of open streams; above it 429.")
-    max_streams_per_client: Positive = Field(
-        8, description="Maximum number of open streams from one address."
+    max_streams: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        32, description="Maximum number of open streams, up to 10000; above it 429."
     )
-    stream_idle_s: Annotated[float, Field(gt=0)] = Field(
-        60.0, description="Seconds without a frame after which a stream is closed."
+    max_streams_per_client: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        8, description="Maximum number of open streams from one address, up to 10000."
     )
-    wall_size: Positive = Field(
-        32, description="Latest pictures that the wall keeps per camera, in memory only."
+    stream_idle_s: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = Field(
+        60.0, description="Seconds without a frame after which a stream is closed, up to 86400."
     )
-    wall_bytes: Positive = Field(
-        64 << 20, description="Maximum bytes of pictures that the wall keeps in total."
+    wall_size: Annotated[int, Field(ge=1, le=1_000)] = Field(
+        32,
+        description="Latest pictures that the wall keeps per camera, up to 1000; in memory only.",
+    )
+    wall_bytes: Annotated[int, Field(ge=1, le=1 << 34)] = Field(
+        64 << 20,
+        description="Maximum bytes of pictures that the wall keeps in total, up to 16 GiB.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Minimum level to log."
@@ -459,7 +474,8 @@ def _read_file(file: Path) -> dict[str, Any]:
         raise SettingsError(f"The settings file {file} does not exist.")
     try:
         values = tomllib.loads(file.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    # ValueError: not UTF-8, not TOML, or a number of thousands of digits.
+    except (ValueError, RecursionError, OSError) as error:
         raise SettingsError(f"The settings file {file} cannot be read: {error}.") from error
     for table in _TABLES:
         if not isinstance(values.get(table), dict):
