@@ -10,11 +10,14 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from edge.dataplane.turns import Turns
 from edge.errors import Overloaded, ShuttingDown
 from edge.runtime.memory import release_free_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from edge.dataplane.turns import Caller
 
 _BURST_BYTES = 4 << 20
 """A burst that held more bytes than this leaves memory behind that is worth returning when idle."""
@@ -48,12 +51,20 @@ class Admission:
         max_held_bytes: bytes of request bodies in memory at once.
         extra_slots: called when all of ``slots`` are taken: slots beyond them that something else,
             such as an online model, offers right now.
+        workers: of ``slots``, those that are computed at once; given, connections take turns in an
+            overload.
     """
 
     def __init__(
-        self, slots: int, max_held_bytes: int, extra_slots: Callable[[], int] | None = None
+        self,
+        slots: int,
+        max_held_bytes: int,
+        extra_slots: Callable[[], int] | None = None,
+        *,
+        workers: int = 0,
     ) -> None:
         self.max_held_bytes = max_held_bytes
+        self._turns = Turns(slots, workers)
         self._slots = slots
         self._extra_slots = extra_slots
         self._in_flight = 0
@@ -89,27 +100,37 @@ class Admission:
         return self._stopping
 
     @contextmanager
-    def admit(self) -> Iterator[AdmissionSlot]:
+    def admit(self, caller: Caller | None = None) -> Iterator[AdmissionSlot]:
         """Take a slot for one request; enter it before the body is read.
 
+        Args:
+            caller: the connection it came over, which has its turn in an overload.
+
         Raises:
-            Overloaded: every slot is taken.
+            Overloaded: every slot is taken, or it is not this connection's turn.
             ShuttingDown: the service is stopping.
         """
         if self._stopping:
             raise ShuttingDown("The service is stopping. Try another one, or again in a moment.")
         # The extra slots are asked for only when the own ones are taken: that looks at every model.
         if self._in_flight >= self._slots and self._in_flight >= self.max_in_flight:
-            raise Overloaded(
-                f"{self._in_flight} requests are in flight already. "
-                "Send fewer, or try again in a moment."
-            )
+            raise self._overloaded(caller)
+        if self._turns.overloaded and not self._turns.may_enter(caller, self._in_flight):
+            raise self._overloaded(caller)
         self._in_flight += 1
         slot = AdmissionSlot(self)
         try:
             yield slot
         finally:
             self._leave(slot)
+
+    def _overloaded(self, caller: Caller | None) -> Overloaded:
+        error = Overloaded(
+            f"{self._in_flight} requests are in flight already. "
+            "Send fewer, or try again in a moment."
+        )
+        error.retry_after_s = self._turns.refuse(caller)
+        return error
 
     def hold(self, size: int) -> None:
         """Count bytes as held in memory until `release`; raises ``Overloaded`` beyond the limit."""

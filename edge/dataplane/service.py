@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edge.dataplane.admission import Admission, AdmissionSlot
     from edge.dataplane.answer import Answer, Answerer, InferRequest
     from edge.dataplane.cloud_parts import CloudParts
+    from edge.dataplane.turns import Caller
     from edge.model.rules import Mode
     from edge.repository.repository import ModelRepository
     from edge.runtime.pipeline import DecodeOptions
@@ -67,9 +68,9 @@ class InferenceService:
         """Whether new requests are refused."""
         return self.admission.stopping
 
-    def admit(self) -> AbstractContextManager[AdmissionSlot]:
+    def admit(self, caller: Caller | None = None) -> AbstractContextManager[AdmissionSlot]:
         """Take a slot for one request; see `Admission.admit`."""
-        return self.admission.admit()
+        return self.admission.admit(caller)
 
     async def infer(self, image: bytes, request: InferRequest) -> Answer:
         """Answer one frame.

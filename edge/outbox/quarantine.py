@@ -35,6 +35,8 @@ _log = logging.getLogger(__name__)
 _READ = f"SELECT {', '.join(READ_COLUMNS)} FROM entry WHERE sequence = ?"  # noqa: S608 -- constants
 _STATES = ", ".join(f"'{state}'" for state in EntryState)
 _DELIVERIES = ", ".join(f"'{delivery}'" for delivery in Delivery)
+ALL_SEQUENCES = "SELECT sequence FROM entry INDEXED BY entry_by_order"
+"""The index holds the sequences as well, so that no broken row is read."""
 _SUSPECT = (
     f"typeof(key) != 'text' OR (state IN ({_STATES})) IS NOT 1"
     f" OR (webhook IN ({_DELIVERIES})) IS NOT 1"
@@ -91,9 +93,7 @@ class Quarantine:
                 latest,
             )
         except OutboxDamaged:  # the search stopped at a broken page: look at each row
-            found = self._database.fetch_all(
-                "SELECT sequence FROM entry INDEXED BY entry_by_order ORDER BY sequence"
-            )
+            found = self._database.fetch_all(f"{ALL_SEQUENCES} ORDER BY sequence")
         self.read_all([row["sequence"] for row in found])
         self._correct_sums()
 
@@ -110,10 +110,14 @@ class Quarantine:
         if not entry.damaged:
             self.unreadable.discard(sequence)
             return entry
+        if sequence in self.unreadable:  # SQLite reads it from its cache now, as NULL or half
+            return damaged_entry(sequence, _BROKEN_PAGE)
         try:
             self._make_dead_letter(rows[0], entry, now)
-        except OutboxError as error:
+        except OutboxDamaged as error:
             self._give_up(sequence, error.message)
+        except OutboxError as error:  # a full disk, or one that is only read from
+            _log.warning("outbox entry %s is damaged, which cannot be stored: %s", entry.key, error)
         return entry
 
     def _give_up(self, sequence: int, fault: str) -> None:
@@ -181,7 +185,7 @@ class Quarantine:
 
     def _count_one_by_one(self) -> dict[tuple[Any, Any], tuple[int, int]]:
         sums: dict[tuple[Any, Any], tuple[int, int]] = {}
-        rows = self._database.fetch_all("SELECT sequence FROM entry INDEXED BY entry_by_order")
+        rows = self._database.fetch_all(ALL_SEQUENCES)
         for found in rows:
             if found["sequence"] in self.unreadable:
                 continue

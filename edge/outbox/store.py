@@ -17,7 +17,7 @@ from edge.frame_key import digest_of, frame_key
 from edge.outbox.database import Database
 from edge.outbox.encryption import NoEncryption
 from edge.outbox.entry import Delivery, EntryState, NewEntry, Receipt
-from edge.outbox.quarantine import Quarantine
+from edge.outbox.quarantine import ALL_SEQUENCES, Quarantine
 from edge.outbox.space import Quota, Space
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _COPIED = tuple(name for name in NewEntry.__slots__ if name not in {"image", "items"})
 """Columns that take a new entry's field as it is."""
+_LAST_CHARACTER = "\U0010ffff"
 _MAX_KEY_LENGTH = 128
 """Keys have 32 characters."""
 
@@ -219,7 +220,7 @@ class Store:
         """The one entry whose key starts with ``key``; ``None`` if there is none or several."""
         if len(key) > _MAX_KEY_LENGTH or not key.isprintable():
             return None
-        found = self._select("substr(key, 1, ?) = ?", (len(key), key), 2)
+        found = self._select("key >= ? AND key < ?", (key, key + _LAST_CHARACTER), 2)
         return found[0] if len(found) == 1 else None
 
     def retry(self, keys: Sequence[str] | None = None) -> int:
@@ -335,10 +336,12 @@ class Store:
     def _select(self, condition: str, values: tuple[Any, ...], limit: int) -> list[Entry]:
         """The first entries that fulfil the condition, in order, damaged ones as dead letters."""
         self._quarantine.sweep_if_changed()
-        rows = self._database.fetch_all(
-            f"SELECT sequence FROM entry WHERE {condition} ORDER BY sequence LIMIT ?",  # noqa: S608 -- constants above
-            (*values, limit),
-        )
+        found = f"WHERE {condition} ORDER BY sequence LIMIT ?"
+        values = (*values, limit)
+        try:
+            rows = self._database.fetch_all(f"SELECT sequence FROM entry {found}", values)  # noqa: S608 -- constants above
+        except OutboxDamaged:  # it went through the rows to a broken page; the index has none
+            rows = self._database.fetch_all(f"{ALL_SEQUENCES} {found}", values)
         return self._quarantine.read_all([row["sequence"] for row in rows])
 
     def _select_good(self, condition: str, values: tuple[Any, ...], limit: int) -> list[Entry]:

@@ -46,7 +46,7 @@ async def receive(
     Raises:
         EdgeError: as `Admission.admit` and `read_body` do.
     """
-    with service.admit() as slot:
+    with service.admit(request.scope.get("client")) as slot:
         yield await read_body(
             request,
             slot,

@@ -196,17 +196,14 @@ def test_a_lost_image_is_a_dead_letter_at_once_and_the_others_are_sent(outbox, t
         outbox.call(lambda store: store.image(lost)).result(10)
 
 
-def marked(name):
-    """A frame whose row takes more than a page, found by its name in the file."""
-    return frame(name, label=name * 3_000)
-
-
-def test_a_broken_page_stops_no_row_on_another(tmp_path):
+@pytest.mark.parametrize("times", [500, 3_000], ids=["its own", "of its overflow"])
+def test_a_broken_page_stops_no_row_on_another(tmp_path, times):
     names = [f"row-{number}-" for number in range(6)]
     store = Store(tmp_path)
-    keys = [receipt.key for receipt in store.put([marked(name) for name in names])]
+    frames = [frame(name, label=name * times) for name in names]
+    keys = [receipt.key for receipt in store.put(frames)]
     store.close()
-    break_page(tmp_path, b"row-2-" * 500)
+    break_page(tmp_path, b"row-2-" * 400)
     store = Store(tmp_path)
     found = {one.key for one in store.due(10)}
     assert len(found) == 5
@@ -214,6 +211,7 @@ def test_a_broken_page_stops_no_row_on_another(tmp_path):
     (dead,) = [one for one in store.entries() if one.damaged]
     assert (dead.state, "broken" in dead.fault) == (EntryState.DEAD_LETTER, True)
     assert store.counts()["unreadable"] == 1
+    assert all(store.get(key).key == key for key in found)
     assert store.put([frame("new")])[0].kept
     store.close()
 
