@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from edge.settings import Settings
 
 _MAX_PARTS = 256
+_MAX_DIGITS = 18
+"""Of a length; Python refuses to parse thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ async def read_body(
     """
     declared = request.headers.get("content-length")
     if declared is not None:
-        if not declared.isdecimal():
-            raise BadRequest("Content-Length is not a number.")
+        if not (declared.isascii() and declared.isdecimal() and len(declared) <= _MAX_DIGITS):
+            raise BadRequest("Content-Length is not a number of bytes.")
         if int(declared) > max_bytes:
             raise _too_large(int(declared), max_bytes)
         slot.hold(int(declared))

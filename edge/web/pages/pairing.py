@@ -16,6 +16,8 @@ from edge.tls.certificate import der, fingerprint
 from edge.tls.provisioning import authority_file, uses_tls
 from edge.web.dialects.dialect import Dialect, DialectTable
 from edge.web.error_mapping import NotFound, install_handlers, json_response
+from edge.web.head import HeadAsGet
+from edge.web.host import asked_host
 from edge.web.pages.pages import pages_dialect
 from edge.web.pages.qr import qr_svg
 
@@ -64,13 +66,14 @@ def pairing_app(settings: Settings) -> FastAPI:
     for dialect in dialects:
         app.include_router(dialect.router)
     app.state.dialects = DialectTable(dialects)
+    app.add_middleware(HeadAsGet)
     return app
 
 
 def _service_url(request: Request, settings: Settings) -> str:
     """The URL under which the requesting device reaches the service, also from the plain port."""
     secure = uses_tls(settings)
-    port = settings.port if secure and request.url.scheme == "http" else request.url.port
+    port = settings.port if secure and request.scope["scheme"] == "http" else asked_host(request)[1]
     scheme = "https" if secure else "http"
     suffix = f":{port}" if port else ""
     return f"{scheme}://{_host(request, settings)}{suffix}/"
@@ -83,4 +86,4 @@ def _pairing_url(request: Request, settings: Settings) -> str:
 
 
 def _host(request: Request, settings: Settings) -> str:
-    return public_host(request.url.hostname, settings.tls_names) or "localhost"
+    return public_host(asked_host(request)[0], settings.tls_names) or "localhost"

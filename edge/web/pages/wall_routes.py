@@ -33,6 +33,7 @@ _HEALTH_S = 1.0
 _COUNTS_S = 5.0
 _MAX_ANSWERS = 40  # per event; a wall shows no more
 _RETRY_MS = 1000
+_BINARY = {"type": "string", "format": "binary"}
 _MAX_DIGITS = 18  # of a picture's number; Python refuses to parse thousands
 
 
@@ -54,16 +55,26 @@ def wall_dialect(wall: Wall, service: InferenceService) -> Dialect:
     """`GET /wall/events`, `GET /wall/pictures/{number}.jpg`, `POST /wall/clear`."""
     router = APIRouter()
 
-    @router.get("/wall/events", summary="Answers, counts and health as server-sent events")
+    @router.get(
+        "/wall/events",
+        summary="Answers, counts and health as server-sent events",
+        response_class=Response,
+        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    )
     async def events() -> Response:
         return _OpenWall(wall, service)
 
-    @router.get("/wall/pictures/{number}.jpg", summary="The small picture of an answer on the wall")
+    @router.get(
+        "/wall/pictures/{number}.jpg",
+        summary="The small picture of an answer on the wall",
+        response_class=Response,
+        responses={200: {"content": {"image/jpeg": {"schema": _BINARY}}}},
+    )
     async def picture(number: str) -> Response:
         known = number.isascii() and number.isdecimal() and len(number) <= _MAX_DIGITS
         small = await wall.picture(int(number)) if known else None
         if small is None:
-            raise PictureGone(f"Picture {number} is no longer kept.")
+            raise PictureGone(f"Picture {number[:_MAX_DIGITS]} is no longer kept.")
         return Response(small, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
     @router.post("/wall/clear", summary="Remove all pictures and answers from the wall")
