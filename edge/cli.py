@@ -8,6 +8,7 @@ fast.
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,21 @@ class _Command(click.Command):
         if ctx.args:
             ctx.fail(f"{len(ctx.args)} unexpected arguments after the flags of {ctx.info_name}.")
         return rest
+
+
+class _Number(click.FloatRange):
+    """A number within bounds; click itself takes NaN, which no comparison refuses."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
+
+
+_SHARE = _Number(0, 1)
 
 
 class _Group(click.Group):
@@ -133,7 +149,7 @@ def health(config: Path | None, **flags: Any) -> None:
 @click.option(
     "--top-k", type=click.IntRange(min=1), help="Maximum number of predictions per image."
 )
-@click.option("--threshold", type=click.FloatRange(0, 1), help="Minimum score of a prediction.")
+@click.option("--threshold", type=_SHARE, help="Minimum score of a prediction.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line and image.")
 @click.option(
     "--draw",
@@ -200,7 +216,7 @@ def key(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None:
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0.1),
+    type=_Number(0.1, 3_600),
     help="Seconds per measurement, without its warm-up.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -227,7 +243,7 @@ _STATES = click.Choice(["waiting", "resolved", "dead_letter", "prediction_only"]
 @click.option("--state", type=_STATES, help="Only entries in this state.")
 @click.option(
     "--limit",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 1_000_000),
     default=100,
     show_default=True,
     help="Maximum number of entries.",
@@ -269,7 +285,7 @@ def outbox_show(key: str, config: Path | None, image: Path | None, **flags: Any)
 )
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 1),
+    type=_SHARE,
     default=0.5,
     show_default=True,
     help="Minimum score for a label to be exported.",

@@ -44,7 +44,9 @@
     │   └── CloudNonsense            502  the answer is malformed
     ├── OutboxError                  503  frame -> outbox entry: disk full, read-only or broken
     │   ├── OutboxFull               503  no room for a frame; entries can still be resolved
+    │   ├── OutboxDamaged            503  a page of the database is broken; waiting does not help
     │   └── EntryUnreadable          503  one entry's image was not kept, or cannot be decrypted
+    │       └── EntryDamaged         503  one entry's image is lost or broken
     ├── CommandError                 at the command line: the command cannot run
     │   ├── UsageError               its arguments are incomplete or name something missing
     │   ├── InputError               a file cannot be read
@@ -259,6 +261,18 @@ class EntryUnreadable(OutboxError):
     """One entry's image was not kept, or was encrypted with another key; others are readable."""
 
     code = "entry_unreadable"
+
+
+class EntryDamaged(EntryUnreadable):
+    """One entry's image is lost or broken on the disk: no setting brings it back."""
+
+    code = "entry_damaged"
+
+
+class OutboxDamaged(OutboxError):
+    """A page of the outbox's database is broken; rows on other pages may be readable."""
+
+    code = "outbox_damaged"
 
 
 class CommandError(EdgeError):

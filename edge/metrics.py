@@ -341,4 +341,5 @@ def _cloud_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:
         )
         for state in EntryState:
             entries.add_metric((state,), float(outbox.get(state, 0)))
+        entries.add_metric(("unreadable",), float(outbox.get("unreadable", 0)))
         yield entries

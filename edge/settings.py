@@ -89,9 +89,9 @@ def _parse_networks(value: Any) -> Any:
 
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Positive = Annotated[int, Field(ge=1)]
-Count = Annotated[int, Field(ge=0)]
-Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Milliseconds = Annotated[int, Field(ge=1, le=600_000)]
+Money = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Calls = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 ApiKeys = Annotated[dict[str, ApiKey], BeforeValidator(parse_keys)]
 WordList = Annotated[tuple[str, ...], BeforeValidator(_split)]
@@ -100,7 +100,7 @@ HostNames = Annotated[
 ]
 Origins = Annotated[tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_check_origins)]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(_parse_networks)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Endpoint = Annotated[str, Field(pattern=r"^projects/[^/]+/locations/[^/]+/endpoints/[^/]+$")]
 SecretFile = Annotated[Secret[Path], BeforeValidator(refuse_content)]
 """Path of a file with a secret: the secret itself, pasted in its place, is refused unquoted."""
@@ -130,15 +130,18 @@ class FallbackSettings(_Group):
         0.1,
         description="The edge is unsure if its best two classes are closer than this, 0..1.",
     )
-    timeout_ms: Positive = Field(
+    timeout_ms: Milliseconds = Field(
         2_000,
-        description="Maximum milliseconds of a frame's deadline that the online model may take.",
+        description="Maximum milliseconds of a frame's deadline that the online model may take; "
+        "up to 600000.",
     )
-    concurrency: Positive = Field(8, description="Maximum number of calls under way at once.")
-    repeat_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+    concurrency: Annotated[int, Field(ge=1, le=256)] = Field(
+        8, description="Maximum number of calls under way at once, 1..256."
+    )
+    repeat_s: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = Field(
         5.0,
         description="Seconds in which a camera's or stream's frame is neither sent nor kept if the "
-        "edge's answer is as before; 0 turns this off.",
+        "edge's answer is as before, up to 86400; 0 turns this off.",
     )
 
 
@@ -166,23 +169,23 @@ class CloudSettings(_Group):
         description="Path of a service account's file, or anonymous for a private endpoint. "
         "Google's application default credentials if not set.",
     )
-    calls_per_day: Count | Literal["unlimited"] = Field(
+    calls_per_day: Calls | Literal["unlimited"] = Field(
         1_000,
-        description="Maximum calls per 24 hours, or unlimited. The last quarter of 100 or more is "
-        "for clients that have made few.",
+        description="Maximum calls per 24 hours, up to 1000000000, or unlimited. The last quarter "
+        "of 100 or more is for clients that have made few.",
     )
-    calls_per_month: Count | None = Field(
-        None, description="Maximum calls per 30 days; unlimited if not set."
+    calls_per_month: Calls | None = Field(
+        None, description="Maximum calls per 30 days, up to 1000000000; unlimited if not set."
     )
-    price: Money = Field(0.0, description="Price of one call, in your currency.")
+    price: Money = Field(0.0, description="Price of one call, in your currency, up to 1000000000.")
     cost_per_day: Money | None = Field(
-        None, description="Maximum spend per 24 hours; unlimited if not set."
+        None, description="Maximum spend per 24 hours, up to 1000000000; unlimited if not set."
     )
     cost_per_month: Money | None = Field(
-        None, description="Maximum spend per 30 days; unlimited if not set."
+        None, description="Maximum spend per 30 days, up to 1000000000; unlimited if not set."
     )
-    rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
-        None, description="Maximum average calls per second; unlimited if not set."
+    rate: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] | None = Field(
+        None, description="Maximum average calls per second, up to 10000; unlimited if not set."
     )
     budget_file: Path | None = Field(
         None,
@@ -198,15 +201,18 @@ class OutboxSettings(_Group):
         _NOT_SET,
         description="Folder that keeps frames for the online model. If not set, no frame is kept.",
     )
-    max_bytes: Positive = Field(
-        1 << 30, description="Maximum bytes in the outbox; above it the surest entries are evicted."
+    max_bytes: Annotated[int, Field(ge=1, le=1 << 44)] = Field(
+        1 << 30,
+        description="Maximum bytes in the outbox, up to 16 TiB; above it the surest entries are "
+        "evicted.",
     )
-    max_entries: Positive = Field(
+    max_entries: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         10_000,
-        description="Maximum entries in the outbox; above it the surest entries are evicted.",
+        description="Maximum entries in the outbox, up to 1000000; above it the surest entries are "
+        "evicted.",
     )
-    max_age_days: Annotated[float, Field(gt=0)] = Field(
-        30.0, description="Days of service after which an entry is deleted."
+    max_age_days: Annotated[float, Field(gt=0, le=36_500, allow_inf_nan=False)] = Field(
+        30.0, description="Days of service after which an entry is deleted, up to 36500."
     )
     images: bool = Field(
         default=True,
@@ -217,10 +223,10 @@ class OutboxSettings(_Group):
         None,
         description="32 bytes in base64 that encrypt images on disk. Not encrypted if not set.",
     )
-    ack_ms: Count = Field(
+    ack_ms: Annotated[int, Field(ge=0, le=600_000)] = Field(
         0,
-        description="Maximum milliseconds that an answer waits until its frame is safe on disk; "
-        "with 0 it says pending.",
+        description="Maximum milliseconds that an answer waits until its frame is safe on disk, "
+        "up to 600000; with 0 it says pending.",
     )
     webhook: Annotated[SecretStr, AfterValidator(check_url)] | None = Field(
         None,
@@ -285,35 +291,40 @@ class Settings(BaseModel):
         "127.0.0.1", description="Address to listen on. 0.0.0.0 opens the service to the network."
     )
     port: Port = Field(8501, description="Port to listen on; 0 picks a free one.")
-    workers: Positive | None = Field(
+    workers: Annotated[int, Field(ge=1, le=256)] | None = Field(
         None,
-        description="Frames computed at the same time. As many as the CPU quota allows if not set.",
+        description="Frames computed at the same time, 1..256. As many as the CPU quota allows if "
+        "not set.",
     )
-    queue_size: Count = Field(
+    queue_size: Annotated[int, Field(ge=0, le=10_000)] = Field(
         64,
-        description="Frames that may wait for a worker; above it a request is refused with 503.",
+        description="Frames that may wait for a worker, up to 10000; above it a request is refused "
+        "with 503.",
     )
-    deadline_ms: Positive = Field(
+    deadline_ms: Milliseconds = Field(
         10_000,
-        description="Maximum milliseconds per frame, from the start of its body's arrival; then "
-        "504. A request may ask for another deadline, but its body has no longer than this (408).",
+        description="Maximum milliseconds per frame, from the start of its body's arrival, up to "
+        "600000; then 504. A request may ask for another deadline, but its body has no longer than "
+        "this (408).",
     )
-    max_body_bytes: Positive = Field(
-        32 << 20, description="Maximum size of a request body, in bytes; above it 413."
+    max_body_bytes: Annotated[int, Field(ge=1, le=512 << 20)] = Field(
+        32 << 20,
+        description="Maximum size of a request body, in bytes, up to 512 MiB; above it 413.",
     )
-    max_held_bytes: Positive = Field(
+    max_held_bytes: Annotated[int, Field(ge=1, le=1 << 40)] = Field(
         256 << 20,
-        description="Maximum bytes of request bodies in memory at the same time; above it 503.",
+        description="Maximum bytes of request bodies in memory at the same time, up to 1 TiB; "
+        "above it 503.",
     )
-    max_pixels: Positive = Field(
+    max_pixels: Annotated[int, Field(ge=1, le=1_000_000_000)] = Field(
         50_000_000,
-        description="Maximum image size, width times height; above it 413. Each side is at most "
-        "16,384.",
+        description="Maximum image size, width times height, up to 1000000000; above it 413. Each "
+        "side is at most 16,384.",
     )
-    max_decoded_bytes: Positive = Field(
+    max_decoded_bytes: Annotated[int, Field(ge=1, le=1 << 40)] = Field(
         512 << 20,
-        description="Maximum memory of the images that are being decoded, in bytes; 413 for one "
-        "that needs more, 503 for one that does not get it before its deadline.",
+        description="Maximum memory of the images that are being decoded, in bytes, up to 1 TiB; "
+        "413 for one that needs more, 503 for one that does not get it before its deadline.",
     )
     allow_unsafe_models: bool = Field(
         default=False,
@@ -325,9 +336,9 @@ class Settings(BaseModel):
         description="Always decode JPEG at full scale; by default at twice the model's input, "
         "which is up to 3x faster.",
     )
-    shutdown_grace_s: Annotated[float, Field(ge=0)] = Field(
+    shutdown_grace_s: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = Field(
         30.0,
-        description="Seconds to finish accepted frames when the service is stopped.",
+        description="Seconds to finish accepted frames when the service is stopped, up to 86400.",
     )
     api_keys: ApiKeys = Field(
         {},
@@ -367,18 +378,23 @@ class Settings(BaseModel):
         description="With tls: port of the plain HTTP page that offers the machine's own authority "
         "for download; 0 for none.",
     )
-    max_streams: Positive = Field(32, description="Maximum number of open streams; above it 429.")
-    max_streams_per_client: Positive = Field(
-        8, description="Maximum number of open streams from one address."
+    max_streams: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        32, description="Maximum number of open streams, up to 10000; above it 429."
     )
-    stream_idle_s: Annotated[float, Field(gt=0)] = Field(
-        60.0, description="Seconds without a frame after which a stream is closed."
+    max_streams_per_client: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        8, description="Maximum number of open streams from one address, up to 10000."
     )
-    wall_size: Positive = Field(
-        32, description="Latest pictures that the wall keeps per camera, in memory only."
+    stream_idle_s: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = Field(
+        60.0, description="Seconds without a frame after which a stream is closed, up to 86400."
     )
-    wall_bytes: Positive = Field(
-        64 << 20, description="Maximum bytes of pictures and answers that the wall keeps in total."
+    wall_size: Annotated[int, Field(ge=1, le=1_000)] = Field(
+        32,
+        description="Latest pictures that the wall keeps per camera, up to 1000; in memory only.",
+    )
+    wall_bytes: Annotated[int, Field(ge=1, le=1 << 34)] = Field(
+        64 << 20,
+        description="Maximum bytes of pictures and answers that the wall keeps in total, up to "
+        "16 GiB.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Minimum level to log."
@@ -572,7 +588,8 @@ def _read_file(file: Path) -> dict[str, Any]:
         raise SettingsError(f"The settings file {file} does not exist.")
     try:
         values = tomllib.loads(file.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    # ValueError: not UTF-8, not TOML, or a number of thousands of digits.
+    except (ValueError, RecursionError, OSError) as error:
         raise SettingsError(f"The settings file {file} cannot be read: {error}.") from error
     for table in _TABLES:
         if not isinstance(values.get(table), dict):

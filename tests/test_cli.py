@@ -328,3 +328,20 @@ def test_a_command_imports_neither_tensorflow_nor_the_cloud(repository_root, shi
     command = [sys.executable, "-c", textwrap.dedent(script), str(shipped / "coffee.jpg")]
     done = subprocess.run(command, cwd=repository_root, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("predict", "--threshold", "nan", "x.jpg"),
+        ("predict", "--threshold", "inf", "x.jpg"),
+        ("bench", "--seconds", "inf"),
+        ("bench", "--seconds", "nan"),
+        ("outbox", "list", "--limit", "9" * 30),
+        ("outbox", "list", "--limit", "9" * 5_000),
+        ("outbox", "export", "x", "--threshold", "nan"),
+    ],
+)
+def test_a_number_that_means_nothing_is_refused_in_words(arguments):
+    done = CliRunner().invoke(main, arguments)
+    assert (done.exit_code, "Invalid value" in done.output) == (2, True), done.output

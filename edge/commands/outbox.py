@@ -14,6 +14,7 @@ from edge.errors import OutputError, UsageError
 from edge.outbox.describe import entry_json
 from edge.outbox.entry import EntryState
 from edge.outbox.export import Labels, Plan, export
+from edge.outbox.rows import is_item
 from edge.printable import escape, printable_json
 from edge.wiring.cloud import open_store
 
@@ -83,7 +84,7 @@ def export_all(
         done = export(store, plan)
     click.echo(f"{done.images} images in {folder}, {done.labelled} of them with labels")
     if done.left_out:
-        click.echo(f"{done.left_out} entries were left out: their images cannot be read", err=True)
+        click.echo(f"{done.left_out} entries were left out: they cannot be read", err=True)
 
 
 def retry(settings: Settings, keys: Sequence[str]) -> None:
@@ -129,8 +130,9 @@ def _cells(entry: Entry) -> tuple[str, ...]:
     """The entry's row of the table."""
     edge = f"{entry.label} {entry.confidence:.2f}" if entry.label else ""
     cloud = ""
-    if entry.result and entry.result["predictions"]:
-        best = entry.result["predictions"][0]
+    predictions = (entry.result or {}).get("predictions")
+    if predictions and is_item(predictions[0]):
+        best = predictions[0]
         cloud = f"{best['label']} {best['score']:.2f}"
     key = entry.key[:_SHOWN_KEY_LENGTH]
     return key, entry.state, entry.model, edge, cloud, entry.reason, entry.camera

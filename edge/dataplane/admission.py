@@ -14,11 +14,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from edge.dataplane.arriving import ArrivingBody, to_give_way
+from edge.dataplane.turns import Turns
 from edge.errors import Overloaded, ShuttingDown
 from edge.runtime.memory import release_free_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from edge.dataplane.turns import Caller
 
 _BURST_BYTES = 4 << 20
 """A burst that held more bytes than this leaves memory behind that is worth returning when idle."""
@@ -31,11 +34,13 @@ class AdmissionSlot(ArrivingBody):
     """One admitted request, from its head to its answer.
 
     Attributes:
+        caller: the connection it came over.
         in_flight: whether its body is complete and it has its slot.
     """
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: Admission, caller: Caller | None = None) -> None:
         super().__init__(admission)
+        self.caller = caller
         self.in_flight = False
 
     def start(self) -> None:
@@ -55,12 +60,20 @@ class Admission:
         max_held_bytes: bytes of request bodies in memory at once.
         extra_slots: called when all of ``slots`` are taken: slots beyond them that something else,
             such as an online model, offers right now.
+        workers: of ``slots``, those that are computed at once; given, connections take turns in an
+            overload.
     """
 
     def __init__(
-        self, slots: int, max_held_bytes: int, extra_slots: Callable[[], int] | None = None
+        self,
+        slots: int,
+        max_held_bytes: int,
+        extra_slots: Callable[[], int] | None = None,
+        *,
+        workers: int = 0,
     ) -> None:
         self.max_held_bytes = max_held_bytes
+        self._turns = Turns(slots, workers)
         self._slots = slots
         self._extra_slots = extra_slots
         self._receiving = 0
@@ -104,19 +117,24 @@ class Admission:
         return self._stopping
 
     @contextmanager
-    def receive(self) -> Iterator[AdmissionSlot]:
+    def receive(self, caller: Caller | None = None) -> Iterator[AdmissionSlot]:
         """Let one request in whose body is still to arrive; it takes no slot until it starts.
 
         Their number is bounded by that of connections, their bytes by ``max_held_bytes``.
 
+        Args:
+            caller: the connection it came over, which has its turn in an overload.
+
         Raises:
-            Overloaded: every slot is taken at the moment.
+            Overloaded: every slot is taken at the moment, or it is not this connection's turn.
             ShuttingDown: the service is stopping.
         """
         if self._stopping:
             raise ShuttingDown("The service is stopping. Try another one, or again in a moment.")
-        self._check_free_slot()
-        slot = AdmissionSlot(self)
+        self._check_free_slot(caller)
+        if self._turns.overloaded and not self._turns.may_arrive(caller, self._in_flight):
+            raise self._overloaded(caller)
+        slot = AdmissionSlot(self, caller)
         self._receiving += 1
         self._arriving.add(slot)
         try:
@@ -125,20 +143,25 @@ class Admission:
             self._leave(slot)
 
     @contextmanager
-    def admit(self) -> Iterator[AdmissionSlot]:
+    def admit(self, caller: Caller | None = None) -> Iterator[AdmissionSlot]:
         """Take a slot for one request whose frame is in memory already.
 
+        Args:
+            caller: the connection it came over, which has its turn in an overload.
+
         Raises:
-            Overloaded: every slot is taken.
+            Overloaded: every slot is taken, or it is not this connection's turn.
             ShuttingDown: the service is stopping.
         """
-        with self.receive() as slot:
+        with self.receive(caller) as slot:
             slot.start()
             yield slot
 
     def start(self, slot: AdmissionSlot) -> None:
         """Give a slot to a request that `receive` let in; raises ``Overloaded``."""
-        self._check_free_slot()
+        self._check_free_slot(slot.caller)
+        if self._turns.overloaded and not self._turns.may_enter(slot.caller, self._in_flight):
+            raise self._overloaded(slot.caller)
         self._arriving.discard(slot)
         self._receiving -= 1
         self._in_flight += 1
@@ -158,13 +181,18 @@ class Admission:
         self._arriving.discard(body)
         body.release()
 
-    def _check_free_slot(self) -> None:
+    def _check_free_slot(self, caller: Caller | None) -> None:
         # The extra slots are asked for only when the own ones are taken: that looks at every model.
         if self._in_flight >= self._slots and self._in_flight >= self.max_in_flight:
-            raise Overloaded(
-                f"{self._in_flight} requests are in flight already. "
-                "Send fewer, or try again in a moment."
-            )
+            raise self._overloaded(caller)
+
+    def _overloaded(self, caller: Caller | None) -> Overloaded:
+        error = Overloaded(
+            f"{self._in_flight} requests are in flight already. "
+            "Send fewer, or try again in a moment."
+        )
+        error.retry_after_s = self._turns.refuse(caller)
+        return error
 
     def hold(self, size: int, asker: ArrivingBody | None = None) -> None:
         """Count bytes as held in memory until `release`; raises ``Overloaded`` beyond the limit.

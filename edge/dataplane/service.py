@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from edge.dataplane.admission import Admission, AdmissionSlot
     from edge.dataplane.answer import Answer, Answerer, InferRequest
     from edge.dataplane.cloud_parts import CloudParts
+    from edge.dataplane.turns import Caller
     from edge.model.rules import Mode
     from edge.repository.repository import ModelRepository
     from edge.runtime.pipeline import DecodeOptions
@@ -70,13 +71,13 @@ class InferenceService:
         """Whether new requests are refused."""
         return self.admission.stopping
 
-    def receive(self) -> AbstractContextManager[AdmissionSlot]:
+    def receive(self, caller: Caller | None = None) -> AbstractContextManager[AdmissionSlot]:
         """Let one request in whose body is still to arrive; see `Admission.receive`."""
-        return self.admission.receive()
+        return self.admission.receive(caller)
 
-    def admit(self) -> AbstractContextManager[AdmissionSlot]:
+    def admit(self, caller: Caller | None = None) -> AbstractContextManager[AdmissionSlot]:
         """Take a slot for one frame in memory; see `Admission.admit`."""
-        return self.admission.admit()
+        return self.admission.admit(caller)
 
     async def infer(self, image: bytes, request: InferRequest) -> Answer:
         """Answer one frame.

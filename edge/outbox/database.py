@@ -13,7 +13,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from edge.clock import Reading, SteadyClock
-from edge.errors import OutboxError, OutboxFull
+from edge.errors import OutboxDamaged, OutboxError, OutboxFull
+from edge.outbox.rows import read_text
 from edge.outbox.schema import SCHEMA, VERSION
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ FILE_NAME = "outbox.sqlite3"
 _BUSY_MS = 5_000
 _FOLDER_MODE, _FILE_MODE = 0o700, 0o600  # frames may show people
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_ERRORS = {sqlite3.SQLITE_FULL: OutboxFull} | dict.fromkeys(_DAMAGED, OutboxDamaged)
+"""SQLite's error code to ours; any other is an ``OutboxError``."""
+_MAX_STEADY_S = 1e10
+"""Three centuries: no outbox is older, in steady seconds."""
 
 
 class Database:
@@ -106,7 +111,7 @@ class Database:
             yield
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the upper bits are details
-            error_type = OutboxFull if code == sqlite3.SQLITE_FULL else OutboxError
+            error_type = _ERRORS.get(code, OutboxError)
             remedy = f" Move {FILE_NAME}* away to start a new one." if code in _DAMAGED else ""
             message = f"The outbox in {self.folder} cannot be used: {error}.{remedy}"
             raise error_type(message) from error
@@ -126,6 +131,7 @@ class Database:
         except (OSError, sqlite3.Error) as error:
             raise OutboxError(f"The outbox in {self.folder} cannot be opened: {error}.") from error
         connection.row_factory = sqlite3.Row
+        connection.text_factory = read_text  # one text that is not UTF-8 must not fail the query
         return connection
 
     def _prepare(self) -> None:
@@ -146,9 +152,19 @@ class Database:
 
     def _stored_clock(self) -> SteadyClock:
         row = self.execute("SELECT steady, boot, since_boot, wall FROM clock").fetchone()
-        if row is None:
-            return SteadyClock()
-        return SteadyClock(row["steady"], Reading(row["boot"], row["since_boot"], row["wall"]))
+        if row is not None and isinstance(row["boot"], str):
+            numbers = [row["steady"], row["since_boot"], row["wall"]]
+            if all(map(_is_steady, numbers)):
+                steady, since_boot, wall = numbers
+                return SteadyClock(steady, Reading(row["boot"], since_boot, wall))
+        return SteadyClock(self._newest_entry_s())
+
+    def _newest_entry_s(self) -> float:
+        """Steady seconds of the newest entry: where the clock stood if its own row is lost."""
+        row = self.execute(
+            "SELECT created_steady_s FROM entry ORDER BY sequence DESC LIMIT 1"
+        ).fetchone()
+        return row[0] if row is not None and _is_steady(row[0]) else 0.0
 
     def _store_clock(self) -> None:
         steady, reading = self.clock.mark()
@@ -156,3 +172,7 @@ class Database:
             "INSERT OR REPLACE INTO clock VALUES (1, ?, ?, ?, ?)",
             (steady, *asdict(reading).values()),
         )
+
+
+def _is_steady(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= _MAX_STEADY_S

@@ -101,6 +101,7 @@ class Entry:
         resolved: wall clock of the result, seconds since 1970.
         webhook: whether the result was delivered.
         webhook_attempts: failed deliveries.
+        damaged: a part of it cannot be read and has a neutral value; ``fault`` says which.
     """
 
     sequence: int
@@ -127,3 +128,4 @@ class Entry:
     resolved: float | None
     webhook: Delivery
     webhook_attempts: int
+    damaged: bool = False

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from edge.errors import EntryUnreadable, OutputError, RequestError
+from edge.errors import EntryDamaged, EntryUnreadable, OutputError, RequestError
+from edge.model.tasks.detection import DETECTION
 from edge.model.tasks.registry import TASKS
 from edge.outbox.entry import EntryState
+from edge.outbox.rows import is_item
 from edge.vision.formats import sniff
 from edge.vision.graph_input import for_graph
 
@@ -50,7 +52,7 @@ class Exported:
     Attributes:
         images: number of images.
         labelled: of these, the ones with labels.
-        left_out: entries whose image cannot be read.
+        left_out: entries that are damaged, or whose image cannot be read.
     """
 
     images: int
@@ -106,6 +108,8 @@ def _write(store: Store, plan: Plan, advance: Callable[[], None]) -> Exported:
         files: dict[str, TextIO] = {}
         for entry in _exported_entries(store, plan.model):
             try:
+                if not _is_readable(entry):
+                    raise EntryDamaged(f"{entry.key} is damaged.")
                 name, content = _picture(store, entry, plan.max_pixels)
             except (RequestError, EntryUnreadable):
                 left_out += 1
@@ -177,11 +181,20 @@ def _annotations(entry: Entry, plan: Plan) -> dict[str, Any]:
     return TASKS[entry.task].import_annotations(items, multi_label=entry.multi_label)
 
 
+def _is_readable(entry: Entry) -> bool:
+    """Whether the entry can be written as it was stored, its result included."""
+    if entry.damaged:
+        return False
+    predictions = (entry.result or {}).get("predictions", ())
+    needs_box = entry.task == DETECTION.name
+    return all(is_item(item) and bool(item.get("box") or not needs_box) for item in predictions)
+
+
 def _trusted_items(entry: Entry, labels: Labels) -> Sequence[Mapping[str, Any]]:
     if labels is Labels.NONE:
         return ()
     if entry.result is not None:
-        predictions: Sequence[Mapping[str, Any]] = entry.result["predictions"]
+        predictions: Sequence[Mapping[str, Any]] = entry.result.get("predictions", ())
         return predictions
     return entry.items if labels is Labels.EDGE else ()
 

@@ -10,7 +10,7 @@ An entry that fails waits, longer each time, and lets the others go first. After
 becomes a dead letter if the fault is its own: the online model, which accepts other frames, refused
 it, or it failed in any other way again although others were resolved in the meantime. A link that
 is down, an endpoint that refuses everything (`edge.fallback.refusals`), a captive portal in the
-cloud's place, a missing model or a wrong key makes no dead letters.
+cloud's place, a missing model or a wrong key makes no dead letters. A damaged entry is one at once.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from edge.errors import (
     CloudError,
     CloudNotAsked,
     CloudRefused,
+    EntryDamaged,
     EntryUnreadable,
     ModelNotFound,
     ModelUnavailable,
@@ -105,6 +106,8 @@ class Forwarder:
             self._unstored[key] = await self._caller.call(entry, image)
             self._resolved += 1
             await self._store(key)
+        except EntryDamaged as error:  # no time and no setting brings its image back
+            await self._give_up(key, error.message)
         except (CloudError, EntryUnreadable, ModelNotFound, ModelUnavailable) as error:
             refused = isinstance(error, CloudRefused)
             own_fault = _is_own_fault(error)
@@ -140,10 +143,7 @@ class Forwarder:
         failures += 1
         counts = own_fault or self._resolved > resolved_before
         if counts and entry.attempts + 1 >= MAX_ATTEMPTS:
-            _log.warning("outbox entry %s became a dead letter: %s", key, fault)
-            self._failures.pop(key, None)
-            dead = self._outbox.change(lambda store: store.dead_letter(key, fault))
-            await asyncio.wrap_future(dead)
+            await self._give_up(key, fault)
             return
         self._failures[key] = failures, self._resolved
         seconds = retry_delay_s(failures)
@@ -154,6 +154,13 @@ class Forwarder:
         )
         if not still_waiting:  # dropped or resolved in the meantime
             self._failures.pop(key, None)
+
+    async def _give_up(self, key: str, fault: str) -> None:
+        """Make the entry a dead letter."""
+        _log.warning("outbox entry %s became a dead letter: %s", key, fault)
+        self._failures.pop(key, None)
+        dead = self._outbox.change(lambda store: store.dead_letter(key, fault))
+        await asyncio.wrap_future(dead)
 
 
 def _is_own_fault(error: EdgeError) -> bool:

@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from edge.errors import EntryUnreadable, OutboxError, OutboxFull
+from edge.errors import EntryUnreadable, OutboxDamaged, OutboxError, OutboxFull
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -136,6 +136,7 @@ class Outbox:
         self._queued_bytes = 0
         self._paused_until = 0.0
         self._disk_full = False
+        self._damaged = False
         self._stopped = False
         self._write_s = 0.0
         self._next_check = 0.0
@@ -336,6 +337,7 @@ class Outbox:
         if self._store is None:
             self._lock_folder()
             self._store = self._open_store()
+            self._damaged = False
         return self._store
 
     def _lock_folder(self) -> None:
@@ -362,6 +364,7 @@ class Outbox:
         self._lock_file = None
 
     def _on_failure(self, error: Exception) -> None:
+        self._damaged = self._damaged or isinstance(error, OutboxDamaged)
         unexpected = None if isinstance(error, OutboxError) else error
         self._set_fault(_as_outbox_error(error).message, unexpected)
         self._paused_until = self._clock() + self._timing.pause_s
@@ -374,9 +377,10 @@ class Outbox:
     def _on_success(self) -> None:
         """Clear the fault, unless the next frame would run into it again.
 
-        On a full disk something small may still fit, and a slow disk may take one frame more.
+        On a full disk something small may still fit, and a slow disk may take one frame more. A
+        broken page does not mend: the fault stays until another database is opened.
         """
-        if self._disk_full:
+        if self._disk_full or self._damaged:
             return
         if self.fault == _TOO_SLOW and self._queued_bytes > self._max_queued_bytes // 2:
             return

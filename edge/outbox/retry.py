@@ -6,7 +6,10 @@ import random
 
 from edge.backoff import Backoff
 
-_BACKOFF = Backoff(first_s=2.0, max_s=3_600.0, jitter=0.5)
+MAX_DELAY_S = 3_600.0
+"""The longest wait."""
+
+_BACKOFF = Backoff(first_s=2.0, max_s=MAX_DELAY_S, jitter=0.5)
 
 
 def retry_delay_s(attempt: int) -> float:

@@ -11,13 +11,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge.errors import OutboxError, OutboxFull
+from edge.errors import OutboxDamaged, OutboxError, OutboxFull
 from edge.outbox.disk import Disk
 from edge.outbox.entry import Delivery, EntryState
 from edge.outbox.eviction import Candidate, to_evict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import sqlite3
+    from collections.abc import Collection, Sequence
 
     from edge.outbox.database import Database
 
@@ -34,6 +35,14 @@ _RANK = (
     f" WHEN state = '{EntryState.RESOLVED}' THEN 1"
     f" WHEN state = '{EntryState.DEAD_LETTER}' THEN 2 ELSE 3 END"
 )
+_CANDIDATES = (
+    f"SELECT sequence, {_RANK} AS rank,"  # noqa: S608 -- constant
+    " CASE WHEN confidence BETWEEN 0 AND 1 THEN confidence ELSE 0 END AS confidence,"
+    " CASE WHEN typeof(label) = 'text' THEN label ELSE '' END AS label,"
+    " CASE WHEN typeof(size) = 'integer' AND size > 0 THEN size ELSE 0 END AS size"
+    " FROM entry"
+)
+"""What decides whether an entry goes; neutral where its row is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +70,18 @@ class Space:
         quota: how much the outbox may hold.
     """
 
-    def __init__(self, database: Database, quota: Quota) -> None:
-        """Read the disk's size; raises ``OutboxError`` if that fails."""
+    def __init__(
+        self, database: Database, quota: Quota, unreadable: Collection[int] = frozenset()
+    ) -> None:
+        """Read the disk's size; raises ``OutboxError`` if that fails.
+
+        Args:
+            database: that holds the entries.
+            quota: how much it may hold.
+            unreadable: sequences of entries that cannot be dropped; may grow.
+        """
         self.quota = quota
+        self._unreadable = unreadable
         self._database = database
         self._refused_bytes = 0
         with database.translate_errors():
@@ -89,9 +107,9 @@ class Space:
 
     def drop(self, sequences: Sequence[int]) -> None:
         """Drop these entries and their images."""
-        if not sequences:
+        rows = [(sequence,) for sequence in sequences if sequence not in self._unreadable]
+        if not rows:
             return
-        rows = [(sequence,) for sequence in sequences]
         self._database.execute_many(
             "DELETE FROM image WHERE key = (SELECT key FROM entry WHERE sequence = ?)", rows
         )
@@ -168,14 +186,29 @@ class Space:
         return row["bytes"], row["entries"]
 
     def _evict(self, *, excess_bytes: int, excess_entries: int, only_done: bool = False) -> None:
-        rows = self._database.execute(
-            f"SELECT sequence, {_RANK} AS rank, confidence, label, size FROM entry"  # noqa: S608 -- constant
-        )
-        candidates = (Candidate(**dict(row)) for row in rows)
+        candidates = self._candidates()
         if only_done:
-            candidates = (candidate for candidate in candidates if candidate.rank == _DONE)
+            candidates = [candidate for candidate in candidates if candidate.rank == _DONE]
         sequences = to_evict(candidates, excess_bytes=excess_bytes, excess_entries=excess_entries)
         self.drop(sequences)
+
+    def _candidates(self) -> list[Candidate]:
+        """Every entry that may be dropped."""
+        try:
+            rows = self._database.fetch_all(_CANDIDATES)
+        except OutboxDamaged:  # the search stopped at a broken page
+            rows = self._candidates_one_by_one()
+        return [Candidate(**dict(row)) for row in rows]
+
+    def _candidates_one_by_one(self) -> list[sqlite3.Row]:
+        found = self._database.fetch_all("SELECT sequence FROM entry INDEXED BY entry_by_order")
+        rows: list[sqlite3.Row] = []
+        for row in found:
+            with suppress(OutboxDamaged):
+                rows += self._database.fetch_all(
+                    f"{_CANDIDATES} WHERE sequence = ?", (row["sequence"],)
+                )
+        return rows
 
     def _vacuum(self, pages: int) -> None:
         for _ in range(pages):  # through Python's sqlite3 each call frees a single page

@@ -8,27 +8,31 @@ of the wall clock makes an entry old. Used from one thread.
 from __future__ import annotations
 
 import json
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
-from edge.errors import EntryUnreadable, OutboxError
+from edge.errors import EntryDamaged, OutboxDamaged, OutboxError
 from edge.frame_key import digest_of, frame_key
 from edge.outbox.database import Database
 from edge.outbox.encryption import NoEncryption
-from edge.outbox.entry import Delivery, Entry, EntryState, NewEntry, Receipt
+from edge.outbox.entry import Delivery, EntryState, NewEntry, Receipt
+from edge.outbox.quarantine import ALL_SEQUENCES, Quarantine
 from edge.outbox.space import Quota, Space
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from edge.clock import SteadyClock
     from edge.outbox.encryption import Encryption
+    from edge.outbox.entry import Entry
 
-_COLUMNS = ", ".join(Entry.__slots__)
 _COPIED = tuple(name for name in NewEntry.__slots__ if name not in {"image", "items"})
 """Columns that take a new entry's field as it is."""
+_LAST_CHARACTER = "\U0010ffff"
+_MAX_KEY_LENGTH = 128
+"""Keys have 32 characters."""
 
 
 class Store:
@@ -68,8 +72,10 @@ class Store:
         self._keep_images = keep_images
         self._deliver = deliver
         self._database = Database(folder, create=create, clock=clock)
+        self._quarantine = Quarantine(self._database)
         try:
-            self._space = Space(self._database, quota or Quota())
+            self._space = Space(self._database, quota or Quota(), self._quarantine.unreadable)
+            self._quarantine.sweep()
         except OutboxError:
             self._database.close()
             raise
@@ -100,6 +106,7 @@ class Store:
             OutboxFull: the disk has no room for them.
             OutboxError: it cannot be written.
         """
+        self._quarantine.sweep_if_changed()
         with self._database.transaction():
             now = self._database.clock()
             pages_before = self._space.page_count
@@ -115,7 +122,8 @@ class Store:
             pass  # every transaction stores the clock
 
     def drop_expired(self) -> int:
-        """Drop entries that are too old; returns their number."""
+        """Drop entries that are too old; returns their number. Looks for damaged ones as well."""
+        self._quarantine.sweep()
         with self._database.transaction():
             dropped = self._space.drop_expired(self._database.clock())
         if dropped:
@@ -123,26 +131,33 @@ class Store:
         return dropped
 
     def due(self, limit: int) -> list[Entry]:
-        """Waiting entries whose backoff is over, oldest first."""
+        """Waiting entries whose backoff is over, oldest first; none of them is damaged."""
         now = self._database.clock()
-        return self._select("state = ? AND not_before <= ?", (EntryState.WAITING, now), limit)
+        return self._select_good("state = ? AND not_before <= ?", (EntryState.WAITING, now), limit)
 
     def pending_deliveries(self, limit: int) -> list[Entry]:
         """Entries whose result is due for the webhook, oldest first."""
         now = self._database.clock()
-        return self._select("webhook = ? AND not_before <= ?", (Delivery.PENDING, now), limit)
+        return self._select_good("webhook = ? AND not_before <= ?", (Delivery.PENDING, now), limit)
 
     def image(self, key: str) -> bytes:
         """The image of an entry.
 
         Raises:
-            EntryUnreadable: it was not stored or cannot be decrypted.
+            EntryUnreadable: it cannot be decrypted.
+            EntryDamaged: it was not stored, is lost, or its page is broken.
             OutboxError: the database cannot be read.
         """
-        rows = self._database.fetch_all("SELECT bytes FROM image WHERE key = ?", (key,))
+        try:
+            rows = self._database.fetch_all("SELECT bytes FROM image WHERE key = ?", (key,))
+        except OutboxDamaged as error:
+            raise EntryDamaged(f"The image of {key} is on a broken page of the disk.") from error
         if not rows:
-            raise EntryUnreadable(f"The outbox holds no image of {key}.")
-        return self._encryption.decrypt(rows[0]["bytes"], key)
+            raise EntryDamaged(f"The outbox holds no image of {key}.")
+        stored = rows[0]["bytes"]
+        if not isinstance(stored, bytes):
+            raise EntryDamaged(f"What the outbox holds as the image of {key} is none.")
+        return self._encryption.decrypt(stored, key)
 
     def resolve(self, key: str, result: Mapping[str, Any]) -> bool:
         """Store the online model's answer; ``False`` if the entry is not waiting any more."""
@@ -203,7 +218,9 @@ class Store:
 
     def get(self, key: str) -> Entry | None:
         """The one entry whose key starts with ``key``; ``None`` if there is none or several."""
-        found = self._select("substr(key, 1, ?) = ?", (len(key), key), 2)
+        if len(key) > _MAX_KEY_LENGTH or not key.isprintable():
+            return None
+        found = self._select("key >= ? AND key < ?", (key, key + _LAST_CHARACTER), 2)
         return found[0] if len(found) == 1 else None
 
     def retry(self, keys: Sequence[str] | None = None) -> int:
@@ -238,10 +255,16 @@ class Store:
         return len(rows)
 
     def counts(self) -> dict[str, int]:
-        """Number of entries by state, by pending and failed delivery, and ``bytes`` in all."""
+        """Number of entries by state, by pending and failed delivery, and ``bytes`` in all.
+
+        ``unreadable`` is there if a broken page holds entries, which count in their last state too.
+        """
+        self._quarantine.sweep_if_changed()
         rows = self._database.fetch_all("SELECT state, webhook, entries, bytes FROM tally")
         counts = {str(state): 0 for state in EntryState}
         counts |= {"bytes": 0, "webhook_pending": 0, "webhook_failed": 0}
+        if self._quarantine.unreadable:
+            counts["unreadable"] = len(self._quarantine.unreadable)
         for row in rows:
             counts[row["state"]] += row["entries"]
             counts["bytes"] += row["bytes"]
@@ -272,6 +295,8 @@ class Store:
             return key, False
 
         values = {name: getattr(entry, name) for name in _COPIED}
+        if not math.isfinite(entry.confidence):  # a broken model's; SQLite would take it for NULL
+            values["confidence"] = 0.0
         values |= {
             "key": key,
             "digest": digest,
@@ -309,22 +334,28 @@ class Store:
         return updated.rowcount > 0
 
     def _select(self, condition: str, values: tuple[Any, ...], limit: int) -> list[Entry]:
-        rows = self._database.fetch_all(
-            f"SELECT {_COLUMNS} FROM entry WHERE {condition} ORDER BY sequence LIMIT ?",  # noqa: S608 -- constants above
-            (*values, limit),
-        )
-        return [_entry(row) for row in rows]
+        """The first entries that fulfil the condition, in order, damaged ones as dead letters."""
+        self._quarantine.sweep_if_changed()
+        found = f"WHERE {condition} ORDER BY sequence LIMIT ?"
+        values = (*values, limit)
+        try:
+            rows = self._database.fetch_all(f"SELECT sequence FROM entry {found}", values)  # noqa: S608 -- constants above
+        except OutboxDamaged:  # it went through the rows to a broken page; the index has none
+            rows = self._database.fetch_all(f"{ALL_SEQUENCES} {found}", values)
+        return self._quarantine.read_all([row["sequence"] for row in rows])
+
+    def _select_good(self, condition: str, values: tuple[Any, ...], limit: int) -> list[Entry]:
+        """The first undamaged entries that fulfil the condition, in order."""
+        good: list[Entry] = []
+        after = 0
+        while len(good) < limit:
+            page = self._select(f"{condition} AND sequence > ?", (*values, after), limit)
+            good += [entry for entry in page if not entry.damaged]
+            if len(page) < limit:
+                break
+            after = page[-1].sequence
+        return good[:limit]
 
 
 def _placeholders(values: Mapping[str, Any] | Sequence[str]) -> str:
     return ", ".join("?" * len(values))
-
-
-def _entry(row: sqlite3.Row) -> Entry:
-    values = dict(row)
-    values["items"] = json.loads(values["items"])
-    values["result"] = json.loads(values["result"]) if values["result"] else None
-    values["multi_label"] = bool(values["multi_label"])
-    values["state"] = EntryState(values["state"])
-    values["webhook"] = Delivery(values["webhook"])
-    return Entry(**values)

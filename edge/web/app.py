@@ -20,7 +20,9 @@ from edge.web.dialects.dialect import Dialect, DialectTable
 from edge.web.dialects.stream import stream_dialect
 from edge.web.dialects.tf_serving.routes import tf_serving_dialect
 from edge.web.error_mapping import install_handlers
+from edge.web.head import HeadAsGet
 from edge.web.metrics_routes import metrics_dialect
+from edge.web.openapi import document_errors
 from edge.web.pages.pages import pages_dialect
 from edge.web.pages.pairing import pairing_dialect
 from edge.web.pages.phone import phone_dialect
@@ -84,6 +86,7 @@ def create_app(
     metrics = Metrics(service, connections)
     wall = Wall(settings.wall_size, settings.wall_bytes, settings.max_pixels)
     service.observers += [metrics, ModelOfRequest(metrics), wall]
+    app.add_middleware(HeadAsGet)
     if settings.api_keys:
         app.add_middleware(KeyGuard, keys=settings.api_keys)
     app.add_middleware(PageGuard, settings=settings)
@@ -105,4 +108,5 @@ def create_app(
     for dialect in dialects:
         app.include_router(dialect.router, tags=[dialect.name])
     app.state.dialects = DialectTable([_DOCUMENTATION, *dialects])
+    document_errors(app)
     return app

@@ -46,7 +46,7 @@ async def receive(
     Raises:
         EdgeError: as `Admission.receive`, `read_body` and `AdmissionSlot.start` do.
     """
-    with service.receive() as slot:
+    with service.receive(request.scope.get("client")) as slot:
         seconds = min(deadline - time.monotonic(), settings.deadline_ms / 1000)
         yield await _read_frame(request, slot, settings.max_body_bytes, seconds)
 

@@ -7,12 +7,13 @@ import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from edge import logs
-from edge.errors import EdgeError, Refusal
+from edge.errors import BadRequest, EdgeError, Refusal
 from edge.web.access.cors import SCOPE_KEY as CORS_SCOPE_KEY
 
 if TYPE_CHECKING:
@@ -84,22 +85,26 @@ def install_handlers(app: FastAPI) -> None:
 
     async def on_not_found(request: Request, _: Exception) -> Response:
         return error_response(
-            request, NotFound(f"Nothing is at {request.url.path}. GET /docs lists all paths.")
+            request, NotFound(f"Nothing is at {request.scope['path']}. GET /docs lists all paths.")
         )
 
     async def on_method_not_allowed(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         reply = error_response(
-            request, MethodNotAllowed(f"{request.url.path} does not take {request.method}.")
+            request, MethodNotAllowed(f"{request.scope['path']} does not take {request.method}.")
         )
         reply.headers.update(error.headers or {})  # Allow lists the methods
         return reply
+
+    async def on_wrong_parameter(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return error_response(request, BadRequest(_faults_in_words(error)))
 
     async def on_client_disconnect(_: Request, __: Exception) -> Response:
         return Response(status_code=_CLIENT_GONE, headers={CODE_HEADER: "client_gone"})
 
     async def on_unexpected_error(request: Request, error: Exception) -> Response:
-        _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        _log.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
         response = error_response(
             request, Internal("The service failed on this request; see its log.")
         )
@@ -114,8 +119,15 @@ def install_handlers(app: FastAPI) -> None:
         EdgeError: on_edge_error,
         HTTPStatus.NOT_FOUND: on_not_found,
         HTTPStatus.METHOD_NOT_ALLOWED: on_method_not_allowed,
+        RequestValidationError: on_wrong_parameter,
         ClientDisconnect: on_client_disconnect,
         Exception: on_unexpected_error,
     }
     for key, handler in handlers.items():
         app.add_exception_handler(key, handler)
+
+
+def _faults_in_words(error: RequestValidationError) -> str:
+    """What is wrong with each parameter, without its value."""
+    faults = [f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors()]
+    return "; ".join(faults) + "."

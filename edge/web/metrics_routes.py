@@ -36,5 +36,13 @@ def metrics_dialect(metrics: Metrics) -> Dialect:
             summary="Counters for Prometheus",
             operation_id="metrics" if path == PATHS[0] else "metrics_as_tf_serving",
             response_class=Response,
+            responses={
+                200: {
+                    "content": {
+                        "text/plain": {"schema": {"type": "string"}},
+                        "application/openmetrics-text": {"schema": {"type": "string"}},
+                    }
+                }
+            },
         )
     return Dialect("metrics", dict.fromkeys(PATHS, Scope.VIEW), router)

@@ -40,7 +40,11 @@ def status_dialect(service: InferenceService) -> Dialect:
             return json_response({"live": False, "reason": fault}, HTTPStatus.SERVICE_UNAVAILABLE)
         return json_response({"live": True})
 
-    @router.get("/health/ready", summary="Whether the default model serves and nothing is loading")
+    @router.get(
+        "/health/ready",
+        summary="Whether the default model serves and nothing is loading",
+        responses={503: {"description": "Not ready", "content": {"application/json": {}}}},
+    )
     async def ready() -> Response:
         is_ready = repository.ready and not service.stopping
         status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE

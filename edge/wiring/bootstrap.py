@@ -126,10 +126,10 @@ def _build(
     max_held_bytes = max(settings.max_held_bytes, settings.max_body_bytes)  # one body always fits
     edge = LocalAnswerer(repository, pool, options)
     if cloud is None:
-        admission = Admission(slots, max_held_bytes)
+        admission = Admission(slots, max_held_bytes, workers=pool.workers)
         return InferenceService(repository, pool, options, admission, edge)
     from edge.dataplane.escalation import EscalatingAnswerer  # noqa: PLC0415 -- as above
 
-    admission = Admission(slots, max_held_bytes, cloud.extra_slots)
+    admission = Admission(slots, max_held_bytes, cloud.extra_slots, workers=pool.workers)
     answerer = EscalatingAnswerer(edge, cloud, settings.max_pixels)
     return InferenceService(repository, pool, options, admission, answerer, cloud)

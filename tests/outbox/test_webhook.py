@@ -213,14 +213,15 @@ def test_without_a_secret_nothing_is_signed(outbox, receiver):
     assert "X-Edge-Signature" not in receiver.posts[0][0]
 
 
-def test_a_result_that_cannot_be_serialised_delays_no_other(outbox, receiver):
+def test_a_result_that_cannot_be_serialised_delays_no_other(outbox, receiver, monkeypatch):
     odd, good = resolved(outbox, "a", "b")
-    beyond_all_calendars = 1e18
-    outbox.call(
-        lambda store: store._database.execute(
-            "UPDATE entry SET created = ? WHERE key = ?", (beyond_all_calendars, odd)
-        )
-    ).result(10)
+
+    def fails_for_odd(one):
+        if one.key == odd:
+            raise OverflowError
+        return entry_json(one)
+
+    monkeypatch.setattr("edge.outbox.webhook.entry_json", fails_for_odd)
     deliver(outbox, receiver)
     assert delivered_keys(receiver) == [good]
     assert (entry(outbox, odd).webhook, entry(outbox, odd).webhook_attempts) == ("pending", 1)

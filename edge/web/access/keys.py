@@ -118,7 +118,9 @@ def _refusal(connection: HTTPConnection, error: EdgeError) -> Response:
     scope = connection.scope
     wants_page = "text/html" in connection.headers.get("accept", "")
     if wants_page and scope["type"] == "http" and scope["method"] == "GET":
-        return login_redirect(connection.url.path, error.code if read_key(connection) else None)
+        return login_redirect(
+            connection.scope["path"], error.code if read_key(connection) else None
+        )
     response = error_response(connection, error)
     if error.status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"

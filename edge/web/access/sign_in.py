@@ -64,7 +64,7 @@ def sign_in_dialect(keys: Mapping[str, ApiKey]) -> Dialect:
             max_age=_cookie_seconds(key),
             httponly=True,
             samesite="strict",
-            secure=request.url.scheme == "https",
+            secure=request.scope["scheme"] == "https",
         )
         return response
 

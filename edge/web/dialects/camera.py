@@ -20,7 +20,7 @@ from edge.model.rules import Mode, parse_modes
 from edge.web.access.client import client_of
 from edge.web.body import caller_gone, receive
 from edge.web.dialects.dialect import Dialect
-from edge.web.dialects.query import camera_name, read_query, shown
+from edge.web.dialects.query import MAX_CAMERA_NAME, camera_name, read_query, shown
 from edge.web.direct_route import DirectRoute
 from edge.web.error_mapping import json_bytes, json_response
 from edge.web.form import find_images
@@ -35,27 +35,33 @@ if TYPE_CHECKING:
 
 N = TypeVar("N", int, float)
 
-_PARAMETERS = {
-    "model": ("string", "Name of the model; the default model if not given."),
-    "top_k": ("integer", "Maximum number of predictions, 1 or more."),
-    "threshold": ("number", "Minimum score of a prediction, 0..1."),
-    "deadline_ms": ("integer", "Maximum time for the answer in milliseconds, 1 or more."),
+_MAX_DEADLINE_MS = 600_000
+
+_PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
+    "model": ({"type": "string"}, "Name of the model; the default model if not given."),
+    "top_k": ({"type": "integer", "minimum": 1}, "Maximum number of predictions, 1 or more."),
+    "threshold": (
+        {"type": "number", "minimum": 0, "maximum": 1},
+        "Minimum score of a prediction, 0..1.",
+    ),
+    "deadline_ms": (
+        {"type": "integer", "minimum": 1, "maximum": _MAX_DEADLINE_MS},
+        "Maximum time for the answer in milliseconds, 1..600000.",
+    ),
     "fallback": (
-        "string",
+        {"type": "string"},
         "When to ask the online model, if the owner allows it: off, shadow, ...",
     ),
     "camera": (
-        "string",
+        {"type": "string", "maxLength": MAX_CAMERA_NAME},
         "Name of the camera, for the wall and the outbox; up to 64 characters.",
     ),
 }
 
-_MAX_DEADLINE_MS = 600_000
-
 _DOCUMENTATION: dict[str, Any] = {
     "parameters": [
-        {"name": name, "in": "query", "description": words, "schema": {"type": kind}}
-        for name, (kind, words) in _PARAMETERS.items()
+        {"name": name, "in": "query", "description": words, "schema": schema}
+        for name, (schema, words) in _PARAMETERS.items()
     ],
     "requestBody": {
         "required": True,

@@ -221,7 +221,7 @@ class _Stream:
         deadline = time.monotonic() + self._deadline_s
         infer_request = replace(self._infer_request, deadline=deadline)
         try:
-            with self._service.admit():
+            with self._service.admit(self._socket.client):
                 return answer_json(await self._service.infer(image, infer_request))
         except EdgeError as error:
             return error_json(error)

@@ -75,7 +75,7 @@ def pages_dialect(pages: Iterable[str] = PAGES) -> Dialect:
     @router.get("/static/{name}")
     async def static(name: str, request: Request) -> Response:
         if name not in files or name.endswith(".html"):
-            raise NotFound(f"Nothing is at {request.url.path}.")
+            raise NotFound(f"Nothing is at {request.scope['path']}.")
         return files[name].response(request)
 
     for page in pages:

@@ -18,6 +18,7 @@ from edge.web.access.guard import PageGuard
 from edge.web.access.hosts import ANY
 from edge.web.dialects.dialect import Dialect, DialectTable
 from edge.web.error_mapping import NotFound, install_handlers, json_response
+from edge.web.head import HeadAsGet
 from edge.web.pages.pages import pages_dialect
 from edge.web.pages.qr import qr_svg
 
@@ -68,6 +69,7 @@ def pairing_app(settings: Settings) -> FastAPI:
     for dialect in dialects:
         app.include_router(dialect.router)
     app.state.dialects = DialectTable(dialects)
+    app.add_middleware(HeadAsGet)
     return app
 
 

@@ -27,10 +27,18 @@ from edge.web.dialects.dialect import Dialect
 from edge.web.error_mapping import json_response
 from edge.web.pages.qr import qr_svg
 from edge.web.pages.wall import PHONE
+from edge.web.schema import AnswerSchema
 
 if TYPE_CHECKING:
     from edge.dataplane.service import InferenceService
     from edge.settings import Settings
+
+_PICTURE_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 PASS_S = 12 * 3600
 """Lifetime of a QR code in seconds."""
@@ -71,7 +79,12 @@ def phone_dialect(service: InferenceService, settings: Settings) -> Dialect:
     router = APIRouter()
     passes = Passes()
 
-    @router.post("/phone/picture", summary="A picture for the wall")
+    @router.post(
+        "/phone/picture",
+        summary="A picture for the wall",
+        responses={200: {"model": AnswerSchema}},
+        openapi_extra=_PICTURE_BODY,
+    )
     async def picture(request: Request) -> Response:
         arrived = time.monotonic()
         _check_pass(request, settings, passes)
@@ -90,7 +103,12 @@ def phone_dialect(service: InferenceService, settings: Settings) -> Dialect:
             {"url": _phone_url(request, settings, passes), "keeps": settings.wall_size}
         )
 
-    @router.get("/wall/phone.svg", summary="The same as a QR code")
+    @router.get(
+        "/wall/phone.svg",
+        summary="The same as a QR code",
+        response_class=Response,
+        responses={200: {"content": {"image/svg+xml": {"schema": {"type": "string"}}}}},
+    )
     async def code(request: Request) -> Response:
         url = _phone_url(request, settings, passes)
         if url is None:
@@ -118,7 +136,7 @@ def _phone_url(request: Request, settings: Settings, passes: Passes) -> str | No
         return None
     port = f":{request.url.port}" if request.url.port else ""
     query = f"?{urlencode({'pass': passes.new(time.time())})}" if settings.api_keys else ""
-    return f"{request.url.scheme}://{host}{port}/phone{query}"
+    return f"{request.scope['scheme']}://{host}{port}/phone{query}"
 
 
 def _check_pass(request: Request, settings: Settings, passes: Passes) -> None:

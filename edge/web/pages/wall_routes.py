@@ -36,6 +36,7 @@ _MAX_EVENT_BYTES = 1 << 20
 """Of the answers in an event. A wall that reads slowly holds one event, and gets the next one with
 what is newest then: no queue grows behind it."""
 _RETRY_MS = 1000
+_BINARY = {"type": "string", "format": "binary"}
 _MAX_DIGITS = 18  # of a picture's number; Python refuses to parse thousands
 
 
@@ -57,16 +58,26 @@ def wall_dialect(wall: Wall, service: InferenceService) -> Dialect:
     """`GET /wall/events`, `GET /wall/pictures/{number}.jpg`, `POST /wall/clear`."""
     router = APIRouter()
 
-    @router.get("/wall/events", summary="Answers, counts and health as server-sent events")
+    @router.get(
+        "/wall/events",
+        summary="Answers, counts and health as server-sent events",
+        response_class=Response,
+        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    )
     async def events() -> Response:
         return _OpenWall(wall, service)
 
-    @router.get("/wall/pictures/{number}.jpg", summary="The small picture of an answer on the wall")
+    @router.get(
+        "/wall/pictures/{number}.jpg",
+        summary="The small picture of an answer on the wall",
+        response_class=Response,
+        responses={200: {"content": {"image/jpeg": {"schema": _BINARY}}}},
+    )
     async def picture(number: str) -> Response:
         known = number.isascii() and number.isdecimal() and len(number) <= _MAX_DIGITS
         small = await wall.picture(int(number)) if known else None
         if small is None:
-            raise PictureGone(f"Picture {number} is no longer kept.")
+            raise PictureGone(f"Picture {number[:_MAX_DIGITS]} is no longer kept.")
         return Response(small, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
     @router.post("/wall/clear", summary="Remove all pictures and answers from the wall")

@@ -193,10 +193,11 @@ _PREDICT_SCHEMA = {
 
 def _target(request: Request) -> tuple[str, int | None, str | None]:
     """Model, version number and verb of the path."""
-    path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1").split("?")[0]
+    raw_path = request.scope.get("raw_path", request.scope["path"].encode())
+    path = raw_path.decode("latin-1").split("?")[0]
     match = _PATH.fullmatch(path)
     if match is None:
-        raise BadRequest(f"Malformed request: {request.method} {request.url.path}")
+        raise BadRequest(f"Malformed request: {request.method} {request.scope['path']}")
     if match["label"] is not None:
         raise ModelNotFound(
             f"No version of {unquote(match['model'])} has the label {unquote(match['label'])}."
@@ -208,7 +209,7 @@ def _target(request: Request) -> tuple[str, int | None, str | None]:
 def _no_verb(request: Request, verb: str | None) -> EdgeError:
     if verb in {":classify", ":regress"}:
         return NotServed(f"{verb[1:]} takes tf.Example, which no image export does. Use :predict.")
-    return BadRequest(f"Malformed request: {request.method} {request.url.path}")
+    return BadRequest(f"Malformed request: {request.method} {request.scope['path']}")
 
 
 def _check_signature(name: str | None, version: ModelVersion) -> None:
