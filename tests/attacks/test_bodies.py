@@ -96,7 +96,7 @@ def upgraded(server: Server) -> socket.socket:
     """A stream whose handshake is done."""
     client = socket.create_connection(server.address, 60)
     client.sendall(
-        b"GET /stream HTTP/1.1\r\nHost: edge\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"GET /stream HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     )
     answer = b""

@@ -47,8 +47,8 @@ except ImportError:  # a version without bounds
 main()
 """
 
-HEAD = b"POST /predict HTTP/1.1\r\nHost: edge\r\n"
-GET = b"GET /health/live HTTP/1.1\r\nHost: edge\r\n"
+HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\n"
+GET = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
@@ -133,7 +133,7 @@ def test_a_body_is_the_body_whatever_upgrade_is_asked_for(
     server: Server, upgrade: str, framing: str, path: str
 ) -> None:
     """It comes after the head, as at the end of a proxy that waited for it."""
-    smuggled = b"GET /metrics HTTP/1.1\r\nHost: edge\r\n\r\n"
+    smuggled = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
     lines = [f"Upgrade: {upgrade}", "Connection: keep-alive, Upgrade"]
     if framing == "length":
         lines.append(f"Content-Length: {len(smuggled)}")
@@ -363,7 +363,7 @@ def test_the_close_code_of_too_many_frames_can_be_read(server: Server) -> None:
 def opened_stream(address: tuple[str, int]) -> socket.socket:
     stream = socket.create_connection(address, 10)
     stream.sendall(
-        b"GET /stream HTTP/1.1\r\nHost: edge\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"GET /stream HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     )
     assert stream.recv(65_536).startswith(b"HTTP/1.1 101 ")
@@ -417,7 +417,7 @@ def cut_count(server: Server, reason: str) -> int:
 @pytest.mark.slow
 def test_who_does_not_read_answers_is_cut(hasty: Server) -> None:
     before = cut_count(hasty, "unread_reply")
-    page = b"GET /static/style.css HTTP/1.1\r\nHost: edge\r\n\r\n"
+    page = b"GET /static/style.css HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with attack(hasty) as attacked:
         deaf = [unread(hasty.address, page, 3000) for _ in range(10)]
         wait(lambda: cut_count(hasty, "unread_reply") >= before + 10, seconds=20)
@@ -429,7 +429,7 @@ def test_who_does_not_read_answers_is_cut(hasty: Server) -> None:
 
 @pytest.mark.slow
 def test_walls_that_are_not_read_are_closed_and_free_their_places(hasty: Server) -> None:
-    events = b"GET /wall/events HTTP/1.1\r\nHost: edge\r\n\r\n"
+    events = b"GET /wall/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with attack(hasty) as attacked, contextlib.ExitStack() as held:
         for _ in range(16):
             held.enter_context(unread(hasty.address, events))

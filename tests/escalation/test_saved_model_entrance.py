@@ -63,7 +63,7 @@ class Computed(ModelVersion):
         super().__init__("flowers", 1, export)
         self.result = FrameResult(prediction, 64, 48, StageTimes(1.0, 1.0, 1.0, 1.0), outputs)
 
-    def load(self, workers, decoding):
+    def load(self, workers, decoding, prover=None):
         self.state = VersionState.AVAILABLE
 
     def predict(self, worker, encoded, decoding):
