@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-_ALWAYS = (400, 401, 403, 500)
-"""A malformed request, the two of keys, and a fault of the service itself."""
-_FRAME = (404, 408, 413, 415, 502, 503, 504)
+_ALWAYS = (400, 401, 403, 408, 414, 421, 431, 500, 503)
+"""A malformed request or one that does not arrive, the keys, a foreign page or host, a fault of the
+service itself, and no place left."""
+_FRAME = (404, 413, 415, 502, 504)
 _STATUSES: dict[str, tuple[int, ...]] = {
     "/predict": _FRAME,
     "/predict/{model}": _FRAME,
@@ -25,8 +26,7 @@ _STATUSES: dict[str, tuple[int, ...]] = {
     "/v1/models/{model}/versions/{version}": (404,),
     "/v1/models/{model}/versions/{version}/metadata": (404,),
     "/v1/models/{model}/versions/{version}:predict": (*_FRAME, 501),
-    "/outbox": (503,),
-    "/outbox/{key}": (404, 503),
+    "/outbox/{key}": (404,),
     "/wall/events": (429,),
     "/wall/pictures/{number}.jpg": (404,),
     "/wall/phone.svg": (404,),

@@ -1,5 +1,6 @@
 """One odd entry of a models folder is refused by name, and the others are found."""
 
+import errno
 import os
 import signal
 import socket
@@ -171,8 +172,16 @@ def test_a_link_to_an_export_elsewhere_is_found_under_its_own_name(models, tmp_p
     assert [source.name for source in scan(models).sources] == ["good", "linked"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_may_not_be_read_is_refused_and_the_others_serve(models):
+def test_a_folder_that_may_not_be_read_is_refused_and_the_others_serve(models, monkeypatch):
     (models / "odd").mkdir(mode=0)
+    if os.geteuid() == 0:  # root may read everything: the system's answer to others in its place
+        scandir = os.scandir
+
+        def refuse(path):
+            if os.fspath(path) == str(models / "odd"):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+            return scandir(path)
+
+        monkeypatch.setattr(os, "scandir", refuse)
     assert "permission" in scan(models).refused["odd"].reason.lower()
     (models / "odd").chmod(0o700)
