@@ -20,7 +20,6 @@ import select
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -91,11 +90,11 @@ class Prover:
     @contextmanager
     def start_child(self, model: Path, request: bytes) -> Iterator[subprocess.Popen[bytes]]:
         """Start a child that has the request on its standard input; it ends with the context."""
-        with tempfile.TemporaryFile() as stdin:
-            stdin.write(request)
-            stdin.seek(0)
-            child = self._start(model, stdin.fileno())
+        child = self._start(model)
         try:
+            assert child.stdin is not None
+            with suppress(BrokenPipeError), child.stdin:  # it may have ended already
+                child.stdin.write(request)
             yield child
         finally:
             child.kill()
@@ -105,14 +104,14 @@ class Prover:
             with self._lock:
                 self._children.discard(child)
 
-    def _start(self, model: Path, stdin: int) -> subprocess.Popen[bytes]:
+    def _start(self, model: Path) -> subprocess.Popen[bytes]:
         with self._lock:
             if self._stopped:
                 raise ExportError(model, "the service stops before it was tried", "Start it again")
             try:
                 child = subprocess.Popen(  # noqa: S603 -- this very Python
                     [sys.executable, "-c", _CHILD.format(path=sys.path)],
-                    stdin=stdin,
+                    stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
                     env=environment_without_settings() | _ENVIRONMENT,
