@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import json
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -74,7 +75,17 @@ def state(server: Server) -> dict[str, object]:
     }
 
 
+def wait_until_idle(server: Server) -> None:
+    """Until every slot is free: a frame whose caller has left is still computed.
+
+    An overload before it is over as well, so that connections need no turn.
+    """
+    wait(lambda: gauges(server)["edge_requests_in_flight"] == 0)
+    time.sleep(0.3)
+
+
 def answered(server: Server) -> None:
+    wait_until_idle(server)
     body = PART + IMAGE + b"\r\n--x--\r\n"
     assert server.client.post("/predict/good", content=IMAGE).status_code == 200
     assert (
@@ -110,11 +121,6 @@ def timed_out(server: Server) -> None:
         connection.post_head("/predict?deadline_ms=100", "Content-Length: 400000")
         connection.send(bytes(200_000))
         assert connection.reply().code == "body_timeout"
-
-
-def wait_until_idle(server: Server) -> None:
-    """Until every slot is free: a frame whose caller has left is still computed."""
-    wait(lambda: gauges(server)["edge_requests_in_flight"] == 0)
 
 
 def hung_up(server: Server) -> None:
