@@ -139,7 +139,8 @@ def _frames(contract: Contract) -> Iterator[NDArray[Any]]:
     yield np.full(shape, limits.min, spec.dtype)
     yield np.full(shape, limits.max, spec.dtype)
     for _ in range(_RANDOM_FRAMES):
-        yield chance.integers(limits.min, limits.max, shape, spec.dtype, endpoint=True)
+        levels = chance.integers(limits.min, limits.max, shape, endpoint=True)
+        yield levels.astype(spec.dtype)
 
 
 if __name__ == "__main__":

@@ -93,6 +93,6 @@ def _segments(boundary: str, body: bytes) -> Iterator[tuple[MultipartSegment, by
             if isinstance(event, MultipartSegment):
                 segment, content = event, b""
             elif event is not None:
-                content = event
+                content = bytes(event)  # multipart 1 gives a bytearray
             elif segment is not None:
                 yield segment, content

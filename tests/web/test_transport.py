@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -259,6 +260,15 @@ def test_turns_go_round_first_come_first_served():
     assert order == list("abcabc")
 
 
+@pytest.fixture
+def no_nohup() -> Iterator[None]:
+    """The tests may run under nohup, which the service would inherit."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("no_nohup")
 def test_sighup_is_ignored_with_a_line_in_the_log():
     with Server() as server:
         server.process.send_signal(signal.SIGHUP)
@@ -274,6 +284,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
+@pytest.mark.usefixtures("no_nohup")
 def test_a_terminal_that_closes_ends_the_service_that_was_started_in_it(tmp_path):
     """In a session of its own with a terminal, as a shell has it."""
     terminal, slave = pty.openpty()
