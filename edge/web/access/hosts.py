@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from edge.errors import BadRequest, EdgeError
 from edge.origins import MAX_HOST, Host, parse_host
-from edge.tls.addresses import is_local_name, is_loopback, machine_addresses, machine_names
+from edge.tls.addresses import is_local_name, is_loopback, machine_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +39,7 @@ class HostPolicy:
     """Decides whether the service answers to a host.
 
     Args:
-        names: own names and addresses, in the form of `Host.name`.
+        names: own names, in the form of `Host.name`.
         on_network: also answer to every address, and to names that the public DNS does not have.
         any_host: answer to every host that is well-formed.
     """
@@ -94,8 +94,10 @@ def host_policy(settings: Settings) -> HostPolicy:
     """
     any_host = bool(settings.api_keys) or ANY in settings.allowed_hosts
     given = [settings.host, *settings.allowed_hosts, *(settings.tls_names or "").split(",")]
-    own = [*machine_names(), *map(str, machine_addresses())]
-    names = [name for text in (*given, *own) if (name := _host_name(text)) is not None]
+    # This machine's addresses are not among them: on loopback nobody reaches it by one, and on the
+    # network every address is taken.
+    own = (*given, *machine_names())
+    names = [name for text in own if (name := _host_name(text)) is not None]
     return HostPolicy(names, on_network=not is_loopback(settings.host), any_host=any_host)
 
 
