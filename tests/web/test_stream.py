@@ -150,6 +150,15 @@ def test_a_text_message_ends_the_stream_and_says_why(streaming):
         assert "binary" in closed.value.rcvd.reason
 
 
+def test_text_that_is_not_utf_8_ends_the_stream_without_a_stack_trace(streaming):
+    with open_stream(streaming) as stream:
+        stream.send(b"\xff\xfe", text=True)
+        with pytest.raises(ConnectionClosed) as closed:
+            stream.recv(timeout=10)
+        assert closed.value.rcvd.code == 1007
+    assert "Traceback" not in streaming.log
+
+
 def test_streams_of_one_address_are_bounded_and_a_closed_one_makes_room(streaming):
     with ExitStack() as streams:
         first, *_ = [streams.enter_context(open_stream(streaming)) for _ in range(4)]

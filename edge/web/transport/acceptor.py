@@ -52,6 +52,7 @@ class Acceptor:
             self._tls = {"ssl": context, "ssl_handshake_timeout": limits.HEAD_S}
         self._reply = reply(too_many_connections(places.limit))
         self._opening: set[asyncio.Task[None]] = set()
+        self._is_closed = False
         self._refused: dict[socket.socket, asyncio.TimerHandle] = {}
         self._rest: asyncio.TimerHandle | None = None
         listener.setblocking(False)
@@ -61,12 +62,15 @@ class Acceptor:
         return f"<Acceptor {len(self._opening)} opening, {len(self._refused)} refused>"
 
     def close(self) -> None:
-        """Accept nothing more; connections that are open stay open."""
+        """Accept nothing more; connections that are open stay open.
+
+        Those that are about to open are not cancelled: uvloop would close them without a word to
+        their protocol, which may have a request by then.
+        """
         if self._rest is not None:
             self._rest.cancel()
         self._loop.remove_reader(self._listener)
-        for opening in self._opening:
-            opening.cancel()
+        self._is_closed = True
         for refused in list(self._refused):
             self._hang_up(refused)
 
@@ -112,8 +116,13 @@ class Acceptor:
         try:
             await self._loop.connect_accepted_socket(lambda: protocol, accepted, **self._tls)
         except (OSError, asyncio.CancelledError):  # no TLS, not in time, or displaced
+            if protocol.is_made:  # cancelled in the moment in which it was
+                protocol.connection_lost(None)
             self._places.leave(protocol)
             accepted.close()
+        else:
+            if self._is_closed:  # its request, if one has come already, is answered
+                protocol.shutdown()
         finally:
             protocol.opening = None
 

@@ -23,6 +23,7 @@ from edge.web.transport.turns import SLICE_S
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from uvicorn import Config
     from uvicorn.server import ServerState
@@ -42,6 +43,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     Attributes:
         opening: the task that makes the connection, as long as it does.
+        is_made: whether it can carry requests.
     """
 
     flow: TwoReasonFlow
@@ -60,7 +62,7 @@ class BoundedHttp(HttpToolsProtocol):
             self.ws_protocol_class = in_its_place  # uvicorn only calls it
         self.opening: asyncio.Task[None] | None = None
         self._places = places
-        self._is_made = False
+        self.is_made = False
         self._budget = limits.HEAD_BYTES
         self._since: float | None = None  # a head, or the rest of an unwanted body, is arriving
         self._has_begun = False  # at least one byte of a head has come
@@ -79,8 +81,9 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first head."""
         super().connection_made(transport)
-        self._is_made = True
+        self.is_made = True
         self.flow = TwoReasonFlow(transport)
+        self._answers: Any = _Answers(transport, self.finish)
         self._since = self._places.clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -92,14 +95,14 @@ class BoundedHttp(HttpToolsProtocol):
 
     def cut(self) -> None:
         """Close at once, whatever is still to send."""
-        if self._is_made:
+        if self.is_made:
             self.transport.abort()
         elif self.opening is not None:
             self.opening.cancel()
 
     def check(self, now: float) -> None:
         """Close if a time limit has passed."""
-        if not self._is_made:  # the handshake of TLS has its own limit
+        if not self.is_made:  # the handshake of TLS has its own limit
             return
         if self._progress.is_stalled(self.transport, now):
             self._places.count("unread_reply")
@@ -112,10 +115,21 @@ class BoundedHttp(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Close, after the answer if one is due."""
-        if self._lingers_until is not None:
-            self.transport.abort()
+        if self._lingers_until is not None:  # its timer closes it
+            return
+        if self.cycle is not None and self.cycle.response_complete:
+            self.finish()
         else:
             super().shutdown()
+
+    def finish(self) -> None:
+        """Close after an answer; a client that is still sending its body gets to read it first."""
+        if self._in_body and not self.transport.is_closing():
+            self._unread.clear()
+            self.flow.release()
+            self._linger()
+        else:
+            self.transport.close()
 
     def _time_out(self) -> None:
         if self._has_begun and not self._in_body:
@@ -129,7 +143,7 @@ class BoundedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse the bytes now, or keep them until earlier requests are answered."""
         self._unset_keepalive_if_required()
-        if self._refusal is not None:
+        if self._refusal is not None or self._lingers_until is not None:
             self._discard(len(data))
             return
         if self._unread:
@@ -254,6 +268,8 @@ class BoundedHttp(HttpToolsProtocol):
             self._fail(error)
         self._is_handshake = head.is_handshake
         super().on_headers_complete()
+        if not self._is_handshake:
+            self.cycle.transport = self._answers
         self._budget = limits.HEAD_BYTES
         self._since = None
         self._has_begun = False
@@ -296,7 +312,7 @@ class BoundedHttp(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with what came meanwhile, or wait for the next request."""
         super().on_response_complete()
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._lingers_until is not None:
             return
         if self._unread and not self.pipeline:
             self.loop.call_soon(self.go_on)
@@ -328,21 +344,37 @@ class BoundedHttp(HttpToolsProtocol):
             self._send_refusal(error)
 
     def _send_refusal(self, error: EdgeError) -> None:
-        """Reply; then read and discard for a moment, since a reset could undo the reply."""
+        """Reply, and end the connection."""
         if self.transport.is_closing():
             return
         self.transport.write(reply(error, self.server_state.default_headers))
+        self._linger()
+
+    def _linger(self) -> None:
+        """Send no more; read and discard for a moment, since a reset could undo the answer."""
         if self.transport.can_write_eof():
             self.transport.write_eof()
         else:
             self.transport.close()  # TLS says goodbye, and waits for the client to do so
         self._lingers_until = self._places.clock() + limits.LINGER_S
         self._places.wait(self)
+        self.loop.call_later(limits.LINGER_S, self.transport.abort)  # a stop ends all other watches
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over, with its place."""
         self._places.leave(self)
         super().handle_websocket_upgrade()
+
+
+class _Answers:
+    """The transport as uvicorn writes answers to it: closing it may take a moment."""
+
+    __slots__ = ("close", "is_closing", "write")
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = close
 
 
 def _reason(error: httptools.HttpParserError) -> str:

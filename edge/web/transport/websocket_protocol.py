@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from edge.web.transport.places import Places
 
 _SLICE = 16 * 1024
-_POLICY_VIOLATION = 1008  # RFC 6455, 7.4.1
+_NOT_UTF_8 = 1007  # RFC 6455, 7.4.1, as the next
+_POLICY_VIOLATION = 1008
 
 
 class BoundedWebSocket(CountedMessages):
@@ -195,6 +196,16 @@ class BoundedWebSocket(CountedMessages):
         if self._take(None):
             super().handle_ping()
 
+    def send_receive_event_to_app(self) -> None:
+        """Hand a complete message over; text that is not UTF-8 ends the WebSocket (RFC 6455, 8.1).
+
+        Uvicorn would log the client's fault with a stack trace.
+        """
+        if self.curr_msg_data_type == "text" and not _is_utf_8(b"".join(self.frames)):
+            self._fail(_NOT_UTF_8, "the text is not UTF-8")
+            return
+        super().send_receive_event_to_app()
+
     def _take(self, frame: Frame | None) -> bool:
         """Whether the frame is within the bounds; else the WebSocket ends."""
         if self._is_ended:
@@ -228,6 +239,14 @@ class BoundedWebSocket(CountedMessages):
         )
         self.close_timer = self.loop.call_later(limits.LINGER_S, self.transport.abort)
         self.transport.resume_reading()
+
+
+def _is_utf_8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 class TokenBucket:
