@@ -347,7 +347,10 @@ def _over_grpc(client: PredictionServiceAsyncClient) -> Call:
     async def call(
         request: PredictRequest, seconds: float, metadata: list[tuple[str, str]]
     ) -> PredictResponse:
-        return await client.predict(request, timeout=seconds, retry=None, metadata=metadata)
+        try:
+            return await client.predict(request, timeout=seconds, retry=None, metadata=metadata)
+        except grpc.aio.UsageError as error:  # the link has just closed the channel
+            raise CloudUnreachable("The connection to the online model was closed.") from error
 
     return call
 

@@ -24,7 +24,7 @@ from PIL import (  # only the formats in `formats` (MPO is a JPEG with several i
     WebPImagePlugin,
 )
 
-from edge.errors import CorruptImage, OutOfMemory, UnsupportedImage
+from edge.errors import CorruptImage, EdgeError, OutOfMemory, UnsupportedImage
 from edge.vision.cost import RGB_BYTES, decode_bytes
 from edge.vision.decode_memory import decode_memory
 from edge.vision.frame import Frame
@@ -167,8 +167,18 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """Convert a loaded image to 8-bit RGB, as a person would see it on a white page.
 
     Raises:
+        CorruptImage: its pixels and what is said of them do not go together.
         UnsupportedImage: the pixel type has no agreed conversion (32-bit integers, floats, LAB).
     """
+    try:
+        return _to_rgb(image)
+    except (EdgeError, MemoryError):
+        raise
+    except Exception as error:  # as above: a palette image without a palette, for one
+        raise _broken(image.format or "image", error) from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         return _grey16_to_rgb(image)
     if image.has_transparency_data:

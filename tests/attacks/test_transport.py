@@ -208,8 +208,8 @@ def test_a_thousand_silent_connections_shut_out_no_camera() -> None:
                     assert httpx.post(f"{server.url}/predict", content=frame).status_code == 200
         assert attacked.camera.all_answered
         assert attacked.camera.longest < STALL_S
+        wait(lambda: "displaced" in server.log)  # once a second
         lines = [line for line in server.log.splitlines() if "displaced" in line]
-        assert lines
         seconds = [line.split(".")[0] for line in lines]
         assert len(lines) <= len(set(seconds)) + 1, lines
 
@@ -431,9 +431,12 @@ def test_who_does_not_read_answers_is_cut(hasty: Server) -> None:
 def test_walls_that_are_not_read_are_closed_and_free_their_places(hasty: Server) -> None:
     events = b"GET /wall/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with attack(hasty) as attacked, contextlib.ExitStack() as held:
-        for _ in range(16):
+
+        def is_full() -> bool:  # on a busy machine the first are closed before the last have come
             held.enter_context(unread(hasty.address, events))
-        wait(lambda: wall_status(hasty) == 429)
+            return wall_status(hasty) == 429
+
+        wait(is_full)
         frame = encoded(picture(size=(64, 48)), "JPEG")
         began = time.monotonic()
         while wall_status(hasty) == 429:

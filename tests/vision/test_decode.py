@@ -23,7 +23,7 @@ from builders.images import (
 from PIL import Image, ImageChops
 
 from edge.errors import CorruptImage, ImageTooLarge, RequestError, UnsupportedImage
-from edge.vision.decode import decode
+from edge.vision.decode import decode, to_rgb
 
 LIMIT = 50_000_000
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
@@ -375,3 +375,10 @@ def test_every_fault_is_the_callers_never_the_services():
     ):
         with pytest.raises(RequestError):
             decode(body, max_pixels=LIMIT)
+
+
+def test_pixels_that_cannot_be_converted_are_a_corrupt_image_and_no_fault_of_the_service():
+    odd = Image.new("P", (4, 4))
+    odd.palette = None
+    with pytest.raises(CorruptImage, match="broken"):
+        to_rgb(odd)
