@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.fallback.policy import BlockedBy
 from edge.fallback.shares import NO_CLIENT, Shares
+from edge.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,9 +106,9 @@ class Budget:
         self.spent = spent or Spent()
         self._shares = Shares(limits.calls_per_day)
         self._micros = round(limits.price * _MICRO)
-        self._burst = max(2 * limits.per_second, 1.0) if limits.per_second else 0.0
-        self._tokens = self._burst
-        self._filled: float | None = None
+        self._rate: TokenBucket | None = None
+        if limits.per_second is not None:
+            self._rate = TokenBucket(max(2 * limits.per_second, 1.0), limits.per_second)
 
     def __repr__(self) -> str:
         day, month = self.spent.day.calls, self.spent.month.calls
@@ -134,7 +135,7 @@ class Budget:
         )
         if any(cap is not None and after > cap for after, cap in caps):
             return BlockedBy.BUDGET_SPENT
-        if limits.per_second is not None and self._refilled(now) < 1:
+        if self._rate is not None and self._rate.left(now) < 1:
             return BlockedBy.RATE_LIMITED
         return None
 
@@ -169,20 +170,14 @@ class Budget:
         """Count a client's call if it is allowed; otherwise return what prevents it."""
         blocked_by = self.blocked_for(client, now)
         if blocked_by is None:
-            if self.limits.per_second is not None:
-                self._tokens, self._filled = self._refilled(now) - 1, now
+            if self._rate is not None:
+                self._rate.take(now)
             spent = self.spent_at(now)
             self.spent = Spent(
                 spent.day.with_call(self._micros), spent.month.with_call(self._micros)
             )
             self._shares.count(client, spent.day.start)
         return blocked_by
-
-    def _refilled(self, now: float) -> float:
-        if self._filled is None:
-            return self._tokens
-        gained = (now - self._filled) * (self.limits.per_second or 0.0)
-        return min(self._tokens + gained, self._burst)
 
 
 def _left(limit: float | None, spent: float) -> float:

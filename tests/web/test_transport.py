@@ -15,12 +15,12 @@ from serving.process import ROOT, Server, clean_environment
 
 from edge.errors import RequestError
 from edge.metrics import ConnectionFigures
+from edge.token_bucket import TokenBucket
 from edge.web.transport import limits
 from edge.web.transport.head import CHUNKED, Head, read_head
+from edge.web.transport.parse_queue import ParseQueue
 from edge.web.transport.places import Places, site_of
 from edge.web.transport.progress import WriteProgress
-from edge.web.transport.turns import Turns
-from edge.web.transport.websocket_protocol import TokenBucket
 
 HOST = (b"host", b"edge")
 LENGTH = (b"content-length", b"3")
@@ -212,7 +212,7 @@ def test_a_client_is_stalled_if_nothing_was_read_for_the_whole_time():
 
 
 def test_a_bucket_allows_a_burst_and_then_a_rate():
-    bucket = TokenBucket(burst=3, rate=2, now=0)
+    bucket = TokenBucket(burst=3, rate=2)
     assert [bucket.take(0) for _ in range(4)] == [True, True, True, False]
     assert [bucket.take(0.5), bucket.take(0.5)] == [True, False]
     assert [bucket.take(100) for _ in range(4)] == [True, True, True, False]
@@ -236,24 +236,24 @@ def test_the_soft_limit_of_files_is_raised_to_the_hard_one():
 class Eager:
     """A connection that needs so many turns."""
 
-    def __init__(self, turns, name, needed, order):
-        self.turns, self.name, self.needed, self.order = turns, name, needed, order
+    def __init__(self, queue, name, needed, order):
+        self.queue, self.name, self.needed, self.order = queue, name, needed, order
 
     def go_on(self):
         self.order.append(self.name)
         self.needed -= 1
         if self.needed:
-            self.turns.ask(self)
+            self.queue.ask(self)
 
 
 def test_turns_go_round_first_come_first_served():
     order = []
 
     async def take_turns():
-        turns = Turns()
+        queue = ParseQueue()
         for name in "abc":
-            turns.ask(Eager(turns, name, 2, order))
-        assert repr(turns) == "<Turns 3 waiting>"
+            queue.ask(Eager(queue, name, 2, order))
+        assert repr(queue) == "<ParseQueue 3 waiting>"
         await until(lambda: len(order) == 6)
 
     asyncio.run(take_turns())

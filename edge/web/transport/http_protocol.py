@@ -17,9 +17,9 @@ from edge.errors import RequestError
 from edge.web.transport import limits
 from edge.web.transport.flow import TwoReasonFlow
 from edge.web.transport.head import CHUNKED, read_head
+from edge.web.transport.parse_queue import SLICE_S
 from edge.web.transport.progress import WriteProgress
 from edge.web.transport.refusals import head_timeout, head_too_large, malformed, reply, url_too_long
-from edge.web.transport.turns import SLICE_S
 
 if TYPE_CHECKING:
     import asyncio
@@ -72,7 +72,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._unread: list[bytes] = []
         self._fault: EdgeError | None = None  # found by a callback of the parser
         self._refusal: EdgeError | None = None  # nothing is parsed any more
-        self._lingers_until: float | None = None
+        self._lingering: asyncio.TimerHandle | None = None  # ends what was answered and half closed
         self._discarded = 0
         self._progress = WriteProgress()
 
@@ -91,6 +91,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._places.leave(self)
         self._unread.clear()
         self._unset_keepalive_if_required()
+        if self._lingering is not None:
+            self._lingering.cancel()
         super().connection_lost(exc)
 
     def cut(self) -> None:
@@ -107,15 +109,12 @@ class BoundedHttp(HttpToolsProtocol):
         if self._progress.is_stalled(self.transport, now):
             self._places.count("unread_reply")
             self.transport.abort()
-        elif self._lingers_until is not None:
-            if now >= self._lingers_until:
-                self.transport.abort()
         elif self._since is not None and now - self._since > limits.HEAD_S:
             self._time_out()
 
     def shutdown(self) -> None:
         """Close, after the answer if one is due."""
-        if self._lingers_until is not None:  # its timer closes it
+        if self._lingering is not None:
             return
         if self.cycle is not None and self.cycle.response_complete:
             self.finish()
@@ -143,7 +142,7 @@ class BoundedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse the bytes now, or keep them until earlier requests are answered."""
         self._unset_keepalive_if_required()
-        if self._refusal is not None or self._lingers_until is not None:
+        if self._refusal is not None or self._lingering is not None:
             self._discard(len(data))
             return
         if self._unread:
@@ -183,7 +182,7 @@ class BoundedHttp(HttpToolsProtocol):
                     began = time.thread_time()
                 elif time.thread_time() - began > SLICE_S:
                     self._keep(view[at:])
-                    self._places.turns.ask(self)
+                    self._places.parse_queue.ask(self)
                     return
             length = self._body_left if self._in_body and self._body_left > 0 else _SLICE
             taken = self._feed(view[at : at + length])
@@ -312,7 +311,7 @@ class BoundedHttp(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with what came meanwhile, or wait for the next request."""
         super().on_response_complete()
-        if self.transport.is_closing() or self._lingers_until is not None:
+        if self.transport.is_closing() or self._lingering is not None:
             return
         if self._unread and not self.pipeline:
             self.loop.call_soon(self.go_on)
@@ -356,9 +355,10 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.write_eof()
         else:
             self.transport.close()  # TLS says goodbye, and waits for the client to do so
-        self._lingers_until = self._places.clock() + limits.LINGER_S
+        self._since = None
+        # A timer of its own, since a stop ends the watch over all connections.
+        self._lingering = self.loop.call_later(limits.LINGER_S, self.transport.abort)
         self._places.wait(self)
-        self.loop.call_later(limits.LINGER_S, self.transport.abort)  # a stop ends all other watches
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over, with its place."""

@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
-from edge.web.transport.turns import Turns
+from edge.web.transport.parse_queue import ParseQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,7 @@ class Places:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limit = limit
-        self.turns = Turns()
+        self.parse_queue = ParseQueue()
         self.clock = clock
         self._figures = figures
         self._figures.limit = limit

@@ -6,11 +6,12 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from edge.token_bucket import TokenBucket
 from edge.web.transport import limits
 from edge.web.transport.counted_messages import CountedMessages
+from edge.web.transport.parse_queue import SLICE_S
 from edge.web.transport.progress import WriteProgress
 from edge.web.transport.refusals import malformed, reply
-from edge.web.transport.turns import SLICE_S
 
 if TYPE_CHECKING:
     import asyncio
@@ -58,9 +59,7 @@ class BoundedWebSocket(CountedMessages):
         self._unread: list[bytes] = []
         self._awaits_turn = False
         self._fragments = 0
-        self._tiny_frames = TokenBucket(
-            limits.TINY_FRAMES_BURST, limits.TINY_FRAMES_PER_S, places.clock()
-        )
+        self._tiny_frames = TokenBucket(limits.TINY_FRAMES_BURST, limits.TINY_FRAMES_PER_S)
         self._is_ended = False
         self._discarded = 0
         self._progress = WriteProgress()
@@ -158,7 +157,7 @@ class BoundedWebSocket(CountedMessages):
                 began = time.thread_time()
             elif time.thread_time() - began > SLICE_S:
                 self._awaits_turn = True
-                self._places.turns.ask(self)
+                self._places.parse_queue.ask(self)
                 break
             super().data_received(bytes(unread[at : at + _SLICE]))
             at += _SLICE
@@ -247,30 +246,3 @@ def _is_utf_8(text: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-class TokenBucket:
-    """Allows a burst, and a rate after it.
-
-    Args:
-        burst: how many at once.
-        rate: how many a second.
-        now: steady seconds.
-    """
-
-    __slots__ = ("_at", "_burst", "_rate", "_tokens")
-
-    def __init__(self, burst: int, rate: float, now: float) -> None:
-        self._burst = burst
-        self._rate = rate
-        self._tokens = float(burst)
-        self._at = now
-
-    def take(self, now: float) -> bool:
-        """Take one; false if none is left."""
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
-        self._at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True

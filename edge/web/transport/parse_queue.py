@@ -18,7 +18,7 @@ class Slow(Protocol):
         """Parse for at most about ``SLICE_S``, and ask for another turn if bytes are left."""
 
 
-class Turns:
+class ParseQueue:
     """First come, first served; together they take at most half of the loop's time."""
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Turns:
         self._timer: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
-        return f"<Turns {len(self._queue)} waiting>"
+        return f"<ParseQueue {len(self._queue)} waiting>"
 
     def ask(self, connection: Slow) -> None:
         """Call the connection's ``go_on`` when its turn comes."""
