@@ -21,6 +21,8 @@ from edge.outbox.encryption import NoEncryption
 from edge.outbox.space import Quota
 from edge.outbox.store import Store
 
+pytestmark = pytest.mark.slow
+
 DOORS = ("/predict", "/predict/objects", "/v1/models/imagenet:predict", "/phone/picture",
          "/wall/clear", "/login", "/logout")  # fmt: skip
 REBOUND = ("evil.example", "evil.example:8501", "localhost.evil.example", "edge", "192.0.2.1")
@@ -106,7 +108,6 @@ def open_stream(server: Server, client: str) -> tuple[socket.socket, int]:
     return connection, int(connection.recv(4096).split()[1])
 
 
-@pytest.mark.slow
 def test_clients_behind_a_trusted_proxy_are_counted_apart_and_nobody_else_is_believed() -> None:
     flags = {"workers": 1, "max_streams_per_client": 2, "allowed_hosts": "edge.example.org"}
     with Server(trusted_proxies="127.0.0.0/8", **flags) as behind:
@@ -147,7 +148,6 @@ def test_a_camera_s_name_commands_no_terminal(server: Server) -> None:
     assert commanding.grown_mib < MAX_GROWN_MIB
 
 
-@pytest.mark.slow
 def test_what_an_older_outbox_holds_commands_no_terminal(tmp_path) -> None:
     command = "\x1b]52;c;ZXZpbA==\x07\x9b31m\u202e\n"
     store = Store(tmp_path, Quota(1 << 24, 10, 1e6), NoEncryption(), keep_images=True,
@@ -170,7 +170,6 @@ def test_what_an_older_outbox_holds_commands_no_terminal(tmp_path) -> None:
         assert (done.stdout + done.stderr).replace("\n", "").isprintable()
 
 
-@pytest.mark.slow
 def test_a_listed_page_uses_the_service_and_no_other_does() -> None:
     with Server(workers=1, allowed_origins="https://shop.example.org") as server:
         page = {"Origin": "https://shop.example.org"}

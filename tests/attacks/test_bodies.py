@@ -17,6 +17,8 @@ from serving.raw import RawConnection
 from attacks.victim import attack
 from edge.api_key import hash_key, new_key
 
+pytestmark = pytest.mark.slow
+
 LONGEST_S = 3.0
 """That the camera may wait for a frame of 10 ms, on a machine with much else to do."""
 
@@ -71,7 +73,6 @@ def test_bodies_that_stop_before_their_end_give_their_memory_to_others() -> None
             assert time.monotonic() - began < 3
 
 
-@pytest.mark.slow
 def test_an_operator_signs_in_beside_seventy_forms_that_do_not_arrive() -> None:
     key = new_key()
     keys = json.dumps({"owner": {"hash": hash_key(key), "scopes": ["admin"]}})
@@ -122,7 +123,6 @@ def binary_frame(length: int, *, end: bool = True, first: bool = True) -> bytes:
     return struct.pack("!BBQ", kind, 0x80 | 127, length) + bytes(4)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("whole", [True, False], ids=["one frame", "fragments"])
 def test_unfinished_messages_of_streams_are_counted_and_cut(*, whole: bool) -> None:
     mebibyte = bytes(1 << 20)
@@ -147,7 +147,6 @@ def test_unfinished_messages_of_streams_are_counted_and_cut(*, whole: bool) -> N
     assert watched.camera.longest < LONGEST_S
 
 
-@pytest.mark.slow
 def test_a_message_that_trickles_is_cut_and_a_slow_one_that_goes_on_is_answered(
     server: Server,
 ) -> None:
@@ -173,7 +172,6 @@ def test_a_message_that_trickles_is_cut_and_a_slow_one_that_goes_on_is_answered(
     trickling.close()
 
 
-@pytest.mark.slow
 def test_answers_on_the_wall_are_counted() -> None:
     frame = encoded(picture(size=(64, 48)), "JPEG")
     with (

@@ -22,6 +22,8 @@ from attacks.victim import attack
 from edge.frame_key import digest_of, frame_key
 from edge.testing.vertex import ENDPOINT, FakeVertex
 
+pytestmark = pytest.mark.slow
+
 REPEAT_S = 5.0
 ATTACK_S = 2.5
 DAY = 100
@@ -173,7 +175,6 @@ def post_from(server: Server, address: str, image: bytes) -> dict[str, Any]:
     return answer
 
 
-@pytest.mark.slow
 def test_one_client_cannot_spend_the_budget_of_all(vertex: FakeVertex, tmp_path: Path) -> None:
     vertex.behave()
     settings = {"cloud_address": vertex.address, "cloud_calls_per_day": DAY}
@@ -213,7 +214,6 @@ def entries(server: Server) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.slow
 def test_an_endpoint_that_refuses_everything_makes_no_dead_letter_and_one_bad_frame_does(
     vertex: FakeVertex, tmp_path: Path
 ) -> None:

@@ -13,6 +13,8 @@ from serving.process import Server
 
 from attacks.crowd import press
 
+pytestmark = pytest.mark.slow
+
 FRAME = encoded(picture(size=(64, 48)), "PNG")
 CAMERAS, QUEUE = 64, 14
 SECONDS = 10
@@ -26,7 +28,6 @@ def slow_server() -> Iterator[Server]:
         yield running
 
 
-@pytest.mark.slow
 def test_no_camera_that_waits_as_told_is_shut_out(slow_server: Server) -> None:
     crowd = press(slow_server.address, FRAME, cameras=CAMERAS, seconds=SECONDS, honour=True)
     assert crowd.frames[0] > 0, crowd
@@ -34,7 +35,6 @@ def test_no_camera_that_waits_as_told_is_shut_out(slow_server: Server) -> None:
     assert {status for one in crowd.members for status in one.statuses} == {200, 503}
 
 
-@pytest.mark.slow
 def test_no_camera_that_opens_a_connection_for_each_frame_is_shut_out(slow_server: Server) -> None:
     crowd = press(slow_server.address, FRAME, cameras=CAMERAS, seconds=SECONDS, reconnect=4)
     assert crowd.frames[0] > 0, crowd

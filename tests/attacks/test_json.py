@@ -11,6 +11,8 @@ from serving.process import Server
 
 from attacks.victim import attack
 
+pytestmark = pytest.mark.slow
+
 LONGEST_S = 2.0
 """That the camera may wait; the attacks here stalled it for 4 to 10 s."""
 
@@ -79,7 +81,6 @@ def test_a_number_of_any_length_and_a_mark_at_the_start_do_not_matter(server: Se
     assert server.client.post(PREDICT, content=body).status_code == 200
 
 
-@pytest.mark.slow
 def test_bodies_as_large_as_allowed_are_parsed_beside_the_camera(server: Server) -> None:
     """Six at once, each one image in 31 MB of base64, half of it blanks or line breaks."""
     image = base64.b64encode(IMAGE + bytes(11 << 20)).decode()

@@ -16,6 +16,8 @@ from serving.process import MODELS, ROOT, Server, run_edge
 
 from attacks.victim import resident_mib
 
+pytestmark = pytest.mark.slow
+
 LABELS = "\n".join(f"label {i}" for i in range(12))
 
 
@@ -113,7 +115,6 @@ def test_a_service_that_is_stopped_while_a_model_is_tried_ends_at_once(tmp_path:
         assert "is not served" not in server.log
 
 
-@pytest.mark.slow
 def test_mutated_models_never_end_the_service() -> None:
     """Some hundred here; MUTATIONS=50000 takes hours. None that passed its trial kills after it."""
     count = int(os.environ.get("MUTATIONS", "150"))

@@ -17,6 +17,8 @@ from serving.process import Server
 
 from attacks.victim import Attack, attack
 
+pytestmark = pytest.mark.slow
+
 _ANSWER_S = 5
 _STALL_S = 4
 _GROWN_MIB = 96
@@ -76,7 +78,6 @@ def test_four_clients_with_the_same_bomb_stop_nobody(server: Server) -> None:
     assert_unmoved(attacked)
 
 
-@pytest.mark.slow
 def test_large_pictures_together_take_no_more_than_the_budget_of_one(server: Server) -> None:
     """Four of 380 MiB: one is decoded after the other, as long as their deadlines last."""
     large = encode(Image.new("RGBA", (7900, 7900 * 4 // 5)), "PNG", compress_level=1)

@@ -2,9 +2,12 @@
 
 import time
 
+import pytest
 from serving.process import Server
 
 from attacks.victim import attack
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_camera_is_answered_at_once_while_nothing_attacks(server: Server) -> None:

@@ -7,11 +7,14 @@ the camera beside is served all the while.
 import json
 import socket
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from serving.process import Server
 
 from attacks.victim import attack
+
+pytestmark = pytest.mark.slow
 
 DIGITS = "9" * 5_000
 GETS = [

@@ -18,6 +18,8 @@ from edge.outbox.entry import NewEntry
 from edge.outbox.store import Store
 from edge.testing.vertex import ENDPOINT, FakeVertex
 
+pytestmark = pytest.mark.slow
+
 GOOD = 30
 PATIENCE_S = 60
 DAMAGE = [
@@ -45,7 +47,6 @@ def filled(folder: Path) -> None:
     store.close()
 
 
-@pytest.mark.slow
 def test_damaged_rows_and_a_broken_page_stop_no_good_one(tmp_path: Path) -> None:
     filled(tmp_path)
     for sql in DAMAGE:

@@ -25,6 +25,8 @@ from serving.secure import SecureServer, free_port
 
 from attacks.victim import attack, reset_peak, resident_mib
 
+pytestmark = pytest.mark.slow
+
 MIB = 1 << 20
 SENT = 39 * MIB
 """What an attacker sends if nobody stops him: a GB of memory before heads were bounded."""
@@ -193,7 +195,6 @@ def test_a_head_that_two_servers_may_read_differently_is_refused(server: Server,
         assert reply.headers["connection"] == "close"
 
 
-@pytest.mark.slow
 def test_a_thousand_silent_connections_shut_out_no_camera() -> None:
     """More than there are descriptors; half of them have sent half a head."""
     with Server(prefix=few_files(256), workers=1) as server, contextlib.ExitStack() as held:
@@ -214,7 +215,6 @@ def test_a_thousand_silent_connections_shut_out_no_camera() -> None:
         assert len(lines) <= len(set(seconds)) + 1, lines
 
 
-@pytest.mark.slow
 def test_beyond_the_limit_a_newcomer_is_refused_with_words_and_the_others_stay() -> None:
     """Every connection has a request in progress, so that none can be closed."""
     with Server(prefix=few_files(64), workers=1) as server, contextlib.ExitStack() as held:
@@ -298,7 +298,6 @@ def test_a_head_byte_by_byte_is_cut_as_well(hasty: Server) -> None:
     assert attacked.camera.all_answered
 
 
-@pytest.mark.slow
 def test_an_idle_connection_is_kept_between_requests(hasty: Server) -> None:
     with RawConnection(hasty.address) as camera:
         camera.send(GET + b"\r\n")
@@ -414,7 +413,6 @@ def cut_count(server: Server, reason: str) -> int:
     return int(found[1]) if found else 0
 
 
-@pytest.mark.slow
 def test_who_does_not_read_answers_is_cut(hasty: Server) -> None:
     before = cut_count(hasty, "unread_reply")
     page = b"GET /static/style.css HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -427,7 +425,6 @@ def test_who_does_not_read_answers_is_cut(hasty: Server) -> None:
     assert attacked.camera.all_answered
 
 
-@pytest.mark.slow
 def test_walls_that_are_not_read_are_closed_and_free_their_places(hasty: Server) -> None:
     events = b"GET /wall/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with attack(hasty) as attacked, contextlib.ExitStack() as held:
@@ -452,7 +449,6 @@ def wall_status(server: Server) -> int:
         return reply.status_code
 
 
-@pytest.mark.slow
 def test_the_pairing_port_and_a_handshake_of_tls_have_the_same_bounds(tmp_path: Path) -> None:
     pairing = ("127.0.0.1", free_port())
     flags = ["--pairing-port", pairing[1]]
