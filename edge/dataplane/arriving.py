@@ -70,11 +70,11 @@ def to_give_way(
     def cost(body: ArrivingBody) -> float:
         return body.held * (now - body.began)
 
-    own_cost = 0.0 if asker is None else cost(asker)
+    asker_cost = cost(asker) if asker is not None else 0.0
     old = [
         body
         for body in bodies
-        if body is not asker and now - body.began >= MIN_AGE_S and cost(body) > own_cost
+        if body is not asker and now - body.began >= MIN_AGE_S and cost(body) > asker_cost
     ]
     chosen: list[ArrivingBody] = []
     for body in sorted(old, key=cost, reverse=True):

@@ -1,16 +1,15 @@
-"""Turns while more is asked than the service can answer: who waited longest goes first.
+"""Shares the slots fairly during an overload: the connection that has waited longest goes first.
 
-Without them, whoever asks in the moment in which a slot becomes free gets it, and with four times
-as many cameras as slots some wait for seconds. So each connection must let some time pass between
-two admissions: ``wait_s``, the same for all. It grows while the slots are nearly all taken and
-shrinks when a few stay free, and so settles where each of n connections gets one n-th of the
-frames. Some slots then stay free for those whose turn has come. A refusal names the time that is
-left, so that a client that honours Retry-After comes back when its turn has come; one that asks
-again at once gains nothing.
+Without turns, a free slot goes to whichever request arrives next; with four times as many cameras
+as slots, some wait for seconds. So every connection must wait ``wait_s``, the same for all, between
+two admissions. It grows while nearly all slots are taken and shrinks while some stay free, so that
+it settles where each of n connections gets one n-th of the frames, and slots stay free for those
+whose turn has come. A refusal states the time left, so that a client that honours Retry-After
+returns when its turn comes; retrying earlier gains nothing.
 
-A turn belongs to a connection, so a client with many gets no more than they would get. A client
-that opens a connection for each frame has no turn; every eighth admission is open to all such.
-Nothing is counted until a request is refused, nor after some seconds without refusals.
+A turn belongs to a connection, so opening more of them wins no more than their own turns. A client
+that opens a connection for each frame never has a turn; one admission in eight is open to these.
+Nothing is tracked until a request is refused, nor after some seconds without refusals.
 """
 
 from __future__ import annotations
@@ -27,22 +26,22 @@ Caller = tuple[str, int]
 """Address and port of a connection."""
 
 MAX_CALLERS = 16_384
-"""Connections that are remembered, in 4 MB; those beyond have no turn."""
+"""Maximum number of connections tracked, in 4 MB; further ones have no turn."""
 MAX_WAIT_S = 30.0
 """Longest time between two turns, and longest Retry-After but for its jitter."""
 _MIN_WAIT_S = 0.01
 _STEP = 0.03
-"""By how much an admission changes the wait: a hundred of them change it twentyfold."""
+"""Relative change of the wait at each admission: a hundred of them change it twentyfold."""
 _USED_PART = 4
-"""In an overload a quarter of the slots is used: enough to keep the workers busy, and the others
-stay free for connections whose turn has come."""
+"""During an overload a quarter of the slots is in use: enough to keep the workers busy, while the
+rest stay free for connections whose turn has come."""
 _QUIET_S = 5.0
-"""After so long without a refusal the overload is over; a client that waits for a second or two,
-as it was asked to, has not left."""
+"""Seconds without a refusal after which the overload is over; longer than the second or two that a
+client waits when Retry-After asks it to."""
 _FORGOTTEN_S = 10.0
-"""A connection is forgotten so long after its turn had come."""
+"""Seconds after its turn at which an idle connection is forgotten."""
 _OPEN_EVERY = 8
-"""One admission in so many is open to connections without a turn."""
+"""Every eighth admission is open to connections without a turn."""
 
 
 class Turns:

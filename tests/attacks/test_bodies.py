@@ -12,7 +12,7 @@ import httpx
 import pytest
 from serving.pictures import encoded, picture
 from serving.process import Server
-from serving.raw import RawConnection
+from serving.raw import RawConnection, open_stream
 
 from attacks.victim import attack
 from edge.api_key import hash_key, new_key
@@ -93,20 +93,6 @@ def test_an_operator_signs_in_beside_seventy_forms_that_do_not_arrive() -> None:
         assert time.monotonic() - began < CUT_S
 
 
-def upgraded(server: Server) -> socket.socket:
-    """A stream whose handshake is done."""
-    client = socket.create_connection(server.address, 60)
-    client.sendall(
-        b"GET /stream HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-    )
-    answer = b""
-    while b"\r\n\r\n" not in answer:
-        answer += client.recv(4096)
-    assert answer.startswith(b"HTTP/1.1 101"), answer
-    return client
-
-
 def close_code(client: socket.socket) -> int:
     """The code with which the server closes the stream; 1006 if it says none."""
     answer = b""
@@ -128,7 +114,7 @@ def test_unfinished_messages_of_streams_are_counted_and_cut(*, whole: bool) -> N
     mebibyte = bytes(1 << 20)
     with Server(workers=2, max_held_bytes=64 << 20) as server, attack(server) as watched:
         began = time.monotonic()
-        streams = [upgraded(server) for _ in range(8)]
+        streams = [open_stream(server.address) for _ in range(8)]
         for stream in streams:
             with contextlib.suppress(ConnectionError):
                 if whole:
@@ -151,7 +137,7 @@ def test_a_message_that_trickles_is_cut_and_a_slow_one_that_goes_on_is_answered(
     server: Server,
 ) -> None:
     frame = encoded(picture(size=(320, 240)), "PNG")
-    trickling, slow = upgraded(server), upgraded(server)
+    trickling, slow = open_stream(server.address), open_stream(server.address)
     began = time.monotonic()
     for stream in (trickling, slow):
         stream.sendall(binary_frame(len(frame)))

@@ -20,7 +20,7 @@ import pytest
 from builders.waiting import wait
 from serving.pictures import encoded, photo, picture
 from serving.process import Server
-from serving.raw import RawConnection, Reply
+from serving.raw import RawConnection, Reply, open_stream
 from serving.secure import SecureServer, free_port
 
 from attacks.victim import attack, reset_peak, resident_mib
@@ -330,7 +330,7 @@ def test_a_flood_of_frames_ends_its_stream_and_stalls_no_camera(server: Server, 
     frames = FLOODS[what] * 2000
     begin = masked(2, b"a", fin=False) if what.startswith("fragments") else b""
     with attack(server) as attacked:
-        stream = opened_stream(server.address)
+        stream = open_stream(server.address, 10)
         heard = bytearray()
         reader = threading.Thread(target=lambda: heard.extend(rest_of(stream)), daemon=True)
         reader.start()
@@ -353,20 +353,10 @@ def test_a_flood_of_frames_ends_its_stream_and_stalls_no_camera(server: Server, 
 
 
 def test_the_close_code_of_too_many_frames_can_be_read(server: Server) -> None:
-    with contextlib.closing(opened_stream(server.address)) as stream:
+    with contextlib.closing(open_stream(server.address, 10)) as stream:
         stream.sendall(masked(2, b"a", fin=False) + masked(0, b"a", fin=False) * 5000)
         heard = rest_of(stream)
     assert struct.pack("!H", 1008) in heard
-
-
-def opened_stream(address: tuple[str, int]) -> socket.socket:
-    stream = socket.create_connection(address, 10)
-    stream.sendall(
-        b"GET /stream HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    )
-    assert stream.recv(65_536).startswith(b"HTTP/1.1 101 ")
-    return stream
 
 
 def rest_of(connection: socket.socket) -> bytes:

@@ -9,6 +9,7 @@ import urllib.parse
 import urllib.request
 
 import pytest
+from builders.escalation import small_repository
 from builders.waiting import wait
 from serving.process import MODELS, Server
 
@@ -101,3 +102,10 @@ def frames():
 def as_root():
     if os.geteuid() != 0:
         pytest.skip("needs root")
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A repository with one small model, for tests in this process."""
+    (tmp_path / "models").mkdir()
+    return small_repository(tmp_path / "models")

@@ -10,15 +10,15 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from builders.cloud import ASKED, BACKOFF_S, Cloud, HandClock, hangs
+from builders.cloud import ASKED, BACKOFF_S, HandClock, hangs
 from builders.escalation import (
     LABELS,
     PHOTO,
+    answering_cloud,
     build,
     cloud_says,
     kept_in,
     running,
-    small_repository,
     until,
 )
 from builders.waiting import wait
@@ -57,16 +57,8 @@ def modes(text):
 
 
 @pytest.fixture
-def repository(tmp_path):
-    (tmp_path / "models").mkdir()
-    return small_repository(tmp_path / "models")
-
-
-@pytest.fixture
 def cloud():
-    one = Cloud()
-    one.usual = cloud_says("label 3")
-    return one
+    return answering_cloud()
 
 
 async def late(_):

@@ -7,8 +7,13 @@ import math
 import time
 
 import pytest
-from builders.cloud import Cloud
-from builders.escalation import PHOTO, build, cloud_says, kept_in, running, small_repository
+from builders.escalation import (
+    PHOTO,
+    answering_cloud,
+    build,
+    kept_in,
+    running,
+)
 
 from edge.dataplane.answer import InferRequest
 from edge.errors import CloudUnreachable
@@ -18,16 +23,8 @@ from edge.model.rules import parse_modes
 
 
 @pytest.fixture
-def repository(tmp_path):
-    (tmp_path / "models").mkdir()
-    return small_repository(tmp_path / "models")
-
-
-@pytest.fixture
 def cloud():
-    one = Cloud()
-    one.usual = cloud_says("label 3")
-    return one
+    return answering_cloud()
 
 
 def frame(number: int) -> bytes:

@@ -8,8 +8,13 @@ import threading
 
 import httpx
 import pytest
-from builders.cloud import Cloud
-from builders.escalation import PHOTO, build, cloud_says, running, small_repository, until
+from builders.escalation import (
+    PHOTO,
+    answering_cloud,
+    build,
+    running,
+    until,
+)
 
 from edge.model.rules import parse_modes
 from edge.settings import Settings
@@ -17,16 +22,8 @@ from edge.web.app import create_app
 
 
 @pytest.fixture
-def repository(tmp_path):
-    (tmp_path / "models").mkdir()
-    return small_repository(tmp_path / "models")
-
-
-@pytest.fixture
 def cloud():
-    one = Cloud()
-    one.usual = cloud_says("label 3")
-    return one
+    return answering_cloud()
 
 
 def client_of(service):

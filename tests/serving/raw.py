@@ -6,6 +6,23 @@ import ssl
 from dataclasses import dataclass
 from typing import Any, Self
 
+WEBSOCKET_HANDSHAKE = (
+    b"GET /stream HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+"""The head with which a client opens a stream."""
+
+
+def open_stream(address: tuple[str, int], timeout: float = 60) -> socket.socket:
+    """A stream whose handshake is done, for frames that a well-behaved client does not send."""
+    stream = socket.create_connection(address, timeout)
+    stream.sendall(WEBSOCKET_HANDSHAKE)
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        answer += stream.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 101 "), answer
+    return stream
+
 
 @dataclass
 class Reply:

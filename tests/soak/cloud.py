@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from edge.testing.vertex import FakeVertex
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    pass
 
 _MOODS: tuple[tuple[str, dict[str, Any], int], ...] = (
     ("well", {}, 10),
@@ -50,12 +50,7 @@ class FickleCloud:
         """Let its mood change from now on."""
         self._thread.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._end.set()
         if self._thread.is_alive():
             self._thread.join()

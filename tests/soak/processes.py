@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    pass
 
 KINDS = ("cameras", "broken", "streams", "walls", "owners")
 _TESTS = Path(__file__).resolve().parents[1]
@@ -50,12 +50,7 @@ class Clients:
             self._readers.append(reader)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End all, and take in their last reports."""
         for name, process in self._processes.items():
             if process.poll() is not None:

@@ -1,10 +1,15 @@
 """Servers that several of the doors' tests ask; each is started once."""
 
+import asyncio
 from collections.abc import Iterator
 
 import httpx
 import pytest
 from serving.process import Server
+
+from edge.dataplane.service import InferenceService
+from edge.settings import Settings
+from edge.wiring.bootstrap import build_service
 
 
 @pytest.fixture(scope="session")
@@ -12,6 +17,14 @@ def server() -> Iterator[Server]:
     """A server as a newcomer starts it: the embedded models, no setting."""
     with Server() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[InferenceService]:
+    """A service in this process, for applications with settings of their own."""
+    service = build_service(Settings(workers=1))
+    yield service
+    asyncio.run(service.stop())
 
 
 @pytest.fixture

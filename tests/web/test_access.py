@@ -1,6 +1,5 @@
 """Who may ask: hosts, origins, CORS and what a proxy forwards, at every door of the application."""
 
-import asyncio
 from ipaddress import ip_network
 
 import pytest
@@ -13,7 +12,6 @@ from edge.web.access.forwarded import apply_forwarded
 from edge.web.access.hosts import host_policy
 from edge.web.app import create_app
 from edge.web.pages.pairing import pairing_app
-from edge.wiring.bootstrap import build_service
 
 KEY = new_key()
 KEYS = {"one": ApiKey(hash=hash_key(KEY), scopes={Scope.ADMIN})}
@@ -41,13 +39,6 @@ FOREIGN = ["evil.example", "evil.example:8501", "localhost.evil.example", "127.0
            "xn--bcher-kva.example"]  # fmt: skip
 MALFORMED = ["", ":80", "[", "[::1", "a b", "a,b", "user@localhost", "localhost:99999", "t\xfcr",
              "localhost/", "h" * 60_000, "h." * 100_000]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def service():
-    service = build_service(Settings(workers=1))
-    yield service
-    asyncio.run(service.stop())
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import uvicorn
 from builders.waiting import until
+from serving.raw import WEBSOCKET_HANDSHAKE
 from uvicorn.server import ServerState
 
 from edge.dataplane.admission import Admission
@@ -45,12 +46,6 @@ class Wire(asyncio.Transport):
         return struct.unpack("!H", self.written[at + 2 : at + 4])[0]
 
 
-HANDSHAKE = (
-    b"GET /stream HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-)
-
-
 def frame(length, *, first=True, end=True):
     kind = (0x80 if end else 0) | (0x2 if first else 0)
     return struct.pack("!BBQ", kind, 0x80 | 127, length) + bytes(4)
@@ -74,7 +69,7 @@ def story(told, message_s=30.0, max_held=MAX_HELD):
             config, ServerState(), {}, admission=admission, message_s=message_s
         )
         stream.connection_made(wire)
-        stream.data_received(HANDSHAKE)
+        stream.data_received(WEBSOCKET_HANDSHAKE)
         await until(lambda: b"101" in wire.written)
         try:
             await told(SimpleNamespace(stream=stream, wire=wire, admission=admission, heard=heard))

@@ -17,7 +17,6 @@ from edge.web.app import create_app
 from edge.web.pages.pages import PAGES
 from edge.web.pages.pairing import pairing_app
 from edge.web.pages.phone import Passes
-from edge.wiring.bootstrap import build_service
 
 KEYS = {"viewer": new_key(), "camera": new_key()}
 TOLD = {
@@ -30,13 +29,6 @@ FILES = [f"/{page}" for page in PAGES] + [
     "/static/icon.svg",
     "/favicon.ico",
 ]
-
-
-@pytest.fixture(scope="module")
-def service():
-    service = build_service(Settings(workers=1))
-    yield service
-    asyncio.run(service.stop())
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from edge.errors import Overloaded, SettingsError
 from edge.settings import Settings, load_settings
 from edge.web.access.keys import COOKIE
 from edge.web.app import create_app
-from edge.wiring.bootstrap import build_repository, build_service, build_serving_service
+from edge.wiring.bootstrap import build_repository, build_serving_service
 
 TODAY = datetime.now(UTC).date()
 DAY_S = 24 * 3600
@@ -36,13 +36,6 @@ TOLD = {
     "viewer": ApiKey(hash=hash_key(KEYS["viewer"]), scopes={Scope.VIEW}),
     "camera": ApiKey(hash=hash_key(KEYS["camera"]), scopes={Scope.PREDICT}),
 }
-
-
-@pytest.fixture(scope="module")
-def service():
-    service = build_service(Settings(workers=1))
-    yield service
-    asyncio.run(service.stop())
 
 
 @pytest.fixture(scope="module")
