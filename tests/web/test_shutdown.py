@@ -3,7 +3,6 @@ ended.
 """
 
 import asyncio
-import contextlib
 import itertools
 import re
 import select
@@ -184,46 +183,45 @@ def test_the_url_that_is_told_can_be_opened(name, url):
     assert web_server._url(SimpleNamespace(getsockname=lambda: name), "http") == url
 
 
-@pytest.mark.slow
-def test_connections_that_open_in_the_moment_of_the_stop_are_answered_and_do_not_hold_it_up():
-    """Cameras that connect for each frame: one of them is always about to be accepted."""
+def post_frames(url: str, camera: int, received: dict[str, int], over: threading.Event) -> None:
+    """Post one frame after another, each over a connection of its own, and note the statuses."""
     frame = photo("coffee")
-    for _ in range(5):
-        with Server() as server:
-            received: dict[str, int] = {}
-            over = threading.Event()
+    for count in itertools.count():
+        if over.is_set():
+            return
+        identity = f"camera-{camera}-{count}"
+        request = urllib.request.Request(f"{url}/predict", frame, {"X-Request-ID": identity})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as reply:
+                received[identity] = reply.status
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                received[identity] = refusal.status
+        except OSError:  # it was never accepted
+            pass
 
-            def post_frames(number, url=server.url, received=received, over=over):
-                for count in itertools.count():
-                    if over.is_set():
-                        return
-                    identity = f"camera-{number}-{count}"
-                    request = urllib.request.Request(
-                        f"{url}/predict", frame, {"X-Request-ID": identity}
-                    )
-                    with contextlib.suppress(OSError):  # it was never accepted
-                        try:
-                            with urllib.request.urlopen(request, timeout=60) as reply:
-                                received[identity] = reply.status
-                        except urllib.error.HTTPError as refusal:
-                            with refusal:
-                                received[identity] = refusal.status
 
-            cameras = [threading.Thread(target=post_frames, args=(n,)) for n in range(8)]
-            for camera in cameras:
-                camera.start()
-            time.sleep(1)
-            began = time.monotonic()
-            assert server.stop() == 0
-            assert time.monotonic() - began < 20  # its grace is 30
-            over.set()
-            for camera in cameras:
-                camera.join()
-            logged = {
-                identity: int(status)
-                for status, identity in re.findall(
-                    r"status=(\d+) .*request_id=(camera\S+)", server.log
-                )
-            }
-            assert {identity: received.get(identity) for identity in logged} == logged
-            assert "Traceback" not in server.log
+@pytest.mark.slow
+@pytest.mark.parametrize("_", range(5))
+def test_connections_that_open_in_the_moment_of_the_stop_are_answered_and_do_not_hold_it_up(_):
+    """Cameras that connect for each frame: one of them is always about to be accepted."""
+    received: dict[str, int] = {}
+    over = threading.Event()
+    with Server() as server:
+        cameras = [
+            threading.Thread(target=post_frames, args=(server.url, number, received, over))
+            for number in range(8)
+        ]
+        for camera in cameras:
+            camera.start()
+        time.sleep(1)
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < 20  # its grace is 30
+        over.set()
+        for camera in cameras:
+            camera.join()
+        answers = re.findall(r"status=(\d+) .*request_id=(camera\S+)", server.log)
+        logged = {identity: int(status) for status, identity in answers}
+        assert {identity: received.get(identity) for identity in logged} == logged
+        assert "Traceback" not in server.log

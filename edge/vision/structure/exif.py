@@ -10,7 +10,8 @@ import struct
 
 _ORIENTATION = 0x0112
 _SHORT, _LONG = 3, 4
-_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+"""Bytes of a value of each type of TIFF 6.0, which EXIF uses."""
 _MAX_ENTRIES = 256
 _MAX_VALUE_BYTES = 128 << 10
 _ENTRY_BYTES = 12
@@ -37,7 +38,7 @@ def read_exif(block: bytes) -> tuple[int, bool]:
     orientation, value_bytes = 1, 0
     entries = struct.iter_unpack(f"{order}HHI4s", block[start : start + present * _ENTRY_BYTES])
     for tag, kind, values, field in entries:
-        value_bytes += values * _TYPE_BYTES.get(kind, 1)
+        value_bytes += values * TYPE_BYTES.get(kind, 1)
         if tag == _ORIENTATION and values == 1:
             orientation = _orientation(order, kind, field)
     simple = count <= _MAX_ENTRIES and value_bytes <= _MAX_VALUE_BYTES

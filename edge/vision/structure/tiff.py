@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass
 
 from edge.errors import UnsupportedImage
+from edge.vision.structure.exif import TYPE_BYTES
 from edge.vision.structure.structure import Malformed, Structure, too_complex
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
@@ -46,8 +47,7 @@ _UNCOMPRESSED, _JPEG = 1, 7
 _MAX_SAMPLES = 6
 """Samples per pixel: CMYK and two more, which is also Pillow's limit."""
 
-_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
-_TYPE_BYTES |= {16: 8, 17: 8, 18: 8}  # BigTIFF
+_TYPE_BYTES = TYPE_BYTES | {16: 8, 17: 8, 18: 8}  # BigTIFF
 _INTEGERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 
 _MAX_ENTRIES = 4_096
