@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,6 +117,27 @@ def test_a_newcomer_takes_the_place_of_the_one_who_has_waited_longest():
     assert len(room) == 2
 
 
+def test_silent_newcomers_give_way_before_a_camera_that_keeps_its_connection_alive():
+    room = places(3)
+    camera, *silent = entered(room, "a", "a", "a")
+    room.work(camera)
+    room.wait(camera)
+    for _ in range(10):  # they keep coming, and the camera sends nothing meanwhile
+        silent += entered(room, "a")
+    assert not camera.is_cut
+    assert [one.is_cut for one in silent] == [True] * 10 + [False] * 2
+
+
+def test_of_connections_kept_alive_the_one_goes_that_has_waited_longest():
+    room = places(2)
+    first, second = entered(room, "a", "a")
+    for one in (first, second, first):
+        room.work(one)
+        room.wait(one)
+    assert room.make_room("a")
+    assert (first.is_cut, second.is_cut) == (False, True)
+
+
 def test_the_address_that_holds_most_gives_way():
     room = places(4)
     camera, *hostile = entered(room, "camera", "hostile", "hostile", "hostile")
@@ -153,6 +175,16 @@ def test_a_place_is_free_again_after_its_connection_left_twice():
     room.wait(one)
     assert len(room) == 0
     assert room.make_room("a")
+
+
+def test_a_connection_that_left_is_forgotten():
+    room = places(2)
+    (one,) = entered(room, "a")
+    room.work(one)
+    room.leave(one)
+    forgotten = weakref.ref(one)
+    del one
+    assert forgotten() is None
 
 
 def test_every_connection_is_checked_and_the_log_has_one_line(caplog):

@@ -2,8 +2,9 @@
 
 There is no fixed share for an address, since all cameras of a plant may come through one router or
 proxy. Only once all places are taken, the address that holds most of them gives one up for a
-newcomer: the connection that has waited longest for a request. So one hostile client displaces
-itself, and idle connections never keep a camera out.
+newcomer: the connection that has waited longest for a request, and one that never had a request
+before one that is kept alive. So one hostile client displaces itself, idle connections never keep a
+camera out, and a flood of silent ones does not cut off the cameras behind the same address.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import ipaddress
 import logging
 import time
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from edge.web.transport.parse_queue import ParseQueue
@@ -36,6 +38,29 @@ class Connection(Protocol):
 
     def check(self, now: float) -> None:
         """Close if a time limit has passed; called about once a second."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """The connections of one site without a request in progress, each with the time since when.
+
+    Attributes:
+        fresh: those that never had a request, the longest waiting first.
+        kept_alive: those that had one, likewise.
+    """
+
+    fresh: dict[Connection, float] = field(default_factory=dict)
+    kept_alive: dict[Connection, float] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.fresh) + len(self.kept_alive)
+
+    def discard(self, connection: Connection) -> None:
+        self.fresh.pop(connection, None)
+        self.kept_alive.pop(connection, None)
+
+    def first_to_go(self) -> tuple[Connection, float]:
+        return next(iter((self.fresh or self.kept_alive).items()))
 
 
 class Places:
@@ -62,7 +87,9 @@ class Places:
         self._figures.limit = limit
         self._sites: dict[Connection, str] = {}
         self._held: Counter[str] = Counter()
-        self._waiting: dict[str, dict[Connection, float]] = {}
+        self._waiting: dict[str, _Waiting] = {}
+        self._used: set[Connection] = set()
+        """Those that have had a request."""
         self._reported: Counter[str] = Counter()
 
     def __repr__(self) -> str:
@@ -95,6 +122,7 @@ class Places:
         if site is None:
             return
         self._stop_waiting(connection, site)
+        self._used.discard(connection)
         self._held[site] -= 1
         if not self._held[site]:
             del self._held[site]
@@ -104,14 +132,16 @@ class Places:
         """The connection has no request in progress: it may be closed for a newcomer."""
         site = self._sites.get(connection)
         if site is not None:
-            waiting = self._waiting.setdefault(site, {})
-            waiting.pop(connection, None)  # to the end of the queue
-            waiting[connection] = self.clock()
+            waiting = self._waiting.setdefault(site, _Waiting())
+            waiting.discard(connection)  # to the end of its queue
+            queue = waiting.kept_alive if connection in self._used else waiting.fresh
+            queue[connection] = self.clock()
 
     def work(self, connection: Connection) -> None:
         """The connection has a request in progress."""
         site = self._sites.get(connection)
         if site is not None:
+            self._used.add(connection)
             self._stop_waiting(connection, site)
 
     def count(self, reason: str) -> None:
@@ -144,7 +174,7 @@ class Places:
             )
 
     def _close_waiting(self, newcomer: str | None) -> bool:
-        """Close the longest waiting connection of the site that holds most.
+        """Close a waiting connection of the site that holds most.
 
         Args:
             newcomer: the site for which a place is needed. It takes one from a site that holds
@@ -157,7 +187,7 @@ class Places:
             held = self._held[site]
             if site != newcomer and held <= own:
                 continue
-            connection, since = next(iter(waiting.items()))
+            connection, since = waiting.first_to_go()
             rank = (held, -since)
             if best is None or rank > best:
                 best, victim = rank, connection
@@ -170,8 +200,10 @@ class Places:
 
     def _stop_waiting(self, connection: Connection, site: str) -> None:
         waiting = self._waiting.get(site)
-        if waiting is not None and waiting.pop(connection, None) is not None and not waiting:
-            del self._waiting[site]
+        if waiting is not None:
+            waiting.discard(connection)
+            if not waiting:
+                del self._waiting[site]
 
 
 def site_of(address: str) -> str:
