@@ -44,7 +44,9 @@ def as_options(service):
         elif key in AS_FLAGS:
             options += [word for each in value for word in (AS_FLAGS[key], each)]
         elif key == "environment":
-            options += [word for name, each in value.items() for word in ("-e", f"{name}={each}")]
+            options += [
+                word for name, each in value.items() for word in ("-e", f"{name}={filled_in(each)}")
+            ]
         elif key == "logging":
             pairs = (f"{name}={each}" for name, each in value["options"].items())
             options += [
