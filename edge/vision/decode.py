@@ -30,6 +30,7 @@ from edge.vision.decode_memory import decode_memory
 from edge.vision.faults import broken, out_of_memory
 from edge.vision.formats import stripped_advice
 from edge.vision.frame import Frame
+from edge.vision.png_rows import has_all_rows
 from edge.vision.png_transparency import correct_key, is_wide_key, read_low_bytes, whiten_key
 from edge.vision.rgb import WHITE, to_rgb
 from edge.vision.structure.bmp import BmpLayout
@@ -138,6 +139,8 @@ def _decode_png(structure: Structure) -> Image.Image:
     stored = open_structure(structure)
     correct_key(structure.encoded, stored)
     load(stored)
+    if not has_all_rows(structure.encoded, stored):
+        raise CorruptImage("The PNG image is truncated or broken: rows are missing.")
     if not is_wide_key(structure.encoded, stored):
         return to_rgb(stored)
     low = open_structure(structure)

@@ -36,6 +36,7 @@ _FOREIGN = (
 )
 
 
+_UNCOMPRESSED = (b"BM", b"II", b"MM")
 _HEAD_BYTES = 1_024
 _MIN_CURL_BYTES = 1_024
 """Compressed bytes of which one in a thousand files has no line break by chance."""
@@ -70,6 +71,8 @@ def stripped_advice(data: bytes) -> str:
     """
     is_binary = any(byte > 127 for byte in data[:_HEAD_BYTES])  # noqa: PLR2004 -- no ASCII
     if len(data) < _MIN_CURL_BYTES or not is_binary or b"\n" in data or b"\r" in data:
+        return ""
+    if data.startswith(_UNCOMPRESSED) and b"\0" in data:  # curl takes zeros out as well
         return ""
     return (
         " It has no line breaks at all, which `curl -d` takes out of a file: "

@@ -122,7 +122,7 @@ def _colours(
     table: NDArray[np.uint8],
     has_alpha: bool,  # noqa: FBT001
 ) -> NDArray[np.uint8]:
-    """RGB: shape ``(rows, width, 3)``."""
+    """RGB of shape ``(rows, width, 3)``, or opaque grey of shape ``(rows, width)``."""
     if layout.is_palette:
         colours = np.frombuffer(layout.palette, np.uint8).reshape(-1, 3)[samples[..., 0]]
     elif layout.is_cmyk:
@@ -131,8 +131,12 @@ def _colours(
     elif layout.is_rgb:
         colours = table[samples[..., :3]]
     else:
-        grey = table[samples[..., :1]]
-        colours = np.repeat(255 - grey if layout.is_inverted else grey, 3, axis=-1)
+        grey = table[samples[..., 0]]
+        if layout.is_inverted:
+            grey = np.bitwise_not(grey)  # 255 - grey
+        if not has_alpha:
+            return grey
+        colours = np.repeat(grey[..., None], 3, axis=-1)
     if has_alpha and layout.alpha is not None:
         opacity = table[samples[..., layout.alpha]]
         colours = on_white(colours, opacity, premultiplied=layout.premultiplied)

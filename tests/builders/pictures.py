@@ -343,6 +343,26 @@ TIFFS: dict[str, Picture] = {
             ("raw samples of a camera (CFA)", 32803, "raw samples"),
         )
     },
+    "JPEG, stored as RGB": Picture(lambda: _jpeg_in_tiff(_jpeg(keep_rgb=True), RGB), shown(PHOTO)),
+    "JPEG, YCbCr, subsampled": Picture(
+        lambda: _jpeg_in_tiff(_jpeg(subsampling=2), YCBCR), shown(PHOTO), _LOSSY
+    ),
+    "JPEG of YCbCr that is called RGB": Picture(
+        lambda: _jpeg_in_tiff(_jpeg(), RGB), code="unsupported_image", words="says RGB"
+    ),
+    "JPEG, cut off": Picture(
+        lambda: _jpeg_in_tiff(_jpeg()[:-99], YCBCR), code="corrupt_image", words="cut off"
+    ),
+    "fewer strips than rows": Picture(
+        _grey_tiff(8, rows=6, tags={273: (8,), 279: (240,)}),
+        code="corrupt_image",
+        words="missing",
+    ),
+    "a strip left out (sparse)": Picture(
+        _grey_tiff(8, rows=6, tags={273: (8, 0, 248, 488), 279: (240, 0, 240, 240)}),
+        code="corrupt_image",
+        words="missing",
+    ),
     "YCbCr, uncompressed, subsampled": Picture(
         lambda: _ycbcr_tiff({}, 1), code="unsupported_image", words="YCbCr"
     ),
@@ -378,6 +398,13 @@ TIFFS: dict[str, Picture] = {
         for bits, name, compression in ((8, "", 1), (12, "", 1), (16, "", 1), (16, " LZW", LZW))
     },
 }
+
+
+def _jpeg_in_tiff(jpeg: bytes, photometric: int) -> bytes:
+    """A TIFF whose only strip is a JPEG."""
+    data = np.frombuffer(jpeg, np.uint8)[None, :, None]
+    tags = {256: (WIDTH,), 257: (HEIGHT,), 258: (8, 8, 8), 277: (3,), 278: (HEIGHT,)}
+    return Tiff(data, 8, photometric, compression=7, tags=tags).encode()
 
 
 def _without_last_strip(bits: int, compression: int) -> bytes:
@@ -481,6 +508,16 @@ def _damaged(data: bytes) -> bytes:
 _DARK = 0.2 + 0.8 * PHOTO  # no transparent colour of 0
 _DARK_GREY = 0.25 + 0.75 * GREY
 
+_BLACK_BELOW = PHOTO * (np.arange(HEIGHT) < HEIGHT - 3)[:, None, None]
+
+
+def _png_of_fewer_rows(*, interlaced: bool) -> bytes:
+    """A sound PNG of less height, whose header says more."""
+    fewer = png_of(samples(PHOTO[:16], 8), 8, 2, interlaced=interlaced)
+    header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 2, 0, 0, int(interlaced))
+    return fewer[:8] + chunk(b"IHDR", header) + fewer[33:]
+
+
 PNGS: dict[str, Picture] = {
     **{
         f"{depth}-bit {name}{', interlaced' * interlaced}": Picture(
@@ -577,6 +614,19 @@ PNGS: dict[str, Picture] = {
     ),
     "pixels cut off": Picture(
         lambda: png_of(samples(PHOTO, 8), 8, 2)[:-40], code="corrupt_image", words="truncated"
+    ),
+    **{
+        f"rows missing{', interlaced' * interlaced}": Picture(
+            lambda interlaced=interlaced: _png_of_fewer_rows(interlaced=interlaced),
+            code="corrupt_image",
+        )
+        for interlaced in (False, True)
+    },
+    "black below": Picture(
+        _png(_BLACK_BELOW, 8, 2), shown(_BLACK_BELOW), rule="and not taken for missing rows"
+    ),
+    "black below, interlaced": Picture(
+        _png(_BLACK_BELOW, 8, 2, interlaced=True), shown(_BLACK_BELOW)
     ),
     "palette without colours": Picture(lambda: png_of(_INDICES, 8, 3), code="corrupt_image"),
     "a depth that PNG does not have": Picture(_png(GREY, 8, 7), code="corrupt_image"),
@@ -933,8 +983,12 @@ def _jpeg(image: Image.Image | None = None, **options) -> bytes:
     return encode(image or _image(), "JPEG", **{"quality": 97, "subsampling": 0, **options})
 
 
+def _cmyk(levels: Pixels) -> Image.Image:
+    return Image.frombytes("CMYK", (WIDTH, HEIGHT), levels.astype(np.uint8).tobytes())
+
+
 def _cmyk_jpeg() -> bytes:
-    return _jpeg(Image.fromarray(np.round(inks() * 255).astype(np.uint8), "CMYK"))
+    return _jpeg(_cmyk(np.round(inks() * 255)))
 
 
 def _without(jpeg: bytes, marker: bytes) -> bytes:
@@ -947,7 +1001,7 @@ def _ycck_jpeg() -> bytes:
     light = Image.fromarray(np.round(inks() * 255).astype(np.uint8)[..., :3])
     black = np.round((1 - inks()[..., 3:]) * 255).astype(np.uint8)
     stored = np.concatenate([np.asarray(light.convert("YCbCr")), black], -1)
-    jpeg = _jpeg(Image.fromarray(255 - stored, "CMYK"))  # Pillow inverts what it stores
+    jpeg = _jpeg(_cmyk(255 - stored))  # Pillow inverts what it stores
     adobe = jpeg.index(b"Adobe")
     return jpeg[: adobe + 11] + b"\2" + jpeg[adobe + 12 :]
 

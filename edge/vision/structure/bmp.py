@@ -93,6 +93,8 @@ def read_bmp(encoded: bytes) -> Structure:
     table = _FILE_HEADER_BYTES + header_bytes
     if header_bytes == _INFO_BYTES and compression in {_MASKED, _MASKED_WITH_ALPHA}:
         table += 16 if compression == _MASKED_WITH_ALPHA else 12
+    if 0 < offset < _FILE_HEADER_BYTES + header_bytes:
+        raise Malformed("its pixels begin inside its header")
     palette = _read_palette(encoded, bits, table, offset, colours, header_bytes)
     layout = BmpLayout(
         bits=bits,

@@ -17,6 +17,7 @@ from edge.vision.structure.tiff_layout import (
     ORIENTATION,
     PHOTOMETRIC,
     PLANAR,
+    RGB,
     SAMPLES,
     STRIP_BYTES,
     STRIP_OFFSETS,
@@ -72,6 +73,7 @@ _MIN_TILE, _MAX_TILE = 16, 1_024
 size would be decoded for nothing."""
 
 _PLAIN_BYTES = 64 << 10
+_TAIL_BYTES = 64
 _MAX_SCANS_PER_PART = 4
 """Of each strip or tile that is a JPEG: one for each component. Progressive ones have more."""
 
@@ -161,18 +163,33 @@ def _check_parts(directory: Directory, parts: int, *, is_jpeg: bool) -> None:
     if bytes_tag not in entries or offsets_tag not in entries:
         if is_jpeg or offsets_tag not in entries:
             raise Malformed("it does not say where its pixels are")
+        if len(directory.numbers(offsets_tag, parts)) < parts:
+            raise Malformed("strips or tiles are missing")
         return
-    sizes = directory.numbers(bytes_tag, parts)
+    offsets, sizes = directory.numbers(offsets_tag, parts), directory.numbers(bytes_tag, parts)
+    if min(len(offsets), len(sizes)) < parts or not all(offsets) or not all(sizes):
+        raise Malformed("strips or tiles are missing")
     if is_jpeg:
-        _check_jpegs(directory.encoded, directory.numbers(offsets_tag, parts), sizes)
+        _check_jpegs(directory, offsets, sizes)
 
 
-def _check_jpegs(encoded: bytes, offsets: tuple[int, ...], sizes: tuple[int, ...]) -> None:
+def _check_jpegs(directory: Directory, offsets: tuple[int, ...], sizes: tuple[int, ...]) -> None:
+    encoded = directory.encoded
     if sum(sizes) > len(encoded):
         raise too_complex("TIFF", "strips or tiles that share their bytes")
-    for offset, size in zip(offsets, sizes, strict=False):
-        if encoded.count(b"\xff\xda", offset, offset + size) > _MAX_SCANS_PER_PART:
+    for offset, size in zip(offsets, sizes, strict=True):
+        end = offset + size
+        if encoded.count(b"\xff\xda", offset, end) > _MAX_SCANS_PER_PART:
             raise too_complex("TIFF", f"JPEGs with more than {_MAX_SCANS_PER_PART} scans")
+        tail = encoded[max(end - _TAIL_BYTES, offset) : end].rstrip(b"\0")
+        if end > len(encoded) or not tail.endswith(b"\xff\xd9"):
+            raise Malformed("a JPEG in it is cut off")  # which libtiff fills with grey
+        is_ycbcr = encoded.startswith(b"JFIF\0", offset + 6)
+        if is_ycbcr and directory.number(PHOTOMETRIC, RGB) == RGB:
+            raise UnsupportedImage(
+                "The TIFF image says RGB, and the JPEG in it YCbCr, which is not supported. "
+                "Send the JPEG itself."
+            )
 
 
 def _plain(directory: Directory) -> bytes:

@@ -180,8 +180,8 @@ def _check_codec(
             f"{compression}"
         )
     subsampling = directory.values(_YCBCR_SUBSAMPLING, 2, (2, 2))
-    if photometric == _YCBCR and compression == UNCOMPRESSED and subsampling != (1, 1):
-        raise _unsupported("uncompressed, subsampled YCbCr colours")
+    if photometric == _YCBCR and compression != JPEG and subsampling != (1, 1):
+        raise _unsupported("subsampled YCbCr colours that are not JPEG")
 
 
 def _container_bits(directory: Directory, bits: int, part_samples: int) -> int:
