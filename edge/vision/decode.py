@@ -3,18 +3,17 @@
 One rule at every entrance: EXIF orientation is applied; grey, palette, CMYK and 16-bit pixels
 become RGB as a person would see them; transparent pixels show white; ICC profiles are ignored
 (models are trained on pixels as stored); of an animation or a multi-page file, the first image
-counts. Each copy of the pixels is dropped before the next one is made.
+counts. What has no agreed look is refused: `docs/pictures.md` has the table. Each copy of the
+pixels is dropped before the next one is made.
 """
 
 from __future__ import annotations
 
 import io
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-import numpy as np
 from PIL import (  # only the formats in `formats` (MPO is a JPEG with several images)
-    BmpImagePlugin,
     GifImagePlugin,
     Image,
     JpegImagePlugin,
@@ -24,21 +23,26 @@ from PIL import (  # only the formats in `formats` (MPO is a JPEG with several i
     WebPImagePlugin,
 )
 
-from edge.errors import CorruptImage, EdgeError, OutOfMemory, UnsupportedImage
+from edge.errors import CorruptImage, EdgeError
+from edge.vision.bmp_pixels import read_bmp_pixels
 from edge.vision.cost import RGB_BYTES, decode_bytes
 from edge.vision.decode_memory import decode_memory
+from edge.vision.faults import broken, out_of_memory
+from edge.vision.formats import stripped_advice
 from edge.vision.frame import Frame
+from edge.vision.png_rows import has_all_rows
+from edge.vision.png_transparency import correct_key, is_wide_key, read_low_bytes, whiten_key
+from edge.vision.rgb import WHITE, to_rgb
+from edge.vision.structure.bmp import BmpLayout
 from edge.vision.structure.inspect import inspect
+from edge.vision.structure.jpeg import without_metadata
+from edge.vision.tiff_pixels import read_tiff_pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
     from edge.vision.structure.structure import Structure
+    from edge.vision.structure.tiff_layout import TiffLayout
 
 _PLUGINS = (
-    BmpImagePlugin,
     GifImagePlugin,
     JpegImagePlugin,
     MpoImagePlugin,
@@ -52,10 +56,6 @@ Image.MAX_IMAGE_PIXELS = None
 # What Pillow warns about (odd EXIF, truncated TIFF tags) does not matter here or raises as well.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-_WHITE = (255, 255, 255)
-_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # TIFF 6.0
-_STRIP_PIXELS = 1 << 18
-"""Pixels that are converted at once where a conversion needs copies of its own."""
 
 _UPRIGHT = {  # EXIF 2.32, tag 0x0112: the operation that turns the stored pixels upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -97,7 +97,10 @@ def decode(
         pixels = _decode_upright(structure, min_side)
     except MemoryError as error:
         lease.end()
-        raise _out_of_memory() from error
+        raise out_of_memory() from error
+    except CorruptImage as error:
+        lease.end()
+        raise CorruptImage(error.message + stripped_advice(encoded)) from error
     except BaseException:
         lease.end()
         raise
@@ -107,19 +110,72 @@ def decode(
 
 
 def _decode_upright(structure: Structure, min_side: int | None) -> Image.Image:
+    if structure.layout is not None:
+        pixels = _read_samples(structure)
+    elif structure.format == "PNG":
+        pixels = _decode_png(structure)
+    else:
+        pixels = _decode_with_pillow(structure, min_side)
+    if structure.window is not None:
+        _whiten_outside(pixels, structure.window)
+    is_turned = structure.format == "TIFF" and structure.layout is None  # Pillow has done it
+    if structure.orientation in _UPRIGHT and not is_turned:
+        pixels = pixels.transpose(_UPRIGHT[structure.orientation])
+    pixels.info = {}  # Pillow would copy a comment into new files, and fails on a long one
+    return pixels
+
+
+def _decode_with_pillow(structure: Structure, min_side: int | None) -> Image.Image:
     stored = open_structure(structure)
     if min_side is not None:
         stored.draft(None, (min_side, min_side))
     load(stored)
     if structure.format == "WEBP":
         stored = _without_decoder(stored)
-    pixels = to_rgb(stored)
-    del stored
-    is_turned = structure.format == "TIFF"  # Pillow has done it
-    if structure.orientation in _UPRIGHT and not is_turned:
-        pixels = pixels.transpose(_UPRIGHT[structure.orientation])
-    pixels.info = {}  # Pillow would copy a comment into new files, and fails on a long one
-    return pixels
+    return to_rgb(stored)
+
+
+def _decode_png(structure: Structure) -> Image.Image:
+    stored = open_structure(structure)
+    correct_key(structure.encoded, stored)
+    load(stored)
+    if not has_all_rows(structure.encoded, stored):
+        raise CorruptImage("The PNG image is truncated or broken: rows are missing.")
+    if not is_wide_key(structure.encoded, stored):
+        return to_rgb(stored)
+    low = open_structure(structure)
+    read_low_bytes(cast("PngImagePlugin.PngImageFile", low))
+    load(low)
+    whiten_key(stored, low, stored.info["transparency"])
+    return stored
+
+
+def _read_samples(structure: Structure) -> Image.Image:
+    """Decode a BMP or TIFF whose samples Pillow would not take for what they are."""
+    layout = structure.layout
+    try:
+        if isinstance(layout, BmpLayout):
+            return read_bmp_pixels(structure, layout)
+        return read_tiff_pixels(structure, cast("TiffLayout", layout))
+    except (EdgeError, MemoryError):
+        raise
+    except Exception as error:  # Pillow decompresses, and raises almost any type for broken bytes
+        raise broken(structure.format, error) from error
+
+
+def _whiten_outside(pixels: Image.Image, window: tuple[int, int, int, int]) -> None:
+    """Paint white what the first image of an animation leaves transparent."""
+    left, top, right, bottom = window
+    width, height = pixels.size
+    boxes = (
+        (0, 0, width, top),
+        (0, bottom, width, height),
+        (0, top, left, bottom),
+        (right, top, width, bottom),
+    )
+    for box in boxes:
+        if box[0] < box[2] and box[1] < box[3]:
+            pixels.paste(WHITE, box)
 
 
 def open_header(encoded: bytes, *, max_pixels: int) -> Image.Image:
@@ -135,11 +191,12 @@ def upright_size(encoded: bytes, *, max_pixels: int) -> tuple[int, int]:
 def open_structure(structure: Structure) -> Image.Image:
     """Open an image that was checked, and read its header; raises as `decode` does."""
     try:
-        image = Image.open(io.BytesIO(structure.encoded), formats=(structure.format,))
-    except MemoryError as error:
-        raise _out_of_memory() from error
-    except Exception as error:  # Pillow's parsers raise almost any type for broken bytes
-        raise _broken(structure.format, error) from error
+        image = _open(structure.encoded, structure.format)
+    except CorruptImage:
+        if structure.format != "JPEG":
+            raise
+        # Pillow fails on damaged metadata, of which a decoder needs nothing.
+        image = _open(without_metadata(structure.encoded), structure.format)
     size = structure.width, structure.height
     if structure.format == "TIFF":  # Pillow gives its upright size, from version 11 on
         size = structure.upright_size
@@ -148,99 +205,25 @@ def open_structure(structure: Structure) -> Image.Image:
     return image
 
 
+def _open(encoded: bytes, name: str) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(encoded), formats=(name,))
+    except MemoryError as error:
+        raise out_of_memory() from error
+    except Exception as error:  # Pillow's parsers raise almost any type for broken bytes
+        raise broken(name, error) from error
+
+
 def load(image: Image.Image) -> None:
     """Decode the pixels of an opened image in place; raises ``CorruptImage``, ``OutOfMemory``."""
     try:
         image.load()
     except MemoryError as error:
-        raise _out_of_memory() from error
+        raise out_of_memory() from error
     except Exception as error:  # as above
-        raise _broken(image.format or "image", error) from error
+        raise broken(image.format or "image", error) from error
 
 
 def _without_decoder(image: Image.Image) -> Image.Image:
     """The same pixels without Pillow's WebP decoder, which holds three times their memory."""
     return image._new(image.im)  # noqa: SLF001 -- Pillow's own way to wrap pixels
-
-
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert a loaded image to 8-bit RGB, as a person would see it on a white page.
-
-    Raises:
-        CorruptImage: its pixels and what is said of them do not go together.
-        UnsupportedImage: the pixel type has no agreed conversion (32-bit integers, floats, LAB).
-    """
-    try:
-        return _to_rgb(image)
-    except (EdgeError, MemoryError):
-        raise
-    except Exception as error:  # as above: a palette image without a palette, for one
-        raise _broken(image.format or "image", error) from error
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        return _grey16_to_rgb(image)
-    if image.has_transparency_data:
-        return _on_white(image)
-    if image.mode == "RGB":
-        return image
-    if image.mode not in {"I", "F", "LAB"}:
-        try:
-            return image.convert("RGB")
-        except ValueError:
-            pass
-    raise UnsupportedImage(
-        f"The image's pixels are of type {image.mode}, which has no agreed conversion to RGB. "
-        "Send 8 or 16 bits per channel."
-    )
-
-
-def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """The image in strips of whole rows, each with the number of its first row."""
-    rows = max(_STRIP_PIXELS // image.width, 1)
-    if rows >= image.height:
-        yield 0, image
-        return
-    for top in range(0, image.height, rows):
-        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    page = Image.new("RGB", image.size, _WHITE)
-    for top, strip in _strips(image):
-        layer = strip.convert("RGBA")
-        page.paste(layer, (0, top), layer)
-    return page
-
-
-def _grey16_to_rgb(image: Image.Image) -> Image.Image:
-    """Scale 16-bit grey to 8 bits.
-
-    Pillow's convert() would clip it at 255, and ignores its transparency and its inversion.
-    """
-    photometric = None
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
-        photometric = image.tag_v2.get(_PHOTOMETRIC)
-    transparent = image.info.get("transparency")
-    page = Image.new("RGB", image.size)
-    for top, strip in _strips(image):
-        stored = np.asarray(strip)
-        grey: NDArray[np.uint8] = (stored >> 8).astype(np.uint8)
-        if photometric == _WHITE_IS_ZERO:
-            grey = np.bitwise_not(grey)  # 255 - grey
-        if isinstance(transparent, int):
-            grey[stored == transparent] = 255
-        page.paste(Image.fromarray(grey), (0, top))
-    return page
-
-
-def _out_of_memory() -> OutOfMemory:
-    return OutOfMemory("There is no memory left to decode the image. Try again in a moment.")
-
-
-def _broken(name: str, error: Exception) -> CorruptImage:
-    words = str(error).strip() or type(error).__name__
-    if "cannot identify" in words:  # Pillow's message contains a memory address
-        words = "its header is invalid"
-    return CorruptImage(f"The {name} image is truncated or broken: {words}.")

@@ -67,7 +67,7 @@ def for_graph(
 def _is_read_correctly(structure: Structure) -> bool:
     if structure.format not in _READABLE_MODES or structure.orientation != 1:
         return False
-    if structure.format == "GIF" and structure.animated:
+    if structure.format == "GIF" and (structure.animated or structure.window is not None):
         return False
     image = open_structure(structure)
     if image.mode not in _READABLE_MODES[structure.format]:

@@ -5,11 +5,14 @@ import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from builders.bombs import webp_of_prefix_codes
-from builders.images import ORIENTATION, encode
+from builders.images import ORIENTATION, encode, png
+from builders.pictures import bmp_of
+from builders.tiffs import DEFLATE, PALETTE, RGB, Tiff
 from PIL import Image
 
 from edge.runtime.memory import release_free_memory, return_large_blocks
@@ -46,6 +49,12 @@ def _grey16() -> Image.Image:
     return Image.fromarray(np.asarray(_photo("L")).astype(np.uint16) << 8)
 
 
+def _samples(samples: int, bits: int, **options: Any) -> bytes:
+    levels = np.linspace(0, (1 << bits) - 1, _SIZE[0]).astype(np.uint16)
+    pixels = np.broadcast_to(levels[None, :, None], (_SIZE[1], _SIZE[0], samples))
+    return Tiff(pixels, bits, rows=None if "tile" in options else 200, **options).encode()
+
+
 KINDS: dict[str, Callable[[], bytes]] = {
     "JPEG": lambda: encode(_photo(), "JPEG", quality=85),
     "JPEG, turned": lambda: encode(_photo(), "JPEG", quality=85, exif=_turned()),
@@ -75,6 +84,28 @@ KINDS: dict[str, Callable[[], bytes]] = {
         _photo("RGBA"), "TIFF", compression="tiff_deflate", strip_size=1 << 30
     ),
     "TIFF, 16 bit": lambda: encode(_grey16(), "TIFF"),
+    "TIFF, 16 bit, planes, turned": lambda: _samples(
+        3, 16, photometric=RGB, planar=True, tags={274: (6,)}
+    ),
+    "TIFF, 16 bit, alpha, tiles": lambda: _samples(
+        4, 16, photometric=RGB, compression=DEFLATE, tile=256, tags={338: (2,)}
+    ),
+    "TIFF, 12 bit": lambda: _samples(1, 12),
+    "TIFF, palette": lambda: _samples(
+        1, 8, photometric=PALETTE, tags={320: tuple(range(0, 65536, 256)) * 3}
+    ),
+    "TIFF, damaged EXIF": lambda: _samples(3, 8, photometric=RGB, tags={34665: (1 << 30,)}),
+    "PNG, 3 x 16 bit with a transparent colour": lambda: png(
+        *_SIZE, 16, 2, (b"\0" + bytes(range(6)) * _SIZE[0]) * _SIZE[1], {b"tRNS": bytes(6)}
+    ),
+    "BMP, palette": lambda: encode(_photo("P"), "BMP"),
+    "BMP, 16 bit": lambda: bmp_of(
+        bytes(2 * _SIZE[0] * _SIZE[1]), 16, width=_SIZE[0], height=_SIZE[1]
+    ),
+    "BMP, alpha": lambda: encode(_photo("RGBA"), "BMP"),
+    "WebP, with a profile": lambda: encode(
+        _photo(), "WEBP", lossless=False, method=0, icc_profile=b"x"
+    ),
 }
 
 

@@ -64,20 +64,25 @@ def read_gif(encoded: bytes) -> Structure:
     if len(descriptor) < _DESCRIPTOR_BYTES or descriptor[0] != _IMAGE:
         raise Malformed("it has no image")
     left, top, columns, rows, image_flags = struct.unpack_from("<HHHHB", descriptor, 1)
+    if not (flags | image_flags) & _TABLE:
+        raise Malformed("it has no colour table")
     data = position + _DESCRIPTOR_BYTES + _table_bytes(image_flags) + 1
     end = blocks.skip(data)
     more = encoded[end : end + 1]
     animated = more not in {b"", bytes([_TRAILER])}
     if animated or extensions > bool(control):
         encoded = b"".join([encoded[:start], control, encoded[position:end], bytes([_TRAILER])])
+    width, height = max(width, left + columns), max(height, top + rows)  # as browsers enlarge it
+    window = (left, top, left + columns, top + rows)
     return Structure(
         format="GIF",
         encoded=encoded,
-        width=max(width, left + columns),  # as Pillow and browsers enlarge the screen
-        height=max(height, top + rows),
+        width=width,
+        height=height,
         stored_bytes=1,
         is_rgb=False,
         animated=animated,
+        window=None if window == (0, 0, width, height) else window,
     )
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge.errors import CorruptImage, ImageTooLarge
-from edge.vision.formats import sniff
+from edge.errors import CorruptImage, ImageTooLarge, UnsupportedImage
+from edge.vision.formats import sniff, stripped_advice
 from edge.vision.structure.bmp import read_bmp
 from edge.vision.structure.gif import read_gif
 from edge.vision.structure.jpeg import read_jpeg
@@ -45,11 +45,10 @@ def inspect(encoded: bytes, *, max_pixels: int) -> Structure:
         ImageTooLarge: more than ``max_pixels``, or a side of more than ``MAX_SIDE``.
         ImageTooComplex: its decoding would cost more than its pixels.
     """
-    name = sniff(encoded)
     try:
-        structure = _READERS[name](encoded)
-    except Malformed as error:
-        raise CorruptImage(f"The {name} image is truncated or broken: {error}.") from error
+        structure = _read(encoded)
+    except (CorruptImage, UnsupportedImage) as error:
+        raise type(error)(error.message + stripped_advice(encoded)) from error
     width, height = structure.width, structure.height
     if structure.pixels > max_pixels:
         raise ImageTooLarge(
@@ -62,5 +61,13 @@ def inspect(encoded: bytes, *, max_pixels: int) -> Structure:
             "Send a smaller one."
         )
     if not structure.pixels:
-        raise CorruptImage(f"The {name} image has no pixels: it is {width} x {height}.")
+        raise CorruptImage(f"The {structure.format} image has no pixels: it is {width} x {height}.")
     return structure
+
+
+def _read(encoded: bytes) -> Structure:
+    name = sniff(encoded)
+    try:
+        return _READERS[name](encoded)
+    except Malformed as error:
+        raise CorruptImage(f"The {name} image is truncated or broken: {error}.") from error

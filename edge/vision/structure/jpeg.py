@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edge.errors import ImageTooComplex
+from edge.errors import ImageTooComplex, UnsupportedImage
 from edge.vision.structure.exif import read_exif
 from edge.vision.structure.structure import Malformed, Structure, too_complex
 
@@ -21,9 +21,6 @@ MAX_SCANS = 100
 
 MAX_PASSES = 1_200_000_000
 """Scans times pixels: 24 scans of 50 million pixels, or 100 of 12 million."""
-
-_ARITHMETIC_PASSES = 10
-"""Huffman passes that one pass of the arithmetic decoder costs: it decodes bit by bit."""
 
 _MAX_SEGMENTS = 4_096
 """Segments before the first scan: more than 32 MiB of metadata have in full segments."""
@@ -43,8 +40,12 @@ _APP0, _APP1, _APP14, _COM = 0xE0, 0xE1, 0xEE, 0xFE
 _APPS = range(0xE0, 0xF0)
 _TABLES = frozenset({0xC4, 0xCC, 0xDB, 0xDD})  # DHT, DAC, DQT, DRI
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15
-_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
-_ARITHMETIC = frozenset(range(0xC9, 0xD0)) - {0xCC}
+_PROGRESSIVE = 0xC2
+_READ_FRAMES = frozenset({0xC0, 0xC1, _PROGRESSIVE})
+_ARITHMETIC = frozenset({0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
+_LOSSLESS = 0xC3
+_PRECISION = 8  # bits of a sample
+_CMYK_COMPONENTS = 4
 _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # TEM and RST0 to RST7 have no length
 
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
@@ -64,6 +65,7 @@ class _Header:
 
     spans: list[tuple[int, int]] = field(default_factory=list)
     plain: bool = True
+    has_adobe: bool = False
     frame: bytes = b""
     frame_marker: int = 0
     orientation: int = 1
@@ -80,6 +82,7 @@ def read_jpeg(encoded: bytes) -> Structure:
 
     Raises:
         Malformed: no frame or no scan.
+        UnsupportedImage: its coding, precision or components.
         ImageTooComplex: too many scans, segments, tables or fill bytes.
     """
     header = _read_header(encoded)
@@ -87,16 +90,16 @@ def read_jpeg(encoded: bytes) -> Structure:
     height, width, components = struct.unpack_from(">HHB", frame, 1)
     if len(frame) < 6 + 3 * components or not components:
         raise Malformed("its frame header is cut off")
+    _check_type(header, components)
     in_first_scan = encoded[header.scan + 4]
     coefficient_bytes = 0
-    if header.frame_marker in _PROGRESSIVE or in_first_scan < components:
+    if header.frame_marker == _PROGRESSIVE or in_first_scan < components:
         _check_scans(encoded, header, width * height)
         coefficient_bytes = _coefficient_bytes(frame, width, height, components)
     if encoded.find(_FILL, header.scan) >= 0:
         raise _too_much_fill()
     if not header.plain:
-        kept = [encoded[:2], *(encoded[start:end] for start, end in header.spans)]
-        encoded = b"".join([*kept, memoryview(encoded)[header.scan :]])
+        encoded = _pixels_alone(encoded, header)
     is_grey = components == 1
     return Structure(
         format="JPEG",
@@ -109,6 +112,41 @@ def read_jpeg(encoded: bytes) -> Structure:
         orientation=header.orientation,
         scales=True,
     )
+
+
+def without_metadata(encoded: bytes) -> bytes:
+    """A copy of a JPEG that was read, with what a decoder needs alone."""
+    return _pixels_alone(encoded, _read_header(encoded))
+
+
+def _pixels_alone(encoded: bytes, header: _Header) -> bytes:
+    kept = [encoded[:2], *(encoded[start:end] for start, end in header.spans)]
+    return b"".join([*kept, memoryview(encoded)[header.scan :]])
+
+
+def _check_type(header: _Header, components: int) -> None:
+    """Refuse what is not decoded right, by its name."""
+    bits = header.frame[0]
+    what = ""
+    if header.frame_marker in _ARITHMETIC:
+        what = "arithmetic coding"
+    elif header.frame_marker == _LOSSLESS:
+        what = "lossless coding"
+    elif header.frame_marker not in _READ_FRAMES:
+        what = "hierarchical coding"
+    elif bits != _PRECISION:
+        what = f"{bits} bits per sample"
+    elif components not in {1, 3, _CMYK_COMPONENTS}:
+        what = f"{components} components"
+    elif components == _CMYK_COMPONENTS and not header.has_adobe:
+        # Photoshop inverts its inks, and marks such files. For others TensorFlow takes the inks as
+        # they are, and browsers invert them.
+        what = "four components and no Adobe marker, so that nobody knows which way its inks go"
+    if what:
+        raise UnsupportedImage(
+            f"The JPEG image has {what}, which is not supported. "
+            "Send a baseline or progressive JPEG of 8 bits in grey or RGB."
+        )
 
 
 def _read_header(encoded: bytes) -> _Header:
@@ -155,9 +193,12 @@ def _add_segment(header: _Header, encoded: bytes, marker: int, start: int, end: 
     elif marker in _APPS or marker == _COM:
         header.metadata += 1
         header.metadata_bytes += end - start
-        if marker in {_APP0, _APP14} and marker not in header.kept_apps:  # they say YCbCr or RGB
+        says_colours = encoded.startswith((b"JFIF\0", b"Adobe"), start + 4)  # YCbCr, RGB or CMYK
+        if marker in {_APP0, _APP14} and says_colours and marker not in header.kept_apps:
             header.kept_apps.add(marker)
             header.spans.append((start, end))
+        if marker == _APP14 and encoded.startswith(b"Adobe", start + 4):
+            header.has_adobe = True
         if marker == _APP1 and encoded.startswith(b"Exif\0\0", start + 4):
             _add_exif(header, encoded[start + 4 : end])
     else:
@@ -188,8 +229,7 @@ def _too_much_fill() -> ImageTooComplex:
 
 
 def _check_scans(encoded: bytes, header: _Header, pixels: int) -> None:
-    weight = _ARITHMETIC_PASSES if header.frame_marker in _ARITHMETIC else 1
-    limit = min(MAX_SCANS, MAX_PASSES // max(pixels * weight, 1))
+    limit = min(MAX_SCANS, MAX_PASSES // max(pixels, 1))
     if _count_scan_markers(encoded, header.scan) <= limit:
         return
     if _has_more_scans(encoded, header.scan, limit):

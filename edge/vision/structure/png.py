@@ -64,12 +64,15 @@ def read_png(encoded: bytes) -> Structure:
         parts = [view[start:end] for start, end in chunks.spans]
         encoded = b"".join([encoded[:_SIGNATURE_BYTES], *parts])
     plane_bytes = 2 if depth == _WIDE else 1
+    stored_bytes = plane_bytes if _CHANNELS[colour] == 1 else 4
+    if colour == _RGB and depth == _WIDE and chunks.has_transparency:
+        stored_bytes = 8  # high and low bytes are decoded, to find the transparent colour
     return Structure(
         format="PNG",
         encoded=encoded,
         width=width,
         height=height,
-        stored_bytes=plane_bytes if _CHANNELS[colour] == 1 else 4,
+        stored_bytes=stored_bytes,
         is_rgb=colour == _RGB and not chunks.has_transparency,
         orientation=chunks.orientation,
     )

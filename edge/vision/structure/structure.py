@@ -9,8 +9,13 @@ only a decoder's wrapper would read.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edge.errors import ImageTooComplex
+
+if TYPE_CHECKING:
+    from edge.vision.structure.bmp import BmpLayout
+    from edge.vision.structure.tiff_layout import TiffLayout
 
 MAX_SIDE = 16_384
 """Pixels of width and of height: a row of 50 million makes decoders allocate for each row. The
@@ -37,6 +42,9 @@ class Structure:
         orientation: of EXIF, 1..8; 1 if it is missing or unreadable.
         animated: whether more images follow the first.
         scales: whether the decoder can decode at a reduced scale.
+        window: left, top, right and bottom of the part that the first image covers, if it does not
+            cover all; the rest is transparent.
+        layout: of the samples, if this service reads them itself instead of Pillow.
     """
 
     format: str
@@ -49,6 +57,8 @@ class Structure:
     orientation: int = 1
     animated: bool = False
     scales: bool = False
+    window: tuple[int, int, int, int] | None = None
+    layout: BmpLayout | TiffLayout | None = None
 
     @property
     def pixels(self) -> int:
