@@ -37,7 +37,7 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_UNPACKED_BYTES) 
         with open_regular(archive) as stream:
             _check_directory(archive, stream, max_bytes)
             zipped = zipfile.ZipFile(stream)
-            members = [member for member in zipped.infolist() if not member.is_dir()]
+            members = [member for member in zipped.infolist() if not _is_folder(member)]
             for member in members:
                 _check_path(archive, member)
             _check_size(archive, members, max_bytes)
@@ -75,7 +75,7 @@ def _check_path(archive: Path, member: zipfile.ZipInfo) -> None:
             f"its member {member.filename!r} is no file or folder (a FIFO, a socket or a device)",
             "Zip the plain export folder.",
         )
-    if stat.S_ISLNK(mode) or _leaves_folder(member.filename):
+    if stat.S_ISLNK(mode) or _leaves_folder(_path_in(member)):
         raise ExportError(
             archive,
             f"its member {member.filename!r} would leave the folder",
@@ -83,10 +83,18 @@ def _check_path(archive: Path, member: zipfile.ZipInfo) -> None:
         )
 
 
+def _path_in(member: zipfile.ZipInfo) -> str:
+    """The member's path with slashes: archivers on Windows have written backslashes."""
+    return member.filename.replace("\\", "/")
+
+
+def _is_folder(member: zipfile.ZipInfo) -> bool:
+    return _path_in(member).endswith("/")
+
+
 def _leaves_folder(name: str) -> bool:
     path = PurePosixPath(name)
-    is_windows_path = bool(PureWindowsPath(name).drive) or "\\" in name
-    return ".." in path.parts or path.is_absolute() or is_windows_path
+    return ".." in path.parts or path.is_absolute() or bool(PureWindowsPath(name).drive)
 
 
 def _check_size(archive: Path, members: list[zipfile.ZipInfo], max_bytes: int) -> None:
@@ -116,7 +124,7 @@ def _over_limit(archive: Path, max_bytes: int) -> ExportError:
 
 def _extract(zipped: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, limit: int) -> int:
     """Write one member and return its number of bytes; raises ``_TooLarge`` past the limit."""
-    target = folder / PurePosixPath(member.filename)
+    target = folder / PurePosixPath(_path_in(member))
     target.parent.mkdir(parents=True, exist_ok=True)
     written = 0
     with zipped.open(member) as source, target.open("wb") as file:

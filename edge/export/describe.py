@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from edge.export.pixel_range import range_of, range_words
 from edge.model.contract import Format, PixelInput, Resize
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def export_rows(
     task = f"{contract.task}, multi-label" if contract.multi_label else str(contract.task)
     rows = [
         ("Model", f"{export.model.name}, {_FORMAT_WORDS[contract.format]}", str(export.path)),
+        ("Family", export.family, origins.get("family", "")),
         ("Digest", f"sha256 {export.digest}", "the model file"),
         ("Task", task, origins["task"]),
         ("Input", _input_words(contract), origins["input"]),
@@ -98,9 +100,13 @@ def _preprocessing_json(contract: Contract) -> dict[str, Any]:
     tuning = contract.tuning
     is_cropped = tuning.resize is Resize.CENTER_CROP
     normalization = None
-    if contract.input.dtype == "float32":
-        stated = contract.input.normalization
-        normalization = {"mean": list(stated.mean), "std": list(stated.std)}
+    stated = contract.input.normalization
+    if stated is not None:
+        normalization = {
+            "mean": list(stated.mean),
+            "std": list(stated.std),
+            "range": list(range_of(stated)),
+        }
     return {
         "by": "edge",
         "resize": tuning.resize,
@@ -125,7 +131,7 @@ def _output_json(output: TensorOutput) -> dict[str, Any]:
 def _input_words(contract: Contract) -> str:
     spec = contract.input
     if isinstance(spec, PixelInput):
-        return f"{spec.name}: {spec.dtype} {list(spec.shape)}, {spec.channel_order.upper()}"
+        return f"{spec.name}: {spec.dtype} {list(spec.shape)}"
     echoed = f", echoing {spec.key}" if spec.key else ""
     return f"{spec.name}: encoded images{echoed}"
 
@@ -134,11 +140,19 @@ def _pixel_words(contract: Contract) -> str:
     spec = contract.input
     if not isinstance(spec, PixelInput):
         return "decoded by the graph"
-    if spec.dtype == "uint8":
-        return "bytes 0..255 as they are"
-    if spec.dtype == "int8":
-        return "bytes minus 128"
-    return f"(byte - {list(spec.normalization.mean)}) / {list(spec.normalization.std)}"
+    order = spec.channel_order.upper()
+    if spec.normalization is None:
+        as_stored = "bytes 0..255 as they are" if spec.dtype == "uint8" else "bytes minus 128"
+        return f"{order}, {as_stored}"
+    mean, std = (_numbers(numbers) for numbers in (spec.normalization.mean, spec.normalization.std))
+    stored = "" if spec.dtype == "float32" else ", quantised"
+    return f"{order}, (byte - {mean}) / {std}: {range_words(spec.normalization)}{stored}"
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    """One number, or one for each channel in brackets."""
+    words = [f"{value:.6g}" for value in values]
+    return words[0] if len(words) == 1 else f"[{', '.join(words)}]"
 
 
 def _resize_words(contract: Contract) -> str:

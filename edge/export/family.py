@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from edge.export.families import automl_saved_model, automl_tflite
+from edge.export.families import (
+    automl_saved_model,
+    automl_tflite,
+    custom_vision,
+    lobe,
+    other_tflite,
+    teachable_machine,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,4 +63,11 @@ class Family(Protocol):
         ...
 
 
-FAMILIES: tuple[Family, ...] = (automl_tflite, automl_saved_model)
+FAMILIES: tuple[Family, ...] = (
+    custom_vision,
+    lobe,
+    teachable_machine,
+    other_tflite,
+    automl_tflite,
+    automl_saved_model,
+)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from edge.errors import ExportError
-from edge.export.regular_file import MAX_TEXT_BYTES, open_regular, read_bounded
+from edge.export.regular_file import open_regular
+from edge.export.text_file import read_json
 from edge.export.tflite_graph import IDENTIFIER
 
 if TYPE_CHECKING:
@@ -87,16 +87,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """Firebase's `manifest.json`; empty if there is none, or if it belongs to something else.
 
     Raises:
-        ExportError: it is larger than any manifest.
+        ExportError: it is not JSON, or larger than any manifest.
         OSError: it cannot be read.
     """
     file = folder / "manifest.json"
     if not file.is_file():
         return {}
-    try:
-        manifest = json.loads(read_bounded(file, MAX_TEXT_BYTES).decode())
-    except (ValueError, RecursionError):
-        return {}
+    manifest = read_json(file)
     return manifest if isinstance(manifest, dict) else {}
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from edge.errors import ExportError
 from edge.export.regular_file import MAX_TEXT_BYTES, read_bounded
-from edge.model.contract import ModelFallback, Resize, Tuning
+from edge.model.contract import ChannelOrder, ModelFallback, Resize, Tuning
 from edge.model.rules import Mode, RuleOverrides, parse_modes
 from edge.vision.resize import Kernel
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FILE_NAME: Final = "model.toml"
 _MAX_SHOWN_LABELS: Final = 20
 _MAX_SHOWN_FAULTS: Final = 5
+_CHANNEL_COUNTS: Final = (1, 3)
 
 _LONG_DOTTED_KEY: Final = re.compile(
     r"""(?:\s*\.\s*(?:[\w-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')){50}"""
@@ -29,10 +30,22 @@ _LONG_DOTTED_KEY: Final = re.compile(
 
 # strict: neither `true` nor "0.5" is a number
 Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0, allow_inf_nan=False)]
+Level = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Spread = Annotated[float, Field(strict=True, gt=0.0, allow_inf_nan=False)]
 
 
 def _read_modes(value: Any) -> Any:
     return parse_modes(value) if isinstance(value, str) else value
+
+
+def _read_channels(value: Any) -> Any:
+    """One number for all channels, or a list of one for each."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number:
+        return (value,)
+    if isinstance(value, list) and len(value) in _CHANNEL_COUNTS:
+        return tuple(value)
+    raise ValueError("a number or a list of three numbers is needed")
 
 
 class _FallbackToml(BaseModel):
@@ -58,6 +71,9 @@ class _ModelToml(BaseModel):
     resize: Resize = Resize.STRETCH
     crop_fraction: Annotated[float, Field(strict=True, gt=0.0, le=1.0)] = 1.0
     kernel: Kernel = Kernel.BILINEAR
+    mean: Annotated[tuple[Level, ...] | None, BeforeValidator(_read_channels)] = None
+    std: Annotated[tuple[Spread, ...] | None, BeforeValidator(_read_channels)] = None
+    channel_order: ChannelOrder | None = None
     score_threshold: Share | None = None
     label_thresholds: dict[str, Share] = Field(default_factory=dict)
     top_k: Annotated[int, Field(strict=True, ge=1)] | None = None
@@ -81,7 +97,17 @@ def read_model_toml(folder: Path, defaults: Tuning) -> Tuning:
     if "crop_fraction" in stated and tuning.resize is not Resize.CENTER_CROP:
         remedy = 'Set resize = "center_crop" too, or remove it.'
         raise ExportError(file, "crop_fraction without a crop", remedy)
+    if (tuning.mean is None) is not (tuning.std is None):
+        missing = "std" if tuning.std is None else "mean"
+        remedy = f"Set {missing} too: the model gets (byte - mean) / std."
+        raise ExportError(file, f"mean and std go together, and {missing} is missing", remedy)
     return tuning
+
+
+def stated_keys(folder: Path) -> frozenset[str]:
+    """The keys that the folder's `model.toml` sets; raises ``ExportError`` as `read_model_toml`."""
+    file = folder / FILE_NAME
+    return frozenset(_parse(file).model_fields_set) if file.is_file() else frozenset()
 
 
 def _model_fallback(values: _FallbackToml) -> ModelFallback:
@@ -97,7 +123,7 @@ def _model_fallback(values: _FallbackToml) -> ModelFallback:
 
 def _parse(file: Path) -> _ModelToml:
     try:
-        text = read_bounded(file, MAX_TEXT_BYTES).decode()
+        text = read_bounded(file, MAX_TEXT_BYTES).decode("utf-8-sig")
         if _LONG_DOTTED_KEY.search(text):
             raise _nested_too_deep(file)
         return _ModelToml.model_validate(tomllib.loads(text))
@@ -118,8 +144,14 @@ def _nested_too_deep(file: Path) -> ExportError:
     return ExportError(file, "its values are nested too deep", "Fix it or remove it.")
 
 
-def tuning_origins(tuning: Tuning, defaults: Tuning) -> dict[str, str]:
-    """Where ``resize`` and ``selection`` of a contract come from: `model.toml` or the defaults."""
+def tuning_origins(
+    tuning: Tuning, defaults: Tuning, resize_origin: str = "default"
+) -> dict[str, str]:
+    """Where ``resize`` and ``selection`` of a contract come from: `model.toml` or the defaults.
+
+    Args:
+        resize_origin: where the family read its defaults for ``resize``.
+    """
     groups = {
         "resize": ("resize", "crop_fraction", "kernel"),
         "selection": ("score_threshold", "label_thresholds", "top_k"),
@@ -127,7 +159,8 @@ def tuning_origins(tuning: Tuning, defaults: Tuning) -> dict[str, str]:
     origins = {}
     for fact, names in groups.items():
         is_changed = any(getattr(tuning, name) != getattr(defaults, name) for name in names)
-        origins[fact] = FILE_NAME if is_changed else "default"
+        unchanged = resize_origin if fact == "resize" else "default"
+        origins[fact] = FILE_NAME if is_changed else unchanged
     return origins
 
 

@@ -2,7 +2,7 @@
 
 They follow TensorFlow's `saved_model.proto`, `meta_graph.proto`, `tensor_shape.proto`,
 `graph.proto`, `function.proto`, `op_def.proto`, `node_def.proto`, `attr_value.proto`,
-`saver.proto` and `saved_object_graph.proto`.
+`tensor.proto`, `saver.proto` and `saved_object_graph.proto`.
 """
 
 from __future__ import annotations
@@ -178,7 +178,16 @@ class AttributeField(IntEnum):
     """Message `AttrValue`."""
 
     LIST = 1
+    TENSOR = 8
     FUNCTION = 10
+
+
+class TensorField(IntEnum):
+    """Message `TensorProto`."""
+
+    DTYPE = 1
+    CONTENT = 4
+    FLOATS = 5
 
 
 class AttributeListField(IntEnum):

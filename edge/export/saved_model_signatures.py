@@ -8,9 +8,11 @@ from edge.export import protobuf
 from edge.export.saved_model_schema import (
     DTYPES,
     DimField,
+    GraphField,
     MapEntryField,
     MetaGraphField,
     MetaInfoField,
+    NodeField,
     SavedModelField,
     SignatureField,
     TensorInfoField,
@@ -28,6 +30,8 @@ def find_serving_graph(saved_model: memoryview) -> memoryview:
         ValueError: truncated, not a SavedModel, or without such a graph.
     """
     graphs = list(protobuf.messages(saved_model, SavedModelField.META_GRAPHS))
+    if not graphs and is_frozen_graph(saved_model):
+        raise ValueError("it is a frozen graph of TensorFlow 1")
     if not graphs:
         raise ValueError("it holds no graph")
     for graph in graphs:
@@ -35,6 +39,15 @@ def find_serving_graph(saved_model: memoryview) -> memoryview:
         if _SERVING_TAG in protobuf.texts(info, MetaInfoField.TAGS):
             return graph
     raise ValueError(f"no graph is tagged {_SERVING_TAG!r}")
+
+
+def is_frozen_graph(content: memoryview) -> bool:
+    """Whether bytes are a `GraphDef`, such as a `model.pb`, rather than a SavedModel."""
+    try:
+        nodes = list(protobuf.messages(content, GraphField.NODES))
+        return bool(nodes) and bool(protobuf.text(nodes[0], NodeField.OPERATOR))
+    except ValueError:
+        return False
 
 
 def read_signatures(meta_graph: memoryview) -> dict[str, SignatureInfo]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 from flatbuffers import flexbuffers
 from flatbuffers import number_types as types
 
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 
 IDENTIFIER: Final = b"TFL3"
 """Bytes 4 to 7 of every TFLite file."""
+
+_FLOAT_TYPES: Final = {"float32": "<f4", "float16": "<f2"}
+_MAX_CONSTANT_BYTES: Final = 64
+"""Of what scales an image: a number, or one for each channel."""
 
 _REPACKING_OPERATORS: Final = {"DEQUANTIZE", "QUANTIZE", "RESHAPE", "SQUEEZE", "CAST"}
 
@@ -163,6 +168,28 @@ class Graph:
             if operator.name not in _REPACKING_OPERATORS:
                 return operator.name
             index = operator.inputs[0]
+        return None
+
+    def consumers(self, tensor: int) -> list[Operator]:
+        """The operators that take a tensor."""
+        return [operator for operator in self.operators if tensor in operator.inputs]
+
+    def constant(self, index: int) -> tuple[float, ...] | None:
+        """The values of a small constant float tensor; ``None`` for any other tensor.
+
+        Files with float16 weights hold it as float16, and an operator converts it.
+        """
+        table = self._graph.at(SubGraphField.TENSORS, index)
+        buffer = table.integer(TensorField.BUFFER, types.Uint32Flags)
+        content = self._model.at(ModelField.BUFFERS, buffer).blob(BufferField.DATA)
+        dtype = _FLOAT_TYPES.get(self.tensor(index).dtype)
+        if content and dtype is not None:
+            is_small = len(content) <= _MAX_CONSTANT_BYTES
+            return tuple(np.frombuffer(content, dtype).tolist()) if is_small else None
+        producer = self._producer(index)
+        if producer is not None and producer.name == "DEQUANTIZE" and producer.inputs[0] != index:
+            stored = self.tensor(producer.inputs[0])
+            return self.constant(stored.index) if stored.dtype == "float16" else None
         return None
 
     def _producer(self, tensor: int) -> Operator | None:

@@ -6,6 +6,7 @@ Fields and codes follow `metadata_schema.fbs` of TFLite Support.
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 from dataclasses import dataclass
 from enum import IntEnum
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from edge.export.tflite_graph import Graph
 
-_BUFFER_NAME: Final = "TFLITE_METADATA"
+METADATA_BUFFER: Final = "TFLITE_METADATA"
 _USUAL_LABEL_FILES: Final = ("dict.txt", "labels.txt", "labelmap.txt")
 _MAX_DIRECTORY_BYTES: Final = 1 << 16
 """Of the list of the appended files; there is one, or a few."""
@@ -126,14 +127,14 @@ def read_metadata(data: bytes, graph: Graph) -> Metadata:
 
 
 def _subgraph_metadata(graph: Graph) -> Table | None:
-    blob = graph.metadata(_BUFFER_NAME)
+    blob = graph.metadata(METADATA_BUFFER)
     if not blob:
         return None
     return next(Table.root(blob).tables(ModelMetadataField.SUBGRAPHS), None)
 
 
 def _normalization(tensor: Table) -> Normalization | None:
-    """The stated normalisation, if it makes sense: one value or three, and no division by zero."""
+    """The stated normalisation, if it makes sense: one value or three, finite, std above 0."""
     for unit in tensor.tables(TensorMetadataField.PROCESS_UNITS):
         kind = unit.integer(ProcessUnitField.OPTIONS_TYPE, types.Uint8Flags)
         options = unit.table(ProcessUnitField.OPTIONS)
@@ -141,7 +142,8 @@ def _normalization(tensor: Table) -> Normalization | None:
             continue
         mean = options.numbers(NormalizationField.MEAN, types.Float32Flags)
         std = options.numbers(NormalizationField.STD, types.Float32Flags)
-        if len(mean) in {1, 3} and len(std) in {1, 3} and all(std):
+        is_finite = all(math.isfinite(number) for number in (*mean, *std))
+        if len(mean) in {1, 3} and len(std) in {1, 3} and is_finite and min(std) > 0:
             return Normalization(tuple(mean), tuple(std))
     return None
 

@@ -41,6 +41,7 @@ class TensorField(IntEnum):
 
     SHAPE = 0
     TYPE = 1
+    BUFFER = 2
     NAME = 3
     QUANTIZATION = 4
 
@@ -101,10 +102,15 @@ TENSOR_TYPES: Final = {
 """Enum `TensorType`, as NumPy calls the types."""
 
 BUILTIN_OPERATORS: Final = {
+    0: "ADD",
     6: "DEQUANTIZE",
     14: "LOGISTIC",
+    18: "MUL",
     22: "RESHAPE",
     25: "SOFTMAX",
+    39: "TRANSPOSE",
+    41: "SUB",
+    42: "DIV",
     43: "SQUEEZE",
     53: "CAST",
     114: "QUANTIZE",

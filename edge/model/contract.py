@@ -48,14 +48,10 @@ class Quantization:
 
 @dataclass(frozen=True, slots=True)
 class Normalization:
-    """stored = (byte - mean) / std, for a float input."""
+    """real = (byte - mean) / std; one value, or one for each channel in the input's order."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
-
-
-UNIT_RANGE = Normalization((127.5,), (127.5,))
-"""To [-1, 1], as the graphs of AutoML's SavedModel and TF.js exports scale their pixels."""
 
 
 class ChannelOrder(StrEnum):
@@ -77,10 +73,13 @@ class PixelInput:
     """A tensor of one image.
 
     Attributes:
-        tensor: index of the tensor in the model.
+        tensor: index of the tensor in a TFLite model; 0 for a SavedModel, which goes by ``name``.
         dtype: ``uint8`` takes the bytes 0..255 unchanged, ``int8`` the bytes minus 128, ``float32``
             normalised values.
-        normalization: for float32 only; three values are in ``channel_order``.
+        normalization: of every float32 input; three values are in ``channel_order``.
+        quantization: of a uint8 or int8 input that takes normalised values, quantised, instead of
+            bytes; it then has a normalisation too.
+        signature: of a SavedModel: the name of the signature that is run.
     """
 
     name: str
@@ -88,9 +87,11 @@ class PixelInput:
     dtype: str
     height: int
     width: int
-    normalization: Normalization = UNIT_RANGE
+    normalization: Normalization | None = None
     channel_order: ChannelOrder = ChannelOrder.RGB
     layout: Layout = Layout.NHWC
+    quantization: Quantization | None = None
+    signature: str | None = None
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -170,6 +171,9 @@ class Tuning:
         crop_fraction: for ``center_crop``: side of the centred square, as a share of the image's
             shorter side.
         kernel: how the pixels are resized.
+        mean: with ``std`` the input's normalisation, whatever the export says of it.
+        std: see ``mean``; above 0.
+        channel_order: in which the input takes a pixel; ``None`` for what the export says.
         score_threshold: minimum score of a shown item, 0..1; ``None`` takes the task's default.
         label_thresholds: minimum scores of single labels; each replaces ``score_threshold``.
         top_k: maximum number of shown items; ``None`` takes the task's default.
@@ -180,10 +184,20 @@ class Tuning:
     resize: Resize = Resize.STRETCH
     crop_fraction: float = 1.0
     kernel: Kernel = Kernel.BILINEAR
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    channel_order: ChannelOrder | None = None
     score_threshold: float | None = None
     label_thresholds: Mapping[str, float] = field(default_factory=dict)
     top_k: int | None = None
     fallback: ModelFallback = ModelFallback()
+
+    @property
+    def normalization(self) -> Normalization | None:
+        """The normalisation that `model.toml` states; ``None`` if it states none."""
+        if self.mean is None or self.std is None:
+            return None
+        return Normalization(self.mean, self.std)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +210,9 @@ class Contract:
         multi_label: the scores are independent of each other (LOGISTIC); they do not add up to 1
             (SOFTMAX).
         outputs: role to tensor: ``scores`` for classification; ``boxes``, ``classes``, ``scores``
-            and ``count`` for detection. Empty for a SavedModel, which names its outputs itself.
-        signature: of a SavedModel; ``None`` for TFLite.
+            and ``count`` for detection. Empty for a SavedModel that takes encoded images: it names
+            its outputs itself.
+        signature: of a SavedModel that takes encoded images; ``None`` for all others.
         origins: fact to the place where it was read.
         notes: what users should know about the export, although it is served.
         unsafe_operators: those that may reach outside of the model, such as

@@ -14,6 +14,7 @@ from edge.vision.resize import resample
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edge.model.contract import Quantization
     from edge.vision.frame import Frame
 
 MIN_SIDE_FACTOR = 2
@@ -56,15 +57,33 @@ def to_tensor(pixels: NDArray[np.uint8], spec: PixelInput) -> NDArray[np.generic
 
 
 def to_dtype(pixels: NDArray[np.uint8], spec: PixelInput) -> NDArray[np.generic]:
-    """Convert bytes 0..255 to the input's dtype.
+    """Convert bytes 0..255, in the input's channel order, to its dtype.
 
-    A uint8 input takes raw bytes: its quantisation already includes any normalisation in the
-    metadata. An int8 input takes the same bytes shifted by 128.
+    A uint8 input takes raw bytes, and an int8 input the same bytes shifted by 128: its quantisation
+    already includes what was done to the pixels in training. Unless the contract says that it takes
+    normalised values, quantised.
     """
-    if spec.dtype == "uint8":
-        return pixels
+    if spec.dtype == "float32":
+        return _normalized(pixels, spec)
+    if spec.quantization is not None:
+        return _quantized(_normalized(pixels, spec), spec.quantization, spec.dtype)
     if spec.dtype == "int8":
         return (pixels ^ 0x80).view(np.int8)
+    return pixels
+
+
+def _normalized(pixels: NDArray[np.uint8], spec: PixelInput) -> NDArray[np.float32]:
+    assert spec.normalization is not None
     mean = np.array(spec.normalization.mean, np.float32)
     std = np.array(spec.normalization.std, np.float32)
-    return (pixels.astype(np.float32) - mean) / std
+    real: NDArray[np.float32] = (pixels.astype(np.float32) - mean) / std
+    return real
+
+
+def _quantized(
+    real: NDArray[np.float32], quantization: Quantization, dtype: str
+) -> NDArray[np.generic]:
+    stored = np.rint(real / np.float32(quantization.scale)) + quantization.zero_point
+    limits = np.iinfo(dtype)
+    quantized: NDArray[np.generic] = stored.clip(limits.min, limits.max).astype(dtype)
+    return quantized

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge.model.contract import Format
+from edge.model.contract import PixelInput
 from edge.runtime.interpreters import open_interpreters
 from edge.runtime.pipeline import EncodedPipeline, PixelPipeline
 
@@ -18,6 +18,6 @@ if TYPE_CHECKING:
 def open_pipeline(model: Path, contract: Contract, workers: int) -> Pipeline:
     """Load a model for a number of workers; arguments and errors as of `open_interpreters`."""
     interpreters = open_interpreters(model, contract, workers)
-    if contract.format is Format.TFLITE:
+    if isinstance(contract.input, PixelInput):
         return PixelPipeline(contract, interpreters)
     return EncodedPipeline(contract, interpreters)

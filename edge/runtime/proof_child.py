@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from edge.errors import ExportError, InferenceFailed
-from edge.model.contract import PixelInput
+from edge.model.contract import Format, PixelInput
 from edge.runtime.interpreter import IMAGE
 from edge.runtime.interpreters import open_interpreters
 
@@ -109,7 +109,7 @@ def limit_memory(more_bytes: int) -> None:
 
 def _limit_of(contract: Contract) -> int:
     """TensorFlow reserves address space for its libraries and threads, which takes no memory."""
-    reserved = 0 if isinstance(contract.input, PixelInput) else 8 << 30
+    reserved = 8 << 30 if contract.format is Format.SAVED_MODEL else 0
     return MAX_MEMORY_BYTES + reserved
 
 
@@ -128,6 +128,7 @@ def _frames(contract: Contract) -> Iterator[NDArray[Any]]:
         raise MemoryError
     if spec.dtype == "float32":
         stated = spec.normalization
+        assert stated is not None
         ends = [(level - stated.mean[0]) / stated.std[0] for level in (0, 255)]
         black, white = min(ends), max(ends)
         yield np.zeros(shape, np.float32)

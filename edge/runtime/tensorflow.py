@@ -12,7 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # hides the start-up banner
 import tensorflow as tf
 
 from edge.errors import CorruptImage, ExportError, InferenceFailed
-from edge.model.contract import EncodedInput
+from edge.model.contract import PixelInput
 from edge.runtime.interpreter import IMAGE
 
 if TYPE_CHECKING:
@@ -38,35 +38,44 @@ class TensorFlowInterpreter:
         Raises:
             ExportError: TensorFlow refuses the folder.
         """
-        assert isinstance(contract.input, EncodedInput)
         _set_threads(threads)
         self._input = contract.input
+        self._outputs = contract.outputs
         try:
             self._model = tf.saved_model.load(str(folder), tags=["serve"])
-            self._run = self._model.signatures[self._input.signature]
+            self._run = self._model.signatures[contract.input.signature]
         except Exception as error:  # TensorFlow raises almost any type for a damaged folder
             words = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ExportError(
                 folder,
                 f"TensorFlow does not accept it: {words}",
-                'Export the model again as "Container"',
+                "Export or copy the model again",
             ) from error
 
     def invoke(self, inputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
-        """Run an encoded image through the graph, which decodes it."""
+        """Run pixels through the graph, or an encoded image, which the graph then decodes."""
+        takes_pixels = isinstance(self._input, PixelInput)
         feeds = {self._input.name: tf.constant(inputs[IMAGE])}
-        if self._input.key is not None:
+        if not isinstance(self._input, PixelInput) and self._input.key is not None:
             feeds[self._input.key] = tf.constant([_KEY])
         try:
-            return {name: tensor.numpy() for name, tensor in self._run(**feeds).items()}
+            named = {name: tensor.numpy() for name, tensor in self._run(**feeds).items()}
         except tf.errors.InvalidArgumentError as error:
+            if takes_pixels:
+                raise _failed(error) from error
             raise CorruptImage(
                 f"The model's graph cannot read the image: {error.message.splitlines()[0]}"
             ) from error
         except tf.errors.OpError as error:
-            raise InferenceFailed(
-                f"TensorFlow could not run the model: {error.message.splitlines()[0]}"
-            ) from error
+            raise _failed(error) from error
+        if takes_pixels:
+            return {role: named[output.name] for role, output in self._outputs.items()}
+        return named
+
+
+def _failed(error: Any) -> InferenceFailed:
+    words = error.message.splitlines()[0]
+    return InferenceFailed(f"TensorFlow could not run the model: {words}")
 
 
 def _set_threads(threads: int) -> None:

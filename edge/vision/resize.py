@@ -22,6 +22,8 @@ class Kernel(StrEnum):
     """Pillow's. Antialiased: the triangle filter widens with the reduction."""
     BICUBIC = "bicubic"
     """Pillow's. Antialiased, and sharper."""
+    LANCZOS = "lanczos"
+    """Pillow's. Antialiased, and the sharpest."""
     TENSORFLOW = "tensorflow"
     """`tf.image.resize`: four neighbours at half-pixel centres whatever the reduction; aliased."""
     TENSORFLOW_V1 = "tensorflow_v1"
@@ -32,10 +34,14 @@ class Kernel(StrEnum):
     @property
     def antialiased(self) -> bool:
         """Whether a JPEG decoded at a reduced scale gives nearly the same result."""
-        return self in {Kernel.BILINEAR, Kernel.BICUBIC}
+        return self in _PILLOW
 
 
-_PILLOW = {Kernel.BILINEAR: Image.Resampling.BILINEAR, Kernel.BICUBIC: Image.Resampling.BICUBIC}
+_PILLOW = {
+    Kernel.BILINEAR: Image.Resampling.BILINEAR,
+    Kernel.BICUBIC: Image.Resampling.BICUBIC,
+    Kernel.LANCZOS: Image.Resampling.LANCZOS,
+}
 
 
 def resample(

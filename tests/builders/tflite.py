@@ -23,12 +23,13 @@ POST_PROCESS = "TFLite_Detection_PostProcess"
 
 @dataclass
 class TensorSpec:
-    """A tensor to write: (scale, zero point) where it is quantised."""
+    """A tensor to write: (scale, zero point) where it is quantised, bytes if it is constant."""
 
     name: str
     shape: Sequence[int]
     dtype: int = FLOAT
     quantization: tuple[float, int] | None = None
+    data: bytes | None = None
 
 
 @dataclass
@@ -59,6 +60,12 @@ def write(
     graph = schema.SubGraphT()
     graph.inputs, graph.outputs = list(inputs), list(outputs)
     graph.tensors = [_tensor(tensor) for tensor in tensors]
+    for written, spec in zip(graph.tensors, tensors, strict=True):
+        if spec.data is not None:
+            constant = schema.BufferT()
+            constant.data = list(spec.data)
+            model.buffers.append(constant)
+            written.buffer = len(model.buffers) - 1
     graph.operators = [_operator(index, operator) for index, operator in enumerate(operators)]
     model.subgraphs = [graph]
     if signature:

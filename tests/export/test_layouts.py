@@ -77,11 +77,6 @@ LAYOUTS = {
         "dict.txt": LABEL_TEXT,
         "manifest.json": "[1, 2]",
     },
-    "manifest that is no JSON": {
-        "m.tflite": classifier(),
-        "dict.txt": LABEL_TEXT,
-        "manifest.json": "{",
-    },
     "a photo beside it": {
         "m.tflite": classifier(),
         "dict.txt": LABEL_TEXT,

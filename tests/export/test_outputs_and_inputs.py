@@ -29,7 +29,7 @@ from PIL import Image
 
 from edge.errors import ExportError
 from edge.export.read import read_export
-from edge.model.contract import UNIT_RANGE, Normalization
+from edge.model.contract import Normalization
 from edge.model.tasks.classification import CLASSIFICATION
 from edge.model.tasks.detection import DETECTION
 
@@ -191,22 +191,38 @@ def normalised(mean, std):
 @pytest.mark.parametrize(
     ("dtype", "stated", "expected"),
     [
-        (FLOAT, None, UNIT_RANGE),
         (FLOAT, ([0.0], [1.0]), Normalization((0.0,), (1.0,))),
         (
             FLOAT,
             ([1.0, 2.0, 3.0], [4.0, 5.0, 6.0]),
             Normalization((1.0, 2.0, 3.0), (4.0, 5.0, 6.0)),
         ),
-        (FLOAT, ([1.0, 2.0], [4.0]), UNIT_RANGE),
-        (FLOAT, ([1.0], [0.0]), UNIT_RANGE),
+        (FLOAT, ([5.0], [1.0, 2.0, 3.0]), Normalization((5.0,), (1.0, 2.0, 3.0))),
     ],
 )
-def test_the_stated_normalisation_of_a_float_input_is_read_where_it_makes_sense(
-    dtype, stated, expected, tmp_path
-):
-    data = classifier(dtype=dtype, metadata=normalised(*stated) if stated else None)
+def test_the_stated_normalisation_of_a_float_input_is_read(dtype, stated, expected, tmp_path):
+    data = classifier(dtype=dtype, metadata=normalised(*stated))
     assert read(tmp_path, data, LABELS).input.normalization == expected
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        None,
+        ([1.0, 2.0], [4.0]),
+        ([1.0], [0.0]),
+        ([1.0], [-1.0]),
+        ([float("nan")], [1.0]),
+        ([0.0], [float("inf")]),
+    ],
+)
+def test_a_float_input_whose_range_nothing_states_is_refused_with_what_to_set(stated, tmp_path):
+    data = classifier(dtype=FLOAT, metadata=normalised(*stated) if stated else None)
+    with pytest.raises(ExportError, match="nothing says which pixels its float32 input") as caught:
+        read(tmp_path, data, LABELS)
+    for words in ("mean", "std", "model.toml", "channel_order"):
+        assert words in caught.value.remedy
+    assert "Vertex" not in caught.value.message
 
 
 PIXELS = np.array([[[10, 12, 14], [16, 18, 12]], [[11, 13, 15], [17, 10, 12]]], np.uint8)
@@ -224,7 +240,6 @@ PIXELS = np.array([[[10, 12, 14], [16, 18, 12]], [[11, 13, 15], [17, 10, 12]]], 
         ),  # speaks of float inputs: not applied to bytes
         (INT8, SOFTMAX, None, lambda x: x),  # shifted by 128, as is its zero point
         (FLOAT, SOFTMAX, ([10.0], [2.0]), lambda x: (x - 10) / 2),
-        (FLOAT, SOFTMAX, None, lambda x: (x - 127.5) / 127.5),
         (FLOAT, LOGISTIC, ([10.0], [2.0]), lambda x: (x - 10) / 2),
     ],
 )

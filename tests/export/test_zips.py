@@ -62,7 +62,7 @@ def test_a_zip_comes_out_as_it_went_in(archive, folder, method):
         "C:/out",
         "c:out",
         "..\\out",
-        "a\\b",
+        "a\\..\\..\\out",
         "\\\\host\\share\\out",
     ],
 )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from edge.errors import ExportError
-from edge.export.folder import SAVED_MODEL, tflite_models
-from edge.export.labels import find_label_file, match_classes, read_label_file
+from edge.export.folder import SAVED_MODEL
+from edge.export.label_files import labels_beside
 from edge.export.model_toml import read_model_toml, tuning_origins
 from edge.export.regular_file import MAX_MODEL_BYTES, read_bounded
 from edge.export.saved_model_graph import operator_behind
+from edge.export.saved_model_pixels import refuse_other_forms, truncated
 from edge.export.saved_model_safety import unsafe_operators
 from edge.export.saved_model_signatures import find_serving_graph, read_signatures
 from edge.model.contract import Contract, EncodedInput, Format, SignatureInfo, Tuning
@@ -33,7 +34,6 @@ KEY_INPUT: Final = "key"
 DEFAULTS: Final = Tuning()
 
 _MULTI_LABEL: Final = "Sigmoid"
-_OTHER_FORMS: Final = ("saved_model.cpb", "saved_model.pbtxt")
 
 
 def find(path: Path) -> list[Path]:
@@ -50,10 +50,8 @@ def read(model: Path) -> Contract:
         ExportError: truncated, foreign, without a known signature, or with labels that do not fit.
     """
     file = model / SAVED_MODEL
-    _refuse_other_forms(model)
+    refuse_other_forms(model)
     tuning = read_model_toml(model, DEFAULTS)
-    # among several models, a label file may be another model's
-    label_file = find_label_file(model) if len(tflite_models(model)) <= 1 else None
     try:
         saved_model = memoryview(read_bounded(file, MAX_MODEL_BYTES))
         unsafe = unsafe_operators(saved_model)
@@ -63,9 +61,8 @@ def read(model: Path) -> Contract:
         scores = signature.outputs.get("scores")
         activation = operator_behind(meta_graph, scores[2]) if scores else None
     except ValueError as error:
-        reason = f"it is truncated or not a SavedModel ({error})"
-        raise ExportError(file, reason, "Download or copy the export again.") from error
-    labels, labels_origin = _labels(file, signature, task, label_file)
+        raise truncated(file, error) from error
+    labels, labels_origin = _labels(file, signature, task)
     return Contract(
         format=Format.SAVED_MODEL,
         task=task,
@@ -86,14 +83,6 @@ def read(model: Path) -> Contract:
         notes=_notes(tuning, unsafe),
         unsafe_operators=unsafe,
     )
-
-
-def _refuse_other_forms(model: Path) -> None:
-    """Refuse a folder that holds the model twice: TensorFlow might run what was not read here."""
-    for name in _OTHER_FORMS:
-        if (model / name).exists():
-            reason = f"it lies next to {SAVED_MODEL}, and only one of them is read here"
-            raise ExportError(model / name, reason, "Remove it, or export the model again")
 
 
 def _choose_signature(
@@ -143,18 +132,16 @@ def _encoded_input(name: str, signature: SignatureInfo) -> EncodedInput:
     return EncodedInput(signature=name, name=image, key=key)
 
 
-def _labels(
-    file: Path, signature: SignatureInfo, task: Task, label_file: Path | None
-) -> tuple[tuple[str, ...] | None, str]:
+def _labels(file: Path, signature: SignatureInfo, task: Task) -> tuple[tuple[str, ...] | None, str]:
     """The labels and where they were read; ``None`` if the graph answers with its own."""
     output = task.signature_labels
     if output in signature.outputs:
         return None, f"the model's own output {output}"
-    if label_file is None:
+    beside = labels_beside(file.parent, _count_classes(signature))
+    if beside is None:
         reason = f"it has no output {output}, and there is no label file next to it"
         raise ExportError(file, reason, "Put the export's dict.txt next to it.")
-    labels = match_classes(read_label_file(label_file), _count_classes(signature), label_file)
-    return labels, label_file.name
+    return beside.labels, beside.file.name
 
 
 def _count_classes(signature: SignatureInfo) -> int | None:
