@@ -373,6 +373,17 @@ def test_other_methods_are_refused_and_the_right_one_is_named(server: Server, me
         assert connection.reply().json() == {"live": True}
 
 
+def test_what_takes_get_takes_head_and_says_so(client: httpx.Client) -> None:
+    for path in ("/models", "/health/live", "/kiosk", "/wall/events", "/openapi.json", "/metrics"):
+        head = client.head(path)
+        assert (head.status_code, head.content) == (200, b""), path
+        assert "HEAD" in client.post(path).headers["allow"], path
+    assert client.head("/").status_code == 307
+    missing = client.head("/nothing-here")
+    assert (missing.status_code, missing.headers["x-edge-error"]) == (404, "not_found")
+    assert missing.content == b""
+
+
 def test_a_path_that_is_not_there_is_answered_in_the_same_form(client: httpx.Client) -> None:
     assert_refused(client.get("/nowhere"), 404, "not_found", "/nowhere", "/docs")
     assert_refused(client.post("/predict/a/b", content=b""), 404, "not_found", "/predict/a/b")

@@ -20,7 +20,8 @@ from edge.api_key import Scope
 from edge.dataplane.answer import InferRequest
 from edge.errors import BadRequest, BodyTooLarge, EdgeError, ModelNotFound, RequestError
 from edge.web.access.client import client_of
-from edge.web.body import UnsupportedEncoding, caller_gone, receive
+from edge.web.body import caller_gone, receive
+from edge.web.content_encoding import UnsupportedEncoding
 from edge.web.dialects.dialect import Dialect
 from edge.web.dialects.tf_serving.reply import metadata_reply, reply, signature_name, status_reply
 from edge.web.dialects.tf_serving.request import PredictRequest, parse
