@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
+_ROOT_PATH = re.compile(r"(?!\.)[A-Za-z0-9._~-]{1,64}(/(?!\.)[A-Za-z0-9._~-]{1,64}){0,7}")
+
 _NOT_SET: Any = None
 """Default of the value that configures its group: without it the group is ``None``."""
 
@@ -57,6 +59,14 @@ def _split_list(value: Any) -> Any:
 def _without_brackets(host: str) -> str:
     """An address as sockets take it; URLs have IPv6 in brackets."""
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+def _check_root_path(value: str) -> str:
+    """A prefix in the form ``/edge``; empty for none."""
+    path = value.strip("/")
+    if path and not _ROOT_PATH.fullmatch(path):
+        raise ValueError("is not a path such as /edge, of letters, digits and . _ ~ -")
+    return f"/{path}" if path else ""
 
 
 def _check_host_names(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -368,6 +378,11 @@ class Settings(BaseModel):
         description="Addresses and networks of the reverse proxies whose X-Forwarded-For, "
         "X-Forwarded-Proto and X-Forwarded-Host are believed, separated by blanks or commas.",
     )
+    root_path: Annotated[str, AfterValidator(_check_root_path)] = Field(
+        "",
+        description="Path under which a reverse proxy offers the service, such as /edge, whether "
+        "the proxy takes it off or not. None if not set.",
+    )
     data: Path | None = Field(
         None,
         description="Folder for what the service creates. ~/.local/share/edge if not set.",
@@ -474,6 +489,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "allowed_hosts",
         "allowed_origins",
         "trusted_proxies",
+        "root_path",
         "data",
     ),
     "Limits": (

@@ -16,6 +16,7 @@ from edge import logs
 from edge.errors import BadRequest, EdgeError, Refusal
 from edge.web.access.cors import SCOPE_KEY as CORS_SCOPE_KEY
 from edge.web.content_encoding import ACCEPTED, UnsupportedEncoding
+from edge.web.root_path import root_path, route_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +78,7 @@ def error_response(connection: HTTPConnection, error: EdgeError) -> Response:
     if isinstance(error, UnsupportedEncoding):
         headers["Accept-Encoding"] = ACCEPTED
     dialects: DialectTable = connection.app.state.dialects
-    dialect = dialects.find(connection.scope["path"]).dialect
+    dialect = dialects.find(route_path(connection.scope)).dialect
     return json_response(dialect.error_body(error), dialect.error_status(error), headers)
 
 
@@ -90,7 +91,11 @@ def install_handlers(app: FastAPI) -> None:
 
     async def on_not_found(request: Request, _: Exception) -> Response:
         return error_response(
-            request, NotFound(f"Nothing is at {request.scope['path']}. GET /docs lists all paths.")
+            request,
+            NotFound(
+                f"Nothing is at {request.scope['path']}. "
+                f"GET {root_path(request.scope)}/docs lists all paths."
+            ),
         )
 
     async def on_method_not_allowed(request: Request, error: Exception) -> Response:

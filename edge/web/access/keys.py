@@ -20,6 +20,7 @@ from edge.api_key import find_key
 from edge.errors import EdgeError
 from edge.web.access.client import KEY_NAME
 from edge.web.error_mapping import error_response
+from edge.web.root_path import root_path, route_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,7 +122,7 @@ class KeyGuard:
             return await self._app(scope, receive, send)
         connection = HTTPConnection(scope)
         dialects: DialectTable = connection.app.state.dialects
-        needed = dialects.find(connection.scope["path"]).scope
+        needed = dialects.find(route_path(scope)).scope
         if needed is None:
             return await self._app(scope, receive, send)
         try:
@@ -139,9 +140,7 @@ def _refusal(connection: HTTPConnection, error: EdgeError) -> Response:
     scope = connection.scope
     wants_page = "text/html" in connection.headers.get("accept", "")
     if wants_page and scope["type"] == "http" and scope["method"] == "GET":
-        return login_redirect(
-            connection.scope["path"], error.code if read_key(connection) else None
-        )
+        return login_redirect(scope, scope["path"], error.code if read_key(connection) else None)
     response = error_response(connection, error)
     if error.status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
@@ -157,7 +156,7 @@ def _is_browser(connection: HTTPConnection) -> bool:
     return names_itself or any(name in headers for name in _SENT_BY_BROWSERS)
 
 
-def login_redirect(following: str, fault: str | None = None) -> Response:
+def login_redirect(scope: AsgiScope, following: str, fault: str | None = None) -> Response:
     """Redirect to the sign-in, and from there to ``following``; the page explains the fault."""
     query = {"next": following} | ({"fault": fault} if fault else {})
-    return RedirectResponse(f"/login?{urlencode(query)}", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(f"{root_path(scope)}/login?{urlencode(query)}", HTTPStatus.SEE_OTHER)

@@ -27,6 +27,7 @@ from edge.web.dialects.tf_serving.reply import metadata_reply, reply, signature_
 from edge.web.dialects.tf_serving.request import PredictRequest, parse
 from edge.web.error_mapping import json_response
 from edge.web.form import MAX_IMAGES
+from edge.web.root_path import raw_route_path
 
 if TYPE_CHECKING:
     from edge.dataplane.answer import Answer
@@ -194,9 +195,7 @@ _PREDICT_SCHEMA = {
 
 def _target(request: Request) -> tuple[str, int | None, str | None]:
     """Model, version number and verb of the path."""
-    raw_path = request.scope.get("raw_path", request.scope["path"].encode())
-    path = raw_path.decode("latin-1").split("?")[0]
-    match = _PATH.fullmatch(path)
+    match = _PATH.fullmatch(raw_route_path(request.scope))
     if match is None:
         raise BadRequest(f"Malformed request: {request.method} {request.scope['path']}")
     if match["label"] is not None:
