@@ -13,7 +13,7 @@
     │   ├── HeadTooLarge             431  in web: the head of the request is too large
     │   ├── UrlTooLong               414  in web: the URL is too long
     │   ├── HeadTimeout              408  in web: the head did not arrive in time
-    │   ├── UnsupportedEncoding      415  in web: the body is compressed
+    │   ├── UnsupportedEncoding      415  in web: the body is compressed in an unknown way
     │   └── EntryNotFound            404  in web: no such outbox entry
     ├── Refusal                      the service cannot answer now; a retry may succeed
     │   ├── Overloaded               503  too many frames in flight

@@ -1,9 +1,9 @@
 """Every setting: by flag, by environment (``EDGE_...``), or in a TOML file, in this order.
 
-This module alone reads the environment. A setting has one flat name (``cloud_endpoint``), which its
-flag, its variable and the TOML file use; the file may also give it in a table (``[cloud]``). In the
-code the settings of an optional part form a group, which is ``None`` where the part is not
-configured. ``Field(description=...)`` is what ``docs/settings.md`` and ``--help`` print.
+A setting has one flat name (``cloud_endpoint``), which its flag, its variable and the TOML file
+use; the file may also give it in a table (``[cloud]``). In the code the settings of an optional
+part form a group, which is ``None`` where the part is not configured. ``Field(description=...)`` is
+what ``docs/settings.md`` and ``--help`` print.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from pydantic import (
 )
 
 from edge.api_key import ApiKey, parse_keys, shown_location
+from edge.environment import CONFIG, PREFIX, read_variables
 from edge.errors import SettingsError
 from edge.origins import parse_host, parse_origin
 from edge.printable import escape
@@ -39,9 +40,7 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
-PREFIX = "EDGE_"
-CONFIG = "EDGE_CONFIG"
-"""The variable that names the TOML file, as the flag ``--config`` does."""
+_ROOT_PATH = re.compile(r"(?!\.)[A-Za-z0-9._~-]{1,64}(/(?!\.)[A-Za-z0-9._~-]{1,64}){0,7}")
 
 _NOT_SET: Any = None
 """Default of the value that configures its group: without it the group is ``None``."""
@@ -55,6 +54,19 @@ def _split(value: Any) -> Any:
 def _split_list(value: Any) -> Any:
     """Split words at blanks and commas; a settings file may give a list instead."""
     return tuple(re.findall(r"[^\s,]+", value)) if isinstance(value, str) else value
+
+
+def _without_brackets(host: str) -> str:
+    """An address as sockets take it; URLs have IPv6 in brackets."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+def _check_root_path(value: str) -> str:
+    """A prefix in the form ``/edge``; empty for none."""
+    path = value.strip("/")
+    if path and not _ROOT_PATH.fullmatch(path):
+        raise ValueError("is not a path such as /edge, of letters, digits and . _ ~ -")
+    return f"/{path}" if path else ""
 
 
 def _check_host_names(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -287,8 +299,10 @@ class Settings(BaseModel):
         description="Paths, separated by colons; if `models` is not set, the first that exists "
         "holds the models. The container image lists its mount points here.",
     )
-    host: str = Field(
-        "127.0.0.1", description="Address to listen on. 0.0.0.0 opens the service to the network."
+    host: Annotated[str, AfterValidator(_without_brackets)] = Field(
+        "127.0.0.1",
+        description="Address to listen on. 0.0.0.0 opens the service to the network over IPv4, :: "
+        "over IPv6 and IPv4.",
     )
     port: Port = Field(8501, description="Port to listen on; 0 picks a free one.")
     workers: Annotated[int, Field(ge=1, le=256)] | None = Field(
@@ -363,6 +377,11 @@ class Settings(BaseModel):
         (),
         description="Addresses and networks of the reverse proxies whose X-Forwarded-For, "
         "X-Forwarded-Proto and X-Forwarded-Host are believed, separated by blanks or commas.",
+    )
+    root_path: Annotated[str, AfterValidator(_check_root_path)] = Field(
+        "",
+        description="Path under which a reverse proxy offers the service, such as /edge, whether "
+        "the proxy takes it off or not. None if not set.",
     )
     data: Path | None = Field(
         None,
@@ -470,6 +489,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "allowed_hosts",
         "allowed_origins",
         "trusted_proxies",
+        "root_path",
         "data",
     ),
     "Limits": (
@@ -546,10 +566,12 @@ def load_settings(flags: Mapping[str, Any] | None = None, config: Path | None = 
     Raises:
         SettingsError: names the setting, where it was given, and what is wrong with it.
     """
-    if config is None and (path := os.environ.get(CONFIG)):
+    variables = read_variables()
+    path = variables.pop(CONFIG, "")
+    if config is None and path:
         config = Path(path)
     from_file = _read_file(config) if config is not None else {}
-    from_environment = _read_environment()
+    from_environment = _from_environment(variables)
     from_flags = {name: value for name, value in (flags or {}).items() if value is not None}
     try:
         return Settings(**{**from_file, **from_environment, **from_flags})
@@ -607,23 +629,16 @@ def _read_file(file: Path) -> dict[str, Any]:
     return values
 
 
-def _read_environment() -> dict[str, str]:
-    """Read flat names and texts from the environment; an empty variable counts as not set."""
+def _from_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Flat names and texts of the variables; an empty one counts as not set."""
     values = {}
-    for variable, text in os.environ.items():
-        if not variable.startswith(PREFIX) or variable == CONFIG:
-            continue
+    for variable, text in variables.items():
         name = variable.removeprefix(PREFIX).lower()
         if name not in FIELDS:
             raise SettingsError(f"{variable} is not a setting.{_suggestion(name)}")
         if text:
             values[name] = text
     return values
-
-
-def environment_without_settings() -> dict[str, str]:
-    """The environment for a child process that is to know no setting, and thus no secret."""
-    return {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
 
 
 def _suggestion(name: str) -> str:

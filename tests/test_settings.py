@@ -248,6 +248,7 @@ DEFAULTS = {
     "allowed_hosts": (),
     "allowed_origins": (),
     "trusted_proxies": (),
+    "root_path": "",
     "tls": False,
     "pairing_port": 8502,
     "max_streams": 32,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge import logs
+from edge.environment import service_links
 from edge.printable import escape
 from edge.tls.addresses import is_loopback, machine_addresses
 from edge.web.pages.qr import qr_terminal
@@ -26,6 +27,8 @@ _log = logging.getLogger(__name__)
 def run(settings: Settings) -> None:
     """Serve; returns when every accepted request has been answered."""
     logs.configure(settings.log_level, settings.log_format)
+    if links := service_links():
+        _log.info("ignored variables of a Kubernetes service, not settings: %s", ", ".join(links))
     repository = build_repository(settings)
     service = build_serving_service(settings, repository)
 

@@ -26,9 +26,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from edge.environment import without_settings
 from edge.errors import ExportError
 from edge.model.contract import Format, Tuning
-from edge.settings import environment_without_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,7 +114,7 @@ class Prover:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
-                    env=environment_without_settings() | _ENVIRONMENT,
+                    env=without_settings() | _ENVIRONMENT,
                     start_new_session=True,  # Ctrl-C is for the service, which then ends the child
                 )
             except OSError as error:

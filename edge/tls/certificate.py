@@ -36,15 +36,34 @@ class Certificate:
         A scratch context tries them first: on an error OpenSSL would drop the current key.
 
         Raises:
-            SettingsError: the files do not match, or hold no certificate and key.
+            SettingsError: the files do not match, or hold no certificate and key, or the key has a
+                passphrase.
         """
         try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.chain, self.key)
-            context.load_cert_chain(self.chain, self.key)
-        except (OSError, ssl.SSLError) as error:
+            for one in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), context):
+                one.load_cert_chain(self.chain, self.key, self._refuse_passphrase)
+        except OSError as error:  # of which `ssl.SSLError` is one
             raise SettingsError(
-                f"The certificate {self.chain} with the key {self.key} cannot be used: {error}."
+                f"The certificate {self.chain} with the key {self.key} cannot be used: "
+                f"{_reason(error)}."
             ) from error
+
+    def _refuse_passphrase(self) -> str:
+        """OpenSSL calls it for an encrypted key; without it, it would ask on the terminal."""
+        raise SettingsError(
+            f"The key {self.key} has a passphrase, which nobody enters when the service starts by "
+            "itself. Store the key without it, readable by the service alone: "
+            "openssl pkey -in KEY.pem -out NEW.pem"
+        )
+
+
+def _reason(error: OSError) -> str:
+    """What is wrong, in words where OpenSSL has only a number for it."""
+    if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
+        return "the key is not the certificate's"
+    if isinstance(error, ssl.SSLError):
+        return f"both must be in PEM, the key and the certificate (OpenSSL says: {error})"
+    return error.strerror or str(error)
 
 
 def server_context(certificate: Certificate) -> ssl.SSLContext:

@@ -29,6 +29,7 @@ from edge.web.pages.phone import phone_dialect
 from edge.web.pages.wall import Wall
 from edge.web.pages.wall_routes import wall_dialect
 from edge.web.request_log import ModelOfRequest, RequestLog
+from edge.web.root_path import RootPath
 from edge.web.status import status_dialect
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ def create_app(
         app.add_middleware(KeyGuard, keys=settings.api_keys)
     app.add_middleware(PageGuard, settings=settings)
     app.add_middleware(RequestLog, metrics=metrics, log=settings.log_requests)
+    if settings.root_path:
+        app.add_middleware(RootPath, root_path=settings.root_path)
     dialects = [
         camera_dialect(service, settings),
         stream_dialect(service, settings),
@@ -108,5 +111,6 @@ def create_app(
     for dialect in dialects:
         app.include_router(dialect.router, tags=[dialect.name])
     app.state.dialects = DialectTable([_DOCUMENTATION, *dialects])
+    app.state.dialects.check_root_path(settings.root_path)
     document_errors(app)
     return app

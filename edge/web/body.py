@@ -6,10 +6,10 @@ import asyncio
 import io
 import time
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from edge.errors import BadRequest, BodyTimeout, BodyTooLarge, Overloaded, RequestError
+from edge.errors import BadRequest, BodyTimeout, BodyTooLarge, Overloaded
+from edge.web.content_encoding import FREE_BYTES, unpacker_for
 from edge.web.pace import GAP_S, MIN_BYTES, Pace
 
 if TYPE_CHECKING:
@@ -20,16 +20,9 @@ if TYPE_CHECKING:
     from edge.dataplane.admission import AdmissionSlot
     from edge.dataplane.service import InferenceService
     from edge.settings import Settings
+    from edge.web.content_encoding import Unpacker
 
 _MAX_DIGITS = 18  # of a length: more bytes than any machine holds
-_MAX_SHOWN = 64  # characters of a caller's header in a message
-
-
-class UnsupportedEncoding(RequestError):
-    """The body is compressed."""
-
-    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
-    code = "unsupported_encoding"
 
 
 @asynccontextmanager
@@ -63,17 +56,18 @@ async def _read_frame(
 async def read_body(
     request: Request, slot: AdmissionSlot, *, max_bytes: int, seconds: float
 ) -> bytes:
-    """Read the whole body; its bytes count as held from when they arrive.
+    """Read the whole body, unpacked; its bytes count as held from when they arrive.
 
     Raises:
-        UnsupportedEncoding: it is compressed.
-        BodyTooLarge: more than ``max_bytes``; raised before reading if the header says so.
+        UnsupportedEncoding: it is compressed in a way that is not known here.
+        BodyTooLarge: more than ``max_bytes``, unpacked or not; raised before reading if the header
+            says so. Or it unpacks to far more than has arrived.
         Overloaded: too many bytes are held in memory already, or it gave way to others.
         BodyTimeout: it did not arrive within ``seconds``, or more slowly than `Pace` allows.
-        BadRequest: the length in the header is not a number.
+        BadRequest: the length in the header is not a number, or the body cannot be unpacked.
         ClientDisconnect: the caller disconnected.
     """
-    _check_headers(request, max_bytes)
+    _check_length(request, max_bytes)
     began = time.monotonic()
     pace = Pace(began)
     end = began + seconds
@@ -85,18 +79,13 @@ async def read_body(
         if not timer.expired():
             timer.reschedule(began)
 
-    # Grows in place and hands over its bytes: half the memory of joining a list of chunks.
-    body = io.BytesIO()
+    body = _Body(slot, max_bytes, unpacker_for(request.headers.getlist("content-encoding")))
     try:
         # The loop's clock is `time.monotonic`.
         async with asyncio.timeout_at(min(end, pace.limit)) as timer:
             slot.cut = cut
             async for chunk in request.stream():
-                length = body.tell() + len(chunk)
-                if length > max_bytes:
-                    raise _too_large(length, max_bytes)
-                slot.hold(len(chunk))
-                body.write(chunk)
+                await body.take(chunk)
                 if pace.add(len(chunk), time.monotonic()):
                     timer.reschedule(min(end, pace.limit))
     except TimeoutError:
@@ -107,30 +96,73 @@ async def read_body(
                 "others. Send smaller images, or try again in a moment."
             ) from None
         raise BodyTimeout(
-            f"After {waited:.1f} s only {body.tell():,} bytes of the body had arrived. "
+            f"After {waited:.1f} s only {body.length:,} bytes of the body had arrived. "
             f"It has {seconds:.1f} s, and must bring {MIN_BYTES:,} bytes in every {GAP_S:g} s."
         ) from None
     finally:
         slot.cut = None
-    return body.getvalue()
+    return body.finish()
 
 
-def _check_headers(request: Request, max_bytes: int) -> None:
-    """Refuse a body by its headers, before any of it is read."""
-    headers = request.headers
-    declared = headers.get("content-length")
+class _Body:
+    """A body that grows.
+
+    Args:
+        slot: which counts its bytes as held.
+        max_bytes: it may have, unpacked.
+        unpacker: for what arrives; ``None`` if it is not compressed.
+    """
+
+    def __init__(self, slot: AdmissionSlot, max_bytes: int, unpacker: Unpacker | None) -> None:
+        self._slot = slot
+        self._max_bytes = max_bytes
+        self._unpacker = unpacker
+        # Grows in place and hands over its bytes: half the memory of joining a list of chunks.
+        self._content = io.BytesIO()
+
+    @property
+    def length(self) -> int:
+        """Bytes so far, unpacked."""
+        return self._content.tell()
+
+    async def take(self, chunk: bytes) -> None:
+        """Add what has arrived; a large body is unpacked on a thread, to keep the loop free."""
+        if self._unpacker is None:
+            self._keep(chunk)
+            return
+        pieces = self._unpacker.unpack(chunk)
+        while True:
+            if self.length < FREE_BYTES:
+                piece = next(pieces, None)
+            else:
+                piece = await asyncio.to_thread(next, pieces, None)
+            if piece is None:
+                return
+            self._keep(piece)
+
+    def finish(self) -> bytes:
+        """The whole body; raises `BadRequest` if it cannot be unpacked to its end."""
+        if self._unpacker is not None:
+            self._unpacker.finish()
+        return self._content.getvalue()
+
+    def _keep(self, piece: bytes) -> None:
+        length = self.length + len(piece)
+        if length > self._max_bytes:
+            raise _too_large(length, self._max_bytes)
+        self._slot.hold(len(piece))
+        self._content.write(piece)
+
+
+def _check_length(request: Request, max_bytes: int) -> None:
+    """Refuse a body by its header, before any of it is read."""
+    declared = request.headers.get("content-length")
     if declared is not None:
         # Python refuses to convert thousands of digits.
         if not declared.isdecimal() or len(declared) > _MAX_DIGITS:
             raise BadRequest("Content-Length is not a number of bytes.")
         if int(declared) > max_bytes:
             raise _too_large(int(declared), max_bytes)
-    encoding = headers.get("content-encoding")
-    if encoding is not None and encoding.strip().lower() not in {"", "identity"}:
-        raise UnsupportedEncoding(
-            f"The body has the Content-Encoding {encoding[:_MAX_SHOWN]!r}. "
-            "Send it as it is, without compressing it."
-        )
 
 
 async def caller_gone(request: Request) -> None:

@@ -15,8 +15,12 @@ from starlette.responses import Response
 from edge import logs
 from edge.errors import BadRequest, EdgeError, Refusal
 from edge.web.access.cors import SCOPE_KEY as CORS_SCOPE_KEY
+from edge.web.content_encoding import ACCEPTED, UnsupportedEncoding
+from edge.web.root_path import root_path, route_path
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fastapi import FastAPI
     from starlette.requests import HTTPConnection, Request
     from starlette.types import ExceptionHandler
@@ -71,8 +75,10 @@ def error_response(connection: HTTPConnection, error: EdgeError) -> Response:
     headers = {CODE_HEADER: error.code}
     if isinstance(error, Refusal) and error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, UnsupportedEncoding):
+        headers["Accept-Encoding"] = ACCEPTED
     dialects: DialectTable = connection.app.state.dialects
-    dialect = dialects.find(connection.scope["path"]).dialect
+    dialect = dialects.find(route_path(connection.scope)).dialect
     return json_response(dialect.error_body(error), dialect.error_status(error), headers)
 
 
@@ -85,7 +91,11 @@ def install_handlers(app: FastAPI) -> None:
 
     async def on_not_found(request: Request, _: Exception) -> Response:
         return error_response(
-            request, NotFound(f"Nothing is at {request.scope['path']}. GET /docs lists all paths.")
+            request,
+            NotFound(
+                f"Nothing is at {request.scope['path']}. "
+                f"GET {root_path(request.scope)}/docs lists all paths."
+            ),
         )
 
     async def on_method_not_allowed(request: Request, error: Exception) -> Response:
@@ -93,7 +103,7 @@ def install_handlers(app: FastAPI) -> None:
         reply = error_response(
             request, MethodNotAllowed(f"{request.scope['path']} does not take {request.method}.")
         )
-        reply.headers.update(error.headers or {})  # Allow lists the methods
+        reply.headers.update(_with_head(error.headers or {}))
         return reply
 
     async def on_wrong_parameter(request: Request, error: Exception) -> Response:
@@ -125,6 +135,11 @@ def install_handlers(app: FastAPI) -> None:
     }
     for key, handler in handlers.items():
         app.add_exception_handler(key, handler)
+
+
+def _with_head(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """The headers of a 405, in which Allow lists the methods: what takes GET takes HEAD."""
+    return {**headers, "Allow": "GET, HEAD"} if headers.get("Allow") == "GET" else headers
 
 
 def _faults_in_words(error: RequestValidationError) -> str:

@@ -17,6 +17,7 @@ from edge import logs
 from edge.errors import EdgeError
 from edge.metrics import OK
 from edge.web.error_mapping import CODE_HEADER
+from edge.web.root_path import route_path
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -138,7 +139,7 @@ def _request_id(scope: Scope) -> bytes:
 def _door(scope: Scope) -> str:
     """The name of the dialect that claims the path."""
     dialects: DialectTable = scope["app"].state.dialects
-    return dialects.find(scope["path"]).dialect.name
+    return dialects.find(route_path(scope)).dialect.name
 
 
 def _code(headers: list[tuple[bytes, bytes]]) -> str:

@@ -245,9 +245,15 @@ def _listen_for_pairing(settings: Settings) -> socket.socket | None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    """A socket at the first address of a host; that of ``::`` takes IPv4 as well."""
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(
+            address,
+            family=family,
+            backlog=_BACKLOG,
+            dualstack_ipv6=_takes_both(str(address[0])),
+        )
     except OSError as error:
         raise SettingsError(
             f"Cannot listen on {host}, port {port}: {error.strerror or error}. "
@@ -255,11 +261,18 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
+def _takes_both(address: str) -> bool:
+    """Whether a socket at this address takes IPv6 and IPv4: ``::`` does, where the system can."""
+    return address == "::" and socket.has_dualstack_ipv6()
+
+
 def _url(listener: socket.socket, scheme: str) -> str:
     host, port = listener.getsockname()[:2]
     address = ipaddress.ip_address(host)
-    if address.is_unspecified:
+    if host == "0.0.0.0" or _takes_both(host):  # noqa: S104 -- a name reaches it by either family
         host = "localhost"
+    elif address.is_unspecified:
+        host = "[::1]"
     elif address.version == 6:  # noqa: PLR2004 -- IPv6
         host = f"[{host}]"
     return f"{scheme}://{host}:{port}"

@@ -188,6 +188,43 @@ def test_settings_survive_a_reload_and_a_bare_address(watch):
         step()
 
 
+_TWINS = """
+  const { mediaDevices } = navigator;
+  const open = mediaDevices.getUserMedia.bind(mediaDevices);
+  window.opened = [];
+  mediaDevices.getUserMedia = ({ video }) => {
+    const { deviceId, ...others } = video;
+    window.opened.push(deviceId?.exact ?? null);
+    return open({ audio: false, video: others });
+  };
+  mediaDevices.enumerateDevices = async () => ["left", "right"].map((deviceId) => {
+    return { kind: "videoinput", label: "HD Webcam", deviceId };
+  });
+"""
+"""Gives a page two cameras of the same name, and notes which it opens."""
+
+
+def test_of_two_cameras_of_the_same_name_each_can_be_chosen_and_is_kept(watch):
+    watched = watch()
+    watched.context.add_init_script(_TWINS)
+    page = watched.page
+    page.goto("/kiosk")
+    expect(verdict(page)).to_have_text("espresso", timeout=15_000)
+    page.keyboard.press("s")
+    for name, device in (
+        ("HD Webcam (2)", "right"),
+        ("HD Webcam", "left"),
+        ("HD Webcam (2)", "right"),
+    ):
+        page.locator("#set-camera").select_option(name)
+        page.wait_for_function("(device) => window.opened.at(-1) === device", arg=device)
+    page.keyboard.press("Escape")
+    for step in (page.reload, lambda: page.goto("/kiosk")):
+        step()
+        expect(verdict(page)).to_have_text("espresso", timeout=15_000)
+        assert page.evaluate("window.opened.at(-1)") == "right"
+
+
 def test_all_is_reached_by_the_keyboard(watch):
     page = watch("/kiosk").page
     expect(verdict(page)).to_have_text("espresso", timeout=15_000)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from urllib.parse import urlsplit
 
 import pytest
 from ink import assert_boxes_are_drawn
@@ -194,6 +195,37 @@ def test_a_person_signs_in_with_a_key_and_out(watch, locked):
     page.get_by_role("button", name="Settings").click()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("Key")).to_be_visible()
+
+
+def test_under_the_path_of_a_proxy_pages_sign_in_and_ask_for_nothing_outside_of_it(watch):
+    root = "/behind/a-proxy"
+    keys = {"owner": {"hash": hash_key(KEYS["owner"]), "scopes": ["admin"]}}
+    with Server(root_path=root, env={"EDGE_API_KEYS": json.dumps(keys)}) as behind:
+        watched = watch(f"{root}/", base=behind.url)
+        page = watched.page
+        sign_in(page, KEYS["owner"])
+        expect(page.locator("#verdict")).to_have_text("espresso", timeout=15_000)
+        page.keyboard.press("s")
+        page.get_by_role("link").click()  # the wall
+        expect(page.locator("#state")).to_have_text("Live")
+        reply = behind.client.post(
+            "/predict", content=photo("coffee"), headers={"X-API-Key": KEYS["owner"]}
+        )
+        assert reply.status_code == 200
+        picture = page.locator(".card img")
+        expect(picture).to_be_visible()
+        assert picture.evaluate("(image) => image.decode().then(() => image.naturalWidth > 0)")
+        page.goto(f"{root}/docs")
+        expect(page.get_by_text("/v1/models/{model}:predict").first).to_be_visible()
+        page.goto(f"{root}/wall")
+        page.get_by_role("button", name="Settings").click()
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_label("Key")).to_be_visible()
+        assert page.url == f"{behind.url}{root}/login"
+        paths = {urlsplit(url).path for url in watched.addresses if not url.startswith("blob:")}
+        assert len(paths) > 15
+        assert not {path for path in paths if not path.startswith(f"{root}/")}
+        page.close()
 
 
 def test_a_kiosk_signs_in_with_its_key(watch, locked):

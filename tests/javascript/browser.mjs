@@ -107,12 +107,19 @@ class Events extends Target {
 /** Cameras that are plugged in; `fault` is the name of the error that opening one gives. */
 class Cameras extends Target {
   names = ["Front", "Back"];
+  namesAreTold = true; // some browsers tell them only once a camera is allowed
   fault = null;
   asked = [];
   tracks = [];
 
   async enumerateDevices() {
-    const cameras = this.names.map((label) => ({ kind: "videoinput", label, deviceId: `id of ${label}` }));
+    const told = this.namesAreTold || this.tracks.length > 0;
+    const alike = (label, at) => this.names.slice(0, at).filter((one) => one === label).length;
+    const cameras = this.names.map((label, at) => ({
+      kind: "videoinput",
+      label: told ? label : "",
+      deviceId: `id of ${label}` + " again".repeat(alike(label, at)),
+    }));
     return [...cameras, { kind: "audioinput", label: "Microphone", deviceId: "microphone" }];
   }
 
@@ -121,6 +128,7 @@ class Cameras extends Target {
     if (this.fault) throw Object.assign(new Error("no camera"), { name: this.fault });
     const track = Object.assign(new Target(), { readyState: "live" });
     track.stop = () => (track.readyState = "ended");
+    track.getSettings = () => ({ deviceId: wanted.video.deviceId?.exact ?? `id of ${this.names[0]}` });
     this.tracks.push(track);
     return { getTracks: () => [track], getVideoTracks: () => [track] };
   }
@@ -150,16 +158,16 @@ export class Browser {
     return this.sockets.at(-1);
   }
 
-  constructor(html, { search = "", languages = ["en-GB"], storage = true, secure = true } = {}) {
+  constructor(html, { search = "", path = "/page", languages = ["en-GB"], storage = true, secure = true } = {}) {
     this.document = new Document(html);
     this.window = new Target();
     const { clock, stored } = this;
     const browser = this;
     Object.defineProperty(this.window, "devicePixelRatio", { get: () => browser.ratio });
     this.location = {
-      href: `http://edge.test/page${search}`,
+      href: `http://edge.test${path}${search}`,
       origin: "http://edge.test",
-      pathname: "/page",
+      pathname: path,
       search,
       assign: (url) => this.visited.push(url),
     };
@@ -224,7 +232,7 @@ export class Browser {
   }
 
   async #fetch(url, options) {
-    const { pathname, searchParams } = new URL(url, "http://edge.test");
+    const { pathname, searchParams } = new URL(url, this.location.href);
     this.fetched.push({ url, pathname, query: Object.fromEntries(searchParams), ...options });
     const reply = this.replies[pathname];
     const body = typeof reply === "function" ? await reply(options) : reply;

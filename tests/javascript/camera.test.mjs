@@ -43,6 +43,41 @@ test("a camera is used by a part of its name; any, where it is not there", async
   assert.deepEqual(browser.cameras.asked[1].video.width, { ideal: 1280 });
 });
 
+test("of two cameras of the same name each can be chosen, and is found again by its name", async () => {
+  browser.cameras.names = ["Webcam", "Webcam", "Back", "Webcam (2)", "Webcam"];
+  const made = await camera();
+  const names = await made.names();
+  assert.deepEqual(names, ["Webcam", "Webcam (2)", "Back", "Webcam (2) (2)", "Webcam (3)"]);
+  for (const name of names) await made.use(name);
+  const used = browser.cameras.asked.map(({ video: { deviceId } }) => deviceId.exact);
+  const first = "id of Webcam";
+  assert.deepEqual(used, [first, `${first} again`, "id of Back", "id of Webcam (2)", `${first} again again`]);
+  assert.equal(browser.cameras.live, 1);
+});
+
+test("a camera that is called like a part of another's name is used itself", async () => {
+  browser.cameras.names = ["HD Webcam", "Webcam"];
+  await (await camera()).use("Webcam");
+  assert.deepEqual(browser.cameras.asked[0].video.deviceId, { exact: "id of Webcam" });
+});
+
+test("the camera is the chosen one where names are told only once a camera is allowed", async () => {
+  browser.cameras.namesAreTold = false;
+  const made = await camera();
+  await made.use("Back");
+  assert.deepEqual(browser.cameras.asked.at(-1).video.deviceId, { exact: "id of Back" });
+  assert.equal(browser.cameras.live, 1);
+  assert.deepEqual(told, ["live"]);
+  await made.use("");
+  assert.equal(browser.cameras.asked.length, 3);
+});
+
+test("it is not asked for again if it was the chosen one already", async () => {
+  browser.cameras.namesAreTold = false;
+  await (await camera()).use("Front");
+  assert.equal(browser.cameras.asked.length, 1);
+});
+
 test("another camera is used in the place of the first, which is let go", async () => {
   const made = await live();
   for (const name of ["Front", "Back", ""]) await made.use(name);

@@ -361,7 +361,7 @@ test("a key that ran out leads to the sign-in", async () => {
   const browser = await running();
   await open(browser, { status: 401, error: { code: "key_expired", message: "" } });
   assert.equal(browser.visited.length, 1);
-  assert.match(browser.visited[0], /^\/login\?next=%2Fpage/);
+  assert.match(browser.visited[0], /^login\?next=%2Fpage/);
 });
 
 const sessions = [

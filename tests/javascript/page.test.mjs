@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 
-import { bareBrowser, load, openPage } from "./browser.mjs";
+import { bareBrowser, load, openPage, STATIC } from "./browser.mjs";
 import { make } from "./elements.mjs";
 
 async function page(options) {
@@ -165,7 +167,7 @@ test("the pairing page shows the authority, the service's address and the steps 
   assert.equal(byId("none").hidden, true);
   assert.equal(byId("print").textContent, "AA:BB");
   assert.deepEqual([byId("service").href, byId("service").textContent], [url, url]);
-  assert.equal(byId("qr").src, "/pair/qr.svg");
+  assert.equal(byId("qr").src, "pair/qr.svg");
   assert.ok(byId("qr").alt);
   const sections = byId("steps").children;
   assert.deepEqual(sections.map((one) => one.children[0].textContent), ["Android", "iPhone and iPad", "Windows"]);
@@ -186,3 +188,19 @@ test("where there is no authority to trust, the pairing page says why", async ()
   assert.match(owner.byId("none").textContent, /its owner's certificate/);
   assert.match(none.byId("none").textContent, /--tls/);
 });
+
+for (const name of ["kiosk", "wall", "phone", "login", "pair"]) {
+  test(`the ${name} page asks for nothing outside of the path under which a proxy offers it`, async () => {
+    const under = (url) => new URL(url, "http://edge.test/behind/a-proxy/page");
+    const html = readFileSync(join(STATIC, `${name}.html`), "utf8");
+    const links = [...html.matchAll(/ (?:href|src|action)="([^"]*)"/g)].map(([, link]) => link);
+    assert.ok(links.length > 2);
+    const { fetched, sockets, events } = await openPage(name, { path: `/behind/a-proxy/${name}` }, (browser) => {
+      browser.replies["/behind/a-proxy/pair/info"] = { authority: null, tls: false };
+    });
+    const asked = [...fetched.map((one) => one.pathname), ...[...links, ...events.map((one) => one.url)].map((url) => under(url).pathname)];
+    for (const path of [...asked, ...sockets.map((one) => one.url.pathname)]) {
+      assert.match(path, /^\/behind\/a-proxy\/\w/);
+    }
+  });
+}

@@ -56,7 +56,7 @@ test("a card tells what was seen, by which camera, model and source, and how lon
   say(browser, answer(7, { predictions: [CAT, { ...CAT, score: 0.7 }, CUP, ...more], source: "cloud" }));
   const [card] = cards(browser);
   const [image] = card.all("img");
-  assert.equal(image.src, "/wall/pictures/7.jpg");
+  assert.equal(image.src, "wall/pictures/7.jpg");
   assert.match(image.alt, /^Picture of line-1: 2 × Cat, Cup/);
   assert.deepEqual(card.all(".best")[0].children.map((one) => one.textContent), ["2 × Cat", "80%"]);
   assert.equal(card.all(".more")[0].textContent, "Cup 60% · label 4 50% · label 5 10%");
@@ -348,7 +348,7 @@ test("the code for phones is shown with its address, or why there is none", asyn
   assert.equal(browser.byId("phones-code").hidden, false);
   assert.match(browser.byId("phones-code").alt, /QR code/);
   assert.match(browser.byId("phones-words").textContent, /^Scan/);
-  assert.match(browser.byId("phones-code").src, /^\/wall\/phone\.svg/);
+  assert.match(browser.byId("phones-code").src, /^wall\/phone\.svg/);
   assert.equal(browser.byId("phones-link").href, "http://10.0.0.7:8501/phone?pass=secret");
   assert.equal(browser.byId("phones-link").textContent, "http://10.0.0.7:8501/phone", "the pass is not for onlookers");
 });

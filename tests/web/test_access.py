@@ -4,6 +4,8 @@ from ipaddress import ip_network
 
 import pytest
 from serving.direct import DirectClient
+from serving.process import Server
+from serving.raw import WEBSOCKET_HANDSHAKE, RawConnection
 
 from edge.api_key import ApiKey, Scope, hash_key, new_key
 from edge.settings import Settings
@@ -392,3 +394,32 @@ def test_a_camera_s_name_holds_no_command_of_a_terminal(ask, path, character):
 )
 def test_a_camera_s_name_may_be_of_any_language(ask, name):
     assert code(ask("POST", f"/predict?camera={name}")) == (503, "model_unavailable")
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "is_open"),
+    [
+        ("edge.example.org:443", "https://edge.example.org", True),
+        ("edge.example.org", "https://edge.example.org", True),
+        ("edge.example.org:443", "https://edge.example.org:443", True),
+        ("[::1]:443", "https://[::1]", True),
+        ("edge.example.org:443", "https://other.example.org", False),
+        ("edge.example.org:443", "http://edge.example.org", False),
+    ],
+)
+def test_a_stream_opens_to_the_page_that_a_proxy_offers(behind_a_proxy, host, origin, is_open):
+    lines = [
+        b"GET /stream HTTP/1.1",
+        f"Host: {host}".encode(),
+        f"Origin: {origin}".encode(),
+        *WEBSOCKET_HANDSHAKE.split(b"\r\n")[2:],
+    ]
+    with RawConnection(behind_a_proxy.address) as connection:
+        connection.send(b"\r\n".join(lines))
+        assert connection.reply().status == (101 if is_open else 403)
+
+
+@pytest.fixture(scope="module")
+def behind_a_proxy():
+    with Server(allowed_hosts="edge.example.org") as running:
+        yield running

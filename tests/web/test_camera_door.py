@@ -373,6 +373,48 @@ def test_other_methods_are_refused_and_the_right_one_is_named(server: Server, me
         assert connection.reply().json() == {"live": True}
 
 
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        "POST /predict?camera=Tür HTTP/1.1",
+        "GET /stream?camera=Tür HTTP/1.1",
+        "GET /Tür HTTP/1.1",
+        "POST /v1/models/Tür:predict HTTP/1.1",
+        "GET /kiosk?name=花 HTTP/1.1",
+        "GET /models?\udcfc HTTP/1.1",
+    ],
+)
+def test_letters_in_a_url_that_are_not_percent_encoded_are_refused_in_the_documented_shape(
+    server: Server, request_line: str
+) -> None:
+    sent = request_line.encode(errors="surrogateescape")  # the last one is Latin-1
+    with RawConnection(server.address) as connection:
+        connection.send(sent + b"\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+        reply = connection.reply()
+    assert (reply.status, reply.code) == (400, "bad_request")
+    assert reply.headers["x-edge-error"] == "bad_request"
+    assert reply.headers["x-request-id"]
+
+
+def test_the_refusal_of_such_letters_says_to_percent_encode_them(server: Server) -> None:
+    with RawConnection(server.address) as connection:
+        connection.send("POST /predict?camera=Tür HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert "percent-encode" in connection.reply().json()["error"]["message"]
+    encoded_name = server.client.post("/predict", params={"camera": "Tür"}, content=photo("coffee"))
+    assert best(encoded_name) == "espresso"
+
+
+def test_what_takes_get_takes_head_and_says_so(client: httpx.Client) -> None:
+    for path in ("/models", "/health/live", "/kiosk", "/wall/events", "/openapi.json", "/metrics"):
+        head = client.head(path)
+        assert (head.status_code, head.content) == (200, b""), path
+        assert "HEAD" in client.post(path).headers["allow"], path
+    assert client.head("/").status_code == 307
+    missing = client.head("/nothing-here")
+    assert (missing.status_code, missing.headers["x-edge-error"]) == (404, "not_found")
+    assert missing.content == b""
+
+
 def test_a_path_that_is_not_there_is_answered_in_the_same_form(client: httpx.Client) -> None:
     assert_refused(client.get("/nowhere"), 404, "not_found", "/nowhere", "/docs")
     assert_refused(client.post("/predict/a/b", content=b""), 404, "not_found", "/predict/a/b")

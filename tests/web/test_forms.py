@@ -52,8 +52,69 @@ def test_the_content_type_is_bounded(content_type, words):
 def test_a_boundary_of_70_characters_is_taken():
     boundary = b"b" * 70
     body = PART.replace(b"--x", b"--" + boundary) + b"\r\nimage\r\n--" + boundary + b"--\r\n"
-    (part,) = multipart_images(f"multipart/form-data; boundary={boundary.decode()}", body)
-    assert (part.name, part.filename, part.content) == ("image", "a.jpg", b"image")
+    content_type = f"multipart/form-data; boundary={boundary.decode()}"
+    assert multipart_images(content_type, body) == [b"image"]
+
+
+def form_of(*parts):
+    """A body with these parts: the lines of each one's head, and its content."""
+    return b"".join(b"--x\r\n%b\r\n\r\n%b\r\n" % part for part in parts) + b"--x--\r\n"
+
+
+FIELD = b'Content-Disposition: form-data; name="field"'
+FILE = FIELD + b'; filename="a.jpg"'
+UNCHOSEN = FIELD + b'; filename=""\r\nContent-Type: application/octet-stream'
+
+
+@pytest.mark.parametrize(
+    ("head", "content", "is_image"),
+    [
+        (FIELD, b"0.4", False),
+        (FIELD + b"\r\nContent-Type: text/plain", b"0.4", False),
+        (FIELD + b"\r\nContent-Type: text/plain; charset=utf-8", b"0.4", False),
+        (FIELD + b"\r\nContent-Type: TEXT/HTML", b"<p>", False),
+        (FIELD + b"\r\nContent-Type: application/json", b"{}", False),
+        (FIELD + b"\r\nContent-Type: application/xml", b"<a/>", False),
+        (FIELD + b'; filename="blob"\r\nContent-Type: application/json', b"{}", False),
+        (UNCHOSEN, b"", False),
+        (UNCHOSEN, b"pixels", True),
+        (FILE, b"pixels", True),
+        (FILE + b"\r\nContent-Type: text/plain", b"pixels", True),
+        (FILE + b"\r\nContent-Type: image/jpeg", b"", True),
+        (FIELD + b"\r\nContent-Type: image/jpeg", b"pixels", True),
+        (FIELD + b"\r\nContent-Type: Image/PNG", b"pixels", True),
+        (FIELD + b"\r\nContent-Type: application/octet-stream", b"pixels", True),
+        (FIELD + b"\r\nContent-Type: binary/octet-stream", b"pixels", True),
+    ],
+)
+def test_an_image_is_a_file_or_what_its_type_calls_one_and_a_text_field_is_none(
+    head, content, is_image
+):
+    images = multipart_images(TYPE, form_of((FILE, b"first"), (head, content)))
+    assert images == [b"first", content][: 1 + is_image]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Tür.jpg".encode("latin-1"), "Tür.jpg".encode(), "Tür.jpg".encode("utf-16-le"), b"\x80\xff"],
+)
+def test_the_name_of_a_file_is_not_used_in_whatever_alphabet_it_is_written(name):
+    head = FIELD + b'; filename="' + name.replace(b"\0", b"_") + b'"'
+    assert multipart_images(TYPE, form_of((head, b"pixels"))) == [b"pixels"]
+
+
+def test_a_field_without_a_file_is_named_in_its_own_alphabet():
+    head = 'Content-Disposition: form-data; name="Größe"'.encode()
+    with pytest.raises(BadRequest, match="fields Größe have no file"):
+        multipart_images(TYPE, form_of((head, b"4")))
+
+
+@pytest.mark.parametrize("head", [b"no colon", FIELD + b"\r\nContent-Length: x", b"a\xff: b"])
+def test_a_malformed_head_of_a_part_is_told_in_words(head):
+    with pytest.raises(BadRequest) as refused:
+        multipart_images(TYPE, form_of((head, b"pixels")))
+    assert "malformed" in refused.value.message
+    assert "(" not in refused.value.message
 
 
 @pytest.mark.parametrize(("size", "on_loop"), [(1000, True), (2 << 20, False)])
@@ -67,6 +128,6 @@ def test_a_large_form_is_taken_apart_on_a_thread(monkeypatch, size, on_loop):
     body = PART + b"\r\n" + bytes(size) + b"\r\n--x--\r\n"
     monkeypatch.setattr(form, "multipart_images", note)
     (part,) = asyncio.run(find_images(TYPE, body))
-    assert part.content == bytes(size)
+    assert part == bytes(size)
     assert threads == [on_loop]
     assert asyncio.run(find_images("image/jpeg", body)) is None

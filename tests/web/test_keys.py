@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
@@ -109,16 +110,30 @@ def test_the_stream_asks_for_a_key_in_its_handshake(stranger):
     assert refusal({"X-API-Key": new_key()}) == 401
     assert refusal({"X-API-Key": KEYS["old"]}) == 401
     assert refusal({"X-API-Key": KEYS["operator"]}) == 403
-    for headers in ({"X-API-Key": KEYS["camera"]}, {"Cookie": f"{COOKIE}={KEYS['camera']}"}):
-        with connect(url, additional_headers=headers) as stream:
+    named = url.replace("127.0.0.1", f"front:{KEYS['camera']}@127.0.0.1")  # sent as HTTP Basic
+    for target, headers in (
+        (url, {"X-API-Key": KEYS["camera"]}),
+        (url, {"Cookie": f"{COOKIE}={KEYS['camera']}"}),
+        (named, {}),
+    ):
+        with connect(target, additional_headers=headers) as stream:
             stream.send(photo("coffee"))
             assert json.loads(stream.recv(timeout=30))["predictions"][0]["label"] == "espresso"
+
+
+def test_a_program_that_sends_a_password_only_when_it_is_asked_gets_in(stranger):
+    passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+    passwords.add_password(None, str(stranger.base_url), "front", KEYS["camera"])
+    opener = urllib.request.build_opener(urllib.request.HTTPBasicAuthHandler(passwords))
+    request = urllib.request.Request(f"{stranger.base_url}/predict", photo("coffee"))
+    with opener.open(request, timeout=30) as reply:
+        assert json.load(reply)["predictions"][0]["label"] == "espresso"
 
 
 def test_a_refusal_says_what_to_do_and_never_repeats_a_key(stranger):
     wrong = new_key()
     missing = stranger.post("/predict", content=photo("coffee"))
-    assert missing.headers["WWW-Authenticate"] == "Bearer"
+    assert missing.headers["WWW-Authenticate"] == 'Bearer, Basic realm="edge", charset="UTF-8"'
     assert "X-API-Key" in missing.json()["error"]["message"]
     assert wrong not in stranger.post("/predict", headers={"X-API-Key": wrong}).text
     assert (

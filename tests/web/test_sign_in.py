@@ -3,6 +3,7 @@ socket.
 """
 
 import asyncio
+import base64
 import json
 import re
 import time
@@ -159,10 +160,77 @@ def test_bearer_is_one_word_in_any_case(open_client, spelling):
     )
 
 
-@pytest.mark.parametrize("authorization", ["Basic {}", "Token {}", "{}", "Bearer", "Bearer  "])
+@pytest.mark.parametrize(
+    "authorization", ["Basic {}", "Token {}", "{}", "Bearer", "Bearer  ", "Digest {}"]
+)
 def test_any_other_authorization_is_no_key(open_client, authorization):
     headers = {"Authorization": authorization.format(KEYS["viewer"])}
     assert open_client().get("/wall", headers=headers).status_code == 401
+
+
+def basic(name, password, encode=base64.b64encode):
+    return {"Authorization": "Basic " + encode(f"{name}:{password}".encode()).decode()}
+
+
+@pytest.mark.parametrize("name", ["", "front", "edge", "Jürgen"])
+def test_the_key_is_taken_as_the_password_of_http_basic_under_any_name(open_client, name):
+    client = open_client()
+    headers = basic(name, KEYS["viewer"])
+    assert client.get("/wall", headers=headers).status_code == 200
+    spelled = {"Authorization": headers["Authorization"].replace("Basic", "BASIC ")}
+    assert client.get("/wall", headers=spelled).status_code == 200
+    session = client.get("/session", headers=headers).json()
+    assert (session["name"], session["scopes"]) == ("viewer", ["view"])
+    assert client.post("/predict", content=b"x", headers=headers).status_code == 403
+    assert client.post("/phone/picture", content=b"x", headers=headers).status_code == 403
+    sent = client.post("/phone/picture", content=b"x", headers=basic(name, KEYS["camera"]))
+    assert sent.headers["X-Edge-Error"] == "model_unavailable"  # the pass was enough
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        base64.b64encode(b"front:" + new_key().encode()).decode(),
+        base64.b64encode(KEYS["viewer"].encode() + b":").decode(),
+        base64.b64encode(KEYS["viewer"].encode()).decode(),
+        base64.b64encode(b"front:").decode(),
+        base64.b64encode(b"\xff\xfe:" + KEYS["viewer"].encode()).decode(),
+        f"front:{KEYS['viewer']}",
+        "%%%",
+        "",
+        "=",
+        "a",
+        "ä",
+    ],
+)
+def test_a_wrong_or_malformed_password_of_http_basic_opens_nothing(open_client, credentials):
+    header = [(b"Authorization", f"Basic {credentials}".encode("latin-1"))]
+    reply = open_client().get("/wall", headers=header)
+    assert (reply.status_code, reply.headers["X-Edge-Error"]) == (401, "key_missing")
+    assert KEYS["viewer"] not in reply.text
+
+
+def test_the_sign_in_goes_before_the_password_of_a_proxy_in_front(open_client):
+    cookie = {"Cookie": f"{COOKIE}={KEYS['viewer']}"}
+    proxys = basic("proxy", "its own password")
+    assert open_client().get("/wall", headers=cookie | proxys).status_code == 200
+    gone = {"Cookie": f"{COOKIE}={new_key()}"}
+    reply = open_client().get("/wall", headers=gone | basic("front", KEYS["viewer"]))
+    assert reply.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Origin": "http://localhost:8501"},
+    ],
+)
+@pytest.mark.parametrize("path", ["/models", "/wall/events", "/docs", "/nothing"])
+def test_no_page_makes_its_browser_ask_for_a_name_and_a_password(open_client, headers, path):
+    reply = open_client().get(path, headers=headers)
+    assert (reply.status_code, reply.headers["WWW-Authenticate"]) == (401, "Bearer")
 
 
 def test_a_program_is_told_what_is_missing_and_is_not_led_to_a_page(open_client):
@@ -174,10 +242,8 @@ def test_a_program_is_told_what_is_missing_and_is_not_led_to_a_page(open_client)
         ("GET", ""),
     ):
         reply = client.request(method, "/wall", headers={"Accept": accept})
-        assert (reply.status_code, reply.headers["WWW-Authenticate"]) == (401, "Bearer"), (
-            method,
-            accept,
-        )
+        assert reply.status_code == 401, (method, accept)
+        assert reply.headers["WWW-Authenticate"].startswith("Bearer, Basic"), (method, accept)
     forbidden = client.get("/wall", headers={"X-API-Key": KEYS["camera"]})
     assert forbidden.status_code == 403
     assert "WWW-Authenticate" not in forbidden.headers

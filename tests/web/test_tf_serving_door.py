@@ -155,7 +155,7 @@ def test_a_key_may_come_as_bytes(client: httpx.Client, coffee: dict[str, str]) -
     assert found["key"] == "seven"
 
 
-def test_base64_may_be_wrapped_unpadded_or_url_safe(client: httpx.Client) -> None:
+def test_base64_may_be_wrapped_unpadded_url_safe_or_in_a_data_url(client: httpx.Client) -> None:
     image = encoded(picture("coffee", (301, 200)), "JPEG")
     padded = base64.b64encode(image).decode()
     ways = [
@@ -163,6 +163,9 @@ def test_base64_may_be_wrapped_unpadded_or_url_safe(client: httpx.Client) -> Non
         padded.rstrip("="),
         base64.encodebytes(image).decode(),
         base64.urlsafe_b64encode(image).decode(),
+        f"data:image/jpeg;base64,{padded}",
+        f"DATA:;Base64,\n{padded}",
+        f"data:image/jpeg;name=a.jpg;base64,{padded}",
     ]
     answers = [predict(client, instances=[{"b64": way}]) for way in ways]
     assert all(answer == answers[0] for answer in answers)
@@ -215,6 +218,8 @@ MALFORMED: dict[str, tuple[Any, str]] = {
     "image as text": ({"instances": [{"image_bytes": GOOD["b64"]}]}, "b64"),
     "second at fault": ({"instances": [GOOD, {"b64": "%%"}]}, "instances[1]"),
     "bad base64": ({"instances": [{"image_bytes": {"b64": "a"}}]}, "base64"),
+    "data URL": ({"instances": [{"b64": "data:image/svg+xml,%3Csvg/%3E"}]}, "data URL"),
+    "two data URLs": ({"instances": [{"b64": "data:;base64,data:;base64,AA=="}]}, "base64"),
     "base64 in other letters": ({"instances": [{"image_bytes": {"b64": "äöü="}}]}, "base64"),
     "b64 no text": ({"instances": [{"b64": 5}]}, "b64"),
     "unknown input": ({"instances": [{"image": GOOD}]}, "'image'"),

@@ -230,6 +230,43 @@ def test_an_owner_s_certificate_that_is_no_good_is_told(tmp_path):
         server_context(certificate(settings(tmp_path, tls_cert=one.chain, tls_key=other.key)))
 
 
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_a_key_with_a_passphrase_is_told_in_a_sentence_with_the_remedy(tmp_path, form, capfd):
+    made = certificate(settings(tmp_path / "made"))
+    key = load_pem_private_key(made.key.read_bytes(), None)
+    locked = tmp_path / "locked.pem"
+    locked.write_bytes(key.private_bytes(Encoding.PEM, form, BestAvailableEncryption(b"secret")))
+    both = tmp_path / "both.pem"
+    both.write_bytes(made.chain.read_bytes() + locked.read_bytes())
+    for files in ({"tls_cert": made.chain, "tls_key": locked}, {"tls_cert": both}):
+        with pytest.raises(SettingsError, match=r"has a passphrase.*openssl pkey") as refused:
+            server_context(certificate(settings(tmp_path, **files)))
+        assert str(files.get("tls_key", both)) in refused.value.message
+        assert "Errno" not in refused.value.message
+    assert capfd.readouterr() == ("", "")  # nobody is asked for it
+
+
+@pytest.mark.parametrize(
+    ("cert", "key", "words"),
+    [
+        ("chain", "other", "the key is not the certificate's"),
+        ("chain", "chain", "PEM"),
+        ("der", "key", "PEM"),
+        ("empty", "key", "PEM"),
+        ("chain", "empty", "PEM"),
+    ],
+)
+def test_files_that_are_no_certificate_and_key_are_told_in_words(tmp_path, cert, key, words):
+    made, other = (certificate(settings(tmp_path / name)) for name in ("one", "two"))
+    files = {"chain": made.chain, "key": made.key, "other": other.key}
+    for name, content in (("der", leaf(made).public_bytes(Encoding.DER)), ("empty", b"")):
+        files[name] = tmp_path / name
+        files[name].write_bytes(content)
+    with pytest.raises(SettingsError, match=words) as refused:
+        server_context(certificate(settings(tmp_path, tls_cert=files[cert], tls_key=files[key])))
+    assert "Errno" not in refused.value.message
+
+
 def test_a_data_folder_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="--data"):

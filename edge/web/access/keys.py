@@ -1,11 +1,13 @@
 """Access by key: which key a request carries, and whether it opens the path.
 
-The guard is installed only if keys are set. A program sends its key in ``X-API-Key`` or
-``Authorization: Bearer``; a browser sends the cookie of its sign-in.
+The guard is installed only if keys are set. A program sends its key in ``X-API-Key``, in
+``Authorization: Bearer``, or as the password of HTTP Basic; a browser sends the cookie of its
+sign-in.
 """
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -18,6 +20,7 @@ from edge.api_key import find_key
 from edge.errors import EdgeError
 from edge.web.access.client import KEY_NAME
 from edge.web.error_mapping import error_response
+from edge.web.root_path import root_path, route_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +32,11 @@ if TYPE_CHECKING:
     from edge.web.dialects.dialect import DialectTable
 
 COOKIE = "edge_key"
+
+_BASIC = 'Basic realm="edge", charset="UTF-8"'
+"""Asks programs that wait for it (wget, cameras) to send HTTP Basic."""
+
+_SENT_BY_BROWSERS = ("origin", "sec-fetch-site", "sec-fetch-mode")
 
 
 class KeyMissing(EdgeError):
@@ -53,7 +61,10 @@ class KeyForbidden(EdgeError):
 
 
 def read_key(connection: HTTPConnection) -> str | None:
-    """The key that a request carries in a header, or in the cookie of the sign-in."""
+    """The key that a request carries in a header, or in the cookie of the sign-in.
+
+    The cookie goes before HTTP Basic: a browser sends the password of a proxy in front with it.
+    """
     headers = connection.headers
     if "x-api-key" in headers:
         return headers["x-api-key"]
@@ -62,7 +73,17 @@ def read_key(connection: HTTPConnection) -> str | None:
         return key.strip()
     # Starlette parses cookies as browsers do: unlike `http.cookies`, it skips malformed ones that
     # other services on this host have set.
-    return connection.cookies.get(COOKIE)
+    cookie = connection.cookies.get(COOKIE)
+    return _basic_password(key) if cookie is None and kind.lower() == "basic" else cookie
+
+
+def _basic_password(credentials: str) -> str:
+    """The password of ``Authorization: Basic`` (RFC 7617), under any name; empty if malformed."""
+    try:
+        pair = base64.b64decode(credentials.strip(), validate=True).decode()
+    except ValueError:  # not base64, or not UTF-8
+        return ""
+    return pair.partition(":")[2]
 
 
 def check_key(keys: Mapping[str, ApiKey], secret: str | None) -> tuple[str, ApiKey]:
@@ -74,7 +95,8 @@ def check_key(keys: Mapping[str, ApiKey], secret: str | None) -> tuple[str, ApiK
     """
     if not secret:
         raise KeyMissing(
-            "This needs a key. Send it as X-API-Key or Authorization: Bearer, or sign in at /login."
+            "This needs a key. Send it as X-API-Key, as Authorization: Bearer, or as the password "
+            "of HTTP Basic under any name (curl -u name:KEY), or sign in at /login."
         )
     found = find_key(keys, secret)
     if found is None:
@@ -100,7 +122,7 @@ class KeyGuard:
             return await self._app(scope, receive, send)
         connection = HTTPConnection(scope)
         dialects: DialectTable = connection.app.state.dialects
-        needed = dialects.find(connection.scope["path"]).scope
+        needed = dialects.find(route_path(scope)).scope
         if needed is None:
             return await self._app(scope, receive, send)
         try:
@@ -118,16 +140,23 @@ def _refusal(connection: HTTPConnection, error: EdgeError) -> Response:
     scope = connection.scope
     wants_page = "text/html" in connection.headers.get("accept", "")
     if wants_page and scope["type"] == "http" and scope["method"] == "GET":
-        return login_redirect(
-            connection.scope["path"], error.code if read_key(connection) else None
-        )
+        return login_redirect(scope, scope["path"], error.code if read_key(connection) else None)
     response = error_response(connection, error)
     if error.status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
+        if not _is_browser(connection):
+            response.headers.append("WWW-Authenticate", _BASIC)
     return response
 
 
-def login_redirect(following: str, fault: str | None = None) -> Response:
+def _is_browser(connection: HTTPConnection) -> bool:
+    """Whether the client would ask its user for a name and a password, though the pages sign in."""
+    headers = connection.headers
+    names_itself = "mozilla/" in headers.get("user-agent", "").lower()
+    return names_itself or any(name in headers for name in _SENT_BY_BROWSERS)
+
+
+def login_redirect(scope: AsgiScope, following: str, fault: str | None = None) -> Response:
     """Redirect to the sign-in, and from there to ``following``; the page explains the fault."""
     query = {"next": following} | ({"fault": fault} if fault else {})
-    return RedirectResponse(f"/login?{urlencode(query)}", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(f"{root_path(scope)}/login?{urlencode(query)}", HTTPStatus.SEE_OTHER)

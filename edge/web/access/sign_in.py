@@ -23,6 +23,7 @@ from edge.web.access.keys import COOKIE, check_key, login_redirect, read_key
 from edge.web.body import read_body
 from edge.web.dialects.dialect import Dialect
 from edge.web.error_mapping import json_response
+from edge.web.root_path import root_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,17 +52,19 @@ def sign_in_dialect(keys: Mapping[str, ApiKey]) -> Dialect:
         with admission.receive() as slot:
             body = await read_body(request, slot, max_bytes=_FORM_BYTES, seconds=_FORM_S)
         form = parse_qs(body.decode("utf-8", "replace"))
-        following = _local_path(form.get("next", ["/"])[0])
+        root = root_path(request.scope)
+        following = _local_path(form.get("next", ["/"])[0], root)
         secret = form.get("key", [""])[0].strip()
         try:
             _, key = check_key(keys, secret)
         except EdgeError as error:
-            return login_redirect(following, error.code)
+            return login_redirect(request.scope, following, error.code)
         response = RedirectResponse(quote(following, safe="/?&=%+,:;@-._~"), HTTPStatus.SEE_OTHER)
         response.set_cookie(
             COOKIE,
             secret,
             max_age=_cookie_seconds(key),
+            path=root or "/",
             httponly=True,
             samesite="strict",
             secure=request.scope["scheme"] == "https",
@@ -69,9 +72,10 @@ def sign_in_dialect(keys: Mapping[str, ApiKey]) -> Dialect:
         return response
 
     @router.post("/logout")
-    async def logout() -> Response:
-        response = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
-        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    async def logout(request: Request) -> Response:
+        root = root_path(request.scope)
+        response = RedirectResponse(f"{root}/login", HTTPStatus.SEE_OTHER)
+        response.delete_cookie(COOKIE, path=root or "/", httponly=True, samesite="strict")
         return response
 
     @router.get("/session")
@@ -97,9 +101,15 @@ def _cookie_seconds(key: ApiKey) -> int:
     return min(_COOKIE_S, max(1, int(end - time.time())))
 
 
-def _local_path(following: str) -> str:
-    """The path to open after the sign-in; `/` for anything that could lead to another site."""
-    is_path = following.startswith("/") and not following.startswith("//")
-    if is_path and "\\" not in following and following.isprintable():
+def _local_path(following: str, root: str) -> str:
+    """The path to open after the sign-in; the root for anything that could lead elsewhere.
+
+    Args:
+        following: as the form has it.
+        root: the prefix of the service's paths, perhaps empty.
+    """
+    is_path = following.startswith(f"{root}/") and not following.startswith("//")
+    parts = following.partition("?")[0].lower().replace("%2e", ".").split("/")
+    if is_path and "\\" not in following and ".." not in parts and following.isprintable():
         return following
-    return "/"
+    return f"{root}/"

@@ -97,14 +97,13 @@ def camera_dialect(service: InferenceService, settings: Settings) -> Dialect:
         arrived = time.monotonic()
         infer_request = _infer_request(request, service, settings, arrived)
         async with receive(request, service, settings, infer_request.deadline) as body:
-            parts = await find_images(request.headers.get("content-type", ""), body)
-            if parts is None:
+            images = await find_images(request.headers.get("content-type", ""), body)
+            if images is None:
                 return json_response(answer_json(await service.infer(body, infer_request)))
             del body  # its images are copies: only one of the two stays in memory
-            if len(parts) == 1:
-                answer = await service.infer(parts[0].content, infer_request)
-                return json_response(answer_json(answer))
-            answers = await service.infer_many([part.content for part in parts], infer_request)
+            if len(images) == 1:
+                return json_response(answer_json(await service.infer(images[0], infer_request)))
+            answers = await service.infer_many(images, infer_request)
             return await asyncio.to_thread(_many_response, answers)
 
     for path in ("/predict", "/predict/{model}"):

@@ -13,6 +13,7 @@ from fastapi import APIRouter
 
 from edge.api_key import Scope
 from edge.dataplane.answer import error_json
+from edge.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -82,6 +83,19 @@ class DialectTable:
         prefixes = [path for path in claims if path.endswith("/") and path != "/"]
         # The longest prefix is the most specific one.
         self._prefixes = sorted(prefixes, key=len, reverse=True)
+
+    def check_root_path(self, root_path: str) -> None:
+        """Refuse a prefix under which a path could not be told from one without it.
+
+        Raises:
+            SettingsError: the prefix begins as a path of the service does.
+        """
+        first = root_path.strip("/").partition("/")[0].lower()
+        if first in {path.strip("/").partition("/")[0] for path in self._claims if path != "/"}:
+            raise SettingsError(
+                f"root_path = {root_path}: /{first} is a path of the service itself. "
+                "Choose another prefix, such as /edge."
+            )
 
     def find(self, path: str) -> Claim:
         """The claim on a path; `UNCLAIMED` where no dialect has one."""

@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse
 from edge.api_key import Scope
 from edge.web.dialects.dialect import Dialect
 from edge.web.error_mapping import NotFound
+from edge.web.root_path import root_path
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -65,8 +66,9 @@ def pages_dialect(pages: Iterable[str] = PAGES) -> Dialect:
     files = {file.name: _read(file) for file in sorted(_FOLDER.iterdir()) if file.suffix in _TYPES}
 
     @router.get("/")
-    async def root() -> Response:
-        return RedirectResponse("/kiosk", HTTPStatus.TEMPORARY_REDIRECT)
+    async def root(request: Request) -> Response:
+        kiosk = f"{root_path(request.scope)}/kiosk"
+        return RedirectResponse(kiosk, HTTPStatus.TEMPORARY_REDIRECT)
 
     @router.get("/favicon.ico")
     async def icon(request: Request) -> Response:

@@ -21,6 +21,7 @@ from edge.web.error_mapping import NotFound, install_handlers, json_response
 from edge.web.head import HeadAsGet
 from edge.web.pages.pages import pages_dialect
 from edge.web.pages.qr import qr_svg
+from edge.web.root_path import root_path
 
 if TYPE_CHECKING:
     from edge.settings import Settings
@@ -79,7 +80,7 @@ def _service_url(request: Request, settings: Settings) -> str:
     port = settings.port if secure and request.url.scheme == "http" else request.url.port
     scheme = "https" if secure else request.url.scheme
     suffix = f":{port}" if port else ""
-    return f"{scheme}://{_host(request, settings)}{suffix}/"
+    return f"{scheme}://{_host(request, settings)}{suffix}{root_path(request.scope)}/"
 
 
 def _pairing_url(request: Request, settings: Settings) -> str:

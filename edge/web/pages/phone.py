@@ -27,6 +27,7 @@ from edge.web.dialects.dialect import Dialect
 from edge.web.error_mapping import json_response
 from edge.web.pages.qr import qr_svg
 from edge.web.pages.wall import PHONE
+from edge.web.root_path import root_path
 from edge.web.schema import AnswerSchema
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _phone_url(request: Request, settings: Settings, passes: Passes) -> str | No
         return None
     port = f":{request.url.port}" if request.url.port else ""
     query = f"?{urlencode({'pass': passes.new(time.time())})}" if settings.api_keys else ""
-    return f"{request.scope['scheme']}://{host}{port}/phone{query}"
+    return f"{request.scope['scheme']}://{host}{port}{root_path(request.scope)}/phone{query}"
 
 
 def _check_pass(request: Request, settings: Settings, passes: Passes) -> None:

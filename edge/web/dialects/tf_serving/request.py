@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,9 @@ _MAX_SHOWN = 64
 _ALPHABET = bytes.maketrans(b"-_", b"+/")
 _BLANKS = b" \t\r\n\v\f"
 """As lenient as TensorFlow Serving's decoder: line breaks, missing padding, URL-safe alphabet."""
+
+_DATA_URL = re.compile(rb"\s*data:[^,]{0,200};\s*base64\s*,", re.IGNORECASE)
+"""How a page's data URL (RFC 2397) begins, as a canvas and a `FileReader` give it."""
 
 _BASE64_BLOCK = 1 << 20
 """Characters decoded at once, a multiple of 4: other threads run in between."""
@@ -144,9 +148,14 @@ def _bytes(value: Any, where: str) -> bytes:
     if not isinstance(value, dict) or set(value) != {"b64"} or not isinstance(value["b64"], str):
         raise BadRequest(f'{where} must be {{"b64": "<base64 of the image file>"}}.')
     try:
-        text = value["b64"].encode("ascii").translate(_ALPHABET, _BLANKS)
+        text = value["b64"].encode("ascii")
     except UnicodeEncodeError:
         raise BadRequest(f"{where}.b64 is not base64: it has other characters.") from None
+    if (url := _DATA_URL.match(text)) is not None:
+        text = text[url.end() :]
+    elif text[:_MAX_SHOWN].lower().lstrip().startswith(b"data:"):
+        raise BadRequest(f"{where}.b64 is a data URL whose content is not base64.")
+    text = text.translate(_ALPHABET, _BLANKS)
     text += b"=" * (-len(text) % 4)
     if len(text) <= _BASE64_BLOCK:
         return _decode(text, where)

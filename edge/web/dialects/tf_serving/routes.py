@@ -20,12 +20,14 @@ from edge.api_key import Scope
 from edge.dataplane.answer import InferRequest
 from edge.errors import BadRequest, BodyTooLarge, EdgeError, ModelNotFound, RequestError
 from edge.web.access.client import client_of
-from edge.web.body import UnsupportedEncoding, caller_gone, receive
+from edge.web.body import caller_gone, receive
+from edge.web.content_encoding import UnsupportedEncoding
 from edge.web.dialects.dialect import Dialect
 from edge.web.dialects.tf_serving.reply import metadata_reply, reply, signature_name, status_reply
 from edge.web.dialects.tf_serving.request import PredictRequest, parse
 from edge.web.error_mapping import json_response
 from edge.web.form import MAX_IMAGES
+from edge.web.root_path import raw_route_path
 
 if TYPE_CHECKING:
     from edge.dataplane.answer import Answer
@@ -193,9 +195,7 @@ _PREDICT_SCHEMA = {
 
 def _target(request: Request) -> tuple[str, int | None, str | None]:
     """Model, version number and verb of the path."""
-    raw_path = request.scope.get("raw_path", request.scope["path"].encode())
-    path = raw_path.decode("latin-1").split("?")[0]
-    match = _PATH.fullmatch(path)
+    match = _PATH.fullmatch(raw_route_path(request.scope))
     if match is None:
         raise BadRequest(f"Malformed request: {request.method} {request.scope['path']}")
     if match["label"] is not None:

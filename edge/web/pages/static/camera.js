@@ -21,17 +21,29 @@ export class Camera {
     setInterval(() => this.#look(), RETRY_MS);
   }
 
-  /** Use the camera whose name contains `wanted`; any camera if empty. */
+  /** Use the camera of the name `wanted`, or whose name contains it; any camera if empty. */
   use(wanted) {
     this.#wanted = wanted;
     this.#close();
     return this.#open();
   }
 
-  /** Names of the cameras; browsers reveal them once one is allowed. */
+  /** Names of the cameras, each once; browsers reveal them when one is allowed. */
   async names() {
+    return (await this.#cameras()).map((one) => one.name);
+  }
+
+  /** The cameras that have a name; the second of two alike is called "Webcam (2)". */
+  async #cameras() {
     const devices = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
-    return devices.filter((one) => one.kind === "videoinput" && one.label).map((one) => one.label);
+    const cameras = devices.filter((one) => one.kind === "videoinput" && one.label);
+    const taken = new Set();
+    return cameras.map(({ label, deviceId }) => {
+      let name = label;
+      for (let number = 2; taken.has(name); number += 1) name = `${label} (${number})`;
+      taken.add(name);
+      return { name, deviceId };
+    });
   }
 
   async #open() {
@@ -40,7 +52,14 @@ export class Camera {
     this.#trying = true;
     const wanted = this.#wanted;
     try {
-      this.#stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: await this.#constraints() });
+      const device = await this.#device();
+      await this.#start(device);
+      if (wanted && !device) {
+        // Until a camera is allowed, some browsers tell no names.
+        const found = await this.#device();
+        const opened = this.#stream.getVideoTracks()[0].getSettings?.().deviceId;
+        if (found && found !== opened) await this.#start(found);
+      }
       const [track] = this.#stream.getVideoTracks();
       track.addEventListener("ended", () => this.#lose());
       this.#video.srcObject = this.#stream;
@@ -57,12 +76,21 @@ export class Camera {
     if (this.#wanted !== wanted) await this.use(this.#wanted); // the choice changed while this one opened
   }
 
-  async #constraints() {
-    const size = { width: { ideal: 1280 }, height: { ideal: 720 } };
-    if (!this.#wanted) return { ...size, facingMode: { ideal: "environment" } };
-    const devices = await navigator.mediaDevices.enumerateDevices();
-    const device = devices.find((one) => one.kind === "videoinput" && one.label.includes(this.#wanted));
-    return device ? { ...size, deviceId: { exact: device.deviceId } } : size;
+  /** Start a device, in the place of the one before; any camera if it is null. */
+  async #start(device) {
+    this.#stop();
+    const video = { width: { ideal: 1280 }, height: { ideal: 720 } };
+    if (device) video.deviceId = { exact: device };
+    else if (!this.#wanted) video.facingMode = { ideal: "environment" };
+    this.#stream = await navigator.mediaDevices.getUserMedia({ audio: false, video });
+  }
+
+  /** The device that is wanted; null if any is, or if it is not there. */
+  async #device() {
+    if (!this.#wanted) return null;
+    const cameras = await this.#cameras();
+    const named = cameras.find((one) => one.name === this.#wanted);
+    return (named ?? cameras.find((one) => one.name.includes(this.#wanted)))?.deviceId ?? null;
   }
 
   /** Check whether the picture still moves, or whether a camera is back. */
@@ -90,9 +118,13 @@ export class Camera {
   }
 
   #close() {
+    this.#stop();
+    this.#video.srcObject = null;
+  }
+
+  #stop() {
     this.#stream?.getTracks().forEach((track) => track.stop());
     this.#stream = null;
-    this.#video.srcObject = null;
   }
 
   #setState(state) {

@@ -87,7 +87,7 @@ async function look(file) {
   const query = new URLSearchParams({ camera: setting("name", "kiosk") });
   if (setting("model")) query.set("model", setting("model"));
   try {
-    const response = await fetch(`/predict?${query}`, { method: "POST", body: file });
+    const response = await fetch(`predict?${query}`, { method: "POST", body: file });
     if (response.status === 401) return signIn();
     const body = await response.json();
     state.answer = body.error ? null : body;
@@ -210,7 +210,7 @@ const displayName = (name) => models?.models.find((one) => one.name === name)?.d
 
 async function refresh() {
   try {
-    const response = await fetch("/models");
+    const response = await fetch("models");
     if (response.ok) models = await response.json();
   } catch {
     return; // the stream reports that the server is gone

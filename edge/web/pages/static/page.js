@@ -82,14 +82,14 @@ export function offerLooks(languageSelect, themeSelect, changed) {
 
 /** What the visitor's key permits: `{keys, name, scopes}`. */
 export async function session() {
-  const response = await fetch("/session");
+  const response = await fetch("session");
   return response.json();
 }
 
 /** Go to the sign-in, and come back here after it. */
 export function signIn(fault = "") {
   const to = new URLSearchParams({ next: location.pathname + location.search, ...(fault && { fault }) });
-  location.assign(`/login?${to}`);
+  location.assign(`login?${to}`);
 }
 
 /** An element with classes and text. */

@@ -5,14 +5,14 @@ import { byId, dress, element, text } from "./page.js";
 const DEVICES = ["android", "ios", "windows"];
 
 async function fill() {
-  const known = await (await fetch("/pair/info")).json();
+  const known = await (await fetch("pair/info")).json();
   if (!known.authority) {
     Object.assign(byId("none"), { hidden: false, textContent: text(known.tls ? "pair.owner" : "pair.none") });
     return;
   }
   byId("print").textContent = known.authority;
   Object.assign(byId("service"), { href: known.url, textContent: known.url });
-  Object.assign(byId("qr"), { src: "/pair/qr.svg", alt: text("pair.code") });
+  Object.assign(byId("qr"), { src: "pair/qr.svg", alt: text("pair.code") });
   byId("steps").replaceChildren(...DEVICES.map(steps));
   byId("authority").hidden = false;
 }

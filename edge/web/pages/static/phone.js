@@ -21,7 +21,7 @@ async function send(file) {
     drawBoxes(byId("boxes"), null);
     const query = new URLSearchParams();
     for (const name of ["pass", "model"]) if (setting(name)) query.set(name, setting(name));
-    const response = await fetch(`/phone/picture?${query}`, { method: "POST", body: picture });
+    const response = await fetch(`phone/picture?${query}`, { method: "POST", body: picture });
     const answer = await response.json();
     if (answer.error) return fail(answer.error.message);
     show(answer);

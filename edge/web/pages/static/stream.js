@@ -51,7 +51,7 @@ export class Stream {
   #connect() {
     clearTimeout(this.#timer);
     this.#drop();
-    const url = new URL("/stream", location.href);
+    const url = new URL("stream", location.href);
     url.protocol = url.protocol.replace("http", "ws");
     for (const [name, value] of Object.entries(this.#parameters)) if (value) url.searchParams.set(name, value);
     const socket = new WebSocket(url);

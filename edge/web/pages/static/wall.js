@@ -17,7 +17,7 @@ let keeps = "";
 // Events
 
 function follow() {
-  const events = new EventSource("/wall/events");
+  const events = new EventSource("wall/events");
   const on = (name, take) => events.addEventListener(name, (event) => take(JSON.parse(event.data)));
   events.addEventListener("open", () => {
     seen.clear(); // a restarted service counts from the beginning
@@ -107,7 +107,7 @@ function newCard(answer) {
   if (answer.picture) {
     const image = element("img");
     image.alt = text("wall.picture", { camera: cameraName(answer.camera), labels });
-    image.src = `/wall/pictures/${answer.number}.jpg`;
+    image.src = `wall/pictures/${answer.number}.jpg`;
     image.addEventListener("error", () => image.remove());
     picture.append(image);
   }
@@ -140,7 +140,7 @@ function newCard(answer) {
 function blank() {
   const box = element("div", "blank");
   box.append(element("p", "headline", text(seen.size ? "wall.filtered" : "wall.empty")));
-  if (!seen.size) box.append(element("p", "", text("wall.empty.help", { url: location.origin })));
+  if (!seen.size) box.append(element("p", "", text("wall.empty.help", { url: new URL(".", location.href).href.replace(/\/$/, "") })));
   return box;
 }
 
@@ -236,12 +236,12 @@ function showHealth() {
 // Phones and clearing
 
 async function showPhones() {
-  const response = await fetch("/wall/phone");
+  const response = await fetch("wall/phone");
   const { url } = response.ok ? await response.json() : {};
   byId("phones-code").hidden = byId("phones-link").hidden = !url;
   byId("phones-words").textContent = text(url ? "phones.scan" : "phones.none");
   if (url) {
-    byId("phones-code").src = `/wall/phone.svg?${Date.now()}`;
+    byId("phones-code").src = `wall/phone.svg?${Date.now()}`;
     byId("phones-code").alt = text("phones.code");
     Object.assign(byId("phones-link"), { href: url, textContent: url.replace(/\?.*/, "") });
   }
@@ -249,7 +249,7 @@ async function showPhones() {
 }
 
 async function clear() {
-  const response = await fetch("/wall/clear", { method: "POST" });
+  const response = await fetch("wall/clear", { method: "POST" });
   if (response.ok) byId("clear-dialog").close();
   else byId("clear-fault").textContent = text("wall.clear.forbidden");
 }
@@ -290,7 +290,7 @@ byId("filter-score").value = setting("score", "0");
 showAll();
 follow();
 session().then(({ keys }) => (byId("signout-button").hidden = !keys)).catch(() => {});
-fetch("/wall/phone").then((response) => response.json()).then((known) => {
+fetch("wall/phone").then((response) => response.json()).then((known) => {
   keeps = known.keeps ?? "";
   showAll();
 }).catch(() => {});
