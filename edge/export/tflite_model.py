@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from edge.errors import ExportError
@@ -59,6 +60,14 @@ def peek(file: Path) -> Peek | None:
     Raises:
         OSError: the file cannot be read.
     """
+    status = file.stat()
+    return _peek(file, (status.st_ino, status.st_size, status.st_mtime_ns))
+
+
+@lru_cache(maxsize=256)
+def _peek(file: Path, identity: tuple[int, int, int]) -> Peek | None:
+    """Look into a file, once: every family that is asked, and every scan, looks into it."""
+    del identity  # tells a file that was replaced
     try:
         if not starts_as_tflite(file):
             return None

@@ -347,3 +347,13 @@ def test_every_way_to_name_an_export_finds_its_family(tmp_path):
         families = {read_export(path).family for path in (folder, folder / file, folder / marker)}
         assert len(families) == 1
         assert "AutoML" not in families.pop()
+
+
+def test_a_file_that_was_replaced_is_recognised_again(tmp_path):
+    """What was seen in it is remembered, so that a scan of many models opens each once."""
+    file = tmp_path / "model.tflite"
+    (tmp_path / "dict.txt").write_text("\n".join(LABELS))
+    for content, family in ((model(dtype=UINT8), "AutoML TFLite"), (TM, "Teachable Machine")):
+        (tmp_path / "new").write_bytes(content)
+        (tmp_path / "new").replace(file)
+        assert read_export(tmp_path).family == family

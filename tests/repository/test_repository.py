@@ -151,6 +151,7 @@ def test_a_model_whose_first_frame_fails_is_not_served(tmp_path):
     tensors = [TensorSpec("image", [1, 4, 4, 3]), TensorSpec("scores", [1, 12])]
     plant(tmp_path, files={"model.tflite": write(tensors, [OperatorSpec(25, [0], [1])], [0], [1])})
     (tmp_path / "dict.txt").write_text(LABELS)
+    (tmp_path / "model.toml").write_text("mean = 0\nstd = 255\n")
     repository = loaded(open_repository(tmp_path))
     (version,) = repository.versions
     assert version.state is VersionState.END
