@@ -31,7 +31,7 @@ def has_all_rows(encoded: bytes, image: Image.Image) -> bool:
     """Whether there is a row of samples for each row of the decoded image."""
     last_rows = range(max(image.height - 2, 0), image.height)  # two, because of interlacing
     boxes = [(0, row, image.width, row + 1) for row in last_rows]
-    if all(image.im.crop(box).getbbox() for box in boxes):
+    if all(any(image.crop(box).tobytes()) for box in boxes):
         return True
     return _inflates_to(encoded, _raw_bytes(encoded))
 

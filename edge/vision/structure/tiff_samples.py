@@ -180,8 +180,9 @@ def _check_codec(
             f"{compression}"
         )
     subsampling = directory.values(_YCBCR_SUBSAMPLING, 2, (2, 2))
-    if photometric == _YCBCR and compression != JPEG and subsampling != (1, 1):
-        raise _unsupported("subsampled YCbCr colours that are not JPEG")
+    is_right = compression == JPEG or (compression != UNCOMPRESSED and subsampling == (1, 1))
+    if photometric == _YCBCR and not is_right:
+        raise _unsupported("YCbCr colours that are uncompressed, or subsampled without JPEG")
 
 
 def _container_bits(directory: Directory, bits: int, part_samples: int) -> int:
