@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from edge.errors import ExportError
 from edge.export.family import FAMILIES
 from edge.export.folder import SAVED_MODEL, other_format, visible
+from edge.export.odd_file import describe_odd_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,6 +88,9 @@ def _export_again() -> str:
 def _not_a_model(file: Path) -> ExportError:
     if words := other_format(file):
         return ExportError(file, f"it is {words}, which is not served here", _export_again())
+    if odd := describe_odd_file(file):
+        what, remedy = odd
+        return ExportError(file, f"it is {what}", remedy)
     return ExportError(
         file,
         "it is truncated or not a TFLite file: it does not start as one does",
