@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,10 @@ class _Group(click.Group):
     group_class = type
 
     def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                # A label that the locale cannot write is escaped, rather than the end of the run.
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except EdgeError as error:
@@ -141,7 +146,7 @@ def health(config: Path | None, **flags: Any) -> None:
     sys.exit(1 if fault else 0)
 
 
-@main.command()
+@main.command(epilog="Example: edge predict --model objects --draw drawn models/photos/*.jpg")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option(
     "--model", help="Name of a model, or path of an export. The default model if not given."
@@ -151,6 +156,18 @@ def health(config: Path | None, **flags: Any) -> None:
 )
 @click.option("--threshold", type=_SHARE, help="Minimum score of a prediction.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line and image.")
+@click.option(
+    "--csv",
+    type=_PATH,
+    metavar="FILE",
+    help="Write a row per prediction to this file; - is standard output.",
+)
+@click.option(
+    "--html",
+    type=_PATH,
+    metavar="FOLDER",
+    help="Write a page with all pictures and their predictions, the unsure ones first.",
+)
 @click.option(
     "--draw",
     type=_PATH,
@@ -168,21 +185,27 @@ def health(config: Path | None, **flags: Any) -> None:
 def predict(config: Path | None, **arguments: Any) -> None:
     """Classify images or detect objects in them.
 
-    IMAGE is a file, a folder, or a quoted pattern such as 'photos/*.jpg'.
+    IMAGE is a file, a folder, a quoted pattern such as 'photos/*.jpg', or - for standard input.
+
+    On a terminal each image is a line. In a pipe or a file it is a line of three fields with tabs
+    between them: the file; certain, unsure or failed; and what was found or went wrong.
     """
     from edge.commands.predict import Request, run
 
-    names = ("images", "model", "top_k", "threshold", "as_json", "draw")
+    names = ("images", "model", "top_k", "threshold", "as_json", "csv", "html", "draw")
     request = Request(**{name: arguments.pop(name) for name in names})
     sys.exit(run(request, load_settings(arguments, config)))
 
 
 @main.command()
-@click.argument("export", type=_PATH)
+@click.argument("export")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_settings("allow_unsafe_models", "data")
-def inspect(export: Path, config: Path | None, *, as_json: bool, **flags: Any) -> None:
-    """Show what an EXPORT (folder, zip, file) contains and check that it runs here."""
+@_settings("models", "allow_unsafe_models", "data")
+def inspect(export: str, config: Path | None, *, as_json: bool, **flags: Any) -> None:
+    """Show what an EXPORT contains and check that it runs here.
+
+    EXPORT is a folder, a zip, a file, or the name of a model, as predict --model takes it.
+    """
     from edge.commands.inspect import run
 
     run(export, load_settings(flags, config), as_json=as_json)

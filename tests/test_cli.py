@@ -101,16 +101,17 @@ def test_folders_with_what_lies_below_and_patterns_are_images_too(export, photos
     assert files(photos / "*.jpg", photos / "b.PNG") == ["a.jpg", "b.PNG"]
 
 
-def test_a_table_names_images_labels_and_scores(export, photos):
+def test_a_pipe_gets_the_whole_name_and_the_words_with_tabs_between(export, photos):
     done = edge("predict", photos / "a.jpg", "--model", export, "--top-k", 1)
     assert done.exit_code == 0
-    assert "prediction" in done.stdout
-    assert "label" in done.stdout
+    file, status, words = done.stdout.removesuffix("\n").split("\t")
+    assert (file, status) == (str(photos / "a.jpg"), "certain")
+    assert words.startswith("label ")
 
 
 def test_a_threshold_that_nothing_reaches_is_said_to_be_so(export, photos):
-    done = edge("predict", photos / "below/c.webp", "--model", export, "--threshold", 1)
-    assert "nothing over the threshold" in " ".join(done.stdout.split()) or "label" in done.stdout
+    done = edge("predict", photos / "a.jpg", "--model", export, "--threshold", 1)
+    assert "\tnothing over 1.00; best: label " in done.stdout
     as_json = edge("predict", photos / "a.jpg", "--model", export, "--threshold", 1, "--json")
     assert json.loads(as_json.stdout)["predictions"] == []
 
@@ -140,6 +141,16 @@ def test_a_broken_image_is_its_own_line_and_the_others_are_answered(export, phot
         (["inspect", "gone"], "no such file or folder"),
         (["inspect", "{photos}"], "no model is in it"),
         (["inspect", "{photos}/notes.txt"], "not a TFLite file"),
+        (["inspect", "{photos}/a.jpg"], "a JPEG picture, not a model"),
+        (["predict", "{photos}/a.jpg", "--model", "{photos}/b.PNG"], "a PNG picture"),
+        (["serve", "--models", "{photos}/a.jpg"], "a JPEG picture, not a model"),
+        (["predict", "-", "-"], "name it once"),
+        (["predict", "{photos}/a.jpg", "--json", "--csv", "-"], "Only one of"),
+        (["predict", "{photos}/a.jpg", "--model", "{export}", "--csv", "{photos}"], "be written"),
+        (
+            ["predict", "{photos}/a.jpg", "--model", "{export}", "--draw", "{photos}/a.jpg"],
+            "is the image itself",
+        ),
     ],
 )
 def test_what_cannot_be_done_at_all_is_one_line_on_stderr_and_exit_2(
@@ -282,6 +293,12 @@ def test_inspect_tells_a_program_the_same(export):
     assert (told["display_name"], told["top_k"]) == ("Tiny", 2)
     assert told["origins"]["labels"] == "dict.txt"
     assert len(told["digest"]) == 64
+
+
+def test_inspect_takes_the_name_of_a_model_as_predict_does(export):
+    assert json.loads(edge("inspect", "objects", "--json").stdout)["task"] == "detection"
+    named = edge("inspect", export.name, "--json", "--models", export)
+    assert json.loads(named.stdout)["labels"] == LABELS
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from edge.commands.results.text import echo_json
 from edge.errors import OutputError, UsageError
 from edge.outbox.describe import entry_json
 from edge.outbox.entry import EntryState
 from edge.outbox.export import Labels, Plan, export
 from edge.outbox.rows import is_item
-from edge.printable import escape, printable_json
+from edge.printable import escape
 from edge.wiring.cloud import open_store
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def show_all(settings: Settings, *, state: str | None, limit: int, as_json: bool
         counts = store.counts()
     if as_json:
         for entry in entries:
-            click.echo(printable_json(entry_json(entry)))
+            echo_json(entry_json(entry))
         return
     table = Table(*_COLUMNS, box=None, header_style="bold")
     for entry in entries:
@@ -66,7 +67,7 @@ def show(settings: Settings, key: str, image: Path | None) -> None:
                 raise OutputError(
                     f"The image cannot be written to {image}: {error.strerror}."
                 ) from error
-    click.echo(printable_json(entry_json(entry), indent=2))
+    echo_json(entry_json(entry), indent=2)
 
 
 def export_all(

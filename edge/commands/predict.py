@@ -5,40 +5,52 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-import click
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
-from rich.text import Text
 
-from edge.commands.images import find_images
-from edge.dataplane.answer import Answer, InferRequest, answer_json, error_json
-from edge.errors import EdgeError, InputError, OutputError
-from edge.printable import escape, printable_json
-from edge.vision.draw import Mark, draw
-from edge.wiring.bootstrap import build_repository, build_service
+from edge.commands.images import STANDARD_INPUT, ImageFile, find_images, read_streams, short_names
+from edge.commands.named_model import find_model
+from edge.commands.results.drawings import Drawings
+from edge.commands.results.html_report import THUMBNAILS, HtmlReport
+from edge.commands.results.outcome import Outcome
+from edge.commands.results.summary import Summary
+from edge.commands.results.terminal import Details, Lines, print_summary
+from edge.commands.results.text import CsvFile, JsonLines, TabSeparated
+from edge.dataplane.answer import InferRequest
+from edge.errors import EdgeError, UsageError
+from edge.wiring.bootstrap import build_service
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+    from pathlib import Path
 
+    from edge.commands.results.outcome import Output
     from edge.dataplane.service import InferenceService
     from edge.settings import Settings
+
+INTERRUPTED: Final = 130
+"""Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The command's arguments."""
+    """The command's arguments.
+
+    Attributes:
+        csv: the file to write; `-` for standard output.
+    """
 
     images: tuple[str, ...]
     model: str | None
     top_k: int | None
     threshold: float | None
     as_json: bool
+    csv: Path | None
+    html: Path | None
     draw: Path | None
 
 
@@ -46,125 +58,146 @@ def run(request: Request, settings: Settings) -> int:
     """Answer all images and print the answers.
 
     Returns:
-        0, or 1 if an image could not be answered.
+        0, or 1 if an image could not be answered, or 130 after Ctrl-C.
 
     Raises:
-        EdgeError: nothing can be answered: no image, no model, or no place to draw.
+        EdgeError: nothing can be answered: no image, no model, or no place to write to.
     """
-    images = find_images(request.images)
-    name = request.model
-    if name is not None and Path(name).exists():
-        settings, name = settings.model_copy(update={"models": Path(name)}), None
-    service = build_service(settings, build_repository(settings))
-    version = service.repository.find(name)
+    if request.as_json and _is_stdout(request.csv):
+        raise UsageError("Only one of --json and --csv - can go to standard output.")
+    images = find_images(request.images, _written_folders(request))
+    try:
+        service, query = _prepare(request, settings)
+        images = read_streams(images)
+        summary = Summary(len(images))
+        outputs = _outputs(request, images, service.options.max_pixels)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_answer_all(service, images, query, outputs, summary))
+    for output in outputs:
+        output.finish(summary)
+    if len(images) > 1 and not (sys.stdout.isatty() and _shows_lines(request)):
+        print_summary(Console(stderr=True), summary)
+    if summary.done < summary.planned:
+        return INTERRUPTED
+    return 1 if summary.failed else 0
+
+
+def _prepare(request: Request, settings: Settings) -> tuple[InferenceService, InferRequest]:
+    repository, version, settings = find_model(request.model, settings)
+    service = build_service(settings, repository)
     version.load(service.pool.workers, service.options)
     query = InferRequest(math.inf, version.name, None, request.top_k, request.threshold)
-    return asyncio.run(_answer_all(request, service, images, query))
+    return service, query
+
+
+def _written_folders(request: Request) -> list[Path]:
+    """The folders whose pictures this command has made."""
+    folders = [] if request.draw is None else [request.draw]
+    if request.html is not None:
+        folders += [request.html, request.html / THUMBNAILS]
+    return folders
+
+
+def _is_stdout(target: Path | None) -> bool:
+    return target is not None and str(target) == STANDARD_INPUT
+
+
+def _shows_lines(request: Request) -> bool:
+    """Whether standard output shows the answers to people."""
+    return not request.as_json and not _is_stdout(request.csv)
+
+
+def _outputs(request: Request, images: Sequence[ImageFile], max_pixels: int) -> list[Output]:
+    outputs: list[Output] = []
+    if request.csv is not None:
+        outputs.append(CsvFile(None if _is_stdout(request.csv) else request.csv))
+    if request.html is not None:
+        outputs.append(HtmlReport(request.html, max_pixels))
+    if request.draw is not None:
+        outputs.append(Drawings(request.draw, images, max_pixels))
+    if request.as_json:
+        outputs.append(JsonLines())
+    elif _shows_lines(request):
+        outputs.append(_lines(images))
+    return outputs
+
+
+def _lines(images: Sequence[ImageFile]) -> Output:
+    if not sys.stdout.isatty():
+        return TabSeparated()
+    console = Console()
+    if len(images) == 1:
+        return Details(console)
+    return Lines(console, short_names(images))
 
 
 async def _answer_all(
-    request: Request, service: InferenceService, images: list[Path], query: InferRequest
-) -> int:
-    failed = 0
-    table = Table(
-        "image", "prediction", "score", "ms", box=None, header_style="bold", pad_edge=False
-    )
-    target_of = _drawing_target(request.draw, images) if request.draw else None
-    with _progress(len(images)) as advance:
-        async for path, answer in _answers(service, images, query):
-            advance()
-            failed += isinstance(answer, EdgeError)
-            if request.as_json:
-                body = error_json(answer) if isinstance(answer, EdgeError) else answer_json(answer)
-                click.echo(printable_json({"file": str(path), **body}))
-            else:
-                _add_rows(table, path, answer)
-            if target_of is not None and isinstance(answer, Answer):
-                _draw(answer, path, target_of(path), service.options.max_pixels)
-    await service.stop()
-    if not request.as_json:
-        Console().print(table)
-    return 1 if failed else 0
+    service: InferenceService,
+    images: Sequence[ImageFile],
+    query: InferRequest,
+    outputs: Sequence[Output],
+    summary: Summary,
+) -> None:
+    try:
+        with _progress(len(images)) as advance:
+            async for outcome in _outcomes(service, images, query):
+                await _finish_even_if_cancelled(_show(outcome, outputs, summary))
+                advance()
+    finally:
+        await service.stop()
 
 
-def _draw(answer: Answer, image: Path, target: Path, max_pixels: int) -> None:
-    marks = [Mark(item.label, item.index, item.score, item.box) for item in answer.items]
-    draw(image.read_bytes(), marks, target, max_pixels=max_pixels)
+async def _show(outcome: Outcome, outputs: Sequence[Output], summary: Summary) -> None:
+    for output in outputs:
+        await output.add(outcome)
+    summary.add(outcome)
 
 
-async def _answers(
-    service: InferenceService, images: list[Path], query: InferRequest
-) -> AsyncIterator[tuple[Path, Answer | EdgeError]]:
-    """Yield the answers in the order of the images; one image per worker is under way."""
+async def _finish_even_if_cancelled(work: Coroutine[None, None, None]) -> None:
+    """Wait for the work; Ctrl-C in between leaves no image in one output and not in another."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
+
+
+async def _outcomes(
+    service: InferenceService, images: Sequence[ImageFile], query: InferRequest
+) -> AsyncIterator[Outcome]:
+    """Yield the outcomes in the order of the images; one image per worker is under way."""
+    names = short_names(images)
     ahead = service.pool.workers
-    tasks = {
-        index: asyncio.create_task(_answer(service, path, query))
-        for index, path in enumerate(images[:ahead])
-    }
-    for index, path in enumerate(images):
-        answer = await tasks.pop(index)
+
+    def start(index: int) -> asyncio.Task[Outcome]:
+        return asyncio.create_task(_answer(service, images[index], names[index], query))
+
+    tasks = {index: start(index) for index in range(min(ahead, len(images)))}
+    for index in range(len(images)):
+        outcome = await tasks.pop(index)
         if index + ahead < len(images):
-            tasks[index + ahead] = asyncio.create_task(
-                _answer(service, images[index + ahead], query)
-            )
-        yield path, answer
+            tasks[index + ahead] = start(index + ahead)
+        yield outcome
 
 
-async def _answer(service: InferenceService, path: Path, query: InferRequest) -> Answer | EdgeError:
+async def _answer(
+    service: InferenceService, image: ImageFile, name: str, query: InferRequest
+) -> Outcome:
+    content = b""
     try:
-        return await service.infer(await asyncio.to_thread(path.read_bytes), query)
-    except OSError as error:
-        return InputError(f"{path} cannot be read: {error.strerror or error}.")
+        content = await asyncio.to_thread(image.read)
+        return Outcome(image, name, content, await service.infer(content, query))
     except EdgeError as error:
-        return error
-
-
-def _add_rows(table: Table, path: Path, answer: Answer | EdgeError) -> None:
-    file = Text(escape(str(path)))  # as `Text`: a name is no markup of rich's
-    if isinstance(answer, EdgeError):
-        table.add_row(file, Text(escape(answer.message), "red"))
-        return
-    stages = answer.stages
-    took = f"{stages.decode + stages.preprocess + stages.infer + stages.postprocess:.1f}"
-    if not answer.items:
-        table.add_row(file, Text("nothing over the threshold", "dim"), "", took)
-    for index, item in enumerate(answer.items):
-        label = Text(escape(item.label))
-        if item.box is not None:
-            label.append(
-                f"  x {item.box[0]:.2f}-{item.box[2]:.2f}, y {item.box[1]:.2f}-{item.box[3]:.2f}",
-                "dim",
-            )
-        first = index == 0
-        table.add_row(file if first else "", label, f"{item.score:.3f}", took if first else "")
-
-
-def _drawing_target(out: Path, images: list[Path]) -> Callable[[Path], Path]:
-    """Return where each picture goes: ``out`` itself for a single image, else a file in it."""
-    names_a_file = out.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"} and not out.is_dir()
-    if len(images) == 1 and names_a_file:
-        return lambda _: out
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The pictures cannot be written to {out}: {error.strerror}.") from error
-    taken: set[str] = set()
-
-    def unused(path: Path) -> Path:
-        name, number = f"{path.stem}.jpg", 1
-        while name in taken:
-            number += 1
-            name = f"{path.stem}-{number}.jpg"
-        taken.add(name)
-        return out / name
-
-    return unused
+        return Outcome(image, name, content, error)
 
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """Show a progress bar for several images, if standard error is a terminal."""
-    if total == 1 or not sys.stderr.isatty():
+    """Show a progress bar for several images, if only standard error is a terminal."""
+    if total == 1 or not sys.stderr.isatty() or sys.stdout.isatty():
         yield lambda: None
         return
     with Progress(console=Console(stderr=True), transient=True) as progress:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from edge.errors import EdgeError
     from edge.fallback.policy import Action, BlockedBy
-    from edge.model.prediction import Item
+    from edge.model.prediction import Item, Nearest
     from edge.model.rules import Mode, Reason
     from edge.model.tasks.task import Prediction
     from edge.repository.version import ModelRef
@@ -193,6 +193,9 @@ class Answer:
         stages: milliseconds on the worker.
         outputs: a SavedModel's own outputs, for protocols that pass them on unchanged.
         escalation: what was decided about the online model; ``None`` if no mode asks for one.
+        certain: whether ``prediction`` is good enough by the rules of its model, whatever the
+            request selects (`Task.uncertainty`).
+        nearest: what came nearest to being shown, if nothing is.
     """
 
     prediction: Prediction
@@ -205,6 +208,8 @@ class Answer:
     stages: StageTimes = field(default_factory=StageTimes)
     outputs: Mapping[str, NDArray[Any]] | None = None
     escalation: Escalation | None = None
+    certain: bool = False
+    nearest: Nearest | None = None
 
 
 class Answerer(Protocol):
@@ -230,6 +235,7 @@ def answer_json(answer: Answer) -> dict[str, Any]:
     body = {
         "task": answer.prediction.task.name,
         "predictions": [item.as_json() for item in answer.items],
+        "certain": answer.certain,
         "source": answer.source,
         "model": {
             "name": answer.model.name,
@@ -245,6 +251,8 @@ def answer_json(answer: Answer) -> dict[str, Any]:
             "postprocess": round(stages.postprocess, _MS_DIGITS),
         },
     }
+    if answer.nearest is not None:
+        body["nearest"] = answer.nearest.as_json()
     return body if answer.escalation is None else body | answer.escalation.as_json()
 
 

@@ -47,6 +47,7 @@ from edge.fallback.policy import (
 from edge.fallback.repeats import View
 from edge.fallback.shadow import Comparison
 from edge.frame_key import digest_of
+from edge.model.prediction import find_nearest
 from edge.vision.decode import upright_size
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ class EscalatingAnswerer:
             started = time.perf_counter()
             response = await self._call(frame)
             if not isinstance(response, BlockedBy):
-                return _cloud_answer(answer, response, decision, frame, edge_side)
+                return self._cloud_answer(answer, response, decision, frame, edge_side)
             waited_ms = _milliseconds_since(started)
             decision = after_failure(decision.reason, response, outbox=self._has_outbox)
         receipt = None
@@ -208,7 +209,7 @@ class EscalatingAnswerer:
                 blank = Answer(
                     response.prediction, (), Source.CLOUD, frame.version.ref, width, height
                 )
-                return _cloud_answer(blank, response, decision, frame, None)
+                return self._cloud_answer(blank, response, decision, frame, None)
             decision = after_failure(reason, response, outbox=self._has_outbox)
         if decision.keep:
             entry = new_entry(frame.image, frame.request, frame.version, decision, None)
@@ -217,6 +218,35 @@ class EscalatingAnswerer:
                 key = receipt.key or OutboxState.PENDING
                 error.message += f" The frame is kept in the outbox ({key})."
         raise error
+
+    def _cloud_answer(
+        self,
+        answer: Answer,
+        response: CloudResponse,
+        decision: Decision,
+        frame: _Frame,
+        edge_side: EdgeSide | None,
+    ) -> Answer:
+        """The cloud's answer in place of ``answer``; nothing of the edge's outputs remains."""
+        contract, request = frame.version.contract, frame.request
+        prediction = response.prediction
+        cloud = cloud_side(response, frame.version, request)
+        rules = self._cloud.rules_of(frame.version)
+        reason = contract.task.uncertainty(prediction, contract.selection(), rules)
+        nearest = None
+        if not cloud.items:
+            selection = contract.selection(request.top_k, request.threshold)
+            nearest = find_nearest(prediction, selection)
+        return replace(
+            answer,
+            prediction=response.prediction,
+            items=cloud.items,
+            certain=reason is None,
+            nearest=nearest,
+            source=Source.CLOUD,
+            outputs=None,
+            escalation=Escalation(decision.action, decision.reason, edge=edge_side, cloud=cloud),
+        )
 
     async def _call(self, frame: _Frame) -> CloudResponse | BlockedBy:
         """The cloud's response within its share of the deadline, or why there is none."""
@@ -281,25 +311,6 @@ class EscalatingAnswerer:
             )
 
         call_in_background(link, frame.cloud_request(), self._cloud.timeout_s, compare)
-
-
-def _cloud_answer(
-    answer: Answer,
-    response: CloudResponse,
-    decision: Decision,
-    frame: _Frame,
-    edge_side: EdgeSide | None,
-) -> Answer:
-    """The cloud's answer in place of ``answer``; nothing of the edge's outputs remains."""
-    cloud = cloud_side(response, frame.version, frame.request)
-    return replace(
-        answer,
-        prediction=response.prediction,
-        items=cloud.items,
-        source=Source.CLOUD,
-        outputs=None,
-        escalation=Escalation(decision.action, decision.reason, edge=edge_side, cloud=cloud),
-    )
 
 
 def _reached_nobody(escalation: Escalation | None) -> bool:

@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edge.dataplane.answer import Answer, Source
+from edge.model.prediction import find_nearest
+from edge.model.rules import Rules
 
 if TYPE_CHECKING:
     from edge.dataplane.answer import InferRequest
@@ -16,15 +18,27 @@ if TYPE_CHECKING:
     from edge.runtime.pool import WorkerPool
 
 
+_DEFAULT_RULES = Rules()
+
+
 class LocalAnswerer:
-    """An `Answerer` that runs the models of a repository on the workers of a pool."""
+    """An `Answerer` that runs the models of a repository on the workers of a pool.
+
+    Args:
+        rules: the service's, by which an answer is certain; a model's own go before them.
+    """
 
     def __init__(
-        self, repository: ModelRepository, pool: WorkerPool, options: DecodeOptions
+        self,
+        repository: ModelRepository,
+        pool: WorkerPool,
+        options: DecodeOptions,
+        rules: Rules = _DEFAULT_RULES,
     ) -> None:
         self._repository = repository
         self._pool = pool
         self._options = options
+        self._rules = rules
 
     async def answer(self, image: bytes, request: InferRequest) -> Answer:
         """Compute the frame's answer on a worker, before the request's deadline."""
@@ -35,10 +49,16 @@ class LocalAnswerer:
         def compute(worker: int) -> Answer:
             queued_ms = (time.perf_counter() - submitted) * 1000
             result = version.predict(worker, image, options)
-            selection = version.contract.selection(request.top_k, request.threshold)
+            prediction, contract = result.prediction, version.contract
+            selection = contract.selection(request.top_k, request.threshold)
+            items = prediction.select(selection)
+            rules = self._rules.with_overrides(contract.tuning.fallback.rules)
+            reason = contract.task.uncertainty(prediction, contract.selection(), rules)
             return Answer(
-                prediction=result.prediction,
-                items=result.prediction.select(selection),
+                prediction=prediction,
+                items=items,
+                certain=reason is None,
+                nearest=None if items else find_nearest(prediction, selection),
                 source=Source.EDGE,
                 model=version.ref,
                 width=result.width,

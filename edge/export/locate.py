@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from edge.errors import ExportError
 from edge.export.family import FAMILIES
 from edge.export.folder import SAVED_MODEL, other_format, visible
+from edge.export.odd_file import describe_odd_file
 from edge.export.regular_file import MAX_MODEL_BYTES, read_bounded
 from edge.export.saved_model_signatures import is_frozen_graph
 from edge.export.tool_marks import tool_of
@@ -133,6 +134,9 @@ def _not_a_model(file: Path) -> ExportError:
         return ExportError(file, f"it is {words}, which is not served here", _export_again(file))
     if _is_frozen_graph(file):
         return _frozen_graph(file)
+    if odd := describe_odd_file(file):
+        what, remedy = odd
+        return ExportError(file, f"it is {what}", remedy)
     return ExportError(
         file,
         "it is truncated or not a TFLite file: it does not start as one does",

@@ -13,6 +13,7 @@ from flatbuffers import number_types as types
 
 from edge.errors import ExportError
 from edge.export.flatbuffer import FLATBUFFER_ERRORS, Table
+from edge.export.odd_file import describe_odd_file
 from edge.export.tflite_schema import (
     BUILTIN_OPERATORS,
     CUSTOM_OPERATOR,
@@ -88,11 +89,12 @@ def refuse_if_broken(model: Path) -> Iterator[None]:
     try:
         yield
     except FLATBUFFER_ERRORS as error:
-        words = error if isinstance(error, ValueError) else "its tables point outside of it"
+        words = str(error) if isinstance(error, ValueError) else "its tables point outside of it"
+        remedy = "Download or copy the export again"
+        if odd := describe_odd_file(model):
+            words, remedy = f"it is {odd[0]}", odd[1]
         raise ExportError(
-            model,
-            f"it is truncated or not a TFLite file: {words}",
-            "Download or copy the export again",
+            model, f"it is truncated or not a TFLite file: {words}", remedy
         ) from error
 
 

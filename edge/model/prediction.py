@@ -7,7 +7,7 @@ are 0..1.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -27,11 +27,15 @@ class Selection:
     threshold: float
     label_thresholds: Mapping[str, float]
 
+    def threshold_of(self, label: str) -> float:
+        """Return the score, 0..1, that a label must reach."""
+        return self.label_thresholds.get(label, self.threshold)
+
     def reached(self, labels: tuple[str, ...], scores: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Return which scores reach the threshold of their label; both are parallel."""
         if not self.label_thresholds:
             return scores >= self.threshold
-        limits = [self.label_thresholds.get(label, self.threshold) for label in labels]
+        limits = [self.threshold_of(label) for label in labels]
         return scores >= np.array(limits, np.float32)
 
 
@@ -62,6 +66,38 @@ class Item:
             x_min, y_min, x_max, y_max = (round(edge, _DIGITS) for edge in self.box)
             found["box"] = {"x_min": x_min, "y_min": y_min, "x_max": x_max, "y_max": y_max}
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """What came nearest to being shown, where nothing is.
+
+    Attributes:
+        item: with the best score of all.
+        threshold: that its score did not reach, 0..1.
+    """
+
+    item: Item
+    threshold: float
+
+    def as_json(self) -> dict[str, Any]:
+        """As in answers: the item, and the threshold."""
+        return {**self.item.as_json(), "threshold": round(self.threshold, _DIGITS)}
+
+
+class _Selectable(Protocol):
+    def select(self, selection: Selection) -> list[Item]: ...
+
+
+def find_nearest(prediction: _Selectable, shown: Selection) -> Nearest | None:
+    """Find what came nearest in a prediction of which ``shown`` shows nothing.
+
+    ``None`` if no score reads as more than 0.
+    """
+    best = prediction.select(Selection(1, 0.0, {}))
+    if not best or round(best[0].score, _DIGITS) <= 0:
+        return None
+    return Nearest(best[0], shown.threshold_of(best[0].label))
 
 
 def best_first(scores: NDArray[np.float32], top_k: int) -> NDArray[np.intp]:

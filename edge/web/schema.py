@@ -35,6 +35,12 @@ class PredictionSchema(_Schema):
     box: BoxSchema | None = Field(None, description="Detection only.")
 
 
+class NearestSchema(PredictionSchema):
+    """What came nearest to being shown, where nothing is."""
+
+    threshold: float = Field(description="The score that it did not reach.")
+
+
 class ModelSchema(_Schema):
     """The model that answered."""
 
@@ -90,10 +96,17 @@ class AnswerSchema(_Schema):
 
     task: str = Field(json_schema_extra={"enum": list(TASKS)})
     predictions: list[PredictionSchema] = Field(description="Best first.")
+    certain: bool = Field(
+        description="Whether the answer is good enough by the rules of its model: its scores "
+        "against a threshold and a margin. Does not depend on what the request selects."
+    )
     source: Source
     model: ModelSchema
     image: ImageSchema
     timing_ms: TimingSchema
+    nearest: NearestSchema | None = Field(
+        None, description="The best of all scores, if nothing is shown."
+    )
     decision: Action | None = Field(None, description="What was done, if a fallback is configured.")
     reason: Reason | None = Field(None, description="Why the online model was wanted.")
     blocked_by: BlockedBy | None = Field(

@@ -10,6 +10,7 @@ from edge.dataplane.admission import Admission
 from edge.dataplane.local import LocalAnswerer
 from edge.dataplane.service import InferenceService
 from edge.errors import ExportError, SettingsError
+from edge.model.rules import Rules
 from edge.repository.repository import ModelRepository, open_repository
 from edge.runtime.cpus import usable_cpus
 from edge.runtime.memory import return_large_blocks
@@ -124,7 +125,9 @@ def _build(
     options = DecodeOptions(settings.max_pixels, exact=settings.exact_decode)
     slots = pool.workers + pool.queue_size  # so that those admitted never find the queue full
     max_held_bytes = max(settings.max_held_bytes, settings.max_body_bytes)  # one body always fits
-    edge = LocalAnswerer(repository, pool, options)
+    # Which answers are certain does not depend on whether an online model is configured.
+    rules = Rules(threshold=settings.fallback.threshold, margin=settings.fallback.margin)
+    edge = LocalAnswerer(repository, pool, options, rules)
     if cloud is None:
         admission = Admission(slots, max_held_bytes, workers=pool.workers)
         return InferenceService(repository, pool, options, admission, edge)

@@ -47,7 +47,9 @@ _UNKNOWN_LABEL: Final = "???"
 _DESCRIPTION: Final = (
     "SSD MobileNetV2, 23 classes of Open Images, uint8. Weights: @mediapipe/objectron, Apache-2.0."
 )
-_MODEL_TOML: Final = 'display_name = "Everyday objects (SSD MobileNetV2, Open Images)"\n'
+_MODEL_TOML: Final = """display_name = "Everyday objects (SSD MobileNetV2, Open Images)"
+score_threshold = 0.5
+"""
 
 _PADDINGS: Final = {schema.Padding.SAME: "SAME", schema.Padding.VALID: "VALID"}
 _ACTIVATIONS: Final[dict[int, Callable[[Any], Any]]] = {

@@ -89,7 +89,15 @@ def test_a_label_the_edge_does_not_know_is_kept_and_flagged(server, photo, verte
 
 def test_a_request_that_turns_it_off_gets_the_plain_answer(server, photo, vertex):
     answer = checked(server.post(photo, model="imagenet", fallback="off"))
-    assert set(answer) == {"task", "predictions", "source", "model", "image", "timing_ms"}
+    assert set(answer) == {
+        "task",
+        "predictions",
+        "certain",
+        "source",
+        "model",
+        "image",
+        "timing_ms",
+    }
     assert vertex.calls() == []
 
 

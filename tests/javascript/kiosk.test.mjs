@@ -164,11 +164,11 @@ test("boxes are on the other side in a mirrored kiosk, as the picture is", async
 
 test("an unsure verdict is faint, a sure one is not, and so is nothing", async () => {
   const browser = await running();
-  const faint = (predictions) => {
-    browser.socket.say(answer(predictions));
+  const faint = ([predictions, certain]) => {
+    browser.socket.say({ ...answer(predictions), certain });
     return browser.byId("verdict").classList.contains("unsure");
   };
-  assert.deepEqual([[{ ...CAT, score: 0.29 }], [{ ...CAT, score: 0.3 }], []].map(faint), [true, false, true]);
+  assert.deepEqual([[[CAT], false], [[CAT], true], [[], true]].map(faint), [true, false, true]);
   assert.deepEqual(words(browser, "verdict", "score"), ["Nothing recognised", ""]);
   assert.equal(boxes(browser).length, 0);
 });

@@ -125,7 +125,8 @@ class ClassificationTask(Task):
                 if band is not None and within_band(scores[index], band):
                     return Reason.UNSURE_BAND
         best = judged_score(scores[first])
-        if labels[first] not in rules.bands and best < rules.threshold:
+        # Not `best < threshold`: the NaN of a broken model is unsure as well.
+        if labels[first] not in rules.bands and not best >= rules.threshold:
             return Reason.LOW_SCORE
         if prediction.multi_label or len(scores) == 1:
             return None

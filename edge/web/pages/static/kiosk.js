@@ -10,7 +10,6 @@ const JPEG_QUALITY = 0.8;
 const MAX_PER_SECOND = 15; // more would not be noticed, and other clients need the server
 const PAUSE_AFTER_ERROR_MS = 1000;
 const SPEAK_AFTER_MS = 1200; // screen readers announce only a verdict that lasts this long
-const UNSURE = 0.3; // verdicts below this score are shown faintly
 const SMALLEST_VERDICT = 0.4; // share of the full size, for long words
 
 const state = { camera: "starting", server: "starting", fault: null, paused: false, still: null, answer: null };
@@ -167,7 +166,7 @@ function showVerdict() {
   else if (state.answer) words = text("kiosk.nothing");
   else if (state.camera === "live" && state.server === "open" && !state.fault && !state.paused) words = text("kiosk.waiting");
   const verdict = byId("verdict");
-  verdict.classList.toggle("unsure", !found.length || found[0].score < UNSURE);
+  verdict.classList.toggle("unsure", !found.length || state.answer?.certain === false);
   byId("score").textContent = found.length ? percent(found[0].score) : "";
   if (words !== shownVerdict) {
     shownVerdict = words;

@@ -114,7 +114,7 @@ function newCard(answer) {
   const boxes = element("canvas");
   boxes.setAttribute("aria-hidden", "true");
   picture.append(boxes);
-  const best = element("p", "best");
+  const best = element("p", answer.certain === false ? "best unsure" : "best");
   best.append(element("span", "", found.length ? named(found[0]) : text("wall.nothing")));
   if (found.length) best.append(element("span", "score", percent(found[0].score)));
   const more = found.slice(1, 4).map((one) => `${named(one)} ${percent(one.score)}`).join(" · ");
