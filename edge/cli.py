@@ -9,6 +9,7 @@ fast.
 from __future__ import annotations
 
 import math
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,6 +125,8 @@ def main() -> None:
 @_settings(*FIELDS)
 def serve(config: Path | None, **flags: Any) -> None:
     """Serve the models over HTTP. Every flag can also be set as EDGE_<NAME> or in a TOML file."""
+    # Until the server takes the signal over nothing is accepted: it ends as after any clean stop.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     from edge.commands.serve import run
 
     run(load_settings(flags, config))

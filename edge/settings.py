@@ -293,8 +293,8 @@ class Settings(BaseModel):
     port: Port = Field(8501, description="Port to listen on; 0 picks a free one.")
     workers: Annotated[int, Field(ge=1, le=256)] | None = Field(
         None,
-        description="Frames computed at the same time, 1..256. As many as the CPU quota allows if "
-        "not set.",
+        description="Frames computed at the same time, 1..256. As many as the CPU quota and the "
+        "memory allow if not set.",
     )
     queue_size: Annotated[int, Field(ge=0, le=10_000)] = Field(
         64,

@@ -22,6 +22,7 @@ from edge.errors import EdgeError, InputError, OutputError
 from edge.printable import escape, printable_json
 from edge.vision.draw import Mark, draw
 from edge.wiring.bootstrap import build_repository, build_service
+from edge.wiring.limits import fit_to_memory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -55,7 +56,8 @@ def run(request: Request, settings: Settings) -> int:
     name = request.model
     if name is not None and Path(name).exists():
         settings, name = settings.model_copy(update={"models": Path(name)}), None
-    service = build_service(settings, build_repository(settings))
+    repository = build_repository(settings)
+    service = build_service(fit_to_memory(settings, repository), repository)
     version = service.repository.find(name)
     version.load(service.pool.workers, service.options)
     query = InferRequest(math.inf, version.name, None, request.top_k, request.threshold)

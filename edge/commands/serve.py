@@ -15,6 +15,7 @@ from edge.tls.addresses import is_loopback, machine_addresses
 from edge.web.pages.qr import qr_terminal
 from edge.web.server import serve
 from edge.wiring.bootstrap import build_repository, build_serving_service
+from edge.wiring.limits import fit_to_memory
 
 if TYPE_CHECKING:
     from edge.repository.repository import ModelRepository
@@ -27,6 +28,7 @@ def run(settings: Settings) -> None:
     """Serve; returns when every accepted request has been answered."""
     logs.configure(settings.log_level, settings.log_format)
     repository = build_repository(settings)
+    settings = fit_to_memory(settings, repository)
     service = build_serving_service(settings, repository)
 
     def announce(url: str, settings: Settings) -> None:

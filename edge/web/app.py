@@ -21,6 +21,7 @@ from edge.web.dialects.stream import stream_dialect
 from edge.web.dialects.tf_serving.routes import tf_serving_dialect
 from edge.web.error_mapping import install_handlers
 from edge.web.head import HeadAsGet
+from edge.web.last_call import LastCall
 from edge.web.metrics_routes import metrics_dialect
 from edge.web.openapi import document_errors
 from edge.web.pages.pages import pages_dialect
@@ -90,6 +91,7 @@ def create_app(
     if settings.api_keys:
         app.add_middleware(KeyGuard, keys=settings.api_keys)
     app.add_middleware(PageGuard, settings=settings)
+    app.add_middleware(LastCall, service=service)
     app.add_middleware(RequestLog, metrics=metrics, log=settings.log_requests)
     dialects = [
         camera_dialect(service, settings),

@@ -119,8 +119,8 @@ def _build(
     settings: Settings, repository: ModelRepository, cloud: CloudParts | None
 ) -> InferenceService:
     return_large_blocks()
-    decode_memory.max_bytes = settings.max_decoded_bytes
     pool = WorkerPool(settings.workers or usable_cpus(), settings.queue_size)
+    decode_memory.limit(settings.max_decoded_bytes, pool.workers)
     options = DecodeOptions(settings.max_pixels, exact=settings.exact_decode)
     slots = pool.workers + pool.queue_size  # so that those admitted never find the queue full
     max_held_bytes = max(settings.max_held_bytes, settings.max_body_bytes)  # one body always fits

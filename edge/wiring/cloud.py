@@ -38,6 +38,9 @@ ANONYMOUS = Path("anonymous")
 
 BUDGET_FILE = "budget.json"
 _DAY_S = 86_400.0
+
+_MAX_QUEUED_BYTES = 64 << 20
+"""Of images that wait for the disk; with less memory, a fourth of what bodies may take."""
 _CAPS = {"calls_per_day", "calls_per_month", "cost_per_day", "cost_per_month"}
 """Settings of the budget that are counted over a day or a month."""
 
@@ -181,7 +184,11 @@ def _outbox(settings: Settings) -> Outbox | None:
     if settings.outbox is None:
         return None
     _encryption(settings.outbox)  # a malformed key stops the start
-    return Outbox(partial(_open_store, settings.outbox, create=True), settings.outbox.dir)
+    return Outbox(
+        partial(_open_store, settings.outbox, create=True),
+        settings.outbox.dir,
+        max_queued_bytes=min(_MAX_QUEUED_BYTES, settings.max_held_bytes // 4),
+    )
 
 
 def _quota(outbox: OutboxSettings) -> Quota:
