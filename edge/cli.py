@@ -8,6 +8,7 @@ fast.
 
 from __future__ import annotations
 
+import logging
 import math
 import signal
 import sys
@@ -16,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge import __version__
+from edge import __version__, logs
 from edge.api_key import Scope
 from edge.errors import EdgeError
 from edge.printable import escape
-from edge.settings import FIELDS, TOPICS, default_text, load_settings
+from edge.settings import FIELDS, TOPICS, default_text, load_settings, logs_as_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +70,11 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except EdgeError as error:
-            click.echo(f"edge: {escape(error.message)}", err=True)
+            if ctx.invoked_subcommand == "serve" and logs_as_json():
+                logs.configure("error", "json")
+                logging.getLogger(__name__).critical("%s", error.message)
+            else:
+                click.echo(f"edge: {escape(error.message)}", err=True)
             ctx.exit(REFUSED)
 
 

@@ -206,6 +206,7 @@ CHOICES = {  # setting: what is taken, and what is nearly so
     "log_format": (["console", "json"], ["text", "JSON"]),
 }  # fmt: skip
 SWITCHES = {
+    "builtin",
     "allow_unsafe_models",
     "exact_decode",
     "allow_open",
@@ -240,6 +241,7 @@ DEFAULTS = {
     "max_held_bytes": 256 << 20,
     "max_pixels": 50_000_000,
     "max_decoded_bytes": 512 << 20,
+    "builtin": True,
     "exact_decode": False,
     "allow_unsafe_models": False,
     "shutdown_grace_s": 30.0,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge import logs
+from edge.dataplane.answer import BUILTIN_NOTICE
 from edge.printable import escape
 from edge.tls.addresses import is_loopback, machine_addresses
 from edge.web.pages.qr import qr_terminal
@@ -94,4 +95,5 @@ def _names(repository: ModelRepository) -> str:
     for version in repository.versions:
         suffix = " by default" if version.name == repository.default else ""
         names.append(f"{version.name} ({version.contract.task}){suffix}")
-    return ", ".join(names)
+    prefix = f"{BUILTIN_NOTICE}s " if repository.builtin else ""
+    return prefix + ", ".join(names)

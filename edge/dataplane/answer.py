@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from edge.model.tasks.task import Prediction
     from edge.repository.version import ModelRef
 
+BUILTIN_NOTICE = "built-in demonstration model"
+"""Said with every answer of a model that serves because the owner has given none."""
+
 _MS_DIGITS = 3
 
 
@@ -227,7 +230,7 @@ def answer_json(answer: Answer) -> dict[str, Any]:
     Built by hand, since it is on the hot path; `edge.web.schema` documents it.
     """
     stages = answer.stages
-    body = {
+    body: dict[str, Any] = {
         "task": answer.prediction.task.name,
         "predictions": [item.as_json() for item in answer.items],
         "source": answer.source,
@@ -245,6 +248,8 @@ def answer_json(answer: Answer) -> dict[str, Any]:
             "postprocess": round(stages.postprocess, _MS_DIGITS),
         },
     }
+    if answer.model.builtin:
+        body["notice"] = BUILTIN_NOTICE
     return body if answer.escalation is None else body | answer.escalation.as_json()
 
 

@@ -10,6 +10,7 @@ from fastapi_offline import FastAPIOffline
 
 from edge import __version__
 from edge.api_key import Scope
+from edge.dataplane.answer import BUILTIN_NOTICE
 from edge.metrics import Metrics
 from edge.web.access.guard import PageGuard
 from edge.web.access.keys import KeyGuard
@@ -87,12 +88,13 @@ def create_app(
     metrics = Metrics(service, connections)
     wall = Wall(settings.wall_size, settings.wall_bytes, settings.max_pixels)
     service.observers += [metrics, ModelOfRequest(metrics), wall]
+    notice = BUILTIN_NOTICE if service.repository.builtin else None
     app.add_middleware(HeadAsGet)
     if settings.api_keys:
         app.add_middleware(KeyGuard, keys=settings.api_keys)
     app.add_middleware(PageGuard, settings=settings)
     app.add_middleware(LastCall, service=service)
-    app.add_middleware(RequestLog, metrics=metrics, log=settings.log_requests)
+    app.add_middleware(RequestLog, metrics=metrics, log=settings.log_requests, notice=notice)
     dialects = [
         camera_dialect(service, settings),
         stream_dialect(service, settings),
@@ -103,7 +105,7 @@ def create_app(
         phone_dialect(service, settings),
         sign_in_dialect(settings.api_keys),
         pairing_dialect(settings),
-        pages_dialect(),
+        pages_dialect(builtin=service.repository.builtin),
     ]
     if service.cloud is not None:
         dialects.append(cloud_dialect(service.cloud))

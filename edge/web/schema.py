@@ -94,6 +94,9 @@ class AnswerSchema(_Schema):
     model: ModelSchema
     image: ImageSchema
     timing_ms: TimingSchema
+    notice: str | None = Field(
+        None, description="Set if a built-in model answered because the owner has given none."
+    )
     decision: Action | None = Field(None, description="What was done, if a fallback is configured.")
     reason: Reason | None = Field(None, description="Why the online model was wanted.")
     blocked_by: BlockedBy | None = Field(
