@@ -12,7 +12,7 @@ import click
 from edge import logs
 from edge.dataplane.answer import BUILTIN_NOTICE
 from edge.printable import escape
-from edge.tls.addresses import is_loopback, machine_addresses
+from edge.tls.addresses import in_container_network, is_loopback, machine_addresses
 from edge.web.pages.qr import qr_terminal
 from edge.web.server import serve
 from edge.wiring.bootstrap import build_repository, build_serving_service
@@ -72,8 +72,13 @@ def _is_open(settings: Settings) -> bool:
 
 def _show_pairing(settings: Settings) -> None:
     """Print where phones pair with this machine; with a QR code on a terminal."""
-    host = (settings.tls_names or "").split(",")[0].strip() or _ipv4_address()
-    if host is None:
+    host = (settings.tls_names or "").split(",")[0].strip()
+    if not host and in_container_network():
+        port = settings.pairing_port
+        click.echo(f"Phones and other devices: open http://ADDRESS-OF-THIS-MACHINE:{port}/pair")
+        return
+    host = host or _ipv4_address() or ""
+    if not host:
         return
     url = f"http://{host}:{settings.pairing_port}/pair"
     click.echo(f"Phones and other devices: open {url}")

@@ -23,7 +23,14 @@ from edge.errors import SettingsError
 from edge.metrics import ConnectionFigures
 from edge.tls.addresses import is_loopback
 from edge.tls.certificate import server_context
-from edge.tls.provisioning import RENEWAL_S, authority_file, certificate, keep_renewed, uses_tls
+from edge.tls.provisioning import (
+    RENEWAL_S,
+    authority_file,
+    certificate,
+    keep_renewed,
+    name_learner,
+    uses_tls,
+)
 from edge.web.app import create_app
 from edge.web.hangup import hangup_handled
 from edge.web.pages.pairing import pairing_app
@@ -40,6 +47,7 @@ if TYPE_CHECKING:
 
     from edge.dataplane.service import InferenceService
     from edge.settings import Settings
+    from edge.tls.seen_names import NameLearner
 
     Companion = Callable[[], Coroutine[None, None, None]]
 
@@ -87,7 +95,8 @@ def serve(
     if context is not None:
         companions.append(partial(keep_renewed, context, settings, renewal_s))
     if pairing_listener is not None:
-        companions.append(partial(_serve_pairing, pairing_listener, settings, places))
+        learner = name_learner(context, settings) if context is not None else None
+        companions.append(partial(_serve_pairing, pairing_listener, settings, places, learner))
 
     config = _config(service, settings, context, figures)
     url = _url(listener, "https" if context else "http")
@@ -229,10 +238,12 @@ class _PlainServer(_BoundedServer):
         yield
 
 
-async def _serve_pairing(listener: socket.socket, settings: Settings, places: Places) -> None:
+async def _serve_pairing(
+    listener: socket.socket, settings: Settings, places: Places, learner: NameLearner | None
+) -> None:
     """The pairing page over plain HTTP, until it is cancelled."""
     config = uvicorn.Config(
-        pairing_app(settings),
+        pairing_app(settings, learner),
         access_log=False,
         log_config=None,
         lifespan="off",
