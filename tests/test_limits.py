@@ -24,7 +24,7 @@ SAVED_MODEL = Use(tensorflow=True)
 TABLE = {
     "no limit": (None, 4, EMBEDDED, {}, 4, 512),
     "a large machine has the defaults": (8192, 4, EMBEDDED, {}, 4, 512),
-    "256 MB on a Pi: one worker, a 12-megapixel photo in RGB": (256, 4, EMBEDDED, {}, 1, 46),
+    "256 MB on a Pi: one worker, a 16-megapixel photo in RGB": (256, 4, EMBEDDED, {}, 1, 62),
     "512 MB on a Pi": (512, 4, EMBEDDED, {}, 4, 100),
     "1 GB on a Pi": (1024, 4, EMBEDDED, {}, 4, 350),
     "the owner's workers count": (256, 1, EMBEDDED, {"workers": 4}, 4, 4),
