@@ -16,6 +16,9 @@ rm -rf ai_edge_litert/libLiteRtWebGpuAccelerator.so ai_edge_litert/libLiteRt.so 
 # What TensorFlow asks for to build extensions and wheels, not to run a model.
 rm -rf clang libclang-*.dist-info wheel wheel-*.dist-info
 
+# Colours for listings of source code, which `rich` imports for nothing that is shown here.
+rm -rf pygments pygments-*.dist-info
+
 # Symbols that only a debugger reads. The libraries in *.libs were already rewritten by auditwheel and stay as they are.
 find . -type f \( -name '*.so' -o -name '*.so.[0-9]*' \) ! -path '*.libs/*' -exec strip --strip-unneeded {} +
 

@@ -75,13 +75,20 @@ def parse_keys(value: Any) -> Any:
             the start and in refusals.
     """
     if isinstance(value, str):
-        value = _parse_json(value)
+        value = _parse_json(_without_quotes(value))
     if isinstance(value, dict):
         entries = [entry for entry in value.values() if isinstance(entry, dict)]
         names = [name for table in (value, *entries) for name in table]
         if any(_looks_secret(str(name)) for name in names):
             raise ValueError("a key is written in place of a name")
     return value
+
+
+def _without_quotes(text: str) -> str:
+    """The text without the quotes that a shell needs, and that Docker's --env-file passes on."""
+    text = text.strip()
+    is_quoted = text.startswith("'") and text.endswith("'") and len(text) > 1
+    return text[1:-1] if is_quoted else text
 
 
 def _parse_json(text: str) -> dict[str, Any]:

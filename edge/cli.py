@@ -8,7 +8,9 @@ fast.
 
 from __future__ import annotations
 
+import logging
 import math
+import signal
 import sys
 from io import TextIOWrapper
 from pathlib import Path
@@ -16,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge import __version__
+from edge import __version__, logs
 from edge.api_key import Scope
+from edge.environment import logs_as_json
 from edge.errors import EdgeError
 from edge.printable import escape
 from edge.settings import FIELDS, TOPICS, default_text, load_settings
@@ -73,7 +76,11 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except EdgeError as error:
-            click.echo(f"edge: {escape(error.message)}", err=True)
+            if ctx.invoked_subcommand == "serve" and logs_as_json():
+                logs.configure("error", "json")
+                logging.getLogger(__name__).critical("%s", error.message)
+            else:
+                click.echo(f"edge: {escape(error.message)}", err=True)
             ctx.exit(REFUSED)
 
 
@@ -129,6 +136,8 @@ def main() -> None:
 @_settings(*FIELDS)
 def serve(config: Path | None, **flags: Any) -> None:
     """Serve the models over HTTP. Every flag can also be set as EDGE_<NAME> or in a TOML file."""
+    # Until the server takes the signal over nothing is accepted: it ends as after any clean stop.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     from edge.commands.serve import run
 
     run(load_settings(flags, config))

@@ -60,6 +60,11 @@ def without_settings() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
 
 
+def logs_as_json() -> bool:
+    """Whether the environment asks for JSON lines, also where the settings are refused."""
+    return read_variables().get(f"{PREFIX}LOG_FORMAT") == "json"
+
+
 def _is_service_link(variable: str, text: str) -> bool:
     if _LINK_NAME.fullmatch(variable) is not None:
         return True

@@ -74,12 +74,12 @@ class JsonFormatter(logging.Formatter):
 
 
 class ConsoleFormatter(logging.Formatter):
-    """``12:03:44.105 INFO message key=value``, in local time; any stack trace below."""
+    """``2026-05-04 12:03:44.105 INFO message key=value``, in local time; any stack trace below."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Format the record for people; what does not print is escaped."""
         local = datetime.fromtimestamp(record.created).astimezone()
-        time = local.isoformat(" ", "milliseconds")[11:23]
+        time = local.isoformat(" ", "milliseconds")[:23]
         words = [time, record.levelname, escape(record.getMessage())]
         for name, value in getattr(record, _FACTS, {}).items():
             if value != "":

@@ -296,8 +296,13 @@ class Settings(BaseModel):
     )
     model_mounts: str | None = Field(
         None,
-        description="Paths, separated by colons; if `models` is not set, the first that exists "
-        "holds the models. The container image lists its mount points here.",
+        description="Paths, separated by colons; if `models` is not set, the first that holds an "
+        "export is served. The container image lists its mount points here.",
+    )
+    builtin: bool = Field(
+        default=True,
+        description="Serve the built-in demonstration models if no models are given and, in a "
+        "container, nothing is mounted that could be meant as models.",
     )
     host: Annotated[str, AfterValidator(_without_brackets)] = Field(
         "127.0.0.1",
@@ -307,13 +312,13 @@ class Settings(BaseModel):
     port: Port = Field(8501, description="Port to listen on; 0 picks a free one.")
     workers: Annotated[int, Field(ge=1, le=256)] | None = Field(
         None,
-        description="Frames computed at the same time, 1..256. As many as the CPU quota allows if "
-        "not set.",
+        description="Frames computed at the same time, 1..256. As many as the CPU quota and the "
+        "memory allow if not set.",
     )
     queue_size: Annotated[int, Field(ge=0, le=10_000)] = Field(
         64,
         description="Frames that may wait for a worker, up to 10000; above it a request is refused "
-        "with 503.",
+        "with 503. Fewer if memory is limited and this is not set.",
     )
     deadline_ms: Milliseconds = Field(
         10_000,
@@ -323,12 +328,13 @@ class Settings(BaseModel):
     )
     max_body_bytes: Annotated[int, Field(ge=1, le=512 << 20)] = Field(
         32 << 20,
-        description="Maximum size of a request body, in bytes, up to 512 MiB; above it 413.",
+        description="Maximum size of a request body, in bytes, up to 512 MiB; above it 413. Less "
+        "if memory is limited and this is not set.",
     )
     max_held_bytes: Annotated[int, Field(ge=1, le=1 << 40)] = Field(
         256 << 20,
         description="Maximum bytes of request bodies in memory at the same time, up to 1 TiB; "
-        "above it 503.",
+        "above it 503. Less if memory is limited and this is not set.",
     )
     max_pixels: Annotated[int, Field(ge=1, le=1_000_000_000)] = Field(
         50_000_000,
@@ -338,7 +344,8 @@ class Settings(BaseModel):
     max_decoded_bytes: Annotated[int, Field(ge=1, le=1 << 40)] = Field(
         512 << 20,
         description="Maximum memory of the images that are being decoded, in bytes, up to 1 TiB; "
-        "413 for one that needs more, 503 for one that does not get it before its deadline.",
+        "413 for one that needs more, 503 for one that does not get it before its deadline. Less "
+        "if memory is limited and this is not set.",
     )
     allow_unsafe_models: bool = Field(
         default=False,
@@ -413,7 +420,7 @@ class Settings(BaseModel):
     wall_bytes: Annotated[int, Field(ge=1, le=1 << 34)] = Field(
         64 << 20,
         description="Maximum bytes of pictures and answers that the wall keeps in total, up to "
-        "16 GiB.",
+        "16 GiB. Less if memory is limited and this is not set.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Minimum level to log."
@@ -481,7 +488,14 @@ _GROUPED = {
 """Flat name to group and field, of the settings that have a group."""
 
 TOPICS: dict[str, tuple[str, ...]] = {
-    "Models": ("models", "default_model", "model_mounts", "allow_unsafe_models", "exact_decode"),
+    "Models": (
+        "models",
+        "default_model",
+        "model_mounts",
+        "builtin",
+        "allow_unsafe_models",
+        "exact_decode",
+    ),
     "Listening": (
         "host",
         "port",

@@ -183,3 +183,16 @@ def test_a_mount_whose_folder_cannot_be_read_is_a_refused_model(tmp_path, monkey
     assert not repository.ready
     (status,) = repository.statuses()
     assert "cannot be read" in status.fault
+
+
+def test_an_outbox_that_belongs_to_another_user_stops_the_start(repository, tmp_path, monkeypatch):
+    """As on a volume that a container with another --user has filled."""
+    box = tmp_path / "outbox"
+    box.mkdir()
+    monkeypatch.setattr("os.getuid", lambda: box.stat().st_uid + 1)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    ours = build_repository(Settings(models=repository))
+    with pytest.raises(SettingsError, match=rf"may not write .*outbox.*--user {box.stat().st_uid}"):
+        build_serving_service(Settings(workers=1, outbox_dir=box), ours)
+    with pytest.raises(SettingsError, match="may not write"):
+        build_serving_service(Settings(workers=1, outbox_dir=box / "deep/er"), ours)

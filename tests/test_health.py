@@ -14,7 +14,7 @@ import pytest
 from serving.process import MODELS, clean_environment
 from serving.secure import SecureServer
 
-from edge.commands import health
+from edge.commands import frozen, health
 from edge.settings import Settings, load_settings
 from edge.tls.provisioning import uses_tls
 
@@ -213,3 +213,29 @@ def test_edge_health_names_the_flag_where_a_tls_service_is_asked_in_plain(secure
 def test_it_loads_nothing_but_the_standard_library():
     without_packages = [sys.executable, "-S", "-c", "import edge.commands.health"]
     subprocess.run(without_packages, cwd=ROOT, check=True)
+
+
+def test_a_minute_of_silence_is_too_long_and_not_one_check_less(tmp_path):
+    state = str(tmp_path / "state")
+    silent = [frozen.note(lives=False, now=100.0 + 15 * n, state=state) for n in range(6)]
+    assert silent == [False, False, False, False, True, True]
+
+
+def test_a_service_that_answers_in_between_starts_anew(tmp_path):
+    state = str(tmp_path / "state")
+    for now in (0.0, 20.0, 40.0, 55.0):
+        assert not frozen.note(lives=False, now=now, state=state)
+    assert not frozen.note(lives=True, state=state)
+    assert not frozen.note(lives=False, now=61.0, state=state)
+
+
+def test_few_checks_with_a_long_time_between_are_no_proof(tmp_path):
+    state = str(tmp_path / "state")
+    assert not any(frozen.note(lives=False, now=now, state=state) for now in (0.0, 1e4, 2e4))
+
+
+def test_what_cannot_be_remembered_ends_nothing(tmp_path):
+    state = str(tmp_path / "no/such/folder/state")
+    assert not any(frozen.note(lives=False, now=100.0 * n, state=state) for n in range(9))
+    (tmp_path / "damaged").write_text("who knows")
+    assert not frozen.note(lives=False, now=1e9, state=str(tmp_path / "damaged"))

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import sys
+from datetime import datetime
 
 import pytest
 
@@ -78,7 +79,8 @@ def test_a_stack_trace_is_kept(written, form, lines):
 def test_a_console_line_names_facts_and_leaves_out_empty_ones(written):
     stream = written("console")
     logging.getLogger("edge").info("request", extra=logs.facts(status=404, model=""))
-    time, words = stream.getvalue().split(" ", 1)
+    date, time, words = stream.getvalue().split(" ", 2)
+    assert date == datetime.now().astimezone().date().isoformat()
     assert len(time) == len("12:34:56.789")
     assert words == "INFO request status=404\n"
 

@@ -206,6 +206,7 @@ CHOICES = {  # setting: what is taken, and what is nearly so
     "log_format": (["console", "json"], ["text", "JSON"]),
 }  # fmt: skip
 SWITCHES = {
+    "builtin",
     "allow_unsafe_models",
     "exact_decode",
     "allow_open",
@@ -240,6 +241,7 @@ DEFAULTS = {
     "max_held_bytes": 256 << 20,
     "max_pixels": 50_000_000,
     "max_decoded_bytes": 512 << 20,
+    "builtin": True,
     "exact_decode": False,
     "allow_unsafe_models": False,
     "shutdown_grace_s": 30.0,
@@ -499,3 +501,11 @@ def test_a_file_with_an_absurd_number_or_nesting_is_refused_by_name(content, tmp
     (tmp_path / "edge.toml").write_text(content)
     with pytest.raises(SettingsError, match=r"edge\.toml"):
         load_settings(config=tmp_path / "edge.toml")
+
+
+def test_the_line_that_edge_key_prints_works_in_a_file_that_keeps_its_quotes():
+    """As docker's --env-file does."""
+    keys = '{"line1": {"hash": "sha256:' + "0" * 64 + '", "scopes": ["predict"]}}'
+    assert Settings(api_keys=f"'{keys}'").api_keys == Settings(api_keys=keys).api_keys
+    with pytest.raises(ValueError, match="is not JSON"):
+        Settings(api_keys=f"'{keys}")

@@ -12,29 +12,40 @@ import json
 import sys
 import tomllib
 
+from edge.commands import frozen
 from edge.environment import CONFIG, read_variables
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8501  # as in `edge.settings`, which a test compares
 TIMEOUT_S = 4.0
+_MAIN_S, _LIVE_S = 3.5, 0.5  # the image gives a check 5 s
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 -- not ours
 _READY = 200
+_READY_PATH, _LIVE = "/health/ready", "/health/live"
 _TRUE = {"true", "1", "yes", "on", "y", "t"}  # as pydantic reads one
 
 
-def check(host: str, port: int, *, secure: bool = False, seconds: float = TIMEOUT_S) -> str | None:
+def check(
+    host: str,
+    port: int,
+    *,
+    secure: bool = False,
+    seconds: float = TIMEOUT_S,
+    path: str = _READY_PATH,
+) -> str | None:
     """Ask the service whether it is ready.
 
     Args:
         secure: use HTTPS. The certificate is not verified: it may be for another name of this
             machine.
         seconds: maximum wait for each read.
+        path: of the question; another one asks whether it lives.
 
     Returns:
         ``None`` if it is ready, else what is wrong.
     """
     connection = _connection(_EVERYWHERE.get(host, host), port, seconds, secure=secure)
     try:
-        connection.request("GET", "/health/ready")
+        connection.request("GET", path)
         reply = connection.getresponse()
         body = reply.read()
     except (OSError, http.client.HTTPException) as error:
@@ -72,8 +83,11 @@ def _reason(body: bytes) -> str:
 def main() -> int:
     """Check the service of this container; returns the exit code, 0 if it is ready, else 1."""
     host, port, secure = _address()
-    fault = check(host, port, secure=secure)
+    fault = check(host, port, secure=secure, seconds=_MAIN_S)
     print(fault or "ready")  # noqa: T201 -- Docker shows it with the container's health
+    lives = fault is None or check(host, port, secure=secure, path=_LIVE, seconds=_LIVE_S) is None
+    if frozen.note(lives=lives):
+        frozen.end_service()
     return 1 if fault else 0
 
 

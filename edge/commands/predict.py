@@ -23,6 +23,7 @@ from edge.commands.results.text import CsvFile, JsonLines, TabSeparated
 from edge.dataplane.answer import InferRequest
 from edge.errors import EdgeError, UsageError
 from edge.wiring.bootstrap import build_service
+from edge.wiring.limits import fit_to_memory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
@@ -86,7 +87,7 @@ def run(request: Request, settings: Settings) -> int:
 
 def _prepare(request: Request, settings: Settings) -> tuple[InferenceService, InferRequest]:
     repository, version, settings = find_model(request.model, settings)
-    service = build_service(settings, repository)
+    service = build_service(fit_to_memory(settings, repository), repository)
     version.load(service.pool.workers, service.options)
     query = InferRequest(math.inf, version.name, None, request.top_k, request.threshold)
     return service, query

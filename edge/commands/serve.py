@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from edge import logs
+from edge.dataplane.answer import BUILTIN_NOTICE
 from edge.environment import service_links
 from edge.printable import escape
-from edge.tls.addresses import is_loopback, machine_addresses
+from edge.tls.addresses import in_container_network, is_loopback, machine_addresses
 from edge.web.pages.qr import qr_terminal
 from edge.web.server import serve
 from edge.wiring.bootstrap import build_repository, build_serving_service
+from edge.wiring.limits import fit_to_memory
 
 if TYPE_CHECKING:
     from edge.repository.repository import ModelRepository
@@ -30,6 +32,7 @@ def run(settings: Settings) -> None:
     if links := service_links():
         _log.info("ignored variables of a Kubernetes service, not settings: %s", ", ".join(links))
     repository = build_repository(settings)
+    settings = fit_to_memory(settings, repository)
     service = build_serving_service(settings, repository)
 
     def announce(url: str, settings: Settings) -> None:
@@ -72,8 +75,13 @@ def _is_open(settings: Settings) -> bool:
 
 def _show_pairing(settings: Settings) -> None:
     """Print where phones pair with this machine; with a QR code on a terminal."""
-    host = (settings.tls_names or "").split(",")[0].strip() or _ipv4_address()
-    if host is None:
+    host = (settings.tls_names or "").split(",")[0].strip()
+    if not host and in_container_network():
+        port = settings.pairing_port
+        click.echo(f"Phones and other devices: open http://ADDRESS-OF-THIS-MACHINE:{port}/pair")
+        return
+    host = host or _ipv4_address() or ""
+    if not host:
         return
     url = f"http://{host}:{settings.pairing_port}/pair"
     click.echo(f"Phones and other devices: open {url}")
@@ -95,4 +103,5 @@ def _names(repository: ModelRepository) -> str:
     for version in repository.versions:
         suffix = " by default" if version.name == repository.default else ""
         names.append(f"{version.name} ({version.contract.task}){suffix}")
-    return ", ".join(names)
+    prefix = f"{BUILTIN_NOTICE}s " if repository.builtin else ""
+    return prefix + ", ".join(names)

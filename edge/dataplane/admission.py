@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _BURST_BYTES = 4 << 20
 """A burst that held more bytes than this leaves memory behind that is worth returning when idle."""
 
+STOPPING = "The service is stopping. Try another one, or again in a moment."
+
 _SETTLE_S = 1.0
 """Seconds after a burst until the connections' own buffers are empty as well."""
 
@@ -62,6 +64,11 @@ class Admission:
             such as an online model, offers right now.
         workers: of ``slots``, those that are computed at once; given, connections take turns in an
             overload.
+
+    Attributes:
+        answered_at_end: admitted requests that were answered while the service was stopping.
+        refused_at_end: requests that were refused then, admitted ones among them whose answer was
+            not ready in time.
     """
 
     def __init__(
@@ -82,6 +89,8 @@ class Admission:
         self._held_bytes = 0
         self._peak_held_bytes = 0
         self._stopping = False
+        self.answered_at_end = 0
+        self.refused_at_end = 0
         self._drained = asyncio.Event()
         self._tidying: asyncio.TimerHandle | None = None
 
@@ -130,7 +139,8 @@ class Admission:
             ShuttingDown: the service is stopping.
         """
         if self._stopping:
-            raise ShuttingDown("The service is stopping. Try another one, or again in a moment.")
+            self.refused_at_end += 1
+            raise ShuttingDown(STOPPING)
         self._check_free_slot(caller)
         if self._turns.overloaded and not self._turns.may_arrive(caller, self._in_flight):
             raise self._overloaded(caller)
@@ -139,6 +149,11 @@ class Admission:
         self._arriving.add(slot)
         try:
             yield slot
+        except asyncio.CancelledError:
+            if self.stopping:  # the grace is over
+                self.refused_at_end += 1
+                self.answered_at_end -= 1
+            raise
         finally:
             self._leave(slot)
 
@@ -233,6 +248,8 @@ class Admission:
             self._in_flight -= 1
         else:
             self._receiving -= 1
+        if self._stopping:
+            self.answered_at_end += 1
         if self._in_flight or self._receiving:
             return
         if self._stopping:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from edge.model.tasks.task import Prediction
     from edge.repository.version import ModelRef
 
+BUILTIN_NOTICE = "built-in demonstration model"
+"""Said with every answer of a model that serves because the owner has given none."""
+
 _MS_DIGITS = 3
 
 
@@ -232,7 +235,7 @@ def answer_json(answer: Answer) -> dict[str, Any]:
     Built by hand, since it is on the hot path; `edge.web.schema` documents it.
     """
     stages = answer.stages
-    body = {
+    body: dict[str, Any] = {
         "task": answer.prediction.task.name,
         "predictions": [item.as_json() for item in answer.items],
         "certain": answer.certain,
@@ -253,6 +256,8 @@ def answer_json(answer: Answer) -> dict[str, Any]:
     }
     if answer.nearest is not None:
         body["nearest"] = answer.nearest.as_json()
+    if answer.model.builtin:
+        body["notice"] = BUILTIN_NOTICE
     return body if answer.escalation is None else body | answer.escalation.as_json()
 
 

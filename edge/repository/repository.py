@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from edge.errors import ExportError, ModelNotFound, ModelUnavailable
@@ -83,6 +83,16 @@ class ModelRepository:
     def default(self) -> str | None:
         """Name of the default model; ``None`` if no model could be read."""
         return self._default
+
+    @property
+    def builtin(self) -> bool:
+        """Whether the built-in models serve because the owner has given none."""
+        return any(version.ref.builtin for version in self.versions)
+
+    def mark_builtin(self) -> None:
+        """Let every answer say that a built-in model gave it."""
+        for version in self.versions:
+            version.ref = replace(version.ref, builtin=True)
 
     @property
     def ready(self) -> bool:

@@ -40,11 +40,13 @@ class ModelRef:
 
     Attributes:
         digest: SHA-256 of the model file, in hex.
+        builtin: whether it is a built-in model that serves because the owner has given none.
     """
 
     name: str
     version: int
     digest: str
+    builtin: bool = False
 
 
 class ModelVersion:

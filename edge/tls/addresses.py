@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 LOCAL_DOMAINS = ("localhost", "local", "lan", "internal", "home.arpa")
 """Domains that the public DNS does not have: RFC 6761, 6762, 8375, ICANN, and routers' custom."""
 
+PRIVATE_NETWORKS = (
+    "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16",
+    "127.0.0.0/8", "fc00::/7", "fe80::/10", "::1/128",
+)  # fmt: skip
+"""Addresses that mean another machine on every network."""
+
+_CONTAINER_NAME = re.compile(r"[0-9a-f]{12}")
+"""The host name that Docker and Podman give: the first 12 digits of the container's id."""
+
 _FIB = Path("/proc/net/fib_trie")
 _IF6 = Path("/proc/net/if_inet6")
 _LOCAL4 = re.compile(r"\|-- (\S+)\n\s+/32 host LOCAL")
@@ -40,9 +49,19 @@ def machine_addresses() -> list[IPv4Address | IPv6Address]:
     return list(dict.fromkeys(reachable))
 
 
+def in_container_network() -> bool:
+    """Whether this is a container with a network of its own, whose name and address nobody uses."""
+    return _CONTAINER_NAME.fullmatch(socket.gethostname()) is not None
+
+
 def machine_names() -> list[str]:
-    """The host name, and the one that mDNS announces on the local network."""
+    """The host name, and the one that mDNS announces on the local network.
+
+    None in a container, whose name is new each time it is made.
+    """
     name = socket.gethostname().lower().rstrip(".")
+    if in_container_network():
+        return []
     if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", name) or name == "localhost":
         return []
     return [name] if name.endswith(".local") else [name, f"{name.split('.')[0]}.local"]
@@ -79,13 +98,16 @@ def public_host(asked_host: str | None, named: str | None = None) -> str | None:
     Args:
         asked_host: host of the request's URL; taken unless it is loopback.
         named: the setting ``tls_names``, separated by commas; its first name is the second choice.
-            The machine's address is the third.
+            The machine's address is the third, except in a container, whose address no phone
+            reaches.
     """
     host = asked_host or ""
     if host and not is_loopback(host):
         return f"[{host}]" if ":" in host else host
     if named:
         return named.split(",", maxsplit=1)[0].strip()
+    if in_container_network():
+        return None
     for address in machine_addresses():
         return f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004 -- IPv6
     return None

@@ -21,10 +21,17 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from edge.durable import replace_file
 from edge.errors import SettingsError
-from edge.tls.addresses import LOCAL_DOMAINS, machine_addresses, machine_names
+from edge.tls.addresses import (
+    LOCAL_DOMAINS,
+    PRIVATE_NETWORKS,
+    machine_addresses,
+    machine_names,
+)
 from edge.tls.certificate import AUTHORITY_FILE, Certificate
+from edge.tls.seen_names import seen_names
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
@@ -33,11 +40,6 @@ AUTHORITY_DAYS = 3650
 CERTIFICATE_DAYS = 397  # devices refuse longer ones; 398 is the limit of the CA/Browser Forum
 RENEW_DAYS = 30
 _BACKDATED = timedelta(days=1)  # a phone's clock may be behind
-
-_PRIVATE_NETWORKS = (
-    "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16",
-    "127.0.0.0/8", "fc00::/7", "fe80::/10", "::1/128",
-)  # fmt: skip
 
 Names = list[x509.GeneralName]
 
@@ -54,7 +56,9 @@ def make(folder: Path, more_names: str | None, now: datetime) -> Certificate:
         SettingsError: one of the names is neither a host name nor an address.
         OSError: the folder cannot be written.
     """
-    names = _wanted_names(more_names)
+    given = _general_names((more_names or "").split(","))
+    own = ["localhost", *machine_names(), "127.0.0.1", "::1", *map(str, machine_addresses())]
+    names = list(dict.fromkeys(_general_names([*own, *seen_names(folder)]) + given))
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     files = Certificate(folder / "server.pem", folder / "server.key", folder / AUTHORITY_FILE)
     assert files.authority is not None
@@ -66,7 +70,7 @@ def make(folder: Path, more_names: str | None, now: datetime) -> Certificate:
             "created a certificate authority in %s; devices install it from /pair",
             folder,
         )
-    allowed = _allowed(names, authority[0])
+    allowed = _allowed(names, given, authority[0])
     current = _load(files.chain, files.key, now)
     if (
         current is None
@@ -79,11 +83,8 @@ def make(folder: Path, more_names: str | None, now: datetime) -> Certificate:
     return files
 
 
-def _wanted_names(more: str | None) -> Names:
-    """Return localhost, the machine's names and addresses, and those of the setting."""
-    texts = ["localhost", *machine_names(), "127.0.0.1", "::1", *map(str, machine_addresses())]
-    texts += [text.strip() for text in (more or "").split(",") if text.strip()]
-    return list(dict.fromkeys(map(_general_name, texts)))
+def _general_names(texts: Iterable[str]) -> Names:
+    return [_general_name(text.strip()) for text in texts if text.strip()]
 
 
 def _general_name(text: str) -> x509.GeneralName:
@@ -107,7 +108,7 @@ def _new_authority(
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"edge on {host}"[:64])])
     domains: Names = [x509.DNSName(domain) for domain in LOCAL_DOMAINS]
     networks: Names = [
-        x509.IPAddress(ipaddress.ip_network(network)) for network in _PRIVATE_NETWORKS
+        x509.IPAddress(ipaddress.ip_network(network)) for network in PRIVATE_NETWORKS
     ]
     own: Names = [
         x509.IPAddress(ipaddress.ip_network(name.value))
@@ -170,8 +171,12 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )  # fmt: skip
 
 
-def _allowed(names: Names, authority: x509.Certificate) -> Names:
-    """Return the names that the authority may vouch for; log and leave out the others."""
+def _allowed(names: Names, given: Names, authority: x509.Certificate) -> Names:
+    """Return the names that the authority may vouch for.
+
+    Of the others, those that the owner has given are warned of. The machine's own, such as a host
+    name that is new, are left out: a new authority would have to be trusted on all devices.
+    """
     constraints = authority.extensions.get_extension_for_class(x509.NameConstraints).value
     permitted = constraints.permitted_subtrees or []
     networks = [one.value for one in permitted if isinstance(one, x509.IPAddress)]
@@ -186,12 +191,14 @@ def _allowed(names: Names, authority: x509.Certificate) -> Names:
             )
         if good:
             allowed.append(name)
-        else:
+        elif name in given:
             _log.warning(
                 "the authority may not vouch for the new name %s; to include it, delete the folder "
                 "tls in the data folder and trust the new authority on all devices",
                 name.value,
             )
+        else:
+            _log.info("the certificate leaves out %s: devices reach it by others", name.value)
     return allowed
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from edge.errors import SettingsError
 from edge.tls.certificate import AUTHORITY_FILE, Certificate
+from edge.tls.seen_names import NameLearner
 
 if TYPE_CHECKING:
     import ssl
@@ -61,6 +62,13 @@ def authority_file(settings: Settings) -> Path | None:
     if settings.tls is None or settings.tls.cert is not None:
         return None
     return _folder(settings) / AUTHORITY_FILE
+
+
+def name_learner(context: ssl.SSLContext, settings: Settings) -> NameLearner | None:
+    """What learns names from the pairing page; ``None`` where no authority is used."""
+    if authority_file(settings) is None:
+        return None
+    return NameLearner(_folder(settings), lambda: certificate(settings).fill(context))
 
 
 async def keep_renewed(

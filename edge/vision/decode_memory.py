@@ -21,6 +21,9 @@ SMALL_BYTES = 16 << 20
 """Pictures below it (2 megapixels of RGB turned upright) never wait and are not counted: there is
 one for each worker at most, and a camera does not wait for a stranger's large picture."""
 
+_SMALL_SHARE = 4
+"""Small pictures of all workers take at most a fourth of the budget beside it."""
+
 MAX_WAIT_S = 2.0
 """Seconds that a picture without a deadline waits for the memory of others, on the wall or before
 an upload: the longest decode takes one or two. A frame waits until its deadline."""
@@ -33,10 +36,12 @@ class DecodeMemory:
 
     Attributes:
         max_bytes: the budget.
+        small_bytes: pictures that take no more are not counted.
     """
 
     def __init__(self, max_bytes: int = DEFAULT_BYTES) -> None:
         self.max_bytes = max_bytes
+        self.small_bytes = SMALL_BYTES
         self._taken = 0
         self._freed = threading.Condition()
 
@@ -47,6 +52,11 @@ class DecodeMemory:
     def taken(self) -> int:
         """Bytes that are taken now."""
         return self._taken
+
+    def limit(self, max_bytes: int, workers: int) -> None:
+        """Set the budget, for a number of workers that decode at the same time."""
+        self.max_bytes = max_bytes
+        self.small_bytes = min(SMALL_BYTES, max_bytes // (_SMALL_SHARE * workers))
 
     def take(self, size: int, *, deadline: float | None = None) -> Lease:
         """Take that many bytes, as soon as they are free.
@@ -64,7 +74,7 @@ class DecodeMemory:
                 f"Decoding the image takes up to {_mib(size)} MiB of memory; the limit is "
                 f"{_mib(self.max_bytes)}. Send a smaller one, or as a baseline JPEG."
             )
-        if size <= SMALL_BYTES:
+        if size <= self.small_bytes:
             return Lease(self, 0)
         end = time.monotonic() + MAX_WAIT_S if deadline is None else deadline
         with self._freed:

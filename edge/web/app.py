@@ -10,6 +10,7 @@ from fastapi_offline import FastAPIOffline
 
 from edge import __version__
 from edge.api_key import Scope
+from edge.dataplane.answer import BUILTIN_NOTICE
 from edge.metrics import Metrics
 from edge.web.access.guard import PageGuard
 from edge.web.access.keys import KeyGuard
@@ -21,6 +22,7 @@ from edge.web.dialects.stream import stream_dialect
 from edge.web.dialects.tf_serving.routes import tf_serving_dialect
 from edge.web.error_mapping import install_handlers
 from edge.web.head import HeadAsGet
+from edge.web.last_call import LastCall
 from edge.web.metrics_routes import metrics_dialect
 from edge.web.openapi import document_errors
 from edge.web.pages.pages import pages_dialect
@@ -87,11 +89,13 @@ def create_app(
     metrics = Metrics(service, connections)
     wall = Wall(settings.wall_size, settings.wall_bytes, settings.max_pixels)
     service.observers += [metrics, ModelOfRequest(metrics), wall]
+    notice = BUILTIN_NOTICE if service.repository.builtin else None
     app.add_middleware(HeadAsGet)
     if settings.api_keys:
         app.add_middleware(KeyGuard, keys=settings.api_keys)
     app.add_middleware(PageGuard, settings=settings)
-    app.add_middleware(RequestLog, metrics=metrics, log=settings.log_requests)
+    app.add_middleware(LastCall, service=service)
+    app.add_middleware(RequestLog, metrics=metrics, log=settings.log_requests, notice=notice)
     if settings.root_path:
         app.add_middleware(RootPath, root_path=settings.root_path)
     dialects = [
@@ -104,7 +108,7 @@ def create_app(
         phone_dialect(service, settings),
         sign_in_dialect(settings.api_keys),
         pairing_dialect(settings),
-        pages_dialect(),
+        pages_dialect(builtin=service.repository.builtin),
     ]
     if service.cloud is not None:
         dialects.append(cloud_dialect(service.cloud))

@@ -30,9 +30,11 @@ _log = logging.getLogger("edge.requests")
 
 _ID_IN = b"x-request-id"
 _ID_OUT = b"X-Request-ID"
+_NOTICE = b"X-Edge-Notice"
 _ID = re.compile(rb"[A-Za-z0-9._:+/=@-]{1,128}")
 _CODE = CODE_HEADER.lower().encode()
 
+_PROBES = "/health/"
 _MAX_PATH = 200
 _BAD = 400
 _INTERNAL = 500
@@ -75,12 +77,16 @@ class RequestLog:
 
     Args:
         log: whether to write a line for each request.
+        notice: header that every reply carries, if any.
     """
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, log: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, *, metrics: Metrics, log: bool, notice: str | None = None
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._log = log
+        self._headers = [] if notice is None else [(_NOTICE, notice.encode())]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, then count and log its outcome."""
@@ -98,7 +104,11 @@ class RequestLog:
             nonlocal status, outcome
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = message["headers"] = [*message["headers"], (_ID_OUT, request_id)]
+                headers = message["headers"] = [
+                    *message["headers"],
+                    (_ID_OUT, request_id),
+                    *self._headers,
+                ]
                 outcome = OK if status < _BAD else _code(headers)
             await send(message)
 
@@ -109,8 +119,9 @@ class RequestLog:
             door = _door(scope)
             model = facts.model or self._named(scope)
             self._metrics.replied(door, model, outcome, seconds)
-            if self._log and _log.isEnabledFor(logging.INFO):
-                _log.info(
+            if self._log and _log.isEnabledFor(level := _level(scope, status)):
+                _log.log(
+                    level,
                     "request",
                     extra=logs.facts(
                         method=scope["method"][:16],
@@ -126,6 +137,12 @@ class RequestLog:
         """The label of the model in the path, for a request that failed before its frame."""
         name = (scope.get("path_params") or {}).get("model")
         return "" if name is None else self._metrics.label(name)
+
+
+def _level(scope: Scope, status: int) -> int:
+    """Debug for a health check that went well: Docker and others ask four times a minute."""
+    is_probe = scope["path"].startswith(_PROBES)
+    return logging.DEBUG if is_probe and status < _BAD else logging.INFO
 
 
 def _request_id(scope: Scope) -> bytes:

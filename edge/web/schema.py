@@ -107,6 +107,9 @@ class AnswerSchema(_Schema):
     nearest: NearestSchema | None = Field(
         None, description="The best of all scores, if nothing is shown."
     )
+    notice: str | None = Field(
+        None, description="Set if a built-in model answered because the owner has given none."
+    )
     decision: Action | None = Field(None, description="What was done, if a fallback is configured.")
     reason: Reason | None = Field(None, description="Why the online model was wanted.")
     blocked_by: BlockedBy | None = Field(

@@ -23,7 +23,14 @@ from edge.errors import SettingsError
 from edge.metrics import ConnectionFigures
 from edge.tls.addresses import is_loopback
 from edge.tls.certificate import server_context
-from edge.tls.provisioning import RENEWAL_S, authority_file, certificate, keep_renewed, uses_tls
+from edge.tls.provisioning import (
+    RENEWAL_S,
+    authority_file,
+    certificate,
+    keep_renewed,
+    name_learner,
+    uses_tls,
+)
 from edge.web.app import create_app
 from edge.web.hangup import hangup_handled
 from edge.web.pages.pairing import pairing_app
@@ -40,6 +47,7 @@ if TYPE_CHECKING:
 
     from edge.dataplane.service import InferenceService
     from edge.settings import Settings
+    from edge.tls.seen_names import NameLearner
 
     Companion = Callable[[], Coroutine[None, None, None]]
 
@@ -47,6 +55,7 @@ _log = logging.getLogger(__name__)
 
 _BACKLOG = 2048
 _KEEP_ALIVE_S = 75  # a camera that posts once a minute keeps its connection
+_LAST_CALL_S = 1.0  # to write the refusals of what was not answered in time
 _PLAIN_GRACE_S = 1  # a client that does not read the pairing page must not delay the shutdown
 
 
@@ -79,16 +88,26 @@ def serve(
     settings = settings.model_copy(update=ports)
 
     figures = ConnectionFigures()
-    places = Places(limits.connection_limit(limits.raise_file_limit()), figures)
+    places = Places(
+        limits.connection_limit(limits.raise_file_limit(), settings.max_held_bytes), figures
+    )
     companions: list[Companion] = [places.watch]
     if context is not None:
         companions.append(partial(keep_renewed, context, settings, renewal_s))
     if pairing_listener is not None:
-        companions.append(partial(_serve_pairing, pairing_listener, settings, places))
+        learner = name_learner(context, settings) if context is not None else None
+        companions.append(partial(_serve_pairing, pairing_listener, settings, places, learner))
 
     config = _config(service, settings, context, figures)
     url = _url(listener, "https" if context else "http")
-    server = _Server(config, places, service, companions, lambda: on_listening(url, settings))
+    server = _Server(
+        config,
+        places,
+        service,
+        companions,
+        lambda: on_listening(url, settings),
+        settings.shutdown_grace_s,
+    )
     server.run(sockets=[listener])
 
 
@@ -109,7 +128,6 @@ def _config(
         server_header=False,
         proxy_headers=False,  # `edge.web.access.forwarded` believes only those that are trusted
         timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=round(settings.shutdown_grace_s),
         ws_max_size=settings.max_body_bytes,
         ws_per_message_deflate=False,  # images are compressed already
         ws=make_websocket,
@@ -147,6 +165,7 @@ class _Server(_BoundedServer):
         places: for its connections.
         companions: coroutines that run as long as the server does.
         on_listening: called once connections are accepted.
+        grace_s: seconds in which accepted requests are answered; the others then get 503.
     """
 
     def __init__(
@@ -156,11 +175,13 @@ class _Server(_BoundedServer):
         service: InferenceService,
         companions: list[Companion],
         on_listening: Callable[[], None],
+        grace_s: float = 0.0,
     ) -> None:
         super().__init__(config, places)
         self._service = service
         self._companions = companions
         self._on_listening = on_listening
+        self._grace_s = grace_s
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -174,6 +195,25 @@ class _Server(_BoundedServer):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        admission = self._service.admission
+        accepted = admission.in_flight + admission.receiving
+        _log.info("stopping: %d requests in flight", accepted)
+        await super().shutdown(sockets)
+        answered, refused = admission.answered_at_end, admission.refused_at_end
+        _log.info("stopped: %d requests answered, %d refused", answered, refused)
+
+    async def _wait_tasks_to_complete(self) -> None:
+        try:
+            async with asyncio.timeout(self._grace_s):
+                await super()._wait_tasks_to_complete()
+        except TimeoutError:
+            unanswered = self.server_state.tasks.copy()
+            for request in unanswered:
+                request.cancel()
+            if unanswered:
+                await asyncio.wait(unanswered, timeout=_LAST_CALL_S)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -198,10 +238,12 @@ class _PlainServer(_BoundedServer):
         yield
 
 
-async def _serve_pairing(listener: socket.socket, settings: Settings, places: Places) -> None:
+async def _serve_pairing(
+    listener: socket.socket, settings: Settings, places: Places, learner: NameLearner | None
+) -> None:
     """The pairing page over plain HTTP, until it is cancelled."""
     config = uvicorn.Config(
-        pairing_app(settings),
+        pairing_app(settings, learner),
         access_log=False,
         log_config=None,
         lifespan="off",

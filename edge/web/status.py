@@ -49,7 +49,12 @@ def status_dialect(service: InferenceService) -> Dialect:
         is_ready = repository.ready and not service.stopping
         status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
         return json_response(
-            {"ready": is_ready, **_reasons(repository, stopping=service.stopping)}, status
+            {
+                "ready": is_ready,
+                **_reasons(repository, stopping=service.stopping),
+                **_outbox_fault(service),
+            },
+            status,
         )
 
     # Probes carry no key.
@@ -66,6 +71,13 @@ def _model_json(version: ModelVersion) -> dict[str, Any]:
         "digest": version.ref.digest,
         **contract_json(version.contract, version.labels),
     }
+
+
+def _outbox_fault(service: InferenceService) -> dict[str, Any]:
+    """Why frames are not kept, if so: they are still answered, so the service stays ready."""
+    outbox = service.cloud.outbox if service.cloud is not None else None
+    fault = outbox.fault if outbox is not None else None
+    return {} if fault is None else {"outbox": f"frames are not kept: {fault}"}
 
 
 def _reasons(repository: ModelRepository, *, stopping: bool) -> dict[str, Any]:

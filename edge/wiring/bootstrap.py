@@ -19,6 +19,7 @@ from edge.runtime.pool import WorkerPool
 from edge.runtime.proof import Prover
 from edge.runtime.proof_record import ProofRecord
 from edge.vision.decode_memory import decode_memory
+from edge.wiring.mounts import chosen_mount, misplaced_mount
 
 if TYPE_CHECKING:
     from edge.dataplane.cloud_parts import CloudParts
@@ -35,19 +36,24 @@ def embedded_models() -> Path:
     return installed if installed.is_dir() else _PACKAGE.parent / "models"
 
 
-def build_repository(settings: Settings) -> ModelRepository:
+def build_repository(settings: Settings, root: Path = Path("/")) -> ModelRepository:
     """Read the repository that the settings name, without loading it.
+
+    Args:
+        root: the folder that holds `proc`; another one than `/` is for tests.
 
     Raises:
         ExportError: as `open_repository` raises it; never for an export in a container's mount,
             which is reported as refused instead.
         ModelNotFound: no model has the name of the default model.
+        SettingsError: there is no model, and the built-in ones are turned off.
     """
     if settings.models is not None:
         return _open(settings.models, settings)
-    mounted = _mounted_models(settings)
-    if mounted is not None:
-        return _open_mounted(mounted, settings)
+    if settings.model_mounts is not None:
+        return _open_container(settings, settings.model_mounts, root)
+    if not settings.builtin:
+        raise SettingsError("There is no model: set models (EDGE_MODELS), or builtin to true.")
     return _open(embedded_models(), settings)
 
 
@@ -80,16 +86,33 @@ def _open_mounted(mounted: Path, settings: Settings) -> ModelRepository:
     try:
         return _open(mounted, settings, keep_refused=True)
     except ExportError as error:  # the mount itself cannot be read
-        _log.error("no model is served: %s", error)
-        return ModelRepository(mounted, [], {mounted.name: error})
+        return _nothing(mounted, error)
 
 
-def _mounted_models(settings: Settings) -> Path | None:
-    """Return the first mount point that exists, even if empty: it was mounted to be served."""
-    for mount in (settings.model_mounts or "").split(":"):
-        if mount and Path(mount).exists():
-            return Path(mount)
-    return None
+def _open_container(settings: Settings, model_mounts: str, root: Path) -> ModelRepository:
+    """Open what is mounted; the built-in models only if nothing is meant as models."""
+    mounts = [Path(mount) for mount in model_mounts.split(":") if mount]
+    mounted = chosen_mount(mounts)
+    if mounted is not None:
+        return _open_mounted(mounted, settings)
+    places = " and ".join(map(str, mounts))
+    misplaced = misplaced_mount(root, settings.data)
+    if misplaced is not None:
+        reason = f"it is mounted, but models are looked for at {places}"
+        remedy = f"Mount it at {mounts[0]}, or set EDGE_MODELS={misplaced}"
+        return _nothing(misplaced, ExportError(misplaced, reason, remedy))
+    if not settings.builtin:
+        reason = f"nothing is mounted at {places}, and the built-in models are turned off"
+        remedy = "Mount an export there and start the container again"
+        return _nothing(mounts[0], ExportError(mounts[0], reason, remedy))
+    repository = _open(embedded_models(), settings)
+    repository.mark_builtin()
+    return repository
+
+
+def _nothing(path: Path, fault: ExportError) -> ModelRepository:
+    _log.error("no model is served: %s", fault)
+    return ModelRepository(path, [], {path.name: fault})
 
 
 def build_service(
@@ -120,8 +143,8 @@ def _build(
     settings: Settings, repository: ModelRepository, cloud: CloudParts | None
 ) -> InferenceService:
     return_large_blocks()
-    decode_memory.max_bytes = settings.max_decoded_bytes
     pool = WorkerPool(settings.workers or usable_cpus(), settings.queue_size)
+    decode_memory.limit(settings.max_decoded_bytes, pool.workers)
     options = DecodeOptions(settings.max_pixels, exact=settings.exact_decode)
     slots = pool.workers + pool.queue_size  # so that those admitted never find the queue full
     max_held_bytes = max(settings.max_held_bytes, settings.max_body_bytes)  # one body always fits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from contextlib import contextmanager
 from functools import cache, partial
@@ -38,6 +39,9 @@ ANONYMOUS = Path("anonymous")
 
 BUDGET_FILE = "budget.json"
 _DAY_S = 86_400.0
+
+_MAX_QUEUED_BYTES = 64 << 20
+"""Of images that wait for the disk; with less memory, a fourth of what bodies may take."""
 _CAPS = {"calls_per_day", "calls_per_month", "cost_per_day", "cost_per_month"}
 """Settings of the budget that are counted over a day or a month."""
 
@@ -181,7 +185,33 @@ def _outbox(settings: Settings) -> Outbox | None:
     if settings.outbox is None:
         return None
     _encryption(settings.outbox)  # a malformed key stops the start
-    return Outbox(partial(_open_store, settings.outbox, create=True), settings.outbox.dir)
+    _check_owner(settings.outbox.dir)
+    return Outbox(
+        partial(_open_store, settings.outbox, create=True),
+        settings.outbox.dir,
+        max_queued_bytes=min(_MAX_QUEUED_BYTES, settings.max_held_bytes // 4),
+    )
+
+
+def _check_owner(folder: Path) -> None:
+    """Refuse a folder of another user: a volume that a container of another ``--user`` has filled.
+
+    Frames would be answered, and none of them kept.
+
+    Raises:
+        SettingsError: this user may not write the folder, or a file in it.
+    """
+    existing = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    files = [existing, *existing.glob("*")] if existing == folder else [existing]
+    user = os.getuid()
+    for file in files:
+        owner = file.stat().st_uid
+        if owner != user and not os.access(file, os.W_OK):
+            raise SettingsError(
+                f"outbox_dir: user {user} may not write {file}, which belongs to user {owner}. "
+                f"Run the service as that user (docker run --user {owner}), or give it the folder "
+                f"(chown -R {user})."
+            )
 
 
 def _quota(outbox: OutboxSettings) -> Quota:

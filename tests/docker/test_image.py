@@ -3,6 +3,7 @@
 import http.client
 import io
 import itertools
+import json
 import re
 import threading
 import time
@@ -103,12 +104,14 @@ def test_lite_as_it_comes_answers_many_photos_in_256_megabytes(engine, lite, cof
 def small_device():
     """The flags with which `docker/README.md` runs the service in 256 MB."""
     section = (ROOT / "docker/README.md").read_text("utf-8").split("### 3.")[1].split("### 4.")[0]
-    return [word for pair in re.findall(r"(--memory|-e) (\S+)", section) for word in pair]
+    command = section.split("docker run ")[1].split("edge:lite")[0]
+    flags = re.findall(r"(--memory|--memory-swap|-e) (\S+)", command)
+    return [word for pair in flags for word in pair]
 
 
 def test_lite_answers_a_crowd_of_its_largest_images_in_256_megabytes(engine, lite, coffee):
     flags = small_device()
-    assert flags[:2] == ["--memory", "256m"]
+    assert flags == list(SMALL_DEVICE)
     patient = ("-e", "EDGE_DEADLINE_MS=60000")
     with (
         engine.run(lite, *HARDENED, *flags, *patient) as container,
@@ -132,12 +135,79 @@ def test_lite_answers_a_crowd_of_its_largest_images_in_256_megabytes(engine, lit
         assert not container.state["OOMKilled"]
 
 
+GREEDY_KINDS = {
+    "WebP": lambda image: ("WEBP", {"method": 0, "quality": 20}, image),
+    "progressive 4:4:4": lambda image: (
+        "JPEG",
+        {"progressive": True, "subsampling": 0, "quality": 70},
+        image,
+    ),
+    "RGBA": lambda image: ("PNG", {"compress_level": 1}, image.convert("RGBA")),
+    "16 bit": lambda image: ("PNG", {"compress_level": 1}, image.convert("I;16")),
+    "CMYK": lambda image: ("JPEG", {"quality": 70}, image.convert("CMYK")),
+}
+
+
+@pytest.mark.parametrize("workers", [(), ("-e", "EDGE_WORKERS=4")], ids=["its own", "four"])
+def test_no_kind_of_large_image_gets_it_killed_in_256_megabytes(engine, lite, coffee, workers):
+    with (
+        engine.run(lite, *HARDENED, *SMALL_DEVICE, *workers) as container,
+        ThreadPoolExecutor(8) as crowd,
+    ):
+        container.wait_ready()
+        for name, kind in GREEDY_KINDS.items():
+            form, options, image = kind(Image.new("L", (4000, 3000), 99).convert("RGB"))
+            out = io.BytesIO()
+            image.save(out, form, **options)
+            bodies = [out.getvalue()] * 16
+            answers = crowd.map(lambda body: container.ask("/predict", body, timeout=90), bodies)
+            assert {status for status, _ in answers} <= {200, 413, 503, 504}, name
+        assert container.ask("/predict", coffee)[0] == 200
+        assert not container.state["OOMKilled"]
+        assert container.inspect(".RestartCount") == 0
+        assert "the memory limit is 256 MiB" in container.logs
+
+
+@pytest.mark.parametrize("after_s", [0.05, 0.3])
+def test_a_stop_while_it_starts_is_a_clean_end(engine, lite, after_s):
+    with engine.run(lite, *HARDENED, published=False) as container:
+        time.sleep(after_s)
+        engine.docker("kill", "--signal", "TERM", container.name)
+        container.wait(lambda: not container.state["Running"], "stopped")
+        assert container.state["ExitCode"] == 0
+
+
+def test_a_frozen_service_is_ended_and_started_again(engine, lite):
+    often = ("--health-interval", "3s", "--restart", "unless-stopped")
+    with engine.run(lite, *HARDENED, *often) as container:
+        container.wait_ready()
+        container.execute("sh", "-c", "kill -STOP $(cat /proc/1/task/1/children)")
+        container.wait(lambda: container.inspect(".RestartCount") == 1, "restarted", 180)
+        container.wait_ready()
+        assert "frozen for 60 s" in container.logs
+
+
+def test_the_labels_and_the_inventory_say_what_is_in_the_image(engine, image):
+    labels = json.loads(engine.docker("image", "inspect", "-f", "{{json .Config.Labels}}", image))
+    wanted = ("version", "revision", "source", "created", "base.name", "base.digest", "licenses")
+    assert {f"org.opencontainers.image.{name}" for name in wanted} <= set(labels)
+    inventory = json.loads(
+        engine.once(image, entrypoint="cat", command=("/opt/edge/share/edge/sbom.cdx.json",))[1]
+    )
+    assert (inventory["bomFormat"], inventory["specVersion"]) == ("CycloneDX", "1.5")
+    purls = [component["purl"] for component in inventory["components"]]
+    assert any(purl.startswith("pkg:pypi/pillow@") for purl in purls)
+    assert any(purl.startswith("pkg:deb/debian/libc6@") for purl in purls)
+
+
 def test_it_comes_back_after_the_kernel_killed_it_for_its_memory(engine, lite, coffee):
     greedy = (
         "-e",
         "EDGE_WORKERS=4",
         "-e",
         "EDGE_MAX_PIXELS=60000000",
+        "-e",
+        "EDGE_MAX_DECODED_BYTES=1000000000",
     )  # four of 147 MB at once, in 256
     with engine.run(
         lite, *HARDENED, *SMALL_DEVICE, *greedy, "--restart", "on-failure"

@@ -97,6 +97,37 @@ def test_an_empty_mount_is_live_and_says_why_it_is_not_ready(engine, lite, tmp_p
         assert container.inspect(".RestartCount") == 0
 
 
+def test_a_mount_with_a_wrong_name_is_named_and_no_other_model_answers(
+    engine, lite, flowers, sunflower
+):
+    with engine.run(lite, *HARDENED, "-v", f"{flowers}:/model:ro") as container:
+        container.wait(lambda: live(container), "live")
+        status, reply = container.ask("/health/ready")
+        assert (status, "Mount it at /models" in reply["models"]["model"]) == (503, True)
+        assert container.ask("/predict", sunflower)[0] == 503
+        assert "no model is served: /model: it is mounted" in container.logs
+
+
+def test_an_empty_mount_does_not_hide_one_at_googles_path(
+    engine, lite, flowers, sunflower, tmp_path
+):
+    mounts = ("-v", f"{readable(tmp_path)}:/models:ro", "-v", f"{flowers}:/tmp/mounted_model:ro")
+    with engine.run(lite, *HARDENED, *mounts) as container:
+        status, answer = container.wait_ready().ask("/predict", sunflower)
+        assert (status, top(answer)) == (200, "sunflowers")
+        assert "notice" not in answer
+
+
+def test_without_a_mount_every_answer_says_whose_model_it_is(engine, lite, coffee):
+    with engine.run(lite, *HARDENED) as container:
+        _, answer = container.wait_ready().ask("/predict", coffee)
+        assert answer["notice"] == "built-in demonstration model"
+        assert "built-in demonstration models imagenet" in container.logs
+    with engine.run(lite, *HARDENED, "-e", "EDGE_BUILTIN=off") as container:
+        container.wait(lambda: live(container), "live")
+        assert container.ask("/predict", coffee)[0] == 503
+
+
 def test_a_mount_that_its_user_may_not_read_is_named_in_one_line(engine, lite, flowers, tmp_path):
     """It does not end the container, which a restart policy would start again and again."""
     shutil.copytree(flowers, tmp_path / "secret")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from edge import __version__
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -21,8 +23,9 @@ lock = load_lock()
 
 
 def pins(name):
-    lines = (ROOT / "docker" / name).read_text().splitlines()
-    return dict(line.split("==") for line in lines if not line.startswith("#"))
+    """Name to version."""
+    text = (ROOT / "docker" / name).read_text()
+    return dict(re.findall(r"^([\w-]+)==([\w.]+)", text, re.MULTILINE))
 
 
 def allows(requirement, version):
@@ -52,6 +55,32 @@ def test_lite_is_the_full_list_without_the_two_large_packages_and_what_only_they
     full, lite = pins("requirements.txt"), pins("requirements-lite.txt")
     assert lite.items() < full.items()
     assert not {"tensorflow", "google-cloud-aiplatform", "keras", "grpcio"} & set(lite)
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-lite.txt"])
+def test_every_pin_has_the_hash_of_its_wheels(name):
+    text = (ROOT / "docker" / name).read_text()
+    pinned = re.split(r"^(?=\w)", text.split("\n", 1)[1], flags=re.MULTILINE)[1:]
+    assert len(pinned) >= len(pins(name))
+    assert all(re.search(r"--hash=sha256:[0-9a-f]{64}", one) for one in pinned)
+
+
+def test_on_x86_64_the_full_image_has_tensorflow_without_its_part_for_gpus():
+    text = (ROOT / "docker/requirements.txt").read_text()
+    version = pins("requirements.txt")["tensorflow"]
+    assert f'tensorflow-cpu=={version} ; platform_machine == "x86_64"' in text
+    assert f'tensorflow=={version} ; platform_machine != "x86_64"' in text
+
+
+def test_the_classic_builder_reaches_lite_before_anything_that_only_full_needs():
+    """It builds every stage that stands above its target."""
+    text = (ROOT / "Dockerfile").read_text()
+    assert text.index(" AS lite") < text.index(" AS packages\n") < text.index(" AS full")
+
+
+def test_the_version_in_the_labels_is_the_project_s():
+    text = (ROOT / "Dockerfile").read_text()
+    assert re.findall(r"^ARG VERSION=(\S+)", text, re.MULTILINE) == [__version__] * 2
 
 
 def test_a_plain_install_brings_every_package_of_the_brief():

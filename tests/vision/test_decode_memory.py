@@ -110,3 +110,14 @@ def test_a_large_frame_waits_until_its_deadline_and_not_longer():
     assert time.monotonic() - began < 1.5
     threading.Timer(0.2, lease.end).start()
     assert decode(encoded, max_pixels=10**8, deadline=float("inf")).width == 2400
+
+
+def test_the_small_pictures_of_all_workers_take_a_fourth_of_the_budget_at_most():
+    memory = DecodeMemory()
+    memory.limit(64 * MIB, 4)
+    memory.take(64 * MIB)
+    memory.take(4 * MIB, deadline=0.0)
+    with pytest.raises(OutOfMemory):
+        memory.take(4 * MIB + 1, deadline=0.0)
+    memory.limit(4096 * MIB, 4)
+    assert memory.small_bytes == SMALL_BYTES

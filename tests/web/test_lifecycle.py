@@ -1,8 +1,11 @@
 """Start, refusal to start, and stop of `edge serve`, as whoever runs it sees them."""
 
 import json
+import re
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
 from contextlib import ExitStack
@@ -12,7 +15,7 @@ import httpx
 import pytest
 from serving.automl import b64
 from serving.pictures import photo
-from serving.process import MODELS, Server, run_edge
+from serving.process import MODELS, ROOT, Server, clean_environment, run_edge
 from serving.raw import RawConnection
 
 
@@ -111,6 +114,87 @@ def test_a_caller_that_never_sends_its_body_keeps_it_no_longer_than_the_grace() 
     with Server("--shutdown-grace-s", 1) as server, RawConnection(server.address) as connection:
         connection.hold_place("/predict", 1000)
         assert server.stop() == 0
+        reply = connection.reply()
+        assert (reply.status, reply.code) == (503, "shutting_down")
+
+
+def test_what_cannot_be_answered_within_the_grace_is_refused_as_every_late_frame_is() -> None:
+    """Of 12 frames of 0.5 s on one worker, those that the second's grace does not reach."""
+    body = photo("coffee")
+    rows = json.dumps({"instances": [{"image_bytes": b64(body), "key": "1"}]}).encode()
+    with (
+        Server(
+            *("--workers", 1, "--shutdown-grace-s", 1),
+            program=("-c", FRAMES_OF_HALF_A_SECOND),
+        ) as server,
+        ExitStack() as opened,
+    ):
+        connections = [opened.enter_context(RawConnection(server.address)) for _ in range(12)]
+        for number, connection in enumerate(connections):
+            path, sent = ("/predict", body) if number % 2 else ("/v1/models/default:predict", rows)
+            connection.hold_place(path, len(sent))
+            connection.send(sent)
+        server.process.send_signal(signal.SIGTERM)
+        replies = [connection.reply() for connection in connections]
+        statuses = Counter(
+            (reply.status, reply.headers.get("x-edge-error", "")) for reply in replies
+        )
+        assert set(statuses) <= {(200, ""), (503, "shutting_down")}
+        assert statuses[503, "shutting_down"] >= 6
+        assert all(reply.json() for reply in replies)
+        assert server.ended() == 0
+        assert "Traceback" not in server.log
+        assert "ERROR" not in server.log
+        assert re.search(r"INFO stopping: (\d+) requests in flight", server.log)
+        answered, refused = re.search(
+            r"INFO stopped: (\d+) requests answered, (\d+) refused", server.log
+        ).groups()
+        assert int(answered) <= statuses[200, ""]
+        assert int(refused) == statuses[503, "shutting_down"]
+
+
+FRAMES_OF_HALF_A_SECOND = """
+import time
+from edge.repository.version import ModelVersion
+from edge.cli import main
+
+predict = ModelVersion.predict
+def slowly(*arguments):
+    time.sleep(0.5)
+    return predict(*arguments)
+
+ModelVersion.predict = slowly
+main()
+"""
+
+
+def test_a_signal_before_it_listens_ends_it_with_exit_code_0(tmp_path: Path) -> None:
+    """Sent when the command has begun and nothing was accepted yet."""
+    started = tmp_path / "started"
+    program = f"""
+import os, signal
+import edge.commands.serve as serve
+from pathlib import Path
+
+def build(settings):
+    os.kill(os.getpid(), signal.SIGTERM)
+    raise AssertionError("it went on")
+
+serve.build_repository = build
+from edge.cli import main
+Path({str(started)!r}).touch()
+main()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "serve", "--port", "0"],
+        cwd=ROOT,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert started.exists()
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_a_port_in_use_is_a_clear_error() -> None:

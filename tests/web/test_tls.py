@@ -1,5 +1,6 @@
 """HTTPS: the authority and its certificate, their renewal, and the pairing of a device."""
 
+import asyncio
 import re
 import socket
 import ssl
@@ -27,6 +28,7 @@ from edge.settings import Settings
 from edge.tls.authority import CERTIFICATE_DAYS
 from edge.tls.certificate import fingerprint, server_context
 from edge.tls.provisioning import certificate
+from edge.tls.seen_names import MAX_NAMES, NameLearner, seen_names
 
 NOW = datetime.now(UTC)
 
@@ -343,3 +345,53 @@ def test_the_health_check_finds_a_service_that_speaks_https(secure):
                 ).returncode
                 == code
             )
+
+
+def test_a_new_host_name_keeps_the_authority_and_warns_of_nothing(tmp_path, monkeypatch, caplog):
+    """As a container has that was made anew: nobody reaches it by that name."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "0123456789ab")
+    first = certificate(settings(tmp_path))
+    authority = first.authority.read_bytes()
+    assert not any("0123456789ab" in name for name in names(first))
+    for host in ("ba9876543210", "renamed"):
+        monkeypatch.setattr(socket, "gethostname", lambda host=host: host)
+        made = certificate(settings(tmp_path))
+        shake_hands(made, first.authority, "localhost")
+    assert first.authority.read_bytes() == authority
+    assert "renamed.local" in names(made)
+    assert "renamed" not in names(made)
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_the_pairing_page_learns_the_address_by_which_a_phone_comes(tmp_path):
+    """A container knows no address of its host; the certificate has it before the phone goes on."""
+    pairing = free_port()
+    with SecureServer(tmp_path, "--pairing-port", pairing) as server:
+        asked = {"Host": f"192.168.44.55:{pairing}"}
+        told = httpx.get(f"http://127.0.0.1:{pairing}/pair/info", headers=asked).json()
+        assert told["url"].startswith("https://192.168.44.55:")
+        port = int(server.url.rpartition(":")[2])
+        context = ssl.create_default_context(cafile=str(server.authority))
+        with socket.create_connection(("127.0.0.1", port), 30) as plain:
+            context.wrap_socket(plain, server_hostname="192.168.44.55").close()
+        server.client.close()
+        assert server.stop() == 0
+    later = certificate(settings(tmp_path))
+    assert "192.168.44.55" in names(later)
+
+
+@pytest.mark.parametrize("host", ["bank.example.com", "8.8.8.8", "localhost", "a/b.lan", "kiosk"])
+def test_a_name_for_which_no_authority_vouches_is_not_learnt(tmp_path, host):
+    renewed = []
+    asyncio.run(NameLearner(tmp_path, lambda: renewed.append(1)).learn(host))
+    assert (renewed, seen_names(tmp_path)) == ([], [])
+
+
+def test_no_more_names_are_learnt_than_a_certificate_is_to_have(tmp_path):
+    async def flood():
+        learner = NameLearner(tmp_path, lambda: None)
+        for number in range(100):
+            await learner.learn(f"10.0.0.{number}")
+
+    asyncio.run(flood())
+    assert seen_names(tmp_path) == [f"10.0.0.{number}" for number in range(MAX_NAMES)]

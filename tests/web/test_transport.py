@@ -257,6 +257,13 @@ def test_connections_are_limited_by_the_descriptors(files, connections):
     assert limits.connection_limit(files) == connections
 
 
+@pytest.mark.parametrize(
+    ("max_held_bytes", "connections"), [(256 << 20, 4096), (24 << 20, 384), (1000, 64)]
+)
+def test_connections_are_limited_by_the_memory_for_bodies(max_held_bytes, connections):
+    assert limits.connection_limit(1 << 20, max_held_bytes) == connections
+
+
 def test_the_soft_limit_of_files_is_raised_to_the_hard_one():
     with Server(prefix=("sh", "-c", 'ulimit -Sn 300; ulimit -Hn 400; exec "$@"', "sh")) as server:
         assert "Max open files            400                  400" in (

@@ -27,6 +27,7 @@ PAGES = ("kiosk", "wall", "phone", "login", "pair")
 # `/login` belongs to the sign-in, whose form is posted to the same path.
 _PAGE_SCOPES = {"kiosk": Scope.PREDICT, "wall": Scope.VIEW, "phone": None, "pair": None}
 
+_BUILTIN = b'<p class="builtin" role="note" data-text="kiosk.builtin"'
 _FOLDER = Path(__file__).parent / "static"
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -59,11 +60,19 @@ class _File:
         return Response(self.content, media_type=self.media_type, headers=headers)
 
 
-def pages_dialect(pages: Iterable[str] = PAGES) -> Dialect:
-    """`GET /`, the pages, and `GET /static/{file}`; all files are read once, here."""
+def pages_dialect(pages: Iterable[str] = PAGES, *, builtin: bool = False) -> Dialect:
+    """`GET /`, the pages, and `GET /static/{file}`; all files are read once, here.
+
+    Args:
+        builtin: say on top of every page that a built-in model answers.
+    """
     router = APIRouter(include_in_schema=False)
     scopes: dict[str, Scope | None] = {"/": None, "/favicon.ico": None, "/static/": None}
-    files = {file.name: _read(file) for file in sorted(_FOLDER.iterdir()) if file.suffix in _TYPES}
+    files = {
+        file.name: _read(file, builtin=builtin)
+        for file in sorted(_FOLDER.iterdir())
+        if file.suffix in _TYPES
+    }
 
     @router.get("/")
     async def root(request: Request) -> Response:
@@ -94,6 +103,8 @@ def _page(file: _File) -> Callable[[Request], Awaitable[Response]]:
     return page
 
 
-def _read(file: Path) -> _File:
+def _read(file: Path, *, builtin: bool) -> _File:
     content = file.read_bytes()
+    if builtin and file.suffix == ".html":
+        content = content.replace(_BUILTIN + b" hidden", _BUILTIN)
     return _File(content, f'"{hashlib.sha256(content).hexdigest()[:16]}"', _TYPES[file.suffix])

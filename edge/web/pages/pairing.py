@@ -25,15 +25,22 @@ from edge.web.root_path import root_path
 
 if TYPE_CHECKING:
     from edge.settings import Settings
+    from edge.tls.seen_names import NameLearner
 
 
-def pairing_dialect(settings: Settings) -> Dialect:
-    """`GET /pair/info`, `/pair/ca.crt` and `/pair/qr.svg`."""
+def pairing_dialect(settings: Settings, learner: NameLearner | None = None) -> Dialect:
+    """`GET /pair/info`, `/pair/ca.crt` and `/pair/qr.svg`.
+
+    Args:
+        learner: takes up the name by which a device asks, before it is sent there.
+    """
     router = APIRouter(include_in_schema=False, prefix="/pair")
 
     @router.get("/info")
     async def info(request: Request) -> Response:
         authority = authority_file(settings)
+        if learner is not None:
+            await learner.learn(request.url.hostname)
         return json_response(
             {
                 "tls": uses_tls(settings),
@@ -60,13 +67,13 @@ def pairing_dialect(settings: Settings) -> Dialect:
     return Dialect("pairing", {"/pair/": None}, router)  # the authority's certificate is public
 
 
-def pairing_app(settings: Settings) -> FastAPI:
+def pairing_app(settings: Settings, learner: NameLearner | None = None) -> FastAPI:
     """An application with only the pairing page, for the plain port."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     install_handlers(app)
     # What is here is public, so every host may be asked for; a malformed one is still refused.
     app.add_middleware(PageGuard, settings=settings.model_copy(update={"allowed_hosts": (ANY,)}))
-    dialects = [pages_dialect(["pair"]), pairing_dialect(settings)]
+    dialects = [pages_dialect(["pair"]), pairing_dialect(settings, learner)]
     for dialect in dialects:
         app.include_router(dialect.router)
     app.state.dialects = DialectTable(dialects)

@@ -114,8 +114,8 @@ def phone_dialect(service: InferenceService, settings: Settings) -> Dialect:
         url = _phone_url(request, settings, passes)
         if url is None:
             raise NoPhone(
-                "No phone can reach this service: it listens on this machine only. "
-                "Start it with --host."
+                "No phone can reach this service by this name. Open the wall by the machine's own "
+                "name or address; if it listens on this machine only, start it with --host."
             )
         return qr_svg(url)
 

@@ -48,6 +48,7 @@ MAX_CONNECTIONS = 4096
 
 With half a head each they hold 128 MiB."""
 
+_MIN_CONNECTIONS = 64  # however little memory there is: 1 MiB with half a head each
 _RESERVED_FILES = 128
 _MAX_FILES = 65_536
 
@@ -69,11 +70,18 @@ def raise_file_limit() -> int:
     return wanted
 
 
-def connection_limit(files: int) -> int:
+def connection_limit(files: int, max_held_bytes: int | None = None) -> int:
     """How many connections a process may hold that may open so many files.
 
     Models, outbox, certificates, the cloud's connection, and connections that are just being
     refused or closed need descriptors as well: 128, or half of a very low limit.
+
+    Args:
+        files: that the process may open.
+        max_held_bytes: of bodies; half a head on every connection takes at most half as much.
     """
     reserved = min(_RESERVED_FILES, files // 2)
-    return max(1, min(MAX_CONNECTIONS, files - reserved))
+    most = MAX_CONNECTIONS
+    if max_held_bytes is not None:
+        most = min(most, max(_MIN_CONNECTIONS, max_held_bytes // (2 * HEAD_BYTES)))
+    return max(1, min(most, files - reserved))

@@ -2,6 +2,7 @@
 
 export const TEXTS = {
   en: {
+    "kiosk.builtin": "Built-in demonstration model: mount your own to use it.",
     "kiosk.title": "Kiosk",
     "kiosk.picture": "What the camera sees",
     "kiosk.results": "What was recognised",
@@ -155,6 +156,7 @@ export const TEXTS = {
   },
 
   fr: {
+    "kiosk.builtin": "Modèle de démonstration intégré : montez le vôtre pour l’utiliser.",
     "kiosk.title": "Borne",
     "kiosk.picture": "Ce que voit la caméra",
     "kiosk.results": "Ce qui est reconnu",
