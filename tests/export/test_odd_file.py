@@ -71,5 +71,5 @@ def test_a_whole_zip_is_an_export(tmp_path):
 
 def test_a_damaged_model_is_not_called_something_else(tmp_path):
     (tmp_path / "model.tflite").write_bytes(classifier()[:100])
-    with pytest.raises(ExportError, match="truncated or not a TFLite file: (?!it is)"):
+    with pytest.raises(ExportError, match=r"truncated or not a TFLite file: (?!it is)"):
         read_export(tmp_path / "model.tflite")
