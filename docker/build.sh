@@ -1,8 +1,10 @@
 #!/bin/sh
-# build.sh [lite|full] - builds an image from this checkout, with its version, revision and time in the labels.
+# build.sh [lite|full [OPTION...]] - builds an image from this checkout, with its version, revision and time in the
+# labels; the options are of `docker build`.
 # Tags: edge:lite and edge:0.1.0-lite, or edge:full and edge:0.1.0.
 set -eu
 target=${1:-lite}
+[ $# -eq 0 ] || shift
 cd "$(dirname "$0")/.."
 version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' edge/__init__.py)
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -21,4 +23,4 @@ api=$(docker version -f '{{.Server.APIVersion}}')
 if [ "$(printf '%s\n' 1.44 "$api" | sort -V | head -1)" = 1.44 ]; then start_interval=--start-interval=500ms; fi
 sed "s/^HEALTHCHECK /HEALTHCHECK $start_interval /" Dockerfile | docker build -f - --target "$target" -t "edge:$target" -t "$tag" \
   --build-arg "VERSION=$version" --build-arg "REVISION=$revision" --build-arg "SOURCE=$source" \
-  --build-arg "CREATED=$(date -u +%Y-%m-%dT%H:%M:%SZ)" --build-arg "BASE_DIGEST=$base" .
+  --build-arg "CREATED=$(date -u +%Y-%m-%dT%H:%M:%SZ)" --build-arg "BASE_DIGEST=${base:-unknown}" "$@" .

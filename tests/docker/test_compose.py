@@ -44,9 +44,8 @@ def as_options(service):
         elif key in AS_FLAGS:
             options += [word for each in value for word in (AS_FLAGS[key], each)]
         elif key == "environment":
-            options += [
-                word for name, each in value.items() for word in ("-e", f"{name}={filled_in(each)}")
-            ]
+            pairs = (f"{name}={filled_in(each)}" for name, each in value.items())
+            options += [word for pair in pairs for word in ("-e", pair)]
         elif key == "logging":
             pairs = (f"{name}={each}" for name, each in value["options"].items())
             options += [
