@@ -56,7 +56,7 @@ def describe_odd_file(file: Path) -> tuple[str, str] | None:
     if is_whole_zip:
         return "a zip with another name", "Let its name end in .zip"
     if head.startswith(_ZIP):
-        return "a zip whose end is missing: the download or copy was cut", _DOWNLOAD
+        return "a truncated zip: the download or copy was cut", _DOWNLOAD
     for offset, magic, words, remedy in _SIGNATURES:
         if head[offset : offset + len(magic)] == magic:
             return words, remedy

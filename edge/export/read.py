@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from edge.model.contract import Contract
 
 _MAX_SHOWN_OPERATORS: Final = 5
-_ZIP_START: Final = b"PK\3\4"
 
 
 class UnpackedZip:
@@ -89,15 +88,8 @@ def _refuse_odd(path: Path) -> None:
 
 
 def _is_zip(path: Path) -> bool:
-    """Whether it is a zip, or was one: a truncated one has lost the end by which zips are known."""
     with open_regular(path) as stream:
-        is_whole = zipfile.is_zipfile(stream)
-        stream.seek(0)
-        starts_as_zip = stream.read(len(_ZIP_START)) == _ZIP_START
-    if not is_whole and (starts_as_zip or path.suffix.lower() == ".zip"):
-        what = "it is a truncated zip" if starts_as_zip else "it is named .zip and is none"
-        raise ExportError(path, what, "Download or copy it again")
-    return is_whole
+        return zipfile.is_zipfile(stream)
 
 
 def _read_zip(path: Path, *, allow_unsafe: bool) -> Export:

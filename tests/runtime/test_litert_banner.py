@@ -60,7 +60,7 @@ def test_serve_writes_only_its_own_log_lines():
         server.stop()
         lines = server.log.splitlines()
     assert any("is ready" in line for line in lines)
-    assert [line for line in lines if not re.match(r"\d\d:\d\d:\d\d", line)] == []
+    assert [line for line in lines if not re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", line)] == []
 
 
 def test_other_lines_of_a_diverted_block_are_forwarded_in_their_order(capfd):
