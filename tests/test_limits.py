@@ -44,12 +44,17 @@ def test_bounds_fit_into_the_memory(case):
     assert fitted["max_body_bytes"] <= fitted["max_held_bytes"]
 
 
-@pytest.mark.parametrize("use", [Use(), EMBEDDED, Use(100 * MIB), SAVED_MODEL, Use(cloud=True)])
+WITH_ONE_WORKER = [
+    (use, memory)
+    for use in (Use(), EMBEDDED, Use(100 * MIB), SAVED_MODEL, Use(cloud=True))
+    for memory in (256, 384, 512, 768, 1024, 2048, 4096)
+    if use.bytes(1) + 12 * MIB <= memory * MIB  # else not even the models fit
+]
+
+
 @pytest.mark.parametrize("cpus", [1, 2, 4, 64])
-@pytest.mark.parametrize("memory", [256, 384, 512, 768, 1024, 2048, 4096])
-def test_what_may_be_needed_is_never_more_than_the_memory_where_one_worker_fits(use, cpus, memory):
-    if use.bytes(1) + 12 * MIB > memory * MIB:
-        pytest.skip("not even the models fit")
+@pytest.mark.parametrize(("use", "memory"), WITH_ONE_WORKER)
+def test_what_may_be_needed_is_never_more_than_the_memory_where_one_worker_fits(use, memory, cpus):
     fitted = fitting(memory * MIB, cpus, use, DEFAULTS, {})
     assert needed(use, fitted) <= memory * MIB
 

@@ -311,6 +311,8 @@ def in_a_terminal(columns, *arguments, interrupt_after=None):
         stderr=subprocess.DEVNULL,
         env=environment,
         start_new_session=True,
+        # Where Ctrl-C is ignored, as behind a shell's `&`, a child would ignore it as well.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     os.close(child)
     shown = b""

@@ -21,6 +21,8 @@ from serving.raw import RawConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+pytestmark = pytest.mark.slow
+
 IMAGE = encode(noise(400, 300), "PNG")  # 360 kB
 FORM = {"content-type": "multipart/form-data; boundary=x"}
 PART = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
@@ -200,7 +202,6 @@ def test_a_process_is_as_it_was_after_requests_that_were(server: Server, way) ->
     assert settled(server) == before
 
 
-@pytest.mark.slow
 def test_hundreds_of_requests_of_all_kinds_leave_no_memory_behind_and_the_process_ends_well(
     tmp_path,
 ) -> None:

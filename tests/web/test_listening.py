@@ -75,7 +75,7 @@ def test_where_the_system_cannot_take_both_the_url_says_which_family(monkeypatch
         assert listener.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
 
 
-@pytest.mark.parametrize("host", ["[::1", "::1]", "300.0.0.1", "no-such-host.invalid"])
+@pytest.mark.parametrize("host", ["[::1", "no-such-host.invalid"])
 def test_a_host_that_is_none_is_told_in_a_sentence(host):
     refused = run_edge("serve", "--host", host, "--allow-open", "--port", 0)
     assert refused.returncode == 2
