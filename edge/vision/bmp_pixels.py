@@ -6,7 +6,7 @@ at its word, and knows only some bit masks.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -35,7 +35,7 @@ def read_bmp_pixels(structure: Structure, layout: BmpLayout) -> Image.Image:
     direction = -1 if layout.is_bottom_up else 1
     if layout.runs:
         return _read_runs(structure, layout)
-    data = _rows(structure, layout)
+    data: Any = _rows(structure, layout)  # the types of Pillow 11 take no memoryview
     if layout.is_plain_rgb:
         raw_mode = "BGR" if layout.bits == 24 else "BGRX"  # noqa: PLR2004
         return Image.frombytes("RGB", size, data, "raw", raw_mode, layout.row_bytes, direction)
@@ -79,7 +79,7 @@ def _read_masked(data: memoryview, size: tuple[int, int], layout: BmpLayout) -> 
     return page
 
 
-def _channel(values: NDArray[np.unsignedinteger], mask: int) -> NDArray[np.uint8]:
+def _channel(values: NDArray[np.unsignedinteger[Any]], mask: int) -> NDArray[np.uint8]:
     """One channel, scaled from its mask's range to 0..255."""
     shift = (mask & -mask).bit_length() - 1
     bits = (mask >> shift).bit_length()

@@ -74,7 +74,9 @@ def _look_through(
 def _intensities(layout: TiffLayout, max_sample: int) -> NDArray[np.uint8]:
     """0..255 for every value of a sample."""
     values = np.arange(1 << layout.bits, dtype=np.float64)
-    return np.round(np.minimum(values, max_sample) * (255 / max_sample)).astype(np.uint8)
+    scaled = np.round(np.minimum(values, max_sample) * (255 / max_sample))
+    intensities: NDArray[np.uint8] = scaled.astype(np.uint8)
+    return intensities
 
 
 def _samples(
@@ -123,6 +125,7 @@ def _colours(
     has_alpha: bool,  # noqa: FBT001
 ) -> NDArray[np.uint8]:
     """RGB of shape ``(rows, width, 3)``, or opaque grey of shape ``(rows, width)``."""
+    colours: NDArray[np.uint8]
     if layout.is_palette:
         colours = np.frombuffer(layout.palette, np.uint8).reshape(-1, 3)[samples[..., 0]]
     elif layout.is_cmyk:
@@ -131,7 +134,7 @@ def _colours(
     elif layout.is_rgb:
         colours = table[samples[..., :3]]
     else:
-        grey = table[samples[..., 0]]
+        grey: NDArray[np.uint8] = table[samples[..., 0]]
         if layout.is_inverted:
             grey = np.bitwise_not(grey)  # 255 - grey
         if not has_alpha:

@@ -109,7 +109,7 @@ def test_a_field_without_a_file_is_named_in_its_own_alphabet():
         multipart_images(TYPE, form_of((head, b"4")))
 
 
-@pytest.mark.parametrize("head", [b"no colon", FIELD + b"\r\nContent-Length: x", b"a\xff: b"])
+@pytest.mark.parametrize("head", [b"no colon", b"a\xff: b"])
 def test_a_malformed_head_of_a_part_is_told_in_words(head):
     with pytest.raises(BadRequest) as refused:
         multipart_images(TYPE, form_of((head, b"pixels")))
