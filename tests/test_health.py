@@ -221,7 +221,7 @@ def test_a_minute_of_silence_is_too_long_and_not_one_check_less(tmp_path):
     assert silent == [False, False, False, False, True, True]
 
 
-def test_a_service_that_answers_in_between_starts_anew(tmp_path):
+def test_an_answer_in_between_resets_the_count(tmp_path):
     state = str(tmp_path / "state")
     for now in (0.0, 20.0, 40.0, 55.0):
         assert not frozen.note(lives=False, now=now, state=state)

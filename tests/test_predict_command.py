@@ -169,7 +169,7 @@ def test_no_name_commands_a_terminal_or_forges_a_line(export, photos):
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202e]", text.replace("\r\n", "\n"))
 
 
-def test_a_name_that_is_no_utf_8_comes_back_from_json(export, photos):
+def test_a_file_name_that_is_not_utf_8_survives_json(export, photos):
     name = bytes(photos) + b"/latin\xe9.jpg"
     Path(os.fsdecode(name)).write_bytes(JPEG)
     done = edge("predict", photos, "--model", export, "--json")

@@ -1,7 +1,7 @@
 """Ends a frozen service, so that the container's restart policy starts it again.
 
 Docker marks a container unhealthy and leaves it at that. So the health check itself, which runs in
-the container, ends a service that has not said for a minute that it lives. It never does so because
+the container, ends a service whose liveness check has failed for a minute. It never does so because
 a model is missing: that is readiness, and a restart would not mend it.
 
 Imports only the standard library, as `edge.commands.health` does.
@@ -25,7 +25,7 @@ def note(*, lives: bool, now: float | None = None, state: str = STATE) -> bool:
     """Remember the outcome of a check; return whether the service has been silent for too long.
 
     Args:
-        lives: whether the service said that it lives.
+        lives: whether the liveness check passed.
         now: on `time.monotonic`, which all processes of a machine share.
         state: file that the checks share.
     """

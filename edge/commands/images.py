@@ -83,7 +83,7 @@ def find_images(names: Sequence[str], written: Collection[Path] = ()) -> list[Im
     """Find the images, in order: a file itself, those below a folder, a pattern's matches.
 
     Below a folder, files and folders that are hidden are passed over: macOS leaves a `._photo.jpg`
-    beside each photo on a foreign disk.
+    next to each photo on a disk of another system.
 
     Args:
         names: of files, folders and patterns; `-` is standard input.

@@ -108,7 +108,7 @@ def _candidates(model: Path, others: list[Path]) -> list[Path]:
 
 
 def _kind(file: Path) -> str:
-    """What a name says beside being a model or a label file: ``flowers`` of `flowers_labels`."""
+    """The part of a name that goes with a model: ``flowers`` of `flowers_labels`."""
     stem = file.stem.lower()
     return _KIND_WORDS.sub("", stem) or stem
 

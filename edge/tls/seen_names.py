@@ -1,7 +1,7 @@
 """Names and addresses by which devices reach this machine, learnt from the pairing page.
 
 A container knows neither its host's name nor its address; whoever opens the pairing page does. They
-are kept beside the certificate, which then holds them as well.
+are stored next to the certificate, which then holds them as well.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 MAX_NAMES = 16
-"""The first so many are kept: the page asks for no key, and a stranger may name anything."""
+"""Maximum number of names kept: the page asks for no key, and a stranger may send any name."""
 
 _FILE = "names.txt"
 _MAX_LENGTH = 253  # of a host name (RFC 1035)

@@ -22,7 +22,7 @@ SMALL_BYTES = 16 << 20
 one for each worker at most, and a camera does not wait for a stranger's large picture."""
 
 _SMALL_SHARE = 4
-"""Small pictures of all workers take at most a fourth of the budget beside it."""
+"""Small pictures of all workers take at most a fourth of the budget, in addition to it."""
 
 MAX_WAIT_S = 2.0
 """Seconds that a picture without a deadline waits for the memory of others, on the wall or before

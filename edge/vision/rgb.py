@@ -23,7 +23,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """Convert a loaded image to 8-bit RGB, as a person would see it on a white page.
 
     Raises:
-        CorruptImage: its pixels and what is said of them do not go together.
+        CorruptImage: its pixels do not match their description.
         UnsupportedImage: the pixel type has no agreed conversion (32-bit integers, floats, LAB).
     """
     try:

@@ -23,7 +23,7 @@ STEP_BYTES = 256 << 10
 
 FREE_BYTES = 1 << 20
 MAX_RATIO = 100
-"""A body may unpack to `FREE_BYTES`, and beyond them to so many times what has arrived.
+"""A body may unpack to `FREE_BYTES`, and beyond that to this many times what has arrived.
 
 Base64 unpacks to 1.3 times its size, a scanned page as a bitmap to 50 times; DEFLATE ends at 1,032.
 """

@@ -5,7 +5,7 @@ machine has less, the bounds on what costs memory shrink together. A setting tha
 given is never changed.
 
 What the service takes is: itself and its models, about twice the model for each worker's
-interpreters, and beside them what callers cause, the *room*. Of the room, pictures that are being
+interpreters, and what callers cause, the *room*. Of the room, pictures that are being
 decoded take their budget and a quarter more (small ones are not counted, see
 `edge.vision.decode_memory`), bodies take theirs and half more (connections with half a head), and
 the wall its own.
@@ -39,7 +39,7 @@ SPARE_BYTES = 28 * _MIB
 """A health check (14 MiB, in a process of its own) and memory that the allocator keeps."""
 
 WORKER_BYTES = 4 * _MIB
-"""A worker beside its interpreters: its stack, and what the allocator keeps for its thread."""
+"""A worker without its interpreters: its stack, and what the allocator keeps for its thread."""
 
 COPIES_PER_WORKER = 2
 """Of a TFLite model for each worker: packed weights and tensors."""

@@ -54,7 +54,7 @@ def picture(name):
         ("model.tflite", b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
     ],
 )
-def test_a_file_that_is_no_export_is_named_with_a_remedy(tmp_path, name, content, words):
+def test_a_file_that_is_not_an_export_is_named_with_a_remedy(tmp_path, name, content, words):
     file = tmp_path / name
     file.write_bytes(content)
     with pytest.raises(ExportError) as caught:

@@ -87,9 +87,7 @@ UNCHOSEN = FIELD + b'; filename=""\r\nContent-Type: application/octet-stream'
         (FIELD + b"\r\nContent-Type: binary/octet-stream", b"pixels", True),
     ],
 )
-def test_an_image_is_a_file_or_what_its_type_calls_one_and_a_text_field_is_none(
-    head, content, is_image
-):
+def test_a_form_part_is_an_image_by_its_file_name_or_type(head, content, is_image):
     images = multipart_images(TYPE, form_of((FILE, b"first"), (head, content)))
     assert images == [b"first", content][: 1 + is_image]
 
@@ -110,7 +108,7 @@ def test_a_field_without_a_file_is_named_in_its_own_alphabet():
 
 
 @pytest.mark.parametrize("head", [b"no colon", b"a\xff: b"])
-def test_a_malformed_head_of_a_part_is_told_in_words(head):
+def test_a_malformed_part_header_is_explained(head):
     with pytest.raises(BadRequest) as refused:
         multipart_images(TYPE, form_of((head, b"pixels")))
     assert "malformed" in refused.value.message

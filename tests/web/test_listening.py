@@ -76,7 +76,7 @@ def test_where_the_system_cannot_take_both_the_url_says_which_family(monkeypatch
 
 
 @pytest.mark.parametrize("host", ["[::1", "no-such-host.invalid"])
-def test_a_host_that_is_none_is_told_in_a_sentence(host):
+def test_an_invalid_host_is_explained_in_one_sentence(host):
     refused = run_edge("serve", "--host", host, "--allow-open", "--port", 0)
     assert refused.returncode == 2
     last_line = refused.stderr.splitlines()[-1]

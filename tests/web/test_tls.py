@@ -233,7 +233,7 @@ def test_an_owner_s_certificate_that_is_no_good_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
-def test_a_key_with_a_passphrase_is_told_in_a_sentence_with_the_remedy(tmp_path, form, capfd):
+def test_a_key_with_a_passphrase_is_explained_with_the_remedy(tmp_path, form, capfd):
     made = certificate(settings(tmp_path / "made"))
     key = load_pem_private_key(made.key.read_bytes(), None)
     locked = tmp_path / "locked.pem"
@@ -258,7 +258,7 @@ def test_a_key_with_a_passphrase_is_told_in_a_sentence_with_the_remedy(tmp_path,
         ("chain", "empty", "PEM"),
     ],
 )
-def test_files_that_are_no_certificate_and_key_are_told_in_words(tmp_path, cert, key, words):
+def test_invalid_certificate_and_key_files_are_explained(tmp_path, cert, key, words):
     made, other = (certificate(settings(tmp_path / name)) for name in ("one", "two"))
     files = {"chain": made.chain, "key": made.key, "other": other.key}
     for name, content in (("der", leaf(made).public_bytes(Encoding.DER)), ("empty", b"")):

@@ -1,7 +1,7 @@
 """A report to look at: a page with every picture and its boxes, grouped by label, unsure first.
 
-It works from disk: one page without scripts, which names nothing but the thumbnails beside it. It
-holds no picture itself, and a browser loads a thumbnail when it comes into sight, so that
+It works from disk: one page without scripts, which refers to nothing but the thumbnails next to
+it. It holds no picture itself, and a browser loads a thumbnail when it comes into sight, so that
 thousands of images are still a page of a few megabytes.
 """
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _PAGE: Final = "index.html"
 THUMBNAILS: Final = "thumbnails"
 _MARK: Final = '<meta name="generator" content="edge predict">'
-"""By which an older report is told from a page that must not be overwritten."""
+"""Distinguishes an older report from a page that must not be overwritten."""
 
 _SIDE: Final = 480
 """Longer side of a thumbnail in pixels: 20 to 40 KB each."""

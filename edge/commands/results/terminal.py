@@ -72,7 +72,7 @@ class Details:
                 self._console.print(row, highlight=False, soft_wrap=True)
 
     def finish(self, summary: Summary) -> None:
-        """Nothing remains to be said of a single image."""
+        """Do nothing: a single image needs no summary."""
 
 
 def print_summary(console: Console, summary: Summary) -> None:

@@ -76,7 +76,7 @@ def read(model: Path) -> Contract:
     """The contract of a classifier.
 
     Raises:
-        ExportError: a detector; broken; not said how to feed it; or contradicted by its graph.
+        ExportError: a detector; broken; does not state its pixels; or contradicted by its graph.
     """
     folder = model if model.is_dir() else model.parent
     manifest = _read_manifest(folder)

@@ -34,7 +34,7 @@ _MAX_RLE_PIXELS = 1_000_000
 
 _RLE_SLACK = 1_024
 _RLE_BYTES = 12
-"""Bytes a pixel beside the image: indices, what was skipped, and a copy in RGB of both."""
+"""Bytes per pixel in addition to the image: indices, skipped pixels, and an RGB copy of both."""
 
 
 @dataclass(frozen=True, slots=True)

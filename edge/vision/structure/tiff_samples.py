@@ -79,7 +79,7 @@ def read_layout(
 
     Raises:
         UnsupportedImage: the samples have no agreed look, or are not supported.
-        Malformed: what is said of them does not go together.
+        Malformed: their description is inconsistent.
     """
     photometric = _read_photometric(directory)
     samples = directory.number(SAMPLES, 1)

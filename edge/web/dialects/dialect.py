@@ -85,7 +85,7 @@ class DialectTable:
         self._prefixes = sorted(prefixes, key=len, reverse=True)
 
     def check_root_path(self, root_path: str) -> None:
-        """Refuse a prefix under which a path could not be told from one without it.
+        """Refuse a prefix that would make a path ambiguous.
 
         Raises:
             SettingsError: the prefix begins as a path of the service does.
