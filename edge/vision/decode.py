@@ -36,6 +36,7 @@ from edge.vision.rgb import WHITE, to_rgb
 from edge.vision.structure.bmp import BmpLayout
 from edge.vision.structure.inspect import inspect
 from edge.vision.structure.jpeg import without_metadata
+from edge.vision.structure.structure import BROKEN_BYTES
 from edge.vision.tiff_pixels import read_tiff_pixels
 
 if TYPE_CHECKING:
@@ -101,6 +102,9 @@ def decode(
     except CorruptImage as error:
         lease.end()
         raise CorruptImage(error.message + stripped_advice(encoded)) from error
+    except BROKEN_BYTES as error:
+        lease.end()
+        raise broken(structure.format, error) from error
     except BaseException:
         lease.end()
         raise

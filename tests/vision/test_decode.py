@@ -3,6 +3,7 @@
 import io
 import struct
 import warnings
+import zlib
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from PIL import Image, ImageChops
 from edge.errors import CorruptImage, ImageTooLarge, RequestError, UnsupportedImage
 from edge.vision.decode import decode
 from edge.vision.rgb import to_rgb
+from edge.vision.structure.inspect import _READERS
 
 LIMIT = 50_000_000
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
@@ -346,3 +348,40 @@ def test_pixels_that_cannot_be_converted_are_a_corrupt_image_and_no_fault_of_the
     odd.palette = None
     with pytest.raises(CorruptImage, match="broken"):
         to_rgb(odd)
+
+
+def test_a_png_whose_pixels_have_a_wrong_checksum_behind_black_rows_is_broken():
+    raw = bytes(20 * (1 + 3 * 30))  # 20 rows of 30 black pixels, each with its filter
+    packed = zlib.compress(raw)
+    damaged = packed[:-1] + bytes([packed[-1] ^ 1])
+    header = struct.pack(">IIBBBBB", 30, 20, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", damaged), (b"IEND", b""))
+    encoded = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
+    with pytest.raises(CorruptImage, match="PNG"):
+        decode(encoded, max_pixels=1000)
+
+
+@pytest.mark.parametrize("emptied", [258, 259, 262, 277])
+def test_a_tiff_whose_description_has_no_value_is_broken(emptied):
+    encoded = bytearray(encode(Image.new("RGB", (30, 20)), "TIFF"))
+    (directory,) = struct.unpack_from("<I", encoded, 4)
+    (count,) = struct.unpack_from("<H", encoded, directory)
+    for position in range(directory + 2, directory + 2 + 12 * count, 12):
+        (tag,) = struct.unpack_from("<H", encoded, position)
+        if tag == emptied:
+            struct.pack_into("<I", encoded, position + 4, 0)
+    with pytest.raises(CorruptImage, match=f"tag {emptied} "):
+        decode(bytes(encoded), max_pixels=1000)
+
+
+@pytest.mark.parametrize("error", [IndexError("x"), ZeroDivisionError(), struct.error("y")])
+def test_bytes_that_a_reader_did_not_expect_are_the_clients_fault(monkeypatch, error):
+    def fail(_):
+        raise error
+
+    monkeypatch.setitem(_READERS, "PNG", fail)
+    with pytest.raises(CorruptImage, match="its structure makes no sense"):
+        decode(encode(Image.new("RGB", (3, 2)), "PNG"), max_pixels=1000)

@@ -15,7 +15,7 @@ from edge.vision.structure.bmp import read_bmp
 from edge.vision.structure.gif import read_gif
 from edge.vision.structure.jpeg import read_jpeg
 from edge.vision.structure.png import read_png
-from edge.vision.structure.structure import MAX_SIDE, Malformed
+from edge.vision.structure.structure import BROKEN_BYTES, MAX_SIDE, Malformed
 from edge.vision.structure.tiff import read_tiff
 from edge.vision.structure.webp import read_webp
 
@@ -71,3 +71,6 @@ def _read(encoded: bytes) -> Structure:
         return _READERS[name](encoded)
     except Malformed as error:
         raise CorruptImage(f"The {name} image is truncated or broken: {error}.") from error
+    except BROKEN_BYTES as error:
+        words = "its structure makes no sense"
+        raise CorruptImage(f"The {name} image is truncated or broken: {words}.") from error

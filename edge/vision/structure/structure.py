@@ -8,6 +8,8 @@ only a decoder's wrapper would read.
 
 from __future__ import annotations
 
+import struct
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,10 @@ MAX_SIDE = 16_384
 formats of cameras and browsers end there as well (WebP at 16,383)."""
 
 _SWAPS_AXES = frozenset({5, 6, 7, 8})  # EXIF orientations
+
+BROKEN_BYTES = (ArithmeticError, LookupError, ValueError, struct.error, zlib.error)
+"""What a reader raises for bytes that it did not expect. The fault is the file's, not the reader's,
+so the client gets `CorruptImage`."""
 
 FREE_PARTS = 1_000
 """Chunks or blocks that any file may have, however small they are."""

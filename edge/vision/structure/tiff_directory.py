@@ -65,7 +65,9 @@ class Directory:
     def number(self, tag: int, default: int | None = None) -> int:
         """The first value of a tag that holds whole numbers."""
         entry = self.entries.get(tag)
-        if entry is None or entry.kind not in _INTEGERS or not entry.count:
+        if entry is not None and not entry.count:
+            raise Malformed(f"tag {tag} has no value")
+        if entry is None or entry.kind not in _INTEGERS:
             if default is None:
                 raise Malformed(f"tag {tag} is missing or no number")
             return default

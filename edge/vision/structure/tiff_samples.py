@@ -150,6 +150,8 @@ def _check_format(directory: Directory) -> None:
 
 def _read_bits(directory: Directory, samples: int) -> int:
     depths = set(directory.values(BITS, samples, (1,)))
+    if not depths:
+        raise Malformed(f"tag {BITS} (BitsPerSample) has no value")
     if len(depths) > 1:
         raise _unsupported(f"samples of different depths ({sorted(depths)} bits)")
     (bits,) = depths
