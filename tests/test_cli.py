@@ -7,15 +7,13 @@ import textwrap
 
 import pytest
 from builders.images import encode, noise, quadrants, turned
-from builders.tflite import classifier
+from builders.tflite import TINY_LABELS, tiny_export
 from click.testing import CliRunner
 from PIL import Image
 
 from edge.cli import main
 from edge.outbox.store import Store
 from edge.settings import TOPICS
-
-LABELS = [f"label {i}" for i in range(12)]
 
 
 def edge(*arguments, **environment):
@@ -31,11 +29,7 @@ def in_a_process(root, *arguments):
 
 @pytest.fixture
 def export(tmp_path):
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    (folder / "model.tflite").write_bytes(classifier())
-    (folder / "dict.txt").write_text("\n".join(LABELS))
-    return folder
+    return tiny_export(tmp_path)
 
 
 @pytest.fixture
@@ -282,7 +276,7 @@ def test_inspect_tells_a_program_the_same(export):
         False,
     )
     assert told["family"] == "AutoML TFLite"
-    assert told["labels"] == LABELS
+    assert told["labels"] == TINY_LABELS
     assert told["input"] == {"name": "image", "dtype": "uint8", "shape": [1, 2, 2, 3]}
     assert told["preprocessing"]["resize"] == "center_crop"
     assert told["preprocessing"]["crop_fraction"] == 0.5
@@ -298,7 +292,7 @@ def test_inspect_tells_a_program_the_same(export):
 def test_inspect_takes_the_name_of_a_model_as_predict_does(export):
     assert json.loads(edge("inspect", "objects", "--json").stdout)["task"] == "detection"
     named = edge("inspect", export.name, "--json", "--models", export)
-    assert json.loads(named.stdout)["labels"] == LABELS
+    assert json.loads(named.stdout)["labels"] == TINY_LABELS
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 import pytest
 from builders.images import encode, noise, quadrants, turned
-from builders.tflite import classifier
+from builders.tflite import tiny_export
 from builders.waiting import wait
 from click.testing import CliRunner
 from PIL import Image
@@ -29,7 +29,6 @@ from edge.commands import images as images_module
 from edge.commands.images import find_images, read_streams, short_names
 from edge.errors import InputError
 
-LABELS = [f"label {i}" for i in range(12)]
 HEIC = b"\x00\x00\x00\x18ftypheic" + bytes(60)
 JPEG = encode(noise(9, 9), "JPEG")
 
@@ -40,11 +39,7 @@ def edge(*arguments, **how):
 
 @pytest.fixture
 def export(tmp_path):
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    (folder / "model.tflite").write_bytes(classifier())
-    (folder / "dict.txt").write_text("\n".join(LABELS))
-    return folder
+    return tiny_export(tmp_path)
 
 
 @pytest.fixture

@@ -63,6 +63,11 @@ class LoadPoint:
         """Frames that were computed and answered."""
         return self.statuses.get(HTTPStatus.OK, 0)
 
+    @property
+    def refused(self) -> int:
+        """Frames that found no place."""
+        return self.statuses.get(HTTPStatus.SERVICE_UNAVAILABLE, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

@@ -20,6 +20,7 @@ from edge.bench.report import (
     make_report,
 )
 from edge.bench.server import running
+from edge.dataplane.turns import OVERLOAD_S
 from edge.runtime.cpus import usable_cpus
 from edge.runtime.pipeline import DecodeOptions
 
@@ -136,12 +137,16 @@ class _Bench:
         return Pair(size, connections, alone, self._server(self._raw(size), connections))
 
     def _server(self, requests: list[bytes], connections: int) -> LoadPoint:
+        """Load the server; returns when an overload is over, so that the next point has none."""
         warm_s, seconds = self.plan.warm_s, self.plan.seconds
         point = self.client.submit(
             load.measure, self.target, requests, connections, warm_s, seconds
         )
         self.advance()
-        return point.result()
+        measured = point.result()
+        if measured.refused:
+            time.sleep(OVERLOAD_S)
+        return measured
 
     def _raw(self, size: Size) -> list[bytes]:
         return [load.http_request(self.target, "image/jpeg", frame) for frame in self.frames[size]]

@@ -231,18 +231,13 @@ class EscalatingAnswerer:
         contract, request = frame.version.contract, frame.request
         prediction = response.prediction
         cloud = cloud_side(response, frame.version, request)
-        rules = self._cloud.rules_of(frame.version)
-        reason = contract.task.uncertainty(prediction, contract.selection(), rules)
-        nearest = None
-        if not cloud.items:
-            selection = contract.selection(request.top_k, request.threshold)
-            nearest = find_nearest(prediction, selection)
+        selection = contract.selection(request.top_k, request.threshold)
         return replace(
             answer,
-            prediction=response.prediction,
+            prediction=prediction,
             items=cloud.items,
-            certain=reason is None,
-            nearest=nearest,
+            certain=contract.is_certain(prediction, self._cloud.rules_of(frame.version)),
+            nearest=None if cloud.items else find_nearest(prediction, selection),
             source=Source.CLOUD,
             outputs=None,
             escalation=Escalation(decision.action, decision.reason, edge=edge_side, cloud=cloud),

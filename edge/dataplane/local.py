@@ -53,11 +53,10 @@ class LocalAnswerer:
             selection = contract.selection(request.top_k, request.threshold)
             items = prediction.select(selection)
             rules = self._rules.with_overrides(contract.tuning.fallback.rules)
-            reason = contract.task.uncertainty(prediction, contract.selection(), rules)
             return Answer(
                 prediction=prediction,
                 items=items,
-                certain=reason is None,
+                certain=contract.is_certain(prediction, rules),
                 nearest=None if items else find_nearest(prediction, selection),
                 source=Source.EDGE,
                 model=version.ref,

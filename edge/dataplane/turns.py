@@ -29,15 +29,15 @@ MAX_CALLERS = 16_384
 """Maximum number of connections tracked, in 4 MB; further ones have no turn."""
 MAX_WAIT_S = 30.0
 """Longest time between two turns, and longest Retry-After but for its jitter."""
+OVERLOAD_S = 5.0
+"""Seconds without a refusal after which an overload is over; longer than the second or two that a
+client waits when Retry-After asks it to."""
 _MIN_WAIT_S = 0.01
 _STEP = 0.03
 """Relative change of the wait at each admission: a hundred of them change it twentyfold."""
 _USED_PART = 4
 """During an overload a quarter of the slots is in use: enough to keep the workers busy, while the
 rest stay free for connections whose turn has come."""
-_QUIET_S = 5.0
-"""Seconds without a refusal after which the overload is over; longer than the second or two that a
-client waits when Retry-After asks it to."""
 _FORGOTTEN_S = 10.0
 """Seconds after its turn at which an idle connection is forgotten."""
 _OPEN_EVERY = 8
@@ -84,7 +84,7 @@ class Turns:
             in_flight: requests that are admitted now.
         """
         now = self._clock()
-        if now - self._last_refusal > _QUIET_S:
+        if now - self._last_refusal > OVERLOAD_S:
             self._end()
             return True
         return in_flight < self._workers or self._is_due(caller, now)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edge.export.model_toml import tuning_origins
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -20,6 +22,11 @@ class Labels:
     origin: str
     note: str | None = None
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The note, if there is one, as `Contract.notes` has them."""
+        return (self.note,) if self.note else ()
+
 
 @dataclass(frozen=True, slots=True)
 class FamilyRules:
@@ -33,7 +40,6 @@ class FamilyRules:
         resize_origin: where the defaults for ``resize`` were read.
         recognised: by what the family knows its file; empty if it is read as any file is.
         scores: name of the output with the scores; empty if only the model itself tells.
-        notes: what a person should know.
     """
 
     stated: StatedPixels | None
@@ -43,4 +49,17 @@ class FamilyRules:
     resize_origin: str = "default"
     recognised: str = ""
     scores: str = ""
-    notes: tuple[str, ...] = ()
+
+    def origins(
+        self, labels: Labels, *, task: str, image: str, pixels: str, outputs: str
+    ) -> dict[str, str]:
+        """Fact to the place where it was read, as `Contract.origins` has it."""
+        return {
+            "family": self.recognised,
+            "task": task,
+            "input": image,
+            "pixels": pixels,
+            "labels": labels.origin,
+            "outputs": outputs,
+            **tuning_origins(self.tuning, self.defaults, self.resize_origin),
+        }

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from edge.errors import ExportError
 from edge.export.folder import SAVED_MODEL
-from edge.export.model_toml import tuning_origins
 from edge.export.pixels import ImageTensor, pixel_input
 from edge.export.regular_file import MAX_MODEL_BYTES, read_bounded
 from edge.export.saved_model_graph import operator_behind
@@ -107,7 +106,6 @@ class PixelSavedModel:
         labels = rules.labels(classes)
         scaling = input_scaling(self._meta_graph, tensor)
         pixels, origin = pixel_input(self._file, image, rules.stated, rules.tuning, scaling)
-        notes = (*rules.notes, labels.note) if labels.note else rules.notes
         return Contract(
             format=Format.SAVED_MODEL,
             task=CLASSIFICATION,
@@ -116,16 +114,14 @@ class PixelSavedModel:
             multi_label=activation == _MULTI_LABEL,
             outputs={"scores": TensorOutput(output, 0, "float32")},
             tuning=rules.tuning,
-            origins={
-                "family": rules.recognised,
-                "task": f"outputs of signature {name}",
-                "input": f"signature {name}",
-                "pixels": origin,
-                "labels": labels.origin,
-                "outputs": f"signature {name}",
-                **tuning_origins(rules.tuning, rules.defaults, rules.resize_origin),
-            },
-            notes=notes,
+            origins=rules.origins(
+                labels,
+                task=f"outputs of signature {name}",
+                image=f"signature {name}",
+                pixels=origin,
+                outputs=f"signature {name}",
+            ),
+            notes=labels.notes,
             unsafe_operators=self._unsafe,
         )
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from edge.errors import ExportError
 from edge.export.folder import starts_as_tflite
-from edge.export.model_toml import tuning_origins
 from edge.export.pixels import ImageTensor, pixel_input
 from edge.export.regular_file import MAX_MODEL_BYTES, read_bounded
 from edge.export.tflite_graph import Graph, Tensor, refuse_if_broken
@@ -208,7 +207,6 @@ class TFLiteModel:
         )
         scaling = input_scaling(self.graph, tensor.index)
         pixels, origin = pixel_input(self.path, image, rules.stated, rules.tuning, scaling)
-        notes = (*rules.notes, labels.note) if labels.note else rules.notes
         return Contract(
             format=Format.TFLITE,
             task=task,
@@ -217,16 +215,14 @@ class TFLiteModel:
             multi_label=multi_label,
             outputs=tensor_outputs(outputs),
             tuning=rules.tuning,
-            origins={
-                "family": rules.recognised,
-                "task": task_origin,
-                "input": f"tensor {tensor.name} of {self.path.name}",
-                "pixels": origin,
-                "labels": labels.origin,
-                "outputs": outputs_origin,
-                **tuning_origins(rules.tuning, rules.defaults, rules.resize_origin),
-            },
-            notes=notes,
+            origins=rules.origins(
+                labels,
+                task=task_origin,
+                image=f"tensor {tensor.name} of {self.path.name}",
+                pixels=origin,
+                outputs=outputs_origin,
+            ),
+            notes=labels.notes,
         )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge.model.prediction import Selection
-from edge.model.rules import RuleOverrides
+from edge.model.rules import RuleOverrides, Rules
 from edge.model.tasks.task import Classes
 from edge.vision.resize import Kernel
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.model.tasks.task import Task
+    from edge.model.tasks.task import Prediction, Task
 
 
 class Format(StrEnum):
@@ -239,6 +239,10 @@ class Contract:
     def classes(self) -> Classes:
         """What is known of the model's classes."""
         return Classes(self.labels, self.multi_label)
+
+    def is_certain(self, prediction: Prediction, rules: Rules) -> bool:
+        """Whether a prediction is good enough by the rules, whatever a request selects."""
+        return self.task.uncertainty(prediction, self.selection(), rules) is None
 
     def selection(self, top_k: int | None = None, threshold: float | None = None) -> Selection:
         """Choose what is shown: by the request, else by `model.toml`, else by the task's defaults.

@@ -95,16 +95,7 @@ def decode(
     structure = inspect(encoded, max_pixels=max_pixels)
     lease = decode_memory.take(decode_bytes(structure, min_side), deadline=deadline)
     try:
-        pixels = _decode_upright(structure, min_side)
-    except MemoryError as error:
-        lease.end()
-        raise out_of_memory() from error
-    except CorruptImage as error:
-        lease.end()
-        raise CorruptImage(error.message + stripped_advice(encoded)) from error
-    except BROKEN_BYTES as error:
-        lease.end()
-        raise broken(structure.format, error) from error
+        pixels = _decode_upright(structure, encoded, min_side)
     except BaseException:
         lease.end()
         raise
@@ -113,7 +104,19 @@ def decode(
     return Frame(pixels, *structure.upright_size, encoded)
 
 
-def _decode_upright(structure: Structure, min_side: int | None) -> Image.Image:
+def _decode_upright(structure: Structure, encoded: bytes, min_side: int | None) -> Image.Image:
+    """The upright image; whatever else than an `EdgeError` broken bytes cause becomes one."""
+    try:
+        return _turn_upright(structure, min_side)
+    except MemoryError as error:
+        raise out_of_memory() from error
+    except CorruptImage as error:
+        raise CorruptImage(error.message + stripped_advice(encoded)) from error
+    except BROKEN_BYTES as error:
+        raise broken(structure.format, error) from error
+
+
+def _turn_upright(structure: Structure, min_side: int | None) -> Image.Image:
     if structure.layout is not None:
         pixels = _read_samples(structure)
     elif structure.format == "PNG":

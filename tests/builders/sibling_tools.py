@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
-from PIL import Image
+from PIL import Image, ImageOps
 
 from builders.tflite import (
     FLOAT,
@@ -116,6 +116,11 @@ def photo(width: int = 24, height: int = 16) -> Image.Image:
     pixels[:, : width // 6] += 20
     pixels[:, :, 0] += 4
     return Image.fromarray(pixels)
+
+
+def fitted(picture: Image.Image, kernel: Image.Resampling) -> np.ndarray:
+    """The centred square as float32 [SIDE, SIDE, 3], 0..255, by Pillow alone."""
+    return np.asarray(ImageOps.fit(picture, (SIDE, SIDE), kernel)).astype(np.float32)
 
 
 def encoded(picture: Image.Image) -> bytes:

@@ -13,6 +13,7 @@ from flatbuffers import flexbuffers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 FLOAT, INT32, UINT8, INT64, INT8 = 0, 2, 3, 4, 9  # TensorType
 RESHAPE, SOFTMAX, LOGISTIC, CUSTOM, ARG_MAX = 22, 25, 14, 32, 56  # BuiltinOperator
@@ -277,3 +278,15 @@ def _mapped(name: str, index: int) -> Any:
     entry = schema.TensorMapT()
     entry.name, entry.tensorIndex = name, index
     return entry
+
+
+TINY_LABELS = [f"label {index}" for index in range(12)]
+
+
+def tiny_export(folder: Path) -> Path:
+    """Write the smallest export, `tiny` in a folder: a classifier and its label file."""
+    export = folder / "tiny"
+    export.mkdir()
+    (export / "model.tflite").write_bytes(classifier())
+    (export / "dict.txt").write_text("\n".join(TINY_LABELS))
+    return export

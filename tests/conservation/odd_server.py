@@ -22,7 +22,7 @@ def say(url: str, _: Settings) -> None:
 
 
 def main() -> None:
-    turns._QUIET_S = 0.2  # an overload is over at once, so that tests find every slot free again
+    turns.OVERLOAD_S = 0.2  # an overload is over at once, so that tests find every slot free again
     flags = sys.argv[2:]  # after "serve"
     named = {
         name.removeprefix("--").replace("-", "_"): value

@@ -12,6 +12,7 @@ from builders.sibling_tools import (
     SIDE,
     custom_vision,
     encoded,
+    fitted,
     litert_scores,
     lobe,
     model,
@@ -19,7 +20,7 @@ from builders.sibling_tools import (
     teachable_machine,
 )
 from builders.tflite import UINT8
-from PIL import Image, ImageOps
+from PIL import Image
 
 from edge.errors import ExportError
 from edge.export.describe import export_rows
@@ -29,10 +30,6 @@ from edge.vision.resize import Kernel
 
 SIZE = (SIDE, SIDE)
 PHOTO = photo()
-
-
-def fitted(kernel):
-    return np.asarray(ImageOps.fit(PHOTO, SIZE, kernel)).astype(np.float32)
 
 
 def stretched(kernel=Image.Resampling.BILINEAR):
@@ -48,9 +45,9 @@ def scaled_to_fill():
     return np.asarray(filled.crop((left, top, left + SIDE, top + SIDE))).astype(np.float32)
 
 
-LANCZOS = fitted(Image.Resampling.LANCZOS)
-BICUBIC = fitted(Image.Resampling.BICUBIC)
-CENTRE = fitted(Image.Resampling.BILINEAR)
+LANCZOS = fitted(PHOTO, Image.Resampling.LANCZOS)
+BICUBIC = fitted(PHOTO, Image.Resampling.BICUBIC)
+CENTRE = fitted(PHOTO, Image.Resampling.BILINEAR)
 TM = model("sequential_1_input")
 TM_QUANTISED = model("sequential_3_input", dtype=UINT8, quantization=(1 / 127.5, 127))
 LOBE = model("Image", scaling=LOBE_SCALING, scores="dense/Softmax")

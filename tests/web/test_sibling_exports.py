@@ -6,31 +6,27 @@ import numpy as np
 import pytest
 from builders.sibling_tools import (
     LOBE_SCALING,
-    SIDE,
     custom_vision,
     encoded,
+    fitted,
     litert_scores,
     lobe,
     model,
     photo,
     teachable_machine,
 )
-from PIL import Image, ImageOps
+from PIL import Image
 from serving.process import Server
 
 PHOTO = photo()
 
 
-def fit(kernel):
-    return np.asarray(ImageOps.fit(PHOTO, (SIDE, SIDE), kernel)).astype(np.float32)
-
-
-BGR = fit(Image.Resampling.BILINEAR)[:, :, ::-1]
+BGR = fitted(PHOTO, Image.Resampling.BILINEAR)[:, :, ::-1]
 FED = {
-    "teachable": (model("sequential_1_input"), fit(Image.Resampling.LANCZOS) / 127.5 - 1),
+    "teachable": (model("sequential_1_input"), fitted(PHOTO, Image.Resampling.LANCZOS) / 127.5 - 1),
     "lobe": (
         model("Image", scaling=LOBE_SCALING, scores="dense/Softmax"),
-        fit(Image.Resampling.BICUBIC) / 255,
+        fitted(PHOTO, Image.Resampling.BICUBIC) / 255,
     ),
     "vision": (model("Placeholder"), BGR - np.array([105, 117, 124])),
 }
