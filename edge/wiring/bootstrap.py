@@ -13,7 +13,7 @@ from edge.errors import ExportError, SettingsError
 from edge.model.rules import Rules
 from edge.repository.repository import ModelRepository, open_repository
 from edge.runtime.cpus import usable_cpus
-from edge.runtime.memory import return_large_blocks
+from edge.runtime.memory import limit_free_memory
 from edge.runtime.pipeline import DecodeOptions
 from edge.runtime.pool import WorkerPool
 from edge.runtime.proof import Prover
@@ -142,7 +142,7 @@ def build_serving_service(settings: Settings, repository: ModelRepository) -> In
 def _build(
     settings: Settings, repository: ModelRepository, cloud: CloudParts | None
 ) -> InferenceService:
-    return_large_blocks()
+    limit_free_memory()
     pool = WorkerPool(settings.workers or usable_cpus(), settings.queue_size)
     decode_memory.limit(settings.max_decoded_bytes, pool.workers)
     options = DecodeOptions(settings.max_pixels, exact=settings.exact_decode)

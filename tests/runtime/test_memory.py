@@ -29,9 +29,59 @@ print(kept, resident_mib())
 """
 
 
-@pytest.mark.skipif(
+ARENAS_SCRIPT = """
+import ctypes
+import os
+import sys
+from threading import Barrier, Thread
+from edge.runtime.memory import limit_free_memory
+
+if sys.argv[1] == "limited":
+    limit_free_memory()
+c = ctypes.CDLL(None)
+c.malloc.restype = c.fdopen.restype = ctypes.c_void_p
+c.malloc.argtypes = [ctypes.c_size_t]
+together = Barrier(12)
+
+def allocate():
+    together.wait()
+    for size in range(1_000, 100_000, 1_000):
+        c.malloc(size)
+    together.wait()
+
+threads = [Thread(target=allocate) for _ in range(12)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+stream = ctypes.c_void_p(c.fdopen(os.dup(1), b"w"))
+c.malloc_info(0, stream)
+c.fflush(stream)
+"""
+
+only_glibc = pytest.mark.skipif(
     platform.libc_ver()[0] != "glibc", reason="only glibc is told to give memory back"
 )
+
+
+def arenas_of_twelve_threads(limit):
+    done = subprocess.run(
+        [sys.executable, "-c", ARENAS_SCRIPT, limit], capture_output=True, text=True, check=True
+    )
+    return done.stdout.count("<heap nr=")
+
+
+@only_glibc
+def test_threads_share_two_arenas():
+    assert arenas_of_twelve_threads("limited") == 2
+
+
+@only_glibc
+def test_without_the_limit_threads_have_more_arenas():
+    assert arenas_of_twelve_threads("as it comes") > 2
+
+
+@only_glibc
 def test_freed_memory_goes_back_to_the_system():
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True

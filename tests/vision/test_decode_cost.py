@@ -15,7 +15,7 @@ from builders.pictures import bmp_of
 from builders.tiffs import DEFLATE, PALETTE, RGB, Tiff
 from PIL import Image
 
-from edge.runtime.memory import release_free_memory, return_large_blocks
+from edge.runtime.memory import limit_free_memory, release_free_memory
 from edge.vision.cost import decode_bytes
 from edge.vision.decode import decode
 from edge.vision.decode_memory import decode_memory
@@ -113,7 +113,7 @@ KINDS: dict[str, Callable[[], bytes]] = {
 def process() -> Iterator[ProcessPoolExecutor]:
     """A process of its own: what other tests have left in this one would be measured as well."""
     fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, fresh, initializer=return_large_blocks) as process:
+    with ProcessPoolExecutor(1, fresh, initializer=limit_free_memory) as process:
         yield process
 
 
