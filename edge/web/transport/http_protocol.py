@@ -6,6 +6,7 @@ after the other, and a body to its end. `_budget` falls with each byte that is n
 
 from __future__ import annotations
 
+import asyncio
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, cast
@@ -22,13 +23,13 @@ from edge.web.transport.progress import WriteProgress
 from edge.web.transport.refusals import head_timeout, head_too_large, malformed, reply, url_too_long
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from uvicorn import Config
     from uvicorn.server import ServerState
 
     from edge.errors import EdgeError
+    from edge.web.early_refusal import EarlyRefusals
     from edge.web.transport.places import Places
 
 _SLICE = 8 * 1024
@@ -40,6 +41,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     Args:
         places: where the connection has entered already, and which it leaves at its end.
+        early_refusals: may answer a request at once, before the application starts.
 
     Attributes:
         opening: the task that makes the connection, as long as it does.
@@ -54,9 +56,10 @@ class BoundedHttp(HttpToolsProtocol):
         server_state: ServerState,
         app_state: dict[str, Any],
         places: Places,
-        _loop: asyncio.AbstractEventLoop | None = None,
+        early_refusals: EarlyRefusals | None = None,
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+        super().__init__(config, server_state, app_state)
+        self._early_refusals = early_refusals
         if self.ws_protocol_class is not None:
             in_its_place: Any = partial(cast("Any", self.ws_protocol_class), places=places)
             self.ws_protocol_class = in_its_place  # uvicorn only calls it
@@ -266,15 +269,19 @@ class BoundedHttp(HttpToolsProtocol):
         except RequestError as error:
             self._fail(error)
         self._is_handshake = head.is_handshake
-        super().on_headers_complete()
-        if not self._is_handshake:
-            self.cycle.transport = self._answers
+        refusal = self._early_refusal()
+        if refusal is None:
+            super().on_headers_complete()
+            if not self._is_handshake:
+                self.cycle.transport = self._answers
         self._budget = limits.HEAD_BYTES
         self._since = None
         self._has_begun = False
         self._in_body = head.length != 0
         self._body_left = head.length
         self._places.work(self)
+        if refusal is not None:
+            self._answer_at_once(refusal)
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body, which pays for the bytes around it."""
@@ -307,6 +314,30 @@ class BoundedHttp(HttpToolsProtocol):
         return self._is_handshake
 
     # Answers
+
+    def _early_refusal(self) -> bytes | None:
+        """The reply to a request that needs no application, if its connection stays open."""
+        if (
+            self._early_refusals is None
+            or self.parser.get_method() != b"POST"
+            or self.parser.get_http_version() != "1.1"
+            or not self.parser.should_keep_alive()
+            or self.parser.should_upgrade()
+            or (self.cycle is not None and not self.cycle.response_complete)
+            or self.flow.write_paused  # the client must read earlier replies first
+        ):
+            return None
+        headers = self.server_state.default_headers
+        return self._early_refusals.reply(cast("Any", self.scope), self.url, headers)
+
+    def _answer_at_once(self, answer: bytes) -> None:
+        """Send the whole answer; a body that follows is read and discarded."""
+        self.cycle = _ANSWERED
+        self.server_state.total_requests += 1
+        self.transport.write(answer)
+        self._places.wait(self)
+        if self._in_body:
+            self._since = self._places.clock()
 
     def on_response_complete(self) -> None:
         """Go on with what came meanwhile, or wait for the next request."""
@@ -364,6 +395,18 @@ class BoundedHttp(HttpToolsProtocol):
         """Hand the connection over, with its place."""
         self._places.leave(self)
         super().handle_websocket_upgrade()
+
+
+class _AnsweredCycle:
+    """Stands for uvicorn's cycle of a request that was answered without one."""
+
+    response_started = response_complete = True
+
+    def __init__(self) -> None:
+        self.message_event = asyncio.Event()  # nobody waits for it
+
+
+_ANSWERED: Any = _AnsweredCycle()
 
 
 class _Answers:
