@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from edge.errors import RequestError
@@ -71,6 +72,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._has_begun = False  # at least one byte of a head has come
         self._in_body = False
         self._body_left = 0  # bytes, or CHUNKED
+        self._skips_parser = False  # the rest of the body, whose length is known
         self._is_handshake = False
         self._unread: list[bytes] = []
         self._fault: EdgeError | None = None  # found by a callback of the parser
@@ -187,11 +189,15 @@ class BoundedHttp(HttpToolsProtocol):
                     self._keep(view[at:])
                     self._places.parse_queue.ask(self)
                     return
+            if self._skips_parser:
+                at += self._take_body(data, at)
+                continue
             length = self._body_left if self._in_body and self._body_left > 0 else _SLICE
             taken = self._feed(view[at : at + length])
             if taken is None:
                 return
             at += taken
+            self._skips_parser = self._body_left > _SLICE and not self.parser.should_upgrade()
         if self._since is None and not self._in_body and self._is_within_head():
             self._since = self._places.clock()
 
@@ -217,6 +223,28 @@ class BoundedHttp(HttpToolsProtocol):
             return None
         return len(piece)
 
+    def _take_body(self, data: bytes, at: int) -> int:
+        """Take the part of a body of known length past the parser; return its length.
+
+        The parser would copy it. It is left within this body, so a new one reads the next head.
+        """
+        length = min(self._body_left, len(data) - at)
+        if self.cycle.response_complete:  # nobody wants it
+            self._body_left -= length
+        else:
+            self.on_body(data if length == len(data) else data[at : at + length])
+        if self._body_left == 0:
+            self._skips_parser = False
+            self.parser = self._new_parser()
+            self.on_message_complete()
+        return length
+
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        """A parser as uvicorn makes it."""
+        parser = httptools.HttpRequestParser(self)
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return parser
+
     def _ignore_upgrade(self) -> None:
         """Let a new parser read the body, since llhttp takes it for another protocol's bytes."""
         if not self._in_body:
@@ -225,8 +253,7 @@ class BoundedHttp(HttpToolsProtocol):
             framing = b"Transfer-Encoding: chunked"
         else:
             framing = b"Content-Length: %d" % self._body_left
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.parser = self._new_parser()
         self.parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n")
 
     # The parser's callbacks. While a body is read, all but its own are muted: trailers, and the
@@ -289,7 +316,18 @@ class BoundedHttp(HttpToolsProtocol):
         if self._body_left != CHUNKED:
             self._body_left -= length
         self._budget = min(limits.HEAD_BYTES, self._budget + 2 * length)
-        super().on_body(body)
+        cycle: Any = self.cycle
+        if cycle.response_complete:
+            return
+        if not cycle.body:
+            cycle.body = body  # handed on as it is, where uvicorn would copy it twice
+        elif isinstance(cycle.body, bytes):
+            cycle.body = bytearray(cycle.body) + body
+        else:
+            cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """The body is complete."""
