@@ -7,13 +7,18 @@ from contextlib import ExitStack
 from datetime import date
 
 import pytest
+import uvicorn
 from builders.waiting import until
 from prometheus_client import generate_latest
 from serving.direct import DirectClient
+from uvicorn.server import ServerState
 
 from edge.api_key import hash_key
+from edge.metrics import ConnectionFigures
 from edge.settings import Settings
 from edge.web.app import create_app
+from edge.web.transport.http_protocol import BoundedHttp
+from edge.web.transport.places import Places
 from edge.wiring.bootstrap import build_service
 
 SLOTS = 4  # with fewer there are no turns
@@ -187,3 +192,101 @@ def test_the_message_of_an_early_refusal_keeps_up_with_the_slots():
         body = full.early(b"/predict")[2]
         full.service.admission._in_flight -= 1
     assert json.loads(body)["error"]["message"].startswith("5 requests")
+
+
+class Wire:
+    """A transport that keeps what is written."""
+
+    def __init__(self):
+        self.sent = b""
+        self.is_closed = False
+
+    def get_extra_info(self, name):
+        return {"peername": ("127.0.0.1", 4000), "sockname": ("127.0.0.1", 8501)}.get(name)
+
+    def write(self, data):
+        self.sent += data
+
+    def is_closing(self):
+        return self.is_closed
+
+    def close(self):
+        self.is_closed = True
+
+    def get_write_buffer_size(self):
+        return 0
+
+    abort = write_eof = close
+
+    def pause_reading(self):
+        """Nothing more is sent here than what is wanted."""
+
+    resume_reading = pause_reading
+
+    def can_write_eof(self):
+        return True
+
+
+def connection_to(app, wire):
+    config = uvicorn.Config(app, log_config=None, lifespan="off", ws="none", server_header=False)
+    config.load()
+    places = Places(4, ConnectionFigures())
+    protocol = BoundedHttp(config, ServerState(), {}, places, app.state.early_refusals)
+    places.enter(protocol, "127.0.0.1")
+    protocol.connection_made(wire)
+    return protocol
+
+
+@pytest.mark.parametrize("piece", [100, 8192, 1 << 20])
+@pytest.mark.parametrize("body", [0, 5, 8192, 60_000])
+def test_a_refused_body_is_discarded_and_the_connection_goes_on(body, piece):
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % body
+    sent = (head + b"P" * body) * 3
+
+    async def story(app):
+        wire = Wire()
+        protocol = connection_to(app, wire)
+        for start in range(0, len(sent), piece):
+            protocol.data_received(sent[start : start + piece])
+        await until(lambda: wire.sent.count(b"HTTP/1.1 503") == 3)
+        assert wire.sent.count(b"HTTP/1.1") == 3
+        assert not wire.is_closed
+        assert not protocol.server_state.tasks  # the framework has seen none of them
+        protocol.connection_lost(None)
+
+    with Full() as full:
+        asyncio.run(story(full.app))
+
+
+@pytest.mark.parametrize(
+    "line", [b"Connection: close", b"Upgrade: h2c\r\nConnection: Upgrade", b"Expect: 100-continue"]
+)
+def test_what_ends_or_changes_a_connection_gets_one_refusal(line):
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n" + line
+
+    async def story(app):
+        wire = Wire()
+        connection_to(app, wire).data_received(head + b"\r\n\r\nabc")
+        await until(lambda: b"overloaded" in wire.sent)
+        assert wire.sent.count(b"HTTP/1.1 ") == 1
+        assert wire.is_closed == (line == b"Connection: close")
+
+    with Full() as full:
+        asyncio.run(story(full.app))
+
+
+def test_a_client_that_reads_no_refusals_gets_no_more_of_them_at_once():
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+
+    async def story(app):
+        wire = Wire()
+        protocol = connection_to(app, wire)
+        protocol.pause_writing()  # as a transport does whose buffer is full
+        protocol.data_received(head * 50)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert wire.sent == b""
+        protocol.connection_lost(None)
+
+    with Full() as full:
+        asyncio.run(story(full.app))
