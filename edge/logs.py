@@ -12,6 +12,7 @@ import logging
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from edge.printable import escape, escape_json, escape_lines
@@ -73,14 +74,19 @@ class JsonFormatter(logging.Formatter):
         return escape_json(_to_json(line))
 
 
+@lru_cache(maxsize=2)
+def _local_time(second: int) -> str:
+    """The time for people, to the second; a busy service writes hundreds of lines in each."""
+    return datetime.fromtimestamp(second).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
 class ConsoleFormatter(logging.Formatter):
     """``2026-05-04 12:03:44.105 INFO message key=value``, in local time; any stack trace below."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Format the record for people; what does not print is escaped."""
-        local = datetime.fromtimestamp(record.created).astimezone()
-        time = local.isoformat(" ", "milliseconds")[:23]
-        words = [time, record.levelname, escape(record.getMessage())]
+        second, ms = divmod(int(record.created * 1000), 1000)
+        words = [f"{_local_time(second)}.{ms:03}", record.levelname, escape(record.getMessage())]
         for name, value in getattr(record, _FACTS, {}).items():
             if value != "":
                 words.append(f"{name}={escape(str(value))}")

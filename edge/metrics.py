@@ -121,6 +121,7 @@ class Metrics:
             ("model", "source", "decision", "reason"),
             registry=self.registry,
         )
+        self._replies: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
         self._good_frames: dict[str, tuple[Counter, list[Histogram]]] = {}
         self.registry.register(_Snapshot(service))
         if connections is not None:
@@ -166,8 +167,14 @@ class Metrics:
             outcome: `OK` or an error's code.
             seconds: from its first byte in to the last byte out.
         """
-        self._requests.labels(door, model, outcome).inc()
-        self._request_seconds.labels(door).observe(seconds)
+        key = (door, model, outcome)
+        series = self._replies.get(key)
+        if series is None:  # as above
+            series = (self._requests.labels(*key), self._request_seconds.labels(door))
+            self._replies[key] = series
+        requests, duration = series
+        requests.inc()
+        duration.observe(seconds)
 
     def label(self, name: str | None) -> str:
         """The label for a model name that a caller gave; ``None`` means the default model."""

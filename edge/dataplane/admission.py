@@ -133,6 +133,25 @@ class Admission:
         """Whether new requests are refused."""
         return self._stopping
 
+    @property
+    def may_refuse(self) -> bool:
+        """Whether `refusal` is worth asking: own slots are all taken, or it is an overload."""
+        return self._in_flight >= self._slots or self._turns.overloaded
+
+    def refusal(self, caller: Caller | None) -> Overloaded | None:
+        """Why a request would not be let in now; ``None`` if it would be.
+
+        A refusal counts: its connection waits for a turn from then on.
+
+        Args:
+            caller: the connection it came over, which has its turn in an overload.
+        """
+        if not self._has_free_slot():
+            return self._overloaded(caller)
+        if self._turns.overloaded and not self._turns.may_arrive(caller, self._in_flight):
+            return self._overloaded(caller)
+        return None
+
     @contextmanager
     def receive(self, caller: Caller | None = None) -> Iterator[AdmissionSlot]:
         """Let one request in whose body is still to arrive; it takes no slot until it starts.
@@ -149,9 +168,8 @@ class Admission:
         if self._stopping:
             self.refused_at_end += 1
             raise ShuttingDown(STOPPING)
-        self._check_free_slot(caller)
-        if self._turns.overloaded and not self._turns.may_arrive(caller, self._in_flight):
-            raise self._overloaded(caller)
+        if (refusal := self.refusal(caller)) is not None:
+            raise refusal
         slot = AdmissionSlot(self, caller)
         self._receiving += 1
         self._arriving.add(slot)
@@ -182,7 +200,8 @@ class Admission:
 
     def start(self, slot: AdmissionSlot) -> None:
         """Give a slot to a request that `receive` let in; raises ``Overloaded``."""
-        self._check_free_slot(slot.caller)
+        if not self._has_free_slot():
+            raise self._overloaded(slot.caller)
         if self._turns.overloaded and not self._turns.may_enter(slot.caller, self._in_flight):
             raise self._overloaded(slot.caller)
         self._arriving.discard(slot)
@@ -204,10 +223,9 @@ class Admission:
         self._arriving.discard(body)
         body.release()
 
-    def _check_free_slot(self, caller: Caller | None) -> None:
+    def _has_free_slot(self) -> bool:
         # The extra slots are asked for only when the own ones are taken: that looks at every model.
-        if self._in_flight >= self._slots and self._in_flight >= self.max_in_flight:
-            raise self._overloaded(caller)
+        return self._in_flight < self._slots or self._in_flight < self.max_in_flight
 
     def _overloaded(self, caller: Caller | None) -> Overloaded:
         error = Overloaded(

@@ -13,6 +13,7 @@ from edge.api_key import Scope
 from edge.dataplane.answer import BUILTIN_NOTICE
 from edge.metrics import Metrics
 from edge.web.access.guard import PageGuard
+from edge.web.access.hosts import host_policy
 from edge.web.access.keys import KeyGuard
 from edge.web.access.sign_in import sign_in_dialect
 from edge.web.cloud_routes import cloud_dialect
@@ -20,7 +21,9 @@ from edge.web.dialects.camera import camera_dialect
 from edge.web.dialects.dialect import Dialect, DialectTable
 from edge.web.dialects.stream import stream_dialect
 from edge.web.dialects.tf_serving.routes import tf_serving_dialect
+from edge.web.early_refusal import EarlyRefusals
 from edge.web.error_mapping import install_handlers
+from edge.web.frame_routes import FrameDispatch, FrameRoutes
 from edge.web.head import HeadAsGet
 from edge.web.last_call import LastCall
 from edge.web.metrics_routes import metrics_dialect
@@ -43,6 +46,9 @@ if TYPE_CHECKING:
     from edge.metrics import ConnectionFigures
     from edge.settings import Settings
 
+
+_NOTICE = (b"x-edge-notice", BUILTIN_NOTICE.encode())
+"""Header of every reply while built-in models serve."""
 
 _DOCUMENTATION = Dialect(
     "documentation",
@@ -89,15 +95,6 @@ def create_app(
     metrics = Metrics(service, connections)
     wall = Wall(settings.wall_size, settings.wall_bytes, settings.max_pixels)
     service.observers += [metrics, ModelOfRequest(metrics), wall]
-    notice = BUILTIN_NOTICE if service.repository.builtin else None
-    app.add_middleware(HeadAsGet)
-    if settings.api_keys:
-        app.add_middleware(KeyGuard, keys=settings.api_keys)
-    app.add_middleware(PageGuard, settings=settings)
-    app.add_middleware(LastCall, service=service)
-    app.add_middleware(RequestLog, metrics=metrics, log=settings.log_requests, notice=notice)
-    if settings.root_path:
-        app.add_middleware(RootPath, root_path=settings.root_path)
     dialects = [
         camera_dialect(service, settings),
         stream_dialect(service, settings),
@@ -114,7 +111,24 @@ def create_app(
         dialects.append(cloud_dialect(service.cloud))
     for dialect in dialects:
         app.include_router(dialect.router, tags=[dialect.name])
-    app.state.dialects = DialectTable([_DOCUMENTATION, *dialects])
-    app.state.dialects.check_root_path(settings.root_path)
+    table = DialectTable([_DOCUMENTATION, *dialects])
+    table.check_root_path(settings.root_path)
+    routes = FrameRoutes(dialects)
+    hosts = host_policy(settings)
+    notice = [_NOTICE] if service.repository.builtin else []
+    app.state.dialects = table
+    app.state.early_refusals = EarlyRefusals(
+        service, settings, metrics, table, routes, hosts=hosts, notice=notice
+    )
     document_errors(app)
+    # The first one is the innermost.
+    app.add_middleware(FrameDispatch, routes=routes)
+    app.add_middleware(HeadAsGet)
+    if settings.api_keys:
+        app.add_middleware(KeyGuard, keys=settings.api_keys)
+    app.add_middleware(PageGuard, settings=settings, hosts=hosts)
+    app.add_middleware(LastCall, service=service)
+    app.add_middleware(RequestLog, metrics=metrics, log=settings.log_requests, notice=notice)
+    if settings.root_path:
+        app.add_middleware(RootPath, root_path=settings.root_path)
     return app

@@ -111,19 +111,19 @@ class _Body:
         slot: which counts its bytes as held.
         max_bytes: it may have, unpacked.
         unpacker: for what arrives; ``None`` if it is not compressed.
+
+    Attributes:
+        length: bytes so far, unpacked.
     """
 
     def __init__(self, slot: AdmissionSlot, max_bytes: int, unpacker: Unpacker | None) -> None:
         self._slot = slot
         self._max_bytes = max_bytes
         self._unpacker = unpacker
+        self.length = 0
+        self._only = b""  # the first piece, which often is the whole body
         # Grows in place and hands over its bytes: half the memory of joining a list of chunks.
-        self._content = io.BytesIO()
-
-    @property
-    def length(self) -> int:
-        """Bytes so far, unpacked."""
-        return self._content.tell()
+        self._content: io.BytesIO | None = None
 
     async def take(self, chunk: bytes) -> None:
         """Add what has arrived; a large body is unpacked on a thread, to keep the loop free."""
@@ -144,14 +144,22 @@ class _Body:
         """The whole body; raises `BadRequest` if it cannot be unpacked to its end."""
         if self._unpacker is not None:
             self._unpacker.finish()
-        return self._content.getvalue()
+        return self._only if self._content is None else self._content.getvalue()
 
     def _keep(self, piece: bytes) -> None:
         length = self.length + len(piece)
         if length > self._max_bytes:
             raise _too_large(length, self._max_bytes)
         self._slot.hold(len(piece))
-        self._content.write(piece)
+        if self.length == 0:
+            self._only = piece
+        else:
+            if self._content is None:
+                self._content = io.BytesIO()
+                self._content.write(self._only)
+                self._only = b""
+            self._content.write(piece)
+        self.length = length
 
 
 def _check_length(request: Request, max_bytes: int) -> None:

@@ -20,6 +20,8 @@ from edge.web.error_mapping import CODE_HEADER
 from edge.web.root_path import route_path
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from edge.dataplane.answer import Answer, InferRequest
@@ -30,7 +32,6 @@ _log = logging.getLogger("edge.requests")
 
 _ID_IN = b"x-request-id"
 _ID_OUT = b"X-Request-ID"
-_NOTICE = b"X-Edge-Notice"
 _ID = re.compile(rb"[A-Za-z0-9._:+/=@-]{1,128}")
 _CODE = CODE_HEADER.lower().encode()
 
@@ -81,12 +82,12 @@ class RequestLog:
     """
 
     def __init__(
-        self, app: ASGIApp, *, metrics: Metrics, log: bool, notice: str | None = None
+        self, app: ASGIApp, *, metrics: Metrics, log: bool, notice: Sequence[tuple[bytes, bytes]]
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._log = log
-        self._headers = [] if notice is None else [(_NOTICE, notice.encode())]
+        self._headers = notice
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, then count and log its outcome."""
@@ -94,10 +95,10 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        request_id = _request_id(scope)
+        identity = request_id(scope)
         facts = _Facts()
         _facts.set(facts)
-        logs.request_id.set(request_id.decode())
+        logs.request_id.set(identity.decode())
         status, outcome = _INTERNAL, "internal"
 
         async def send_on(message: Message) -> None:
@@ -106,7 +107,7 @@ class RequestLog:
                 status = message["status"]
                 headers = message["headers"] = [
                     *message["headers"],
-                    (_ID_OUT, request_id),
+                    (_ID_OUT, identity),
                     *self._headers,
                 ]
                 outcome = OK if status < _BAD else _code(headers)
@@ -145,7 +146,7 @@ def _level(scope: Scope, status: int) -> int:
     return logging.DEBUG if is_probe and status < _BAD else logging.INFO
 
 
-def _request_id(scope: Scope) -> bytes:
+def request_id(scope: Scope) -> bytes:
     """The caller's id if well-formed, else a new one."""
     for name, value in scope["headers"]:
         if name == _ID_IN and _ID.fullmatch(value):

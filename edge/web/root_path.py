@@ -25,24 +25,26 @@ class RootPath:
     def __init__(self, app: ASGIApp, root_path: str) -> None:
         self._app = app
         self._prefix = root_path
-        self._raw_prefix = root_path.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
         if scope["type"] != "lifespan":
-            self._apply(scope)
+            apply_root_path(scope, self._prefix)
         await self._app(scope, receive, send)
 
-    def _apply(self, scope: Scope) -> None:
-        path: str = scope["path"]
-        raw: bytes = scope.get("raw_path") or path.encode()
-        if f"{path}/".startswith(f"{self._prefix}/"):
-            path = path[len(self._prefix) :] or "/"
-            raw = raw.removeprefix(self._raw_prefix) or b"/"
-        scope[_ROUTE_PATH] = path
-        scope["root_path"] = self._prefix
-        scope["path"] = self._prefix + path
-        scope["raw_path"] = self._raw_prefix + raw
+
+def apply_root_path(scope: Scope, prefix: str) -> None:
+    """Give the path of a request the prefix, whether it came with it or without."""
+    path: str = scope["path"]
+    raw: bytes = scope.get("raw_path") or path.encode()
+    raw_prefix = prefix.encode()
+    if f"{path}/".startswith(f"{prefix}/"):
+        path = path[len(prefix) :] or "/"
+        raw = raw.removeprefix(raw_prefix) or b"/"
+    scope[_ROUTE_PATH] = path
+    scope["root_path"] = prefix
+    scope["path"] = prefix + path
+    scope["raw_path"] = raw_prefix + raw
 
 
 def route_path(scope: Scope) -> str:

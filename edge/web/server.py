@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from edge.dataplane.service import InferenceService
     from edge.settings import Settings
     from edge.tls.seen_names import NameLearner
+    from edge.web.early_refusal import EarlyRefusals
 
     Companion = Callable[[], Coroutine[None, None, None]]
 
@@ -142,11 +143,18 @@ class _BoundedServer(uvicorn.Server):
 
     Args:
         places: for its connections.
+        early_refusals: of frames; ``None`` for an application that takes none.
     """
 
-    def __init__(self, config: uvicorn.Config, places: Places) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        places: Places,
+        early_refusals: EarlyRefusals | None = None,
+    ) -> None:
         super().__init__(config)
         self._places = places
+        self._early_refusals = early_refusals
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup([])  # it starts the application; the accepting is ours
@@ -155,7 +163,9 @@ class _BoundedServer(uvicorn.Server):
             self.servers.append(acceptor)  # type: ignore[arg-type]
 
     def _make_protocol(self) -> BoundedHttp:
-        return BoundedHttp(self.config, self.server_state, self.lifespan.state, self._places)
+        return BoundedHttp(
+            self.config, self.server_state, self.lifespan.state, self._places, self._early_refusals
+        )
 
 
 class _Server(_BoundedServer):
@@ -177,7 +187,8 @@ class _Server(_BoundedServer):
         on_listening: Callable[[], None],
         grace_s: float = 0.0,
     ) -> None:
-        super().__init__(config, places)
+        early_refusals: EarlyRefusals = config.app.state.early_refusals  # type: ignore[union-attr]
+        super().__init__(config, places, early_refusals)
         self._service = service
         self._companions = companions
         self._on_listening = on_listening

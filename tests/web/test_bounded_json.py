@@ -115,6 +115,33 @@ def test_what_is_not_base64_is_refused_in_blocks_as_well(monkeypatch, text):
             parse(body)
 
 
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(text=strategies.text("AQZaz09+/=", max_size=14))
+def test_what_is_base64_is_decided_as_by_the_standard_library(text):
+    body = json.dumps({"instances": [{"b64": text}]}).encode()
+    padded = text + "=" * (-len(text) % 4)
+    fault = None
+    try:
+        expected = base64.b64decode(padded, validate=True)
+    except ValueError as error:
+        fault = f"instances[0].b64 is not base64: {error}."
+    if fault is None:
+        assert parse(body).instances[0].image == expected
+        return
+    with pytest.raises(BadRequest) as refused:
+        parse(body)
+    assert refused.value.message == fault
+
+
+@pytest.mark.parametrize("sign", list("[{,:"))
+@pytest.mark.parametrize("where", ["start", "end"])
+def test_the_signs_are_counted_wherever_they_are(sign, where):
+    many, filler = sign * (MAX_SIGNS + 1), "a" * (2 << 20)
+    text = many + filler if where == "start" else filler + many
+    with pytest.raises(BadRequest, match="65,536"):
+        parse_json(json.dumps({"a": text}).encode())
+
+
 def test_a_key_has_at_most_1024_characters():
     def rows(key):
         return json.dumps({"instances": [{"image_bytes": {"b64": ""}, "key": key}]}).encode()

@@ -21,18 +21,23 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from edge.settings import Settings
+    from edge.web.access.hosts import HostPolicy
 
 _HANDSHAKE = "CONNECT"
 """Stands for the method of a WebSocket, which costs as much as a POST."""
 
 
 class PageGuard:
-    """ASGI middleware: refuses unknown hosts and other sites' pages, and answers preflights."""
+    """ASGI middleware: refuses unknown hosts and other sites' pages, and answers preflights.
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    Args:
+        hosts: to which the service answers; by the settings if not given.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, hosts: HostPolicy | None = None) -> None:
         self._app = app
         self._proxies = settings.trusted_proxies
-        self._hosts = host_policy(settings)
+        self._hosts = hosts or host_policy(settings)
         self._origins = AllowedOrigins(settings.allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,7 +46,7 @@ class PageGuard:
             return await self._app(scope, receive, send)
         if self._proxies:
             apply_forwarded(scope, self._proxies)
-        headers = _read_headers(scope)
+        headers = read_page_headers(scope)
         origin = headers.origin
         is_listed = origin is not None and self._origins.lists(origin)
         if self._origins:
@@ -58,7 +63,7 @@ class PageGuard:
         return await self._app(scope, receive, send)
 
 
-class _Headers(NamedTuple):
+class PageHeaders(NamedTuple):
     """The headers that say who asks, as they came."""
 
     host: bytes | None
@@ -67,7 +72,8 @@ class _Headers(NamedTuple):
     is_preflight: bool
 
 
-def _read_headers(scope: Scope) -> _Headers:
+def read_page_headers(scope: Scope) -> PageHeaders:
+    """Find the headers that say who asks."""
     host = origin = fetch_site = None
     is_preflight = False
     for name, value in scope["headers"]:
@@ -80,4 +86,4 @@ def _read_headers(scope: Scope) -> _Headers:
             fetch_site = value
         elif name == REQUEST_METHOD:
             is_preflight = scope.get("method") == "OPTIONS"
-    return _Headers(host, origin, fetch_site, is_preflight)
+    return PageHeaders(host, origin, fetch_site, is_preflight)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Send
     from starlette.types import Scope as AsgiScope
 
-    from edge.api_key import ApiKey
+    from edge.api_key import ApiKey, Scope
     from edge.web.dialects.dialect import DialectTable
 
 COOKIE = "edge_key"
@@ -109,6 +109,20 @@ def check_key(keys: Mapping[str, ApiKey], secret: str | None) -> tuple[str, ApiK
     return name, key
 
 
+def authorize(keys: Mapping[str, ApiKey], connection: HTTPConnection, needed: Scope) -> str:
+    """Check that a request's key opens what needs this scope; returns the key's name.
+
+    Raises:
+        KeyMissing: it has none, or an unknown one.
+        KeyExpired: its last day has passed.
+        KeyForbidden: it lacks the scope.
+    """
+    name, key = check_key(keys, read_key(connection))
+    if not key.opens(needed):
+        raise KeyForbidden(f"The key {name} lacks the scope {needed}.")
+    return name
+
+
 class KeyGuard:
     """ASGI middleware: passes a request or a WebSocket to the app if its key opens the path."""
 
@@ -126,10 +140,7 @@ class KeyGuard:
         if needed is None:
             return await self._app(scope, receive, send)
         try:
-            name, key = check_key(self._keys, read_key(connection))
-            if not key.opens(needed):
-                raise KeyForbidden(f"The key {name} lacks the scope {needed}.")
-            scope[KEY_NAME] = name
+            scope[KEY_NAME] = authorize(self._keys, connection, needed)
         except EdgeError as error:
             return await _refusal(connection, error)(scope, receive, send)
         return await self._app(scope, receive, send)

@@ -19,7 +19,7 @@ from edge.errors import BadRequest, EdgeError
 from edge.model.rules import Mode, parse_modes
 from edge.web.access.client import client_of
 from edge.web.body import caller_gone, receive
-from edge.web.dialects.dialect import Dialect
+from edge.web.dialects.dialect import Dialect, FrameRoute
 from edge.web.dialects.query import MAX_CAMERA_NAME, camera_name, read_query, shown
 from edge.web.direct_route import DirectRoute
 from edge.web.error_mapping import json_bytes, json_response
@@ -106,7 +106,11 @@ def camera_dialect(service: InferenceService, settings: Settings) -> Dialect:
             answers = await service.infer_many(images, infer_request)
             return await asyncio.to_thread(_many_response, answers)
 
-    for path in ("/predict", "/predict/{model}"):
+    def check(request: Request) -> object:
+        return _infer_request(request, service, settings, arrived=0.0)
+
+    paths = ("/predict", "/predict/{model}")
+    for path in paths:
         router.add_api_route(
             path,
             predict,
@@ -119,7 +123,8 @@ def camera_dialect(service: InferenceService, settings: Settings) -> Dialect:
             else {**_DOCUMENTATION, "parameters": [_PATH_MODEL, *_DOCUMENTATION["parameters"][1:]]},
         )
     scopes = {"/predict": Scope.PREDICT, "/predict/": Scope.PREDICT}
-    return Dialect("camera", scopes, router)
+    frame_routes = tuple(FrameRoute(path, predict, check) for path in paths)
+    return Dialect("camera", scopes, router, frame_routes=frame_routes)
 
 
 _PATH_MODEL = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}

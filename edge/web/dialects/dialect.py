@@ -16,8 +16,11 @@ from edge.dataplane.answer import error_json
 from edge.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
     from http import HTTPStatus
+
+    from starlette.requests import Request
+    from starlette.responses import Response
 
     from edge.errors import EdgeError
 
@@ -31,7 +34,22 @@ class _ErrorBody(Protocol):
     def __call__(self, error: EdgeError, /) -> Mapping[str, Any]: ...
 
 
-@dataclass(frozen=True)
+class FrameRoute(NamedTuple):
+    """A route that takes frames by POST, on the hot path.
+
+    Attributes:
+        path: as FastAPI has it, such as ``/predict/{model}``.
+        endpoint: takes the request and returns the response, or raises an `EdgeError`.
+        check: raises the `EdgeError` of a request whose fault shows before it asks for a slot: in
+            its path and its query, which are all that it may look at.
+    """
+
+    path: str
+    endpoint: Callable[[Request], Coroutine[Any, Any, Response]]
+    check: Callable[[Request], object]
+
+
+@dataclass(frozen=True, eq=False)
 class Dialect:
     """A group of routes that share a format.
 
@@ -42,6 +60,7 @@ class Dialect:
         router: the routes; empty where the framework adds them itself.
         error_body: an error as JSON.
         error_status: an error's HTTP status.
+        frame_routes: those of its routes that take frames, in their usual forms.
     """
 
     name: str
@@ -49,6 +68,7 @@ class Dialect:
     router: APIRouter = field(default_factory=APIRouter)
     error_body: _ErrorBody = error_json
     error_status: Callable[[EdgeError], HTTPStatus] = native_status
+    frame_routes: tuple[FrameRoute, ...] = ()
 
 
 class Claim(NamedTuple):

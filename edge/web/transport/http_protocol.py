@@ -6,11 +6,13 @@ after the other, and a body to its end. `_budget` falls with each byte that is n
 
 from __future__ import annotations
 
+import asyncio
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from edge.errors import RequestError
@@ -22,13 +24,13 @@ from edge.web.transport.progress import WriteProgress
 from edge.web.transport.refusals import head_timeout, head_too_large, malformed, reply, url_too_long
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from uvicorn import Config
     from uvicorn.server import ServerState
 
     from edge.errors import EdgeError
+    from edge.web.early_refusal import EarlyRefusals
     from edge.web.transport.places import Places
 
 _SLICE = 8 * 1024
@@ -40,6 +42,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     Args:
         places: where the connection has entered already, and which it leaves at its end.
+        early_refusals: may answer a request at once, before the application starts.
 
     Attributes:
         opening: the task that makes the connection, as long as it does.
@@ -54,9 +57,10 @@ class BoundedHttp(HttpToolsProtocol):
         server_state: ServerState,
         app_state: dict[str, Any],
         places: Places,
-        _loop: asyncio.AbstractEventLoop | None = None,
+        early_refusals: EarlyRefusals | None = None,
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+        super().__init__(config, server_state, app_state)
+        self._early_refusals = early_refusals
         if self.ws_protocol_class is not None:
             in_its_place: Any = partial(cast("Any", self.ws_protocol_class), places=places)
             self.ws_protocol_class = in_its_place  # uvicorn only calls it
@@ -68,6 +72,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._has_begun = False  # at least one byte of a head has come
         self._in_body = False
         self._body_left = 0  # bytes, or CHUNKED
+        self._skips_parser = False  # the rest of the body, whose length is known
         self._is_handshake = False
         self._unread: list[bytes] = []
         self._fault: EdgeError | None = None  # found by a callback of the parser
@@ -184,11 +189,15 @@ class BoundedHttp(HttpToolsProtocol):
                     self._keep(view[at:])
                     self._places.parse_queue.ask(self)
                     return
+            if self._skips_parser:
+                at += self._take_body(data, at)
+                continue
             length = self._body_left if self._in_body and self._body_left > 0 else _SLICE
             taken = self._feed(view[at : at + length])
             if taken is None:
                 return
             at += taken
+            self._skips_parser = self._body_left > _SLICE and not self.parser.should_upgrade()
         if self._since is None and not self._in_body and self._is_within_head():
             self._since = self._places.clock()
 
@@ -214,6 +223,28 @@ class BoundedHttp(HttpToolsProtocol):
             return None
         return len(piece)
 
+    def _take_body(self, data: bytes, at: int) -> int:
+        """Take the part of a body of known length past the parser; return its length.
+
+        The parser would copy it. It is left within this body, so a new one reads the next head.
+        """
+        length = min(self._body_left, len(data) - at)
+        if self.cycle.response_complete:  # nobody wants it
+            self._body_left -= length
+        else:
+            self.on_body(data if length == len(data) else data[at : at + length])
+        if self._body_left == 0:
+            self._skips_parser = False
+            self.parser = self._new_parser()
+            self.on_message_complete()
+        return length
+
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        """A parser as uvicorn makes it."""
+        parser = httptools.HttpRequestParser(self)
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return parser
+
     def _ignore_upgrade(self) -> None:
         """Let a new parser read the body, since llhttp takes it for another protocol's bytes."""
         if not self._in_body:
@@ -222,8 +253,7 @@ class BoundedHttp(HttpToolsProtocol):
             framing = b"Transfer-Encoding: chunked"
         else:
             framing = b"Content-Length: %d" % self._body_left
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.parser = self._new_parser()
         self.parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n")
 
     # The parser's callbacks. While a body is read, all but its own are muted: trailers, and the
@@ -266,15 +296,19 @@ class BoundedHttp(HttpToolsProtocol):
         except RequestError as error:
             self._fail(error)
         self._is_handshake = head.is_handshake
-        super().on_headers_complete()
-        if not self._is_handshake:
-            self.cycle.transport = self._answers
+        refusal = self._early_refusal()
+        if refusal is None:
+            super().on_headers_complete()
+            if not self._is_handshake:
+                self.cycle.transport = self._answers
         self._budget = limits.HEAD_BYTES
         self._since = None
         self._has_begun = False
         self._in_body = head.length != 0
         self._body_left = head.length
         self._places.work(self)
+        if refusal is not None:
+            self._answer_at_once(refusal)
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body, which pays for the bytes around it."""
@@ -282,7 +316,18 @@ class BoundedHttp(HttpToolsProtocol):
         if self._body_left != CHUNKED:
             self._body_left -= length
         self._budget = min(limits.HEAD_BYTES, self._budget + 2 * length)
-        super().on_body(body)
+        cycle: Any = self.cycle
+        if cycle.response_complete:
+            return
+        if not cycle.body:
+            cycle.body = body  # handed on as it is, where uvicorn would copy it twice
+        elif isinstance(cycle.body, bytes):
+            cycle.body = bytearray(cycle.body) + body
+        else:
+            cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """The body is complete."""
@@ -307,6 +352,30 @@ class BoundedHttp(HttpToolsProtocol):
         return self._is_handshake
 
     # Answers
+
+    def _early_refusal(self) -> bytes | None:
+        """The reply to a request that needs no application, if its connection stays open."""
+        if (
+            self._early_refusals is None
+            or self.parser.get_method() != b"POST"
+            or self.parser.get_http_version() != "1.1"
+            or not self.parser.should_keep_alive()
+            or self.parser.should_upgrade()
+            or (self.cycle is not None and not self.cycle.response_complete)
+            or self.flow.write_paused  # the client must read earlier replies first
+        ):
+            return None
+        headers = self.server_state.default_headers
+        return self._early_refusals.reply(cast("Any", self.scope), self.url, headers)
+
+    def _answer_at_once(self, answer: bytes) -> None:
+        """Send the whole answer; a body that follows is read and discarded."""
+        self.cycle = _ANSWERED
+        self.server_state.total_requests += 1
+        self.transport.write(answer)
+        self._places.wait(self)
+        if self._in_body:
+            self._since = self._places.clock()
 
     def on_response_complete(self) -> None:
         """Go on with what came meanwhile, or wait for the next request."""
@@ -364,6 +433,18 @@ class BoundedHttp(HttpToolsProtocol):
         """Hand the connection over, with its place."""
         self._places.leave(self)
         super().handle_websocket_upgrade()
+
+
+class _AnsweredCycle:
+    """Stands for uvicorn's cycle of a request that was answered without one."""
+
+    response_started = response_complete = True
+
+    def __init__(self) -> None:
+        self.message_event = asyncio.Event()  # nobody waits for it
+
+
+_ANSWERED: Any = _AnsweredCycle()
 
 
 class _Answers:

@@ -17,6 +17,8 @@ MAX_SIGNS = 1 << 16
 
 _SIGNS = (b"[", b"{", b",", b":")
 _COUNTED_AT_ONCE = 1 << 20
+_FEW_SIGNS = 32
+"""A request of one image has fewer of each."""
 
 _MAX_SHOWN = 64  # characters of a caller's name in a message
 
@@ -52,14 +54,32 @@ def parse_json(body: bytes) -> Any:
 
 def _check_signs(body: bytes) -> None:
     signs = 0
-    for start in range(0, len(body), _COUNTED_AT_ONCE):
-        end = start + _COUNTED_AT_ONCE
-        signs += sum(body.count(sign, start, end) for sign in _SIGNS)
+    for sign in _SIGNS:
+        signs += _count(body, sign)
         if signs > MAX_SIGNS:
             raise BadRequest(
                 f"The body has more than {MAX_SIGNS:,} lists, objects, commas and colons. "
                 "A request needs a few for each image."
             )
+
+
+def _count(body: bytes, sign: bytes) -> int:
+    """How often the sign occurs; not exact beyond `MAX_SIGNS`.
+
+    In the usual body, an image as one long string, looking for the next one is 20 times as fast as
+    counting.
+    """
+    position = -1
+    for number in range(_FEW_SIGNS):
+        position = body.find(sign, position + 1)
+        if position < 0:
+            return number
+    signs = _FEW_SIGNS
+    for start in range(position + 1, len(body), _COUNTED_AT_ONCE):
+        signs += body.count(sign, start, start + _COUNTED_AT_ONCE)
+        if signs > MAX_SIGNS:
+            break
+    return signs
 
 
 def _decode(body: bytes) -> str:

@@ -22,7 +22,7 @@ from edge.errors import BadRequest, BodyTooLarge, EdgeError, ModelNotFound, Requ
 from edge.web.access.client import client_of
 from edge.web.body import caller_gone, receive
 from edge.web.content_encoding import UnsupportedEncoding
-from edge.web.dialects.dialect import Dialect
+from edge.web.dialects.dialect import Dialect, FrameRoute
 from edge.web.dialects.tf_serving.reply import metadata_reply, reply, signature_name, status_reply
 from edge.web.dialects.tf_serving.request import PredictRequest, parse
 from edge.web.error_mapping import json_response
@@ -41,6 +41,12 @@ _PATH = re.compile(
     re.IGNORECASE,
 )
 """A version is a 64-bit integer: up to 19 digits."""
+
+_DOCUMENTED = (
+    ("/v1/models/{model}", ""),
+    ("/v1/models/{model}/versions/{version}", " of one version"),
+)
+"""The usual paths, and how the titles of their operations end."""
 
 _TWIN = "_without_key"
 
@@ -80,12 +86,17 @@ def tf_serving_dialect(service: InferenceService, settings: Settings) -> Dialect
     router = APIRouter()
     parsing = asyncio.Lock()
 
-    async def predict(request: Request) -> Response:
-        """Row (`instances`) or column (`inputs`) format; images as `{"b64": ...}` with a `key`."""
-        arrived = time.monotonic()
+    def find_version(request: Request) -> tuple[str, int | None, ModelVersion]:
+        """The model and the number in the path, and the version that they mean."""
         name, number, verb = _target(request)
         if verb != ":predict":
             raise _no_verb(request, verb)
+        return name, number, service.repository.find(name, number)
+
+    async def predict(request: Request) -> Response:
+        """Row (`instances`) or column (`inputs`) format; images as `{"b64": ...}` with a `key`."""
+        arrived = time.monotonic()
+        name, number, version = find_version(request)
         infer_request = InferRequest(
             deadline=arrived + settings.deadline_ms / 1000,
             model=name,
@@ -93,7 +104,6 @@ def tf_serving_dialect(service: InferenceService, settings: Settings) -> Dialect
             client=client_of(request),
             caller_gone=partial(caller_gone, request),
         )
-        version = service.repository.find(name, number)
         async with receive(request, service, settings, infer_request.deadline) as body:
             parsed = await _parse(body, parsing)
             del body  # its images are copies: only one of the two stays in memory
@@ -117,7 +127,10 @@ def tf_serving_dialect(service: InferenceService, settings: Settings) -> Dialect
         router.add_api_route(anything, predict, methods=["POST"], include_in_schema=False)
         router.add_api_route(anything, describe, methods=["GET"], include_in_schema=False)
     scopes = {"/v1/": Scope.PREDICT}
-    return Dialect("TensorFlow Serving", scopes, router, _error_body, _error_status)
+    frame_routes = tuple(
+        FrameRoute(f"{path}:predict", predict, find_version) for path, _ in _DOCUMENTED
+    )
+    return Dialect("TensorFlow Serving", scopes, router, _error_body, _error_status, frame_routes)
 
 
 async def _parse(body: bytes, parsing: asyncio.Lock) -> PredictRequest:
@@ -150,10 +163,7 @@ def _document(router: APIRouter, predict: Any, describe: Any) -> None:
             "content": {"application/json": {"schema": _PREDICT_SCHEMA}},
         }
     }
-    for path, title in (
-        ("/v1/models/{model}", ""),
-        ("/v1/models/{model}/versions/{version}", " of one version"),
-    ):
+    for path, title in _DOCUMENTED:
         names = re.findall(r"{(\w+)}", path)
         parameters = [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
