@@ -4,6 +4,7 @@ import json
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from builders.tflite import classifier
@@ -53,6 +54,23 @@ def test_the_bounds_of_the_service_are_those_that_are_set(built):
     )
     assert service.admission.max_held_bytes == 70 << 20
     assert (service.options.max_pixels, service.options.exact) == (1234, True)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted in /proc")
+@pytest.mark.parametrize(("latency", "more_threads"), [("throughput", 0), ("low", 3)])
+def test_a_model_whose_answers_hurry_has_a_second_thread_for_each_worker(
+    built, monkeypatch, latency, more_threads
+):
+    monkeypatch.setattr("edge.wiring.bootstrap.usable_cpus", lambda: 2)
+    service = built(models=MODELS / "imagenet", workers=3, latency=latency)
+    (model,) = service.repository.versions
+    before = _threads()
+    model.load(service.pool.workers, service.options)
+    assert len(_threads() - before) == more_threads
+
+
+def _threads():
+    return set(Path("/proc/self/task").iterdir())
 
 
 def test_the_service_serves_the_repository_that_it_is_given(repository):

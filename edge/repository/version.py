@@ -62,14 +62,21 @@ class ModelVersion:
     """
 
     def __init__(
-        self, name: str, version: int, export: Export, prover: Prover | None = None
+        self,
+        name: str,
+        version: int,
+        export: Export,
+        prover: Prover | None = None,
+        threads: int = 1,
     ) -> None:
         """A version that is not loaded yet.
 
         Args:
             prover: tries the model before it is opened; ``None`` for one that is known to run.
+            threads: on which a frame runs.
         """
         self._prover = prover
+        self._threads = threads
         self.ref = ModelRef(name, version, export.digest)
         self.export = export
         self.contract = export.contract
@@ -114,7 +121,7 @@ class ModelVersion:
         self.state = VersionState.LOADING
         try:
             (proof or self.prove)()
-            self._pipeline = open_pipeline(self.export.model, self.contract, workers)
+            self._pipeline = open_pipeline(self.export.model, self.contract, workers, self._threads)
             for worker in range(workers):
                 self._warm_up(worker, options)
             release_mapped_file(self.export.model)

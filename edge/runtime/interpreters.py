@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from edge.runtime.interpreter import Interpreter
 
 
-def open_interpreters(model: Path, contract: Contract, workers: int) -> Sequence[Interpreter]:
+def open_interpreters(
+    model: Path, contract: Contract, workers: int, threads: int = 1
+) -> Sequence[Interpreter]:
     """Load a model into an interpreter for each worker.
 
     The runtimes are imported here so that a TFLite model never imports TensorFlow (6 s, 600 MB).
@@ -24,6 +26,7 @@ def open_interpreters(model: Path, contract: Contract, workers: int) -> Sequence
         model: the TFLite file, or the folder of the SavedModel.
         contract: what the model expects and returns.
         workers: number of frames that run at the same time.
+        threads: on which each of them runs.
 
     Raises:
         ExportError: the runtime refuses the model, or is not installed.
@@ -31,7 +34,7 @@ def open_interpreters(model: Path, contract: Contract, workers: int) -> Sequence
     if contract.format is Format.TFLITE:
         from edge.runtime.litert import LiteRTInterpreter  # noqa: PLC0415
 
-        return [LiteRTInterpreter(model, contract) for _ in range(workers)]
+        return [LiteRTInterpreter(model, contract, threads) for _ in range(workers)]
     try:
         from edge.runtime.tensorflow import TensorFlowInterpreter  # noqa: PLC0415
     except ModuleNotFoundError as error:
@@ -40,5 +43,5 @@ def open_interpreters(model: Path, contract: Contract, workers: int) -> Sequence
             "it is a SavedModel, and TensorFlow is not installed here",
             'Use the full image or `pip install tensorflow`, or export the model as "TFLite"',
         ) from error
-    shared = TensorFlowInterpreter(model, contract, threads=workers)
+    shared = TensorFlowInterpreter(model, contract, workers=workers, threads=threads)
     return [shared] * workers
