@@ -6,19 +6,18 @@ from typing import TYPE_CHECKING
 
 from edge.errors import ExportError
 from edge.model.contract import Format
+from edge.runtime.interpreter_pool import InterpreterPool
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from edge.model.contract import Contract
-    from edge.runtime.interpreter import Interpreter
 
 
 def open_interpreters(
     model: Path, contract: Contract, workers: int, threads: int = 1
-) -> Sequence[Interpreter]:
-    """Load a model into an interpreter for each worker.
+) -> InterpreterPool:
+    """Load a model into an interpreter, of which there may later be one for each worker.
 
     The runtimes are imported here so that a TFLite model never imports TensorFlow (6 s, 600 MB).
 
@@ -32,9 +31,10 @@ def open_interpreters(
         ExportError: the runtime refuses the model, or is not installed.
     """
     if contract.format is Format.TFLITE:
-        from edge.runtime.litert import LiteRTInterpreter  # noqa: PLC0415
+        from edge.runtime.litert import LiteRTModel  # noqa: PLC0415
 
-        return [LiteRTInterpreter(model, contract, threads) for _ in range(workers)]
+        litert = LiteRTModel(model, contract, threads)
+        return InterpreterPool([litert.open()], litert.open, more=workers - 1)
     try:
         from edge.runtime.tensorflow import TensorFlowInterpreter  # noqa: PLC0415
     except ModuleNotFoundError as error:
@@ -44,4 +44,4 @@ def open_interpreters(
             'Use the full image or `pip install tensorflow`, or export the model as "TFLite"',
         ) from error
     shared = TensorFlowInterpreter(model, contract, workers=workers, threads=threads)
-    return [shared] * workers
+    return InterpreterPool([shared] * workers)
