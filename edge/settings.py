@@ -315,6 +315,12 @@ class Settings(BaseModel):
         description="Frames computed at the same time, 1..256. As many as the CPU quota and the "
         "memory allow if not set.",
     )
+    latency: Literal["throughput", "low"] = Field(
+        "throughput",
+        description="throughput computes a frame on one thread, for most frames per second; low on "
+        "two, if there are two CPUs, so that one camera alone gets its answer sooner, for more CPU "
+        "time per frame.",
+    )
     queue_size: Annotated[int, Field(ge=0, le=10_000)] = Field(
         64,
         description="Frames that may wait for a worker, up to 10000; above it a request is refused "
@@ -508,6 +514,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     ),
     "Limits": (
         "workers",
+        "latency",
         "queue_size",
         "deadline_ms",
         "max_body_bytes",

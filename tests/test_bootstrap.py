@@ -4,6 +4,7 @@ import json
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from builders.tflite import classifier
@@ -55,6 +56,23 @@ def test_the_bounds_of_the_service_are_those_that_are_set(built):
     assert (service.options.max_pixels, service.options.exact) == (1234, True)
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted in /proc")
+@pytest.mark.parametrize(("latency", "more_threads"), [("throughput", 0), ("low", 1)])
+def test_a_model_whose_answers_hurry_runs_each_frame_on_a_second_thread(
+    built, monkeypatch, latency, more_threads
+):
+    monkeypatch.setattr("edge.wiring.bootstrap.usable_cpus", lambda: 2)
+    service = built(models=MODELS / "imagenet", workers=3, latency=latency)
+    (model,) = service.repository.versions
+    before = _threads()
+    model.load(service.pool.workers, service.options)
+    assert len(_threads() - before) == more_threads
+
+
+def _threads():
+    return set(Path("/proc/self/task").iterdir())
+
+
 def test_the_service_serves_the_repository_that_it_is_given(repository):
     settings = Settings(models=repository, workers=1)
     given = build_repository(settings)
@@ -95,11 +113,12 @@ def test_what_is_set_goes_before_what_is_mounted_and_that_before_what_is_embedde
     assert build_repository(Settings(model_mounts=str(tmp_path / "nothing"))).path == MODELS
 
 
-def test_every_worker_has_an_interpreter_of_its_own_that_has_run(built):
+def test_every_model_starts_with_one_interpreter_and_may_have_one_for_each_worker(built):
     service = built(workers=3)
     service.load_models()
     for version in service.repository.versions:
-        assert len(set(map(id, version._pipeline._interpreters))) == 3
+        pool = version._pipeline._interpreters
+        assert repr(pool) == "<InterpreterPool 1/1 free, at most 3>"
     assert service.repository.ready
 
 

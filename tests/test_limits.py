@@ -118,6 +118,24 @@ def test_the_service_has_the_bounds_of_its_container_and_says_them_in_one_line(
     assert line.endswith("the memory limit is 256 MiB")
 
 
+@pytest.mark.parametrize(
+    ("latency", "cpus", "workers"),
+    [
+        ("low", 2, "3 workers of 2 threads, "),
+        ("low", 1, "3 workers, "),
+        ("throughput", 2, "3 workers, "),
+    ],
+)
+def test_workers_whose_frames_have_two_threads_are_said_to_have_them(
+    in_a_container, caplog, monkeypatch, latency, cpus, workers
+):
+    monkeypatch.setattr("edge.wiring.limits.usable_cpus", lambda _root: cpus)
+    root, repository = in_a_container("max")
+    with caplog.at_level(logging.INFO):
+        fit_to_memory(Settings(workers=3, latency=latency), repository, root)
+    assert f"limits: {workers}" in caplog.text
+
+
 def test_without_a_limit_the_settings_stay_as_they_are(in_a_container, caplog):
     root, repository = in_a_container("max")
     with caplog.at_level(logging.INFO):

@@ -16,6 +16,7 @@ GOOD = {  # setting: text of three values, in the order flag, environment, file
     "host": ("0.0.0.0", "::1", "10.0.0.1"),
     "port": ("1", "2", "3"),
     "workers": ("1", "2", "3"),
+    "latency": ("low", "throughput", "low"),
     "queue_size": ("0", "2", "3"),
     "deadline_ms": ("1", "2", "3"),
     "max_body_bytes": ("1", "2", "3"),
@@ -29,6 +30,7 @@ GOOD = {  # setting: text of three values, in the order flag, environment, file
 WRONG = {
     "port": ["-1", "65536", "http", "1.5"],
     "workers": ["0", "-1", "many"],
+    "latency": ["lowest", "2"],
     "queue_size": ["-1", "x"],
     "deadline_ms": ["0", "x"],
     "max_body_bytes": ["0", "32M"],
@@ -202,6 +204,7 @@ CHOICES = {  # setting: what is taken, and what is nearly so
         ["host", "ftp://host/", "HTTP//host", " http://host/", "http://", "http://[", "http://h:x/",
          "http://name@/", "http://ho st/", "http://h\u00f6st/"],
     ),
+    "latency": (["throughput", "low"], ["lowest", "LOW"]),
     "log_level": (["debug", "info", "warning", "error"], ["loud", "INFO", "critical"]),
     "log_format": (["console", "json"], ["text", "JSON"]),
 }  # fmt: skip
@@ -235,6 +238,7 @@ DEFAULTS = {
     "host": "127.0.0.1",
     "port": 8501,
     "workers": None,
+    "latency": "throughput",
     "queue_size": 64,
     "deadline_ms": 10_000,
     "max_body_bytes": 32 << 20,

@@ -208,6 +208,7 @@ def open_repository(
     keep_refused: bool = False,
     allow_unsafe: bool = False,
     prover: Prover | None = None,
+    threads: int = 1,
 ) -> ModelRepository:
     """Find and read the models at a path. Nothing is loaded yet.
 
@@ -221,6 +222,7 @@ def open_repository(
             restart policy would restart it forever.
         allow_unsafe: as `read_export` takes it.
         prover: tries each model before it is opened; ``None`` for models that are known to run.
+        threads: on which a model runs one frame.
 
     Raises:
         ExportError: the path does not exist, or it is itself an export and is refused.
@@ -237,7 +239,8 @@ def open_repository(
     for source in found.sources:
         try:
             export = _read(source, allow_unsafe=allow_unsafe)
-            versions.append(ModelVersion(source.name, source.version, export, prover))
+            version = ModelVersion(source.name, source.version, export, prover, threads)
+            versions.append(version)
         except ExportError as error:
             if alone and not keep_refused:
                 raise

@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from edge.errors import ExportError, InferenceFailed
-from edge.runtime.memory import release_mapped_file
 from edge.runtime.open import open_pipeline
 from edge.vision.encode import grey_jpeg
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from edge.runtime.proof import Prover
 
 _WARM_UP_SIZE = (640, 480)
+_ANY_WORKER = 0
 
 
 class VersionState(StrEnum):
@@ -62,14 +62,21 @@ class ModelVersion:
     """
 
     def __init__(
-        self, name: str, version: int, export: Export, prover: Prover | None = None
+        self,
+        name: str,
+        version: int,
+        export: Export,
+        prover: Prover | None = None,
+        threads: int = 1,
     ) -> None:
         """A version that is not loaded yet.
 
         Args:
             prover: tries the model before it is opened; ``None`` for one that is known to run.
+            threads: on which a frame runs.
         """
         self._prover = prover
+        self._threads = threads
         self.ref = ModelRef(name, version, export.digest)
         self.export = export
         self.contract = export.contract
@@ -103,9 +110,10 @@ class ModelVersion:
     def load(
         self, workers: int, options: DecodeOptions, proof: Callable[[], None] | None = None
     ) -> None:
-        """Prove the model, open it, and run one frame on each worker's interpreter.
+        """Prove the model, open it, and run one frame through it.
 
         Args:
+            workers: number of frames that may run at the same time.
             proof: waits for a proof that has begun; ``None`` to prove the model now.
 
         Raises:
@@ -114,10 +122,8 @@ class ModelVersion:
         self.state = VersionState.LOADING
         try:
             (proof or self.prove)()
-            self._pipeline = open_pipeline(self.export.model, self.contract, workers)
-            for worker in range(workers):
-                self._warm_up(worker, options)
-            release_mapped_file(self.export.model)
+            self._pipeline = open_pipeline(self.export.model, self.contract, workers, self._threads)
+            self._warm_up(options)
         except ExportError as error:
             self.state, self.fault = VersionState.END, error
             raise
@@ -140,12 +146,12 @@ class ModelVersion:
             raise InferenceFailed(f"The model {self.name} is not loaded.")
         return self._pipeline.run(worker, encoded, options)
 
-    def _warm_up(self, worker: int, options: DecodeOptions) -> None:
+    def _warm_up(self, options: DecodeOptions) -> None:
         picture = grey_jpeg(*_WARM_UP_SIZE)
         # The pixel limit is meant for clients' images, not for this one.
         warm_up_options = replace(options, max_pixels=math.prod(_WARM_UP_SIZE))
         try:
-            prediction = self.predict(worker, picture, warm_up_options).prediction
+            prediction = self.predict(_ANY_WORKER, picture, warm_up_options).prediction
         except ExportError:
             raise
         except Exception as error:

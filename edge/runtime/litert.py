@@ -1,4 +1,4 @@
-"""Runs TFLite models with LiteRT: one interpreter per worker, one thread each."""
+"""Runs TFLite models with LiteRT, by default each frame on one thread."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from edge.errors import ExportError, InferenceFailed
 from edge.model.contract import PixelInput
 from edge.runtime.interpreter import IMAGE
 from edge.runtime.litert_banner import hide_banner
+from edge.runtime.memory import release_mapped_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,11 +21,60 @@ if TYPE_CHECKING:
     from edge.model.contract import Contract
 
 
+class LiteRTModel:
+    """A TFLite file that interpreters are opened from, now and when there is need of more."""
+
+    def __init__(self, model: Path, contract: Contract, threads: int) -> None:
+        """Remember which file it is.
+
+        Args:
+            threads: as of `LiteRTInterpreter`.
+
+        Raises:
+            ExportError: the file cannot be read.
+        """
+        self._model, self._contract, self._threads = model, contract, threads
+        self._identity = self._stat()
+
+    def open(self) -> LiteRTInterpreter:
+        """Open an interpreter.
+
+        Raises:
+            ExportError: LiteRT refuses the file, or it is no longer the one that was loaded: a
+                mixture of two models would answer.
+        """
+        self._check_identity()  # what has not been proven must not be opened
+        interpreter = LiteRTInterpreter(self._model, self._contract, self._threads)
+        # LiteRT has packed the weights: what is in the file from here on does not matter.
+        self._check_identity()
+        release_mapped_file(self._model)
+        return interpreter
+
+    def _check_identity(self) -> None:
+        if self._stat() != self._identity:
+            raise ExportError(
+                self._model, "it was changed after it had been loaded", "Restart the service"
+            )
+
+    def _stat(self) -> tuple[int, int, int, int]:
+        """What tells a file from the one that replaces it, or that is written over it."""
+        try:
+            found = self._model.stat()
+        except OSError as error:
+            reason = f"it cannot be read ({error.strerror or error})"
+            raise ExportError(self._model, reason, "Restore it and restart the service") from error
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
 class LiteRTInterpreter:
     """One LiteRT interpreter. It maps the model file, so several interpreters share the weights."""
 
-    def __init__(self, model: Path, contract: Contract) -> None:
+    def __init__(self, model: Path, contract: Contract, threads: int = 1) -> None:
         """Build the interpreter and allocate its tensors.
+
+        Args:
+            threads: that share a frame. One gives the most frames per second, since frames run in
+                parallel on the workers; two answer a frame alone sooner.
 
         Raises:
             ExportError: LiteRT refuses the file.
@@ -32,8 +82,7 @@ class LiteRTInterpreter:
         assert isinstance(contract.input, PixelInput)
         hide_banner()
         try:
-            # Two threads per frame were slower than one. Frames run in parallel on the workers.
-            self._litert = LiteRT(model_path=str(model), num_threads=1)
+            self._litert = LiteRT(model_path=str(model), num_threads=threads)
             self._litert.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ExportError(

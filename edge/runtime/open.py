@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from edge.runtime.pipeline import Pipeline
 
 
-def open_pipeline(model: Path, contract: Contract, workers: int) -> Pipeline:
+def open_pipeline(model: Path, contract: Contract, workers: int, threads: int = 1) -> Pipeline:
     """Load a model for a number of workers; arguments and errors as of `open_interpreters`."""
-    interpreters = open_interpreters(model, contract, workers)
+    interpreters = open_interpreters(model, contract, workers, threads)
     if isinstance(contract.input, PixelInput):
         return PixelPipeline(contract, interpreters)
     return EncodedPipeline(contract, interpreters)

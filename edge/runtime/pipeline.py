@@ -22,13 +22,13 @@ from edge.vision.geometry import WHOLE_IMAGE
 from edge.vision.graph_input import for_graph
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
     from edge.model.contract import Contract
     from edge.model.tasks.task import Prediction
-    from edge.runtime.interpreter import Interpreter
+    from edge.runtime.interpreter_pool import InterpreterPool
     from edge.vision.geometry import Region
 
     Outputs = Mapping[str, NDArray[Any]]
@@ -96,9 +96,9 @@ class Computed:
 
 
 class Pipeline(ABC):
-    """The stages of one model version, with an interpreter for each worker."""
+    """The stages of one model version."""
 
-    def __init__(self, contract: Contract, interpreters: Sequence[Interpreter]) -> None:
+    def __init__(self, contract: Contract, interpreters: InterpreterPool) -> None:
         self._contract = contract
         self._interpreters = interpreters
 
@@ -139,7 +139,7 @@ class Pipeline(ABC):
 class PixelPipeline(Pipeline):
     """For a model that takes pixels."""
 
-    def __init__(self, contract: Contract, interpreters: Sequence[Interpreter]) -> None:
+    def __init__(self, contract: Contract, interpreters: InterpreterPool) -> None:
         super().__init__(contract, interpreters)
         assert isinstance(contract.input, PixelInput)
         self._spec = contract.input
@@ -158,7 +158,8 @@ class PixelPipeline(Pipeline):
         decode_ms = stopwatch.lap()
         tensor, region = preprocess(frame, self._spec, self._contract.tuning)
         preprocess_ms = stopwatch.lap()
-        outputs = self._interpreters[worker].invoke({IMAGE: tensor[np.newaxis]})
+        with self._interpreters.lease(worker) as interpreter:
+            outputs = interpreter.invoke({IMAGE: tensor[np.newaxis]})
         stages = StageTimes(decode_ms, preprocess_ms, infer=stopwatch.lap())
         return Computed(outputs, region, frame.width, frame.height, stages)
 
@@ -179,24 +180,22 @@ class EncodedPipeline(Pipeline):
         )
         image = prepare()
         decode_ms = stopwatch.lap()
-        interpreter = self._interpreters[worker]
         try:
-            outputs = interpreter.invoke({IMAGE: _as_tensor(image.encoded)})
+            outputs = self._invoke(worker, image.encoded)
         except CorruptImage:  # only Pillow can read it (arithmetic-coded JPEG): send it as PNG
             del image  # and the memory that is reserved for it
             image = prepare(re_encode=True)
-            outputs = interpreter.invoke({IMAGE: _as_tensor(image.encoded)})
+            outputs = self._invoke(worker, image.encoded)
         stages = StageTimes(decode_ms, infer=stopwatch.lap())
         return Computed(outputs, WHOLE_IMAGE, image.width, image.height, stages)
+
+    def _invoke(self, worker: int, encoded: bytes) -> Outputs:
+        with self._interpreters.lease(worker) as interpreter:
+            return interpreter.invoke({IMAGE: np.array([encoded], object)})
 
     def read(self, computed: Computed) -> Prediction:
         """Read the signature's outputs by name."""
         return self._contract.task.read_signature(computed.outputs, self._contract.classes)
-
-
-def _as_tensor(encoded: bytes) -> NDArray[np.object_]:
-    """A string tensor [1]."""
-    return np.array([encoded], object)
 
 
 class _Stopwatch:

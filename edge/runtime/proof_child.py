@@ -65,13 +65,13 @@ def try_model(model: Path, contract: Contract) -> ExportError | None:
     """Open a model, run frames of several kinds through it, and return why it is refused."""
     limit_memory(_limit_of(contract))
     try:
-        (interpreter,) = open_interpreters(model, contract, 1)
-        until = time.monotonic() + _ENOUGH_S
-        for frame in _frames(contract):
-            for output in interpreter.invoke({IMAGE: frame}).values():
-                output.tobytes()
-            if time.monotonic() > until:
-                break
+        with open_interpreters(model, contract, 1).lease(0) as interpreter:
+            until = time.monotonic() + _ENOUGH_S
+            for frame in _frames(contract):
+                for output in interpreter.invoke({IMAGE: frame}).values():
+                    output.tobytes()
+                if time.monotonic() > until:
+                    break
     except ExportError as error:
         return error
     except InferenceFailed as error:

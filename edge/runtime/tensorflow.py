@@ -29,16 +29,17 @@ _KEY = b""
 class TensorFlowInterpreter:
     """One SavedModel. It is thread-safe: all workers share it."""
 
-    def __init__(self, folder: Path, contract: Contract, *, threads: int) -> None:
+    def __init__(self, folder: Path, contract: Contract, *, workers: int, threads: int) -> None:
         """Load the model.
 
         Args:
-            threads: number of frames that run at the same time, each on one thread.
+            workers: number of frames that run at the same time.
+            threads: that share a frame; as for LiteRT.
 
         Raises:
             ExportError: TensorFlow refuses the folder.
         """
-        _set_threads(threads)
+        _set_threads(workers, threads)
         self._input = contract.input
         self._outputs = contract.outputs
         try:
@@ -78,12 +79,12 @@ def _failed(error: Any) -> InferenceFailed:
     return InferenceFailed(f"TensorFlow could not run the model: {words}")
 
 
-def _set_threads(threads: int) -> None:
-    # Frames run in parallel on one thread each: two threads per frame took 15 ms of CPU, one 11.
-    if tf.config.threading.get_intra_op_parallelism_threads() == 1:
+def _set_threads(workers: int, threads: int) -> None:
+    # By itself it takes all CPUs for each frame: two threads took 15 ms of CPU per frame, one 11.
+    if tf.config.threading.get_intra_op_parallelism_threads() == threads:
         return
     try:
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(workers)
     except RuntimeError:
         pass  # something in this process ran TensorFlow before, which fixed the threads

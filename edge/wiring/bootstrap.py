@@ -12,7 +12,7 @@ from edge.dataplane.service import InferenceService
 from edge.errors import ExportError, SettingsError
 from edge.model.rules import Rules
 from edge.repository.repository import ModelRepository, open_repository
-from edge.runtime.cpus import usable_cpus
+from edge.runtime.cpus import frame_threads, usable_cpus
 from edge.runtime.memory import limit_free_memory
 from edge.runtime.pipeline import DecodeOptions
 from edge.runtime.pool import WorkerPool
@@ -64,6 +64,7 @@ def _open(path: Path, settings: Settings, *, keep_refused: bool = False) -> Mode
         keep_refused=keep_refused,
         allow_unsafe=settings.allow_unsafe_models,
         prover=build_prover(settings),
+        threads=frame_threads(settings.latency, usable_cpus()),
     )
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.model.contract import Format
-from edge.runtime.cpus import usable_cpus
+from edge.runtime.cpus import frame_threads, usable_cpus
 from edge.runtime.memory_limit import machine_memory, memory_limit
 
 if TYPE_CHECKING:
@@ -158,8 +158,11 @@ def fit_to_memory(
     if settings.workers is not None:
         given["workers"] = settings.workers
     use = _use(settings, repository)
-    fitted = fitting(memory, usable_cpus(root), use, defaults, given)
-    _log.info("limits: %s; %s", _bounds_in_words(fitted), _memory_in_words(limit, memory))
+    cpus = usable_cpus(root)
+    fitted = fitting(memory, cpus, use, defaults, given)
+    threads = frame_threads(settings.latency, cpus)
+    words = _bounds_in_words(fitted, threads)
+    _log.info("limits: %s; %s", words, _memory_in_words(limit, memory))
     if memory is not None and (most := needed(use, fitted)) > memory:
         _log.warning(
             "the service may need %d MiB and can use %d: frames may end it. Give it more memory, "
@@ -180,9 +183,10 @@ def _use(settings: Settings, repository: ModelRepository) -> Use:
     )
 
 
-def _bounds_in_words(fitted: Mapping[str, int]) -> str:
+def _bounds_in_words(fitted: Mapping[str, int], threads: int) -> str:
+    each = f" of {threads} threads" if threads > 1 else ""
     return (
-        f"{fitted['workers']} workers, {fitted['queue_size']} waiting frames, "
+        f"{fitted['workers']} workers{each}, {fitted['queue_size']} waiting frames, "
         f"{_mib(fitted['max_decoded_bytes'])} MiB of images being decoded, "
         f"{_mib(fitted['max_held_bytes'])} MiB of bodies of up to "
         f"{_mib(fitted['max_body_bytes'])} MiB, {_mib(fitted['wall_bytes'])} MiB for the wall"

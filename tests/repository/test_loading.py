@@ -17,10 +17,10 @@ DECODING = DecodeOptions(1_000_000)
 class Noted(ModelVersion):
     """Notes its state at each of its frames."""
 
-    seen: list[tuple[str, int, VersionState, bool]]
+    seen: list[tuple[str, VersionState, bool]]
 
     def predict(self, worker, encoded, options):
-        self.seen.append((self.name, worker, self.state, options.exact))
+        self.seen.append((self.name, self.state, options.exact))
         return super().predict(worker, encoded, options)
 
 
@@ -34,7 +34,7 @@ class Strange(ModelVersion):
 class OutOfMemory(ModelVersion):
     """Cannot be loaded, for a reason that no export is to blame for."""
 
-    def _warm_up(self, worker, options):
+    def _warm_up(self, options):
         raise MemoryError
 
 
@@ -49,14 +49,12 @@ def repository(export, **kinds):
     )
 
 
-def test_the_default_is_loaded_first_and_every_worker_is_warmed_up_before_a_model_serves(export):
+def test_the_default_is_loaded_first_and_every_model_is_warmed_up_before_it_serves(export):
     Noted.seen = []
     one = repository(export, a=Noted, b=Noted, c=Noted)
     one.load(2, DecodeOptions(10, exact=True))  # whatever limit is set for callers
     assert one.ready
-    assert Noted.seen == [
-        (name, worker, VersionState.LOADING, True) for name in "cab" for worker in (0, 1)
-    ]
+    assert Noted.seen == [(name, VersionState.LOADING, True) for name in "cab"]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from edge.runtime.cpus import usable_cpus
+from edge.runtime.cpus import frame_threads, usable_cpus
 
 V2 = "0::/{}\n"
 V1 = "12:cpuset:/docker/abc\n4:cpu,cpuacct:/docker/abc\n1:name=systemd:/docker/abc\n"
@@ -21,6 +21,22 @@ def tree(root, files):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     return root
+
+
+@pytest.mark.parametrize(
+    ("latency", "cpus", "threads"),
+    [
+        ("throughput", 1, 1),
+        ("throughput", 8, 1),
+        ("low", 1, 1),
+        ("low", 2, 2),
+        ("low", 8, 2),
+    ],
+)
+def test_a_frame_has_two_threads_only_if_its_answer_hurries_and_there_are_two_cpus(
+    latency, cpus, threads
+):
+    assert frame_threads(latency, cpus) == threads
 
 
 CASES = {
