@@ -244,7 +244,7 @@ def key(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None:
     "--model", help="Name of a model, or path of an export. The default model if not given."
 )
 @click.option(
-    "--quick", is_flag=True, help="Take half a minute instead of six, for a first impression."
+    "--quick", is_flag=True, help="Take half a minute instead of eleven, for a first impression."
 )
 @click.option(
     "--seconds",

@@ -2,16 +2,18 @@
 
 The bare work (`bare`) is what no server can save: decode a JPEG at the scale the service uses,
 resize, invoke. It uses as many threads as the server has workers, in its own process that does
-nothing else. The server is `edge serve` in its own process; a load generator (`load`) in a third
+nothing else. As the service's pixel path becomes faster, so does the bare work; the `yardstick`
+does not change. The server is `edge serve` in its own process; a load generator (`load`) in a third
 process calls it over loopback. The steps of a run (`run`):
 
 * Start the server several times and measure the time from the command to the first 200 on
   `/predict`. After the last start, read its memory.
-* Rounds: for each image size and number of connections, the bare work and immediately after it the
-  server. Reports give the median of the rounds; the ratio is computed per pair before its median
-  is taken. The two never run at the same time: both see the same machine, and a noisy neighbour
-  spoils a pair, not the report.
-* At the largest size, in each round, the same frame as multipart immediately after the raw one.
+* Rounds: for each image size and number of connections, the yardstick, the bare work and
+  immediately after them the server. Reports give the median of the rounds; a ratio is computed per
+  round before its median is taken. They never run at the same time: all see the same machine, and a
+  noisy neighbour spoils a round, not the report.
+* At eight connections, in each round, the same frames through the other `entrances`, immediately
+  after the raw ones.
 * Memory again, after three seconds of rest and with the other processes ended, so that no page
   counts as shared with them. (PSS still counts pages shared with other programs in shares; RSS is
   its upper bound.)

@@ -1,8 +1,7 @@
-"""The load generator: keep-alive connections that post frames in a closed loop, in its own process.
+"""The load generator: keep-alive connections that send frames in a closed loop, in its own process.
 
-It shares the CPUs with the server, so it must cost little. It understands only as much HTTP as the
-server's answers need (a status line, Content-Length, a body), on plain asyncio protocols under
-uvloop, and reports its own CPU time.
+It shares the CPUs with the server, so it must cost little: plain asyncio protocols under uvloop,
+requests that are built beforehand (`edge.bench.entrances`). It reports its own CPU time.
 """
 
 from __future__ import annotations
@@ -10,27 +9,25 @@ from __future__ import annotations
 import asyncio
 import math
 import multiprocessing
-import re
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from http import HTTPStatus
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, cast
 
 import uvloop
 
+from edge.bench.entrances import read_http
 from edge.bench.procfs import cpu_seconds
 from edge.errors import MeasurementFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-_HEAD_END = b"\r\n\r\n"
-_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
-_STATUS = slice(9, 12)  # of "HTTP/1.1 200 OK"
+    from edge.bench.entrances import Traffic
+
 _PAUSE_S = 0.05  # after a connection that broke
 _MAX_DRAIN_S = 60.0
 
@@ -83,39 +80,22 @@ def start() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
 
 
-def http_request(target: Target, content_type: str, body: bytes) -> bytes:
-    """Build a complete HTTP/1.1 request to the camera door."""
-    head = (
-        f"POST /predict HTTP/1.1\r\nHost: {target.host}:{target.port}\r\n"
-        f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
-
-
 def measure(
-    target: Target, requests: Sequence[bytes], connections: int, warm_s: float, seconds: float
+    target: Target, traffic: Traffic, connections: int, warm_s: float, seconds: float
 ) -> LoadPoint:
-    """Load the server for ``seconds`` and until its last answer, after an uncounted warm-up."""
-    return uvloop.run(_measure(target, requests, connections, warm_s, seconds))
+    """Load the server for ``seconds`` and until its last answer, after an uncounted warm-up.
 
-
-def _same(client: _Client) -> _Client:
-    """Return an existing client where asyncio wants a factory of protocols."""
-    return client
+    Raises:
+        MeasurementFailed: it gave no answer, or refused the greeting.
+    """
+    return uvloop.run(_measure(target, traffic, connections, warm_s, seconds))
 
 
 async def _measure(
-    target: Target, requests: Sequence[bytes], connections: int, warm_s: float, seconds: float
+    target: Target, traffic: Traffic, connections: int, warm_s: float, seconds: float
 ) -> LoadPoint:
-    loop = asyncio.get_running_loop()
-    clients = [
-        _Client(target, islice(cycle(requests), number, None)) for number in range(connections)
-    ]
-    connecting = [
-        loop.create_connection(partial(_same, client), target.host, target.port)
-        for client in clients
-    ]
-    await asyncio.gather(*connecting)
+    clients = [_Client(target, traffic, number) for number in range(connections)]
+    await asyncio.gather(*(client.connect() for client in clients))
     await _phase(clients, warm_s)
     began = time.perf_counter()
     server_cpu_before = cpu_seconds(target.pid)
@@ -174,13 +154,30 @@ async def _phase(clients: list[_Client], seconds: float) -> _Samples:
 class _Client(asyncio.Protocol):
     """One connection, which sends its next frame when it has the answer to the last."""
 
-    def __init__(self, target: Target, requests: Iterator[bytes]) -> None:
+    def __init__(self, target: Target, traffic: Traffic, number: int) -> None:
+        """Remember what to do; ``number`` is that of the first frame to send."""
         self._target = target
-        self._requests = requests
+        self._traffic = traffic
+        self._requests = islice(cycle(traffic.requests), number, None)
         self._received = b""
         self._sent = 0.0
         self._transport: asyncio.Transport | None = None
+        self._greeted: asyncio.Future[None] | None = None
         self._done: asyncio.Future[None] | None = None
+
+    async def connect(self) -> None:
+        """Open the connection; done when its greeting is answered.
+
+        Raises:
+            OSError: it cannot be opened, or broke.
+            MeasurementFailed: the greeting was refused.
+        """
+        loop = asyncio.get_running_loop()
+        greeted = self._greeted = loop.create_future()
+        await loop.create_connection(lambda: self, self._target.host, self._target.port)
+        if not self._traffic.greeting:
+            greeted.set_result(None)
+        await greeted
 
     def run(self, until: float, samples: _Samples) -> asyncio.Future[None]:
         """Send until `time.perf_counter` reaches ``until``, at least once; done when answered."""
@@ -197,7 +194,7 @@ class _Client(asyncio.Protocol):
     def _send(self) -> None:
         self._sent = time.perf_counter()
         if self._transport is None:  # the server closed it between two phases
-            self._reconnect()
+            self._connecting = asyncio.create_task(self._reconnect())
         else:
             self._transport.write(next(self._requests))
 
@@ -214,23 +211,40 @@ class _Client(asyncio.Protocol):
         # uvloop's transport does not inherit from asyncio's.
         self._transport = cast("asyncio.Transport", transport)
         self._received = b""
+        if self._traffic.greeting:
+            self._transport.write(self._traffic.greeting)
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        end = self._received.find(_HEAD_END)
-        if end < 0:
+        if self._greeted is not None and not self._greeted.done():
+            self._read_welcome(self._greeted)
             return
-        found = _LENGTH.search(self._received, 0, end + 2)
-        length = int(found[1]) if found else 0
-        if len(self._received) >= end + len(_HEAD_END) + length:
-            status = int(self._received[_STATUS])
-            self._received = b""
-            self._answered(status)
+        answer = self._traffic.read(self._received)
+        while answer is not None:
+            status, size = answer
+            self._received = self._received[size:]
+            if status:
+                self._answered(status)
+            answer = self._traffic.read(self._received)
+
+    def _read_welcome(self, greeted: asyncio.Future[None]) -> None:
+        answer = read_http(self._received)
+        if answer is None:
+            return
+        status, size = answer
+        self._received = self._received[size:]
+        if status == HTTPStatus.SWITCHING_PROTOCOLS:
+            greeted.set_result(None)
+        else:
+            greeted.set_exception(
+                MeasurementFailed(f"The server answered {status} instead of opening a stream.")
+            )
 
     def connection_lost(self, exc: Exception | None) -> None:
-        del exc
         self._transport = None
-        if self._done is not None and not self._done.done():
+        if self._greeted is not None and not self._greeted.done():
+            self._greeted.set_exception(exc or ConnectionResetError())
+        elif self._done is not None and not self._done.done():
             asyncio.get_running_loop().call_later(_PAUSE_S, self._broken)
 
     def _broken(self) -> None:
@@ -238,15 +252,10 @@ class _Client(asyncio.Protocol):
         if self._done is not None and not self._done.done():
             self._answered(BROKEN)
 
-    def _reconnect(self) -> None:
-        async def connect() -> None:
-            try:
-                await asyncio.get_running_loop().create_connection(
-                    lambda: self, self._target.host, self._target.port
-                )
-            except OSError:
-                asyncio.get_running_loop().call_later(_PAUSE_S, self._broken)
-            else:
-                self._send()
-
-        self._connecting = asyncio.create_task(connect())
+    async def _reconnect(self) -> None:
+        try:
+            await self.connect()
+        except (OSError, MeasurementFailed):
+            asyncio.get_running_loop().call_later(_PAUSE_S, self._broken)
+        else:
+            self._send()

@@ -7,18 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge.bench import bare, load
-from edge.bench.frames import SIZES, TELEPHONE, WEBCAM, make_frames
+from edge.bench.bare import Work
+from edge.bench.entrances import Entrance, make_traffic
+from edge.bench.frames import SIZES, WEBCAM, make_frames
 from edge.bench.machine import machine_facts
+from edge.bench.points import AIM_CONNECTIONS, CONNECTIONS, Pair
 from edge.bench.procfs import maps_tensorflow, memory
-from edge.bench.report import (
-    AIM_CONNECTIONS,
-    CONNECTIONS,
-    Measurements,
-    Pair,
-    Report,
-    Twins,
-    make_report,
-)
+from edge.bench.report import Measurements, Report, make_report
 from edge.bench.server import running
 from edge.dataplane.turns import OVERLOAD_S
 from edge.runtime.cpus import usable_cpus
@@ -28,12 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import ProcessPoolExecutor
 
+    from edge.bench.bare import BarePoint
     from edge.bench.frames import Size
     from edge.bench.load import LoadPoint, Target
     from edge.repository.version import ModelVersion
     from edge.settings import Settings
 
-_BOUNDARY = "edge-bench-boundary"
 _REST_S = 3.0
 """Pause between load and reading memory, so that only what the server keeps is counted."""
 
@@ -55,7 +50,8 @@ class Plan:
     @property
     def steps(self) -> int:
         """Number of steps of a run; ``advance`` is called after each."""
-        return self.starts + self.rounds * (2 * len(SIZES) * len(CONNECTIONS) + 2)
+        other_entrances = len(Entrance) - 1
+        return self.starts + self.rounds * len(SIZES) * (3 * len(CONNECTIONS) + other_entrances)
 
 
 THOROUGH = Plan(seconds=2.0, warm_s=0.5, rounds=5, starts=5)
@@ -75,6 +71,8 @@ def measure(
     flags = [
         *("--models", str(settings.models), "--default-model", version.name),
         *("--workers", str(workers), "--log-level", "warning"),
+        *("--max-streams", str(max(settings.max_streams, AIM_CONNECTIONS))),
+        *("--max-streams-per-client", str(max(settings.max_streams_per_client, AIM_CONNECTIONS))),
     ]
     first_answers = []
     for _ in range(plan.starts - 1):
@@ -91,11 +89,11 @@ def measure(
             bare.start(version.export.path, frames, decoding, threads=workers) as worker,
             load.start() as client,
         ):
-            bench = _Bench(worker, client, server.target, frames, plan, advance)
-            pairs, twins = bench.rounds()
+            bench = _Bench(worker, client, server.target, version.name, frames, plan, advance)
+            pairs = bench.rounds()
         time.sleep(_REST_S)
         measured = Measurements(
-            pairs, twins, first_answers, after_start, memory(pid), maps_tensorflow(pid)
+            pairs, first_answers, after_start, memory(pid), maps_tensorflow(pid)
         )
     method: dict[str, str | int | float | bool] = {
         "model": version.name,
@@ -116,53 +114,44 @@ class _Bench:
     bare: ProcessPoolExecutor
     client: ProcessPoolExecutor
     target: Target
+    model: str
     frames: Mapping[Size, Sequence[bytes]]
     plan: Plan
     advance: Callable[[], None]
 
-    def rounds(self) -> tuple[list[Pair], list[Twins]]:
-        """Run bare, server, bare, server ... then raw, multipart; in each round."""
-        pairs, twins = [], []
-        for _ in range(self.plan.rounds):
-            pairs += [
-                self._pair(size, connections) for size in SIZES for connections in CONNECTIONS
-            ]
-            raw = self._server(self._raw(TELEPHONE), AIM_CONNECTIONS)
-            twins.append(Twins(raw, self._server(self._multipart(TELEPHONE), AIM_CONNECTIONS)))
-        return pairs, twins
+    def rounds(self) -> list[Pair]:
+        """Run yardstick, bare, server, yardstick, bare, server ... in each round."""
+        return [
+            self._pair(size, connections)
+            for _ in range(self.plan.rounds)
+            for size in SIZES
+            for connections in CONNECTIONS
+        ]
 
     def _pair(self, size: Size, connections: int) -> Pair:
-        alone = self.bare.submit(bare.measure, size, self.plan.warm_s, self.plan.seconds).result()
-        self.advance()
-        return Pair(size, connections, alone, self._server(self._raw(size), connections))
+        yardstick = self._alone(Work.YARDSTICK, size)
+        bare_point = self._alone(Work.BARE, size)
+        server = self._server(Entrance.RAW, size, connections)
+        entrances: dict[Entrance, LoadPoint] = {}
+        if connections == AIM_CONNECTIONS:
+            others = [entrance for entrance in Entrance if entrance is not Entrance.RAW]
+            entrances = {one: self._server(one, size, connections) for one in others}
+        return Pair(size, connections, yardstick, bare_point, server, entrances)
 
-    def _server(self, requests: list[bytes], connections: int) -> LoadPoint:
-        """Load the server; returns when an overload is over, so that the next point has none."""
-        warm_s, seconds = self.plan.warm_s, self.plan.seconds
-        point = self.client.submit(
-            load.measure, self.target, requests, connections, warm_s, seconds
-        )
-        self.advance()
+    def _alone(self, work: Work, size: Size) -> BarePoint:
+        point = self.bare.submit(bare.measure, work, size, self.plan.warm_s, self.plan.seconds)
         measured = point.result()
+        self.advance()
+        return measured
+
+    def _server(self, entrance: Entrance, size: Size, connections: int) -> LoadPoint:
+        """Load the server; returns when an overload is over, so that the next point has none."""
+        host = f"{self.target.host}:{self.target.port}"
+        traffic = make_traffic(entrance, host, self.model, self.frames[size])
+        warm_s, seconds = self.plan.warm_s, self.plan.seconds
+        point = self.client.submit(load.measure, self.target, traffic, connections, warm_s, seconds)
+        measured = point.result()
+        self.advance()
         if measured.refused:
             time.sleep(OVERLOAD_S)
         return measured
-
-    def _raw(self, size: Size) -> list[bytes]:
-        return [load.http_request(self.target, "image/jpeg", frame) for frame in self.frames[size]]
-
-    def _multipart(self, size: Size) -> list[bytes]:
-        kind = f"multipart/form-data; boundary={_BOUNDARY}"
-        return [
-            load.http_request(self.target, kind, _in_a_form(frame)) for frame in self.frames[size]
-        ]
-
-
-def _in_a_form(frame: bytes) -> bytes:
-    """Build the body that `curl -F image=@frame.jpg` sends."""
-    head = (
-        f"--{_BOUNDARY}\r\n"
-        'Content-Disposition: form-data; name="image"; filename="frame.jpg"\r\n'
-        "Content-Type: image/jpeg\r\n\r\n"
-    )
-    return head.encode() + frame + f"\r\n--{_BOUNDARY}--\r\n".encode()

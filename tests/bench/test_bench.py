@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from edge.bench.report import CONNECTIONS, SIZES, Aim, Multipart, Point, Report
+from edge.bench.capacity import Capacity
+from edge.bench.entrances import Entrance
+from edge.bench.points import CONNECTIONS, EntrancePoint, Point
+from edge.bench.report import SIZES, Aim, Report
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,7 +38,9 @@ def keys(kind):
 def test_the_json_has_the_documented_keys(report):
     assert set(report) == keys(Report)
     assert {tuple(sorted(point)) for point in report["points"]} == {tuple(sorted(keys(Point)))}
-    assert set(report["multipart"]) == keys(Multipart)
+    entrance_keys = {tuple(sorted(point)) for point in report["entrances"]}
+    assert entrance_keys == {tuple(sorted(keys(EntrancePoint)))}
+    assert set(report["capacity"]) == keys(Capacity)
     assert {tuple(sorted(aim)) for aim in report["aims"]} == {tuple(sorted(keys(Aim)))}
     assert report["method"]["model"] == "imagenet"
 
@@ -49,7 +54,24 @@ def test_every_point_is_measured(report):
         assert point["other"] == 0, point
         assert point["server_cpu_ms"] > 0
         assert point["bare_cpu_ms"] > 0
+        assert point["yardstick_cpu_ms"] > 0
         assert 0 < point["p50_ms"] <= point["p99_ms"] <= point["slowest_ms"]
+
+
+@pytest.mark.slow
+def test_every_entrance_answers_frames_of_every_size(report):
+    measured = [(point["size"], point["entrance"]) for point in report["entrances"]]
+    assert measured == [(str(size), str(entrance)) for size in SIZES for entrance in Entrance]
+    for point in report["entrances"]:
+        assert point["answered"] >= 1
+        assert (point["refused"], point["other"]) == (0, 0), point
+        assert point["yardstick_ratio"] > 0
+
+
+@pytest.mark.slow
+def test_the_sentence_is_about_the_measured_rate(report):
+    assert report["capacity"]["frames_per_s"] > 0
+    assert "640x480 here: " in report["capacity"]["sentence"]
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import pytest
 from builders.waiting import wait
 
 from edge.bench import load
+from edge.bench.entrances import Entrance, make_traffic
 from edge.bench.frames import TELEPHONE, WEBCAM, make_frames
 from edge.bench.procfs import memory
 from edge.bench.server import running
@@ -21,10 +22,8 @@ def test_the_memory_of_a_burst_is_given_back():
     frames = make_frames()
     with running(["--workers", "2", "--log-level", "warning"], frames[WEBCAM][0]) as server:
         before = memory(server.target.pid).rss_mib
-        requests = [
-            load.http_request(server.target, "image/jpeg", frame) for frame in frames[TELEPHONE]
-        ]
-        point = load.measure(server.target, requests, 60, 0.1, 1.0)
+        traffic = make_traffic(Entrance.RAW, "localhost", "imagenet", frames[TELEPHONE])
+        point = load.measure(server.target, traffic, 60, 0.1, 1.0)
         at_its_end = memory(server.target.pid).rss_mib
         wait(
             lambda: memory(server.target.pid).rss_mib < before + (at_its_end - before) / 2,
