@@ -24,6 +24,8 @@ _PREFIX = "edge_"
 _BYTES = 32
 _SECRET = re.compile(r"edge_[A-Za-z0-9_-]{20,}|(sha256:)?[0-9a-f]{64}")
 _MAX_SHOWN = 40  # a key has 48 characters, a hash 64
+MAX_NAME = 64
+"""Longest name of a new key, in characters, as that of a camera."""
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -107,6 +109,39 @@ def _parse_json(text: str) -> dict[str, Any]:
 def shown_location(location: Iterable[int | str]) -> list[str]:
     """Where in the setting a fault is, without words that are as long as a key."""
     return [word if len(word) <= _MAX_SHOWN else "..." for word in map(str, location)]
+
+
+def check_name(name: str) -> str:
+    """Return the name of a new key if it can be printed, stored and told from a key.
+
+    Raises:
+        ValueError: says what is wrong; quotes nothing.
+    """
+    if _looks_secret(name):
+        raise ValueError("a key is written in place of a name")
+    if not name.isprintable() or not 0 < len(name.strip()) <= len(name) <= MAX_NAME:
+        raise ValueError(f"a name has 1 to {MAX_NAME} printable characters")
+    return name
+
+
+def key_toml(name: str, key: ApiKey) -> str:
+    """An entry as the settings file and `keys.toml` hold it: a table, one line per field."""
+    # A JSON text is a TOML one as well, as long as it escapes nothing outside of ASCII: JSON would
+    # write two halves of a pair, which TOML does not take.
+    lines = [f"[api_keys.{json.dumps(name, ensure_ascii=False)}]"]
+    lines += [f"{field} = {json.dumps(value)}" for field, value in key_json(key).items()]
+    return "\n".join(lines) + "\n"
+
+
+def key_json(key: ApiKey) -> dict[str, Any]:
+    """An entry as `EDGE_API_KEYS` holds it."""
+    entry: dict[str, Any] = {
+        "hash": key.hash,
+        "scopes": [scope.value for scope in Scope if scope in key.scopes],
+    }
+    if key.expires is not None:
+        entry["expires"] = key.expires.isoformat()
+    return entry
 
 
 def _looks_secret(word: str) -> bool:

@@ -221,7 +221,7 @@ def inspect(export: str, config: Path | None, *, as_json: bool, **flags: Any) ->
 
 
 @main.command()
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option(
     "--scope", "scopes", multiple=True, default=("predict",), show_default=True,
     type=click.Choice([scope.value for scope in Scope]),
@@ -232,11 +232,38 @@ def inspect(export: str, config: Path | None, *, as_json: bool, **flags: Any) ->
     type=click.DateTime(["%Y-%m-%d"]),
     help="Last day (UTC) on which the key is valid.",
 )
-def key(name: str, scopes: tuple[str, ...], expires: datetime | None) -> None:
+@click.option(
+    "--save", "saves", is_flag=True, help="Save it in the data folder, where edge serve reads it."
+)
+@click.option("--list", "lists", is_flag=True, help="List all keys instead of creating one.")
+@click.option("--revoke", metavar="NAME", help="Remove a saved key instead of creating one.")
+@_settings("data")
+def key(
+    config: Path | None,
+    data: str | None,
+    name: str | None,
+    scopes: tuple[str, ...],
+    expires: datetime | None,
+    revoke: str | None,
+    *,
+    saves: bool,
+    lists: bool,
+) -> None:
     """Create an API key called NAME and print it, once, with the setting that enables it."""
-    from edge.commands.key import run
+    from edge.commands import key as commands
 
-    run(name, scopes, expires.date() if expires else None)
+    if (name is not None) + (revoke is not None) + lists != 1:
+        raise click.UsageError("Give either NAME, --list or --revoke NAME.")
+    if name is not None and not saves:
+        commands.run(name, scopes, expires.date() if expires else None)
+        return
+    settings = load_settings({"data": data}, config)
+    if name is not None:
+        commands.save(settings, name, scopes, expires.date() if expires else None)
+    elif revoke is not None:
+        commands.revoke(settings, revoke)
+    else:
+        commands.show_all(settings)
 
 
 @main.command()

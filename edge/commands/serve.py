@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import sys
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
@@ -14,10 +15,12 @@ from edge.dataplane.answer import BUILTIN_NOTICE
 from edge.environment import service_links
 from edge.printable import escape
 from edge.tls.addresses import in_container_network, is_loopback, machine_addresses
+from edge.tls.provisioning import authority_file, uses_tls
 from edge.web.pages.qr import qr_terminal
 from edge.web.server import serve
-from edge.wiring.bootstrap import build_repository, build_serving_service
+from edge.wiring.bootstrap import build_repository, build_serving_service, embedded_models
 from edge.wiring.limits import fit_to_memory
+from edge.wiring.saved_keys import with_saved_keys
 
 if TYPE_CHECKING:
     from edge.repository.repository import ModelRepository
@@ -31,6 +34,7 @@ def run(settings: Settings) -> None:
     logs.configure(settings.log_level, settings.log_format)
     if links := service_links():
         _log.info("ignored variables of a Kubernetes service, not settings: %s", ", ".join(links))
+    settings = with_saved_keys(settings)
     repository = build_repository(settings)
     settings = fit_to_memory(settings, repository)
     service = build_serving_service(settings, repository)
@@ -46,9 +50,9 @@ def run(settings: Settings) -> None:
         click.echo(escape(f"edge serves {_names(repository)} on {url}"))
         if not _is_open(settings):
             click.echo(escape(_access(settings)))
-        click.echo(
-            f"Try: curl --data-binary @photo.jpg {url}/predict, or {url}/kiosk in a browser."
-        )
+        click.echo(f"In a browser: {url}/")
+        key_wanted = ", with your key in the variable KEY" if settings.api_keys else ""
+        click.echo(f"In a terminal{key_wanted}:\n  {_example(url, settings)}")
         if settings.pairing_port and not is_loopback(settings.host):
             _show_pairing(settings)
 
@@ -61,11 +65,29 @@ def _access(settings: Settings) -> str:
         names = ", ".join(sorted(settings.api_keys))
         return f"API keys: {names}. Requests without a valid key are refused."
     if is_loopback(settings.host):
-        return "No API keys: it listens on this machine only. `edge key NAME` creates a key."
+        return "No API keys: it listens on this machine only. `edge key NAME --save` makes a key."
     return (
         "open to everyone who reaches this address: no API key is set, and allow_open is. "
-        "`edge key NAME` makes a key; set it as EDGE_API_KEYS"
+        "`edge key NAME --save` makes a key"
     )
+
+
+def _example(url: str, settings: Settings) -> str:
+    """A command that works as it stands, on this machine."""
+    words = ["curl"]
+    authority = authority_file(settings)
+    if authority is not None:
+        words.append(f"--cacert {shlex.quote(str(authority.absolute()))}")
+    elif uses_tls(settings) and settings.tls_names:  # the owner's certificate names no `localhost`
+        name = settings.tls_names.split(",")[0].strip()
+        url = f"https://{name}:{settings.port}"
+    if settings.api_keys:
+        words.append('-H "X-API-Key: $KEY"')
+    photo = embedded_models() / "photos" / "coffee.jpg"
+    # In a container the photo is out of the reach of whoever reads this.
+    shown = str(photo) if photo.is_file() and not in_container_network() else "photo.jpg"
+    words.append(f"--data-binary {shlex.quote(f'@{shown}')} {url}/predict")
+    return " ".join(words)
 
 
 def _is_open(settings: Settings) -> bool:

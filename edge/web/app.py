@@ -28,7 +28,7 @@ from edge.web.head import HeadAsGet
 from edge.web.last_call import LastCall
 from edge.web.metrics_routes import metrics_dialect
 from edge.web.openapi import document_errors
-from edge.web.pages.pages import pages_dialect
+from edge.web.pages.pages import not_found_page, pages_dialect
 from edge.web.pages.pairing import pairing_dialect
 from edge.web.pages.phone import phone_dialect
 from edge.web.pages.wall import Wall
@@ -36,6 +36,7 @@ from edge.web.pages.wall_routes import wall_dialect
 from edge.web.request_log import ModelOfRequest, RequestLog
 from edge.web.root_path import RootPath
 from edge.web.status import status_dialect
+from edge.wiring.bootstrap import embedded_models
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -105,12 +106,13 @@ def create_app(
         phone_dialect(service, settings),
         sign_in_dialect(settings.api_keys),
         pairing_dialect(settings),
-        pages_dialect(builtin=service.repository.builtin),
+        pages_dialect(samples=embedded_models() / "photos", builtin=service.repository.builtin),
     ]
     if service.cloud is not None:
         dialects.append(cloud_dialect(service.cloud))
     for dialect in dialects:
         app.include_router(dialect.router, tags=[dialect.name])
+    app.state.not_found_page = not_found_page()
     table = DialectTable([_DOCUMENTATION, *dialects])
     table.check_root_path(settings.root_path)
     routes = FrameRoutes(dialects)

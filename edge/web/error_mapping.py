@@ -87,21 +87,27 @@ def client_gone_response() -> Response:
     return Response(status_code=_CLIENT_GONE, headers={CODE_HEADER: "client_gone"})
 
 
+async def _on_not_found(request: Request, _: Exception) -> Response:
+    """No route has the path: a small page for a browser, the error for programs."""
+    nothing = NotFound(
+        f"Nothing is at {request.scope['path']}. "
+        f"GET {root_path(request.scope)}/docs lists all paths."
+    )
+    reply = error_response(request, nothing)
+    if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+        page: Response = request.app.state.not_found_page(request)
+        page.headers[CODE_HEADER] = nothing.code
+        return page
+    reply.headers["Vary"] = "Accept"
+    return reply
+
+
 def install_handlers(app: FastAPI) -> None:
     """Let the app answer every error, expected or not, in the format of its dialect."""
 
     async def on_edge_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, EdgeError)
         return error_response(request, error)
-
-    async def on_not_found(request: Request, _: Exception) -> Response:
-        return error_response(
-            request,
-            NotFound(
-                f"Nothing is at {request.scope['path']}. "
-                f"GET {root_path(request.scope)}/docs lists all paths."
-            ),
-        )
 
     async def on_method_not_allowed(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -132,7 +138,7 @@ def install_handlers(app: FastAPI) -> None:
 
     handlers: dict[Any, ExceptionHandler] = {
         EdgeError: on_edge_error,
-        HTTPStatus.NOT_FOUND: on_not_found,
+        HTTPStatus.NOT_FOUND: _on_not_found,
         HTTPStatus.METHOD_NOT_ALLOWED: on_method_not_allowed,
         RequestValidationError: on_wrong_parameter,
         ClientDisconnect: on_client_disconnect,

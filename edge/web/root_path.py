@@ -7,7 +7,10 @@ as ASGI wants it; what is declared by path reads `route_path`.
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
+
+from starlette.responses import RedirectResponse
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -28,9 +31,13 @@ class RootPath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
+        if scope["type"] == "http" and scope["path"] == self._prefix:
+            # Without the slash, the links of the page there would leave the prefix.
+            slash = RedirectResponse(f"{self._prefix}/", HTTPStatus.TEMPORARY_REDIRECT)
+            return await slash(scope, receive, send)
         if scope["type"] != "lifespan":
             apply_root_path(scope, self._prefix)
-        await self._app(scope, receive, send)
+        return await self._app(scope, receive, send)
 
 
 def apply_root_path(scope: Scope, prefix: str) -> None:

@@ -276,8 +276,8 @@ def _check_open(settings: Settings) -> None:
         return
     raise SettingsError(
         f"Without API keys, everyone who reaches {settings.host} could use the service, so it then "
-        "listens on this machine only. Make a key with `edge key NAME` and set EDGE_API_KEYS, or "
-        "pass --allow-open."
+        "listens on this machine only. Make a key with `edge key NAME --save`, or pass "
+        "--allow-open."
     )
 
 

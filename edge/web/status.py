@@ -13,6 +13,8 @@ from edge.web.dialects.dialect import Dialect
 from edge.web.error_mapping import json_response
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from edge.dataplane.service import InferenceService
     from edge.repository.repository import ModelRepository
     from edge.repository.version import ModelVersion
@@ -22,13 +24,14 @@ def status_dialect(service: InferenceService) -> Dialect:
     """`GET /models`, `/health/live` and `/health/ready`."""
     router = APIRouter()
     repository = service.repository
+    sizes = {version: _size_bytes(version.export.model) for version in repository.versions}
 
     @router.get("/models", summary="The models and their contracts")
     async def models() -> Response:
         return json_response(
             {
                 "default": repository.default,
-                "models": [_model_json(version) for version in repository.versions],
+                "models": [_model_json(version, sizes[version]) for version in repository.versions],
                 "refused": {name: str(fault) for name, fault in repository.refused.items()},
             }
         )
@@ -62,13 +65,25 @@ def status_dialect(service: InferenceService) -> Dialect:
     return Dialect("status", scopes, router)
 
 
-def _model_json(version: ModelVersion) -> dict[str, Any]:
+def _size_bytes(model: Path) -> int | None:
+    """The size of a TFLite file or of all files of a SavedModel; ``None`` if it cannot be read."""
+    try:
+        files = (
+            [model] if model.is_file() else [file for file in model.rglob("*") if file.is_file()]
+        )
+        return sum(file.stat().st_size for file in files)
+    except OSError:
+        return None
+
+
+def _model_json(version: ModelVersion, size_bytes: int | None) -> dict[str, Any]:
     return {
         "name": version.name,
         "version": version.version,
         "state": version.state,
         "fault": str(version.fault) if version.fault else None,
         "digest": version.ref.digest,
+        "size_bytes": size_bytes,
         **contract_json(version.contract, version.labels),
     }
 

@@ -13,7 +13,16 @@ from serving.process import ROOT
 from serving.secure import LAN, SecureServer, free_port
 
 STATIC = ROOT / "edge" / "web/pages/static"
-PAGES = ("/kiosk", "/wall", "/phone", "/login", "/login?fault=key_missing", "/pair")
+PAGES = (
+    "/",
+    "/nothing",
+    "/kiosk",
+    "/wall",
+    "/phone",
+    "/login",
+    "/login?fault=key_missing",
+    "/pair",
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +41,8 @@ def secure(tmp_path_factory):
 def settle(page, path):
     page.goto(path)
     page.wait_for_load_state("load")
+    if path == "/":
+        expect(page.locator(".models li").first).to_be_visible()
     if path.startswith("/kiosk"):
         expect(page.locator("#verdict")).not_to_have_text("", timeout=15_000)
     if path.startswith("/wall"):
@@ -53,7 +64,9 @@ def serious_problems(page, axe):
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize("path", PAGES)
 def test_axe_finds_no_serious_problem(watch, served, axe, path, theme):
-    page = watch(color_scheme=theme, reduced_motion="reduce").page
+    watched = watch(color_scheme=theme, reduced_motion="reduce")
+    watched.offline_expected = path == "/nothing"  # Chromium's console names the 404 as well
+    page = watched.page
     served.client.post("/phone/picture?model=objects", content=photo("chelsea"))
     settle(page, path)
     assert not serious_problems(page, axe)
@@ -78,17 +91,20 @@ def test_axe_finds_what_is_wrong(watch, axe):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("language", ["en", "fr"])
-@pytest.mark.parametrize("path", ["/kiosk", "/wall", "/phone", "/login", "/pair"])
+@pytest.mark.parametrize("path", ["/", "/nothing", "/kiosk", "/wall", "/phone", "/login", "/pair"])
 def test_no_page_is_wider_than_its_screen(watch, served, path, language, size):
     width, height = SIZES[size]
-    page = watch(viewport={"width": width, "height": height}, locale=language).page
+    watched = watch(viewport={"width": width, "height": height}, locale=language)
+    watched.offline_expected = path == "/nothing"
+    page = watched.page
     served.client.post("/phone/picture", content=photo("coffee"))
     settle(page, path)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize(
-    "path", ["/kiosk", "/wall", "/phone", "/login", "/pair", "/static/kiosk.js", "/static/icon.svg"]
+    "path",
+    ["/", "/kiosk", "/wall", "/phone", "/login", "/pair", "/static/kiosk.js", "/static/icon.svg"],
 )
 def test_the_policy_lets_nothing_in_from_outside_and_nothing_inline(served, path):
     policy = served.client.get(path).headers["Content-Security-Policy"]
@@ -118,10 +134,14 @@ def test_every_text_is_there_in_both_languages_and_is_used(watch):
     sources = "".join(file.read_text() for file in STATIC.iterdir() if file.name != "texts.js")
     named = set(re.findall(r'data-(?:text|label|title|alt)="([\w.]+)"', sources))
     named |= set(
-        re.findall(r'"((?:kiosk|camera|server|settings|wall|phones?|login|pair)\.[\w.]+)"', sources)
+        re.findall(
+            r'"((?:front|answer|lost|kiosk|camera|server|settings|wall|phones?|login|pair)\.[\w.]+)"',
+            sources,
+        )
     )
     built = re.findall(
-        r"`((?:camera|server|login\.fault|pair|wall\.(?:state|source|link))\.)\$", sources
+        r"`((?:camera|server|login\.fault|pair|front\.task|wall\.(?:state|source|link))\.)\$",
+        sources,
     )
     unknown = {key for key in named if key not in texts["en"]}
     unused = {key for key in texts["en"] if key not in named and not key.startswith(tuple(built))}

@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from serving.direct import DirectClient
+from serving.process import MODELS
 
 from edge.api_key import ApiKey, Scope, hash_key, new_key
 from edge.settings import Settings
 from edge.web.app import create_app
-from edge.web.pages.pages import PAGES
+from edge.web.pages.pages import PAGES, pages_dialect
 from edge.web.pages.pairing import pairing_app
 from edge.web.pages.phone import Passes
 
@@ -24,6 +25,8 @@ TOLD = {
     "camera": ApiKey(hash=hash_key(KEYS["camera"]), scopes={Scope.PREDICT}),
 }
 FILES = [f"/{page}" for page in PAGES] + [
+    "/",
+    "/samples/coffee.jpg",
     "/static/style.css",
     "/static/texts.js",
     "/static/icon.svg",
@@ -108,9 +111,57 @@ def test_a_page_is_not_served_past_its_key_nor_anything_else(client_of, plain, n
     assert plain.get(f"/static/{name}").status_code == 404
 
 
-def test_the_root_leads_to_the_kiosk(plain):
-    reply = plain.get("/")
-    assert (reply.status_code, reply.headers["location"]) == (307, "/kiosk")
+def test_the_root_is_the_front_page_and_asks_for_a_key_as_the_kiosk_does(client_of, plain):
+    assert b"static/front.js" in plain.get("/").content
+    locked = client_of(api_keys=TOLD)
+    html = {"Accept": "text/html"}
+    reply = locked.get("/", headers=html)
+    assert (reply.status_code, reply.headers["location"]) == (303, "/login?next=%2F")
+    assert locked.get("/").status_code == 401
+    assert locked.get("/", headers={"X-API-Key": KEYS["camera"]}).status_code == 200
+    assert locked.get("/", headers={"X-API-Key": KEYS["viewer"]}).status_code == 403
+
+
+@pytest.mark.parametrize("photo", ["coffee", "chelsea", "astronaut"])
+def test_anyone_gets_the_sample_photos_and_nothing_else_of_their_folder(client_of, photo):
+    client = client_of(api_keys=TOLD)
+    reply = client.get(f"/samples/{photo}.jpg")
+    assert (reply.status_code, reply.headers["content-type"]) == (200, "image/jpeg")
+    assert reply.content == (MODELS / "photos" / f"{photo}.jpg").read_bytes()
+    for name in ("..%2FREADME.md", "none.jpg", "..%2Fphotos%2Fcoffee.jpg"):
+        assert client.get(f"/samples/{name}").status_code == 404
+
+
+def test_an_installation_without_the_photos_serves_the_front_page(tmp_path):
+    router = pages_dialect(samples=tmp_path / "none").router
+    assert "/" in {route.path for route in router.routes}
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/a/b/c", "/static/nothing/at.all"])
+def test_a_browser_gets_a_page_where_nothing_is_and_a_program_the_error(client_of, plain, path):
+    shown = plain.get(path, headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert (shown.status_code, shown.headers["x-edge-error"]) == (404, "not_found")
+    assert shown.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in shown.headers["content-security-policy"]
+    assert set(re.findall(r'(?:href|src)="([^"]+)"', shown.text)) == {
+        "/", "/static/icon.svg", "/static/style.css", "/static/lost.js",
+    }  # fmt: skip
+    for headers in ({}, {"Accept": "*/*"}, {"Accept": "application/json"}):
+        told = plain.get(path, headers=headers)
+        assert (told.status_code, told.headers["content-type"]) == (404, "application/json")
+    assert plain.post(path, content=b"", headers={"Accept": "text/html"}).json()["error"]
+    behind = client_of(root_path="/edge").get(path, headers={"Accept": "text/html"})
+    assert 'href="/edge/"' in behind.text
+    assert 'src="/edge/static/lost.js"' in behind.text
+
+
+def test_the_pairing_port_leads_to_its_page_and_shows_no_error_in_json_to_a_browser():
+    client = DirectClient(pairing_app(Settings()), "http://edge:8502")
+    reply = client.get("/")
+    assert (reply.status_code, reply.headers["location"]) == (307, "/pair")
+    lost = client.get("/kiosk", headers={"Accept": "text/html"})
+    assert (lost.status_code, lost.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert client.get("/samples/coffee.jpg").status_code == 404
 
 
 def test_the_pairing_port_serves_one_page_and_no_documentation():

@@ -87,7 +87,7 @@ PAGES = {
     "/logout",
     "/session",
 }
-PAGES |= {"/pair", "/pair/info", "/pair/ca.crt", "/pair/qr.svg"}
+PAGES |= {"/samples/{name}", "/pair", "/pair/info", "/pair/ca.crt", "/pair/qr.svg"}
 STREAM = "/stream"  # a WebSocket, which OpenAPI cannot describe: see docs/stream.md
 
 

@@ -1,1 +1,1 @@
-"""Pages for people: kiosk, wall, phone and pairing, and the routes behind them."""
+"""Pages for people: front page, kiosk, wall, phone and pairing, and the routes behind them."""

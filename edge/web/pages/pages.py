@@ -22,6 +22,9 @@ from edge.web.root_path import root_path
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+FRONT = "front"
+"""The page at `/`."""
+
 PAGES = ("kiosk", "wall", "phone", "login", "pair")
 
 # `/login` belongs to the sign-in, whose form is posted to the same path.
@@ -33,6 +36,7 @@ _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
+    ".jpg": "image/jpeg",
     ".svg": "image/svg+xml",
     ".webmanifest": "application/manifest+json",
 }
@@ -60,24 +64,32 @@ class _File:
         return Response(self.content, media_type=self.media_type, headers=headers)
 
 
-def pages_dialect(pages: Iterable[str] = PAGES, *, builtin: bool = False) -> Dialect:
-    """`GET /`, the pages, and `GET /static/{file}`; all files are read once, here.
+def pages_dialect(
+    pages: Iterable[str] = PAGES, *, samples: Path | None = None, builtin: bool = False
+) -> Dialect:
+    """The front page at `/`, the pages, and `GET /static/{file}`; all files are read once, here.
 
     Args:
+        samples: folder of the photos that the front page offers, served as `/samples/{file}`.
+            Without it there is no front page, and `/` leads to the first of the pages.
         builtin: say on top of every page that a built-in model answers.
     """
     router = APIRouter(include_in_schema=False)
-    scopes: dict[str, Scope | None] = {"/": None, "/favicon.ico": None, "/static/": None}
+    scopes: dict[str, Scope | None] = {"/favicon.ico": None, "/static/": None}
+    pages = tuple(pages)
     files = {
         file.name: _read(file, builtin=builtin)
         for file in sorted(_FOLDER.iterdir())
         if file.suffix in _TYPES
     }
 
-    @router.get("/")
-    async def root(request: Request) -> Response:
-        kiosk = f"{root_path(request.scope)}/kiosk"
-        return RedirectResponse(kiosk, HTTPStatus.TEMPORARY_REDIRECT)
+    if samples is not None:
+        scopes |= {"/": Scope.PREDICT, "/samples/": None}
+        router.add_api_route("/", _page(files[f"{FRONT}.html"]), methods=["GET"])
+        router.add_api_route("/samples/{name}", _sample(samples), methods=["GET"])
+    else:
+        scopes["/"] = None
+        router.add_api_route("/", _leading_to(pages[0]), methods=["GET"])
 
     @router.get("/favicon.ico")
     async def icon(request: Request) -> Response:
@@ -94,6 +106,43 @@ def pages_dialect(pages: Iterable[str] = PAGES, *, builtin: bool = False) -> Dia
         if page in _PAGE_SCOPES:
             scopes[f"/{page}"] = _PAGE_SCOPES[page]
     return Dialect("pages", scopes, router)
+
+
+def not_found_page() -> Callable[[Request], Response]:
+    """What answers a browser that asks for a page which does not exist."""
+    content = (_FOLDER / "lost.html").read_text("utf-8")
+
+    def answer(request: Request) -> Response:
+        # The address may have any depth, so the page's own links begin at the service's root.
+        root = f"{root_path(request.scope)}/"
+        here = content.replace('"static/', f'"{root}static/').replace('"./"', f'"{root}"')
+        headers = {**_SECURITY, "Cache-Control": "no-store", "Vary": "Accept"}
+        return Response(here, HTTPStatus.NOT_FOUND, headers, media_type=_TYPES[".html"])
+
+    return answer
+
+
+def _leading_to(page: str) -> Callable[[Request], Awaitable[Response]]:
+    async def lead(request: Request) -> Response:
+        target = f"{root_path(request.scope)}/{page}"
+        return RedirectResponse(target, HTTPStatus.TEMPORARY_REDIRECT)
+
+    return lead
+
+
+def _sample(folder: Path) -> Callable[[str, Request], Awaitable[Response]]:
+    photos = {
+        file.name: _read(file, builtin=False)
+        for file in sorted(folder.iterdir() if folder.is_dir() else ())
+        if file.suffix == ".jpg"
+    }
+
+    async def sample(name: str, request: Request) -> Response:
+        if name not in photos:
+            raise NotFound(f"Nothing is at {request.scope['path']}.")
+        return photos[name].response(request)
+
+    return sample
 
 
 def _page(file: _File) -> Callable[[Request], Awaitable[Response]]:

@@ -19,7 +19,7 @@ from edge.web.access.hosts import ANY
 from edge.web.dialects.dialect import Dialect, DialectTable
 from edge.web.error_mapping import NotFound, install_handlers, json_response
 from edge.web.head import HeadAsGet
-from edge.web.pages.pages import pages_dialect
+from edge.web.pages.pages import not_found_page, pages_dialect
 from edge.web.pages.qr import qr_svg
 from edge.web.root_path import root_path
 
@@ -76,6 +76,7 @@ def pairing_app(settings: Settings, learner: NameLearner | None = None) -> FastA
     dialects = [pages_dialect(["pair"]), pairing_dialect(settings, learner)]
     for dialect in dialects:
         app.include_router(dialect.router)
+    app.state.not_found_page = not_found_page()
     app.state.dialects = DialectTable(dialects)
     app.add_middleware(HeadAsGet)
     return app

@@ -64,6 +64,7 @@ export function dress() {
     element.setAttribute("aria-label", text(element.dataset.label));
     if (element.tagName === "BUTTON" || element.tagName === "A") element.title = text(element.dataset.label);
   }
+  for (const element of document.querySelectorAll("[data-alt]")) element.alt = text(element.dataset.alt);
   document.title = `${text(document.body.dataset.title)} · edge`;
 }
 
