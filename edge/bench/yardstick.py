@@ -67,7 +67,8 @@ class Yardstick:
         if isinstance(spec, PixelInput):
             image = to_tensor(self._pixels(encoded, spec), spec)[np.newaxis]
         if self._contract.format is not Format.TFLITE:
-            self._tensorflow[worker].invoke({IMAGE: image})
+            with self._tensorflow.lease(worker) as tensorflow:
+                tensorflow.invoke({IMAGE: image})
             return
         assert isinstance(spec, PixelInput)
         litert = self._litert[worker]
