@@ -22,9 +22,8 @@ from edge.vision.decode import decode
 STEP = 1 / 256
 SCALED_DECODE = 0.01
 """FORMATS.md: what a JPEG decode at twice the input moves scores by at most."""
-QUALITY = 0.086
-"""What quality 91 instead of 92 moves the scores of the same enlarged photos by at most: measured
-with both models, at enlargements of 3.6 to 5.2."""
+QUANTISATION = 0.05
+"""FORMATS.md: what uint8 makes of such small changes on top."""
 
 FLOWERS = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
 DRUGS = (
@@ -169,12 +168,10 @@ def test_a_decode_at_a_lower_scale_changes_no_label_and_hardly_a_pixel_or_score(
     exact, scaled = (
         ask_all(shared_exports / model, photos, exact=exact) for exact in (True, False)
     )
-    moved = []
     for one, other in zip(exact, scaled, strict=True):
         assert one.items[0].label == other.items[0].label
-        moved.append(np.abs(one.prediction.scores - other.prediction.scores).max())
-    assert np.mean(moved) <= SCALED_DECODE + 5 * STEP
-    assert max(moved) <= QUALITY
+        moved = np.abs(one.prediction.scores - other.prediction.scores).max()
+        assert moved <= SCALED_DECODE + QUANTISATION + 2 * STEP
     for photo in photos:
         frames = (
             decode(photo, max_pixels=50_000_000, min_side=at_least) for at_least in (None, enough)
