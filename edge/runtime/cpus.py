@@ -10,7 +10,7 @@ from edge.runtime.cgroup import MOUNT, own_folders, read
 
 LOW_LATENCY_THREADS = 2
 """Half of the time to an answer is decoding, which is not shared out, and the layers of these
-models are small: the second thread saved a fifth of the time, a third would save little."""
+models are small. More threads than two have not been measured."""
 
 
 def usable_cpus(root: Path = Path("/")) -> int:

@@ -28,8 +28,8 @@ OPENING_S: Final = 0.01
 long in total before it is opened."""
 
 TOLERATED_SHARE: Final = 0.01
-"""Share of the time that frames may wait for good. Sixteen models on two busy workers wait a tenth
-of that for each of them, one model alone a quarter of the time."""
+"""Share of the time that frames may wait for good. By calculation, with two busy workers, each of
+sixteen models waits a tenth of that, and one model alone far more."""
 
 
 class Waits:
