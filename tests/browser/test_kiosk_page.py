@@ -23,7 +23,7 @@ def state(page):
 
 
 def test_the_kiosk_says_what_the_camera_shows(watch):
-    page = watch("/").page
+    page = watch("/kiosk").page
     expect(page).to_have_url(re.compile("/kiosk"))
     expect(verdict(page)).to_have_text("espresso", timeout=15_000)
     expect(state(page)).to_have_text("Live")

@@ -229,7 +229,7 @@ def test_under_the_path_of_a_proxy_pages_sign_in_and_ask_for_nothing_outside_of_
 
 
 def test_a_kiosk_signs_in_with_its_key(watch, locked):
-    page = watch("/", base=locked.url).page
+    page = watch("/kiosk", base=locked.url).page
     sign_in(page, KEYS["camera"])
     expect(page.locator("#verdict")).to_have_text("espresso", timeout=15_000)
 

@@ -143,10 +143,22 @@ test("an answer is shown: what, how sure, by which model, and where", async () =
   const browser = await running();
   assert.deepEqual(words(browser, "state", "verdict"), ["Starting", "Looking"]);
   browser.socket.say(answer([CAT, { ...CAT, score: 0.7 }, { label: "Cup", index: 3, score: 0.6 }]));
-  assert.deepEqual(words(browser, "state", "verdict", "score", "model"), ["Live", "2 × Cat", "80%", "Things v3"]);
+  assert.deepEqual(words(browser, "state", "verdict", "score", "model"), ["Live", "2 × Cat", "", "Things v3"]); // a count has no score of its own
   assert.equal(browser.byId("bars").children.length, 2);
   const [box] = boxes(browser);
   assert.deepEqual([box.x, box.y, box.width, box.height], [400, 250, 200, 150]);
+});
+
+test("an unsure answer looks unsure, is said so, and is sure again with the next", async () => {
+  const browser = await running();
+  browser.socket.say({ ...answer([{ ...CAT, score: 0.14 }]), certain: false });
+  assert.deepEqual(words(browser, "verdict", "score"), ["Not sure", "perhaps Cat 14%"]);
+  assert.ok(browser.byId("verdict").classList.contains("unsure"));
+  await browser.clock.advance(1500);
+  assert.equal(browser.byId("spoken").textContent, "Not sure, perhaps Cat 14%");
+  browser.socket.say(answer([CAT]));
+  assert.deepEqual(words(browser, "verdict", "score"), ["Cat", "80%"]);
+  assert.equal(browser.byId("score").classList.contains("perhaps"), false);
 });
 
 test("boxes are on the other side in a mirrored kiosk, as the picture is", async () => {

@@ -71,6 +71,14 @@ test("a picture that is refused, or a network that is gone, is told, and what wa
   assert.deepEqual(shown(browser, "state", "fault", "answer"), ["state", "answer"]);
 });
 
+test("an unsure answer looks unsure", async () => {
+  const browser = await phone();
+  await choose(browser, { size: [640, 480] }, { ...ANSWER, predictions: [CAT], certain: false });
+  assert.equal(browser.byId("headline").textContent, "Not sure");
+  assert.equal(browser.byId("perhaps").textContent, "perhaps Cat 80%");
+  assert.ok(browser.byId("headline").classList.contains("unsure"));
+});
+
 test("nothing recognised is said so; nothing chosen sends nothing", async () => {
   const browser = await phone();
   assert.equal(await choose(browser, null, ANSWER), undefined);

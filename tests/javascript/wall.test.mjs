@@ -58,12 +58,21 @@ test("a card tells what was seen, by which camera, model and source, and how lon
   const [image] = card.all("img");
   assert.equal(image.src, "wall/pictures/7.jpg");
   assert.match(image.alt, /^Picture of line-1: 2 × Cat, Cup/);
-  assert.deepEqual(card.all(".best")[0].children.map((one) => one.textContent), ["2 × Cat", "80%"]);
+  assert.deepEqual(card.all(".best")[0].children.map((one) => one.textContent), ["2 × Cat"]); // a count has no score of its own
   assert.equal(card.all(".more")[0].textContent, "Cup 60% · label 4 50% · label 5 10%");
   const [origin, maker] = card.all(".origin").map((one) => one.children.map((part) => part.textContent));
   assert.equal(origin[0], "line-1");
   assert.equal(origin[1], new Date(1_700_000_000_000).toLocaleTimeString("en"));
   assert.deepEqual(maker, ["objects v1", "Cloud", "21.3 ms"]);
+});
+
+test("an unsure answer looks unsure on its card", async () => {
+  const browser = await wall();
+  say(browser, answer(8, { predictions: [CAT, CUP], certain: false }));
+  const [card] = cards(browser);
+  assert.deepEqual(card.all(".best")[0].children.map((one) => one.textContent), ["Not sure"]);
+  assert.ok(card.all(".best")[0].classList.contains("unsure"));
+  assert.equal(card.all(".more")[0].textContent, "perhaps Cat 80% · Cup 60%");
 });
 
 test("a card's boxes are where the objects are in its picture", async () => {

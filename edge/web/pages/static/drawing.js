@@ -87,7 +87,7 @@ export function drawBars(list, predictions, maxBars = 5) {
     }
     const [label, score, track] = row.children;
     label.textContent = named(group);
-    score.textContent = percent(group.score);
+    score.textContent = group.count > 1 ? "" : percent(group.score); // a count would borrow the best one's
     track.firstElementChild.style.width = `${Math.round(group.score * 100)}%`;
     track.firstElementChild.style.backgroundColor = group.box ? colour(group.index).fill : "";
   });

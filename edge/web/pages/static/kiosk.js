@@ -1,9 +1,10 @@
 // The kiosk: shows in large type what the model sees through the webcam, or in a picture opened here.
 
 import { Camera } from "./camera.js";
-import { drawBars, drawBoxes, groups, named } from "./drawing.js";
-import { byId, dress, element, keep, offerLooks, percent, session, setting, signIn, text } from "./page.js";
+import { drawBars, drawBoxes } from "./drawing.js";
+import { byId, dress, element, keep, offerLooks, session, setting, signIn, text } from "./page.js";
 import { Stream } from "./stream.js";
+import { inWords } from "./verdict.js";
 
 const MAX_SIDE = 640; // twice the input of the models, so that no detail is lost
 const JPEG_QUALITY = 0.8;
@@ -160,19 +161,19 @@ function noticeWords(still) {
 let shownVerdict = "";
 
 function showVerdict() {
-  const found = groups(state.answer?.predictions ?? []);
-  let words = "";
-  if (found.length) words = named(found[0]);
-  else if (state.answer) words = text("kiosk.nothing");
-  else if (state.camera === "live" && state.server === "open" && !state.fault && !state.paused) words = text("kiosk.waiting");
+  const said = state.answer && inWords(state.answer);
+  let words = said?.words ?? "";
+  const looking = state.camera === "live" && state.server === "open" && !state.fault && !state.paused;
+  if (!said && looking) words = text("kiosk.waiting");
   const verdict = byId("verdict");
-  verdict.classList.toggle("unsure", !found.length || state.answer?.certain === false);
-  byId("score").textContent = found.length ? percent(found[0].score) : "";
+  verdict.classList.toggle("unsure", said?.unsure ?? true);
+  byId("score").textContent = said?.score || said?.perhaps || "";
+  byId("score").classList.toggle("perhaps", Boolean(said?.perhaps));
   if (words !== shownVerdict) {
     shownVerdict = words;
     verdict.textContent = words;
     fit(verdict);
-    speakSoon(found[0], words);
+    speakSoon(said, words);
   }
 }
 
@@ -186,10 +187,11 @@ function fit(line) {
 
 let speaking = 0;
 
-function speakSoon(best, words) {
+function speakSoon(said, words) {
   clearTimeout(speaking);
   speaking = setTimeout(() => {
-    byId("spoken").textContent = best ? text("kiosk.spoken", { label: words, score: percent(best.score) }) : words;
+    const detail = said?.score || said?.perhaps;
+    byId("spoken").textContent = detail ? text("kiosk.spoken", { label: words, score: detail }) : words;
   }, SPEAK_AFTER_MS);
 }
 

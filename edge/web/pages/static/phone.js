@@ -1,7 +1,8 @@
 // The phone page: takes a picture, sends it to the wall, and shows what the model found on it.
 
-import { drawBars, drawBoxes, groups, named } from "./drawing.js";
+import { drawBars, drawBoxes } from "./drawing.js";
 import { byId, dress, setting, text } from "./page.js";
+import { inWords } from "./verdict.js";
 
 const MAX_SIDE = 1280; // enough for a large wall, and fast over a poor link
 const JPEG_QUALITY = 0.85;
@@ -51,8 +52,10 @@ function show(answer) {
   byId("fault").hidden = true;
   byId("preview").style.aspectRatio = `${answer.image.width} / ${answer.image.height}`;
   drawBoxes(byId("boxes"), answer);
-  const found = groups(answer.predictions);
-  byId("headline").textContent = found.length ? named(found[0]) : text("wall.nothing");
+  const { words, perhaps, unsure } = inWords(answer);
+  byId("headline").textContent = words;
+  byId("headline").classList.toggle("unsure", unsure);
+  byId("perhaps").textContent = perhaps;
   drawBars(byId("bars"), answer.predictions);
   byId("answer").hidden = false;
   byId("take").textContent = text("phone.again");

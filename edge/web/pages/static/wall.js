@@ -2,6 +2,7 @@
 
 import { drawBoxes, groups, named } from "./drawing.js";
 import { byId, dress, element, keep, offerLooks, percent, session, setting, signIn, text } from "./page.js";
+import { inWords } from "./verdict.js";
 
 const MAX_CARDS = 48;
 const SVG = "http://www.w3.org/2000/svg";
@@ -114,10 +115,12 @@ function newCard(answer) {
   const boxes = element("canvas");
   boxes.setAttribute("aria-hidden", "true");
   picture.append(boxes);
-  const best = element("p", answer.certain === false ? "best unsure" : "best");
-  best.append(element("span", "", found.length ? named(found[0]) : text("wall.nothing")));
-  if (found.length) best.append(element("span", "score", percent(found[0].score)));
-  const more = found.slice(1, 4).map((one) => `${named(one)} ${percent(one.score)}`).join(" · ");
+  const { words, score, perhaps, unsure } = inWords(answer);
+  const best = element("p", unsure ? "best unsure" : "best");
+  best.append(element("span", "", words));
+  if (score) best.append(element("span", "score", score));
+  const others = found.slice(1, 4).map((one) => (one.count > 1 ? named(one) : `${named(one)} ${percent(one.score)}`));
+  const more = [perhaps, ...others].filter(Boolean).join(" · ");
   const ms = Object.values(answer.timing_ms).reduce((sum, one) => sum + one, 0);
   const origin = element("p", "origin");
   origin.append(
