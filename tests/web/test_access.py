@@ -241,7 +241,7 @@ def test_a_listed_page_may_read_every_answer_errors_included(ask, method, path, 
     assert reply.headers.get_list("access-control-allow-origin") == [SHOP]
     exposed = reply.headers["access-control-expose-headers"].split(", ")
     assert {"X-Edge-Error", "X-Request-ID", "Retry-After"} == set(exposed)
-    assert reply.headers["vary"] == "Origin"
+    assert "Origin" in reply.headers["vary"].split(", ")
 
 
 def test_a_listed_page_may_read_that_the_host_is_unknown_and_that_the_service_failed(
