@@ -92,6 +92,13 @@ test("all texts and names of a page are filled in, in its language", async () =>
   assert.equal(kiosk.getElementById("stage").title, undefined, "only what is pressed has a title");
 });
 
+test("the page for an unknown address is worded in the browser's language", async () => {
+  const { document } = await openPage("lost", { languages: ["fr"] });
+  assert.equal(document.title, "Il n’y a rien ici · edge");
+  const wanting = document.querySelectorAll("[data-text]").filter((one) => !one.textContent);
+  assert.equal(wanting.length, 0);
+});
+
 test("a theme is set, and taken away again", async () => {
   const { browser, dress, keep } = await page({ search: "?theme=dark" });
   const { dataset } = browser.document.documentElement;
