@@ -30,6 +30,11 @@ from edge.fallback.policy import BlockedBy, LinkState
 GONE = CloudUnreachable("gone", costly=True)
 
 
+def backs_off(link, clock):
+    """Whether the latest failure has been noted, so that the clock may go on."""
+    return link.calls.breaker.wait_s(clock.now) > 0
+
+
 def down(cloud, link):
     cloud.script = [GONE]
     ask(link)
@@ -57,7 +62,7 @@ def test_a_first_connection_that_fails_is_tried_again_after_the_backoff_and_not_
         clock.is_looked_at(8)
         assert (len(attempts), link.state) == (1, LinkState.DOWN)
         clock.goes(BACKOFF_S * 0.06)
-        wait(lambda: len(attempts) == 2)
+        wait(lambda: len(attempts) == 2 and backs_off(link, clock))
         cloud.reachable = True
         clock.goes(BACKOFF_S)
         wait(lambda: link.state is LinkState.HALF_OPEN)
@@ -110,7 +115,7 @@ def test_a_probe_that_fails_closes_its_connection_and_not_the_one_in_use():
         cloud.reachable = False
         for number in range(2, 5):
             clock.goes(BACKOFF_S)
-            wait(lambda number=number: cloud.probes == number)
+            wait(lambda number=number: cloud.probes == number and backs_off(link, clock))
         wait(lambda: cloud.open == [0])
         assert link.state is LinkState.DOWN
         assert link.calls.fault == "nobody"
@@ -144,7 +149,7 @@ def test_an_unexpected_error_ends_no_link(where):
             cloud.reachable = where != "failed probe's close"
             clock.goes(BACKOFF_S)
             if where != "close":
-                wait(lambda: link.calls.breaker.wait_s(clock.now) > 0)
+                wait(lambda: backs_off(link, clock))
             broken.clear()
             cloud.reachable = True
             clock.goes(BACKOFF_S)
