@@ -204,6 +204,9 @@ def test_under_the_path_of_a_proxy_pages_sign_in_and_ask_for_nothing_outside_of_
         watched = watch(f"{root}/", base=behind.url)
         page = watched.page
         sign_in(page, KEYS["owner"])
+        page.get_by_role("button", name="A cup of coffee").click()
+        expect(page.locator("#verdict")).to_have_text("espresso", timeout=15_000)
+        page.get_by_role("link", name="Kiosk").click()
         expect(page.locator("#verdict")).to_have_text("espresso", timeout=15_000)
         page.keyboard.press("s")
         page.get_by_role("link").click()  # the wall
