@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-CONNECTIONS, ROUNDS = 100, 10
+CONNECTIONS, ROUNDS = 100, 5
 ANSWER_S = 60
 FRAME = encoded(picture(size=(640, 480)), "PNG")
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
