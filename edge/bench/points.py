@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from edge.bench.entrances import Entrance
 
@@ -123,9 +122,7 @@ def make_point(pairs: Sequence[Pair]) -> Point:
     yardstick_ratios = [
         _ratio(_server_cpu_ms(pair.server), pair.yardstick.cpu_ms) for pair in pairs
     ]
-    outcomes = _add_outcomes(servers)
-    refused = outcomes.get(HTTPStatus.SERVICE_UNAVAILABLE, 0)
-    answered = outcomes.get(HTTPStatus.OK, 0)
+    totals = _add_up(servers)
     slowest = [server.slowest_ms for server in servers if server.slowest_ms is not None]
     return Point(
         size=str(pairs[0].size),
@@ -144,14 +141,11 @@ def make_point(pairs: Sequence[Pair]) -> Point:
         p50_ms=_median(server.p50_ms for server in servers),
         p99_ms=_median(server.p99_ms for server in servers),
         slowest_ms=max(slowest, default=None),
-        answered=answered,
-        refused=refused,
-        other=sum(outcomes.values()) - answered - refused,
-        outcomes=outcomes,
-        refused_per_s=median(
-            server.statuses.get(HTTPStatus.SERVICE_UNAVAILABLE, 0) / server.seconds
-            for server in servers
-        ),
+        answered=totals.answered,
+        refused=totals.refused,
+        other=totals.other,
+        outcomes=totals.outcomes,
+        refused_per_s=median(server.refused / server.seconds for server in servers),
     )
 
 
@@ -161,9 +155,7 @@ def make_entrance(entrance: Entrance, pairs: Sequence[Pair]) -> EntrancePoint:
         pair.server if entrance is Entrance.RAW else pair.entrances[entrance] for pair in pairs
     ]
     costs = [_server_cpu_ms(server) for server in servers]
-    outcomes = _add_outcomes(servers)
-    refused = outcomes.get(HTTPStatus.SERVICE_UNAVAILABLE, 0)
-    answered = outcomes.get(HTTPStatus.OK, 0)
+    totals = _add_up(servers)
     rounds = list(zip(costs, pairs, strict=True))
     return EntrancePoint(
         entrance=entrance,
@@ -176,17 +168,29 @@ def make_entrance(entrance: Entrance, pairs: Sequence[Pair]) -> EntrancePoint:
         raw_ratio=_median(_ratio(cost, _server_cpu_ms(pair.server)) for cost, pair in rounds),
         p50_ms=_median(server.p50_ms for server in servers),
         p99_ms=_median(server.p99_ms for server in servers),
-        answered=answered,
-        refused=refused,
-        other=sum(outcomes.values()) - answered - refused,
+        answered=totals.answered,
+        refused=totals.refused,
+        other=totals.other,
     )
 
 
-def _add_outcomes(servers: Iterable[LoadPoint]) -> dict[int, int]:
+class _Totals(NamedTuple):
+    """Answers of all rounds."""
+
+    outcomes: dict[int, int]
+    answered: int
+    refused: int
+    other: int
+
+
+def _add_up(servers: Sequence[LoadPoint]) -> _Totals:
     counts: Counter[int] = Counter()
     for server in servers:
         counts.update(server.statuses)
-    return dict(sorted(counts.items()))
+    answered = sum(server.answered for server in servers)
+    refused = sum(server.refused for server in servers)
+    other = counts.total() - answered - refused
+    return _Totals(dict(sorted(counts.items())), answered, refused, other)
 
 
 def _server_cpu_ms(server: LoadPoint) -> float | None:
