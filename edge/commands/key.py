@@ -13,11 +13,11 @@ from edge.errors import SettingsError
 from edge.printable import escape
 from edge.wiring.saved_keys import (
     FILE,
+    add_saved_keys,
     keys_folder,
     read_saved_keys,
     revoke_key,
     save_key,
-    with_saved_keys,
 )
 
 if TYPE_CHECKING:
@@ -52,8 +52,9 @@ def save(settings: Settings, name: str, scopes: Sequence[str], expires: date | N
 
 def show_all(settings: Settings) -> None:
     """Print a line per key, saved or in the settings: name, scopes, expiry and place; no hash."""
-    saved = read_saved_keys(keys_folder(settings))
-    keys = with_saved_keys(settings).api_keys
+    folder = keys_folder(settings)
+    saved = read_saved_keys(folder)
+    keys = add_saved_keys(settings, folder, saved)
     if not keys:
         click.echo("There is no key. `edge key NAME --save` makes one.", err=True)
         return

@@ -22,7 +22,7 @@ from edge.errors import SettingsError
 from edge.printable import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from edge.settings import Settings
@@ -40,13 +40,13 @@ def keys_folder(settings: Settings) -> Path:
     Raises:
         SettingsError: there is none, because this user has no home folder.
     """
-    try:
-        return settings.data_folder.absolute()
-    except RuntimeError:
+    folder = _data_folder(settings)
+    if folder is None:
         raise SettingsError(
             "There is no folder to keep keys in: this user has no home folder. Choose one with "
             "--data (EDGE_DATA)."
-        ) from None
+        )
+    return folder
 
 
 def with_saved_keys(settings: Settings) -> Settings:
@@ -55,11 +55,21 @@ def with_saved_keys(settings: Settings) -> Settings:
     Raises:
         SettingsError: the file cannot be used, or holds another key of a name in the settings.
     """
-    try:
-        folder = settings.data_folder.absolute()
-    except RuntimeError:  # a user without a home folder, as in many containers: nothing is saved
+    folder = _data_folder(settings)
+    if folder is None:
         return settings
-    saved = read_saved_keys(folder)
+    keys = add_saved_keys(settings, folder, read_saved_keys(folder))
+    return settings.model_copy(update={"api_keys": keys})
+
+
+def add_saved_keys(
+    settings: Settings, folder: Path, saved: Mapping[str, ApiKey]
+) -> dict[str, ApiKey]:
+    """All keys: those of the settings, and those saved in a folder.
+
+    Raises:
+        SettingsError: both have a key of one name, and they differ.
+    """
     for name, key in saved.items():
         if settings.api_keys.get(name, key) != key:
             raise SettingsError(
@@ -67,7 +77,7 @@ def with_saved_keys(settings: Settings) -> Settings:
                 f"{folder / FILE}. Revoke the latter with `edge key --revoke NAME`, or remove the "
                 "former."
             )
-    return settings.model_copy(update={"api_keys": {**saved, **settings.api_keys}})
+    return {**saved, **settings.api_keys}
 
 
 def read_saved_keys(folder: Path) -> dict[str, ApiKey]:
@@ -128,6 +138,14 @@ def revoke_key(folder: Path, name: str) -> int:
         del keys[name]
         _write(folder, keys)
     return len(keys)
+
+
+def _data_folder(settings: Settings) -> Path | None:
+    """``None`` for a user without a home folder, as in many containers: nothing is saved there."""
+    try:
+        return settings.data_folder.absolute()
+    except RuntimeError:
+        return None
 
 
 def _read(file: Path) -> bytes:
