@@ -1,7 +1,7 @@
 // The front page: try a photo without a camera, see which models serve, and find everything else.
 
 import { drawBars, drawBoxes } from "./drawing.js";
-import { byId, dress, element, keep, language, offerLooks, percent, session, setting, signIn, text } from "./page.js";
+import { byId, dress, element, keep, language, offerLooks, percent, session, setting, signIn, takePictures, text } from "./page.js";
 import { inWords } from "./verdict.js";
 
 const LOWEST = 0.05; // asked for once; the slider filters what came
@@ -231,19 +231,7 @@ function listen() {
     showModels();
     show();
   });
-  document.addEventListener("paste", (event) => look(event.clipboardData.files[0]));
-  document.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    document.body.classList.add("dragging");
-  });
-  document.addEventListener("dragleave", (event) => {
-    if (!event.relatedTarget) document.body.classList.remove("dragging");
-  });
-  document.addEventListener("drop", (event) => {
-    event.preventDefault();
-    document.body.classList.remove("dragging");
-    return look(event.dataTransfer.files[0]);
-  });
+  takePictures(look);
   window.addEventListener("resize", show);
 }
 

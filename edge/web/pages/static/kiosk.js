@@ -2,7 +2,7 @@
 
 import { Camera } from "./camera.js";
 import { drawBars, drawBoxes } from "./drawing.js";
-import { byId, dress, element, keep, offerLooks, session, setting, signIn, text } from "./page.js";
+import { byId, dress, element, keep, offerLooks, session, setting, signIn, takePictures, text } from "./page.js";
 import { Stream } from "./stream.js";
 import { inWords } from "./verdict.js";
 
@@ -286,19 +286,7 @@ function listen() {
     show();
   });
   document.addEventListener("keydown", onKey);
-  document.addEventListener("paste", (event) => look(event.clipboardData.files[0]));
-  document.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    document.body.classList.add("dragging");
-  });
-  document.addEventListener("dragleave", (event) => {
-    if (!event.relatedTarget) document.body.classList.remove("dragging");
-  });
-  document.addEventListener("drop", (event) => {
-    event.preventDefault();
-    document.body.classList.remove("dragging");
-    look(event.dataTransfer.files[0]);
-  });
+  takePictures(look);
   window.addEventListener("resize", () => {
     show();
     fit(byId("verdict"));

@@ -81,6 +81,23 @@ export function offerLooks(languageSelect, themeSelect, changed) {
   }
 }
 
+/** Calls `look` with each file that is pasted, or dropped onto the page. */
+export function takePictures(look) {
+  document.addEventListener("paste", (event) => look(event.clipboardData.files[0]));
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    document.body.classList.add("dragging");
+  });
+  document.addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) document.body.classList.remove("dragging");
+  });
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    document.body.classList.remove("dragging");
+    return look(event.dataTransfer.files[0]);
+  });
+}
+
 /** What the visitor's key permits: `{keys, name, scopes}`. */
 export async function session() {
   const response = await fetch("session");
