@@ -1,4 +1,4 @@
-"""After each burst, an idle service returns its memory to the system, and not before."""
+"""After each burst an idle service returns its memory to the system; a busy one once a minute."""
 
 import json
 import platform
@@ -8,11 +8,9 @@ import sys
 import pytest
 from serving.process import ROOT, clean_environment
 
-SCRIPT = """
+PRELUDE = """
 import asyncio, json, re
 from pathlib import Path
-from edge.wiring.bootstrap import build_service
-from edge.settings import Settings
 
 def resident():
     return int(re.findall(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[0]) / 1024
@@ -24,6 +22,29 @@ def burst():
         large.append(bytearray(b"x") * 100_000)
         small.append(bytearray(b"x") * 5000)
     return small
+"""
+
+only_glibc = pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="only glibc is told to give memory back"
+)
+
+
+def run_script(script):
+    """What a process of its own prints, which has `resident` and `burst`."""
+    ended = subprocess.run(
+        [sys.executable, "-c", PRELUDE + script],
+        cwd=ROOT,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(ended.stdout)
+
+
+IDLE_SCRIPT = """
+from edge.wiring.bootstrap import build_service
+from edge.settings import Settings
 
 async def main():
     service = build_service(Settings(workers=1, queue_size=1))
@@ -53,19 +74,9 @@ asyncio.run(main())
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    platform.libc_ver()[0] != "glibc", reason="only glibc is told to give memory back"
-)
+@only_glibc
 def test_the_memory_of_each_burst_is_given_back_when_the_service_is_idle():
-    run = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        cwd=ROOT,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    start, *seen, everyday = json.loads(run.stdout)
+    start, *seen, everyday = run_script(IDLE_SCRIPT)
     for after_burst, at_work, idle in (seen[:3], seen[3:]):
         assert after_burst > start + 70
         assert at_work > start + 70
@@ -74,23 +85,11 @@ def test_the_memory_of_each_burst_is_given_back_when_the_service_is_idle():
 
 
 BUSY_SCRIPT = """
-import asyncio, json, re
-from pathlib import Path
 from edge.dataplane.admission import Admission
 from edge.runtime.memory import limit_free_memory
 
 limit_free_memory()
 now = 0.0
-
-def resident():
-    return int(re.findall(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[0]) / 1024
-
-def burst():
-    large, small = [], []
-    for _ in range(1000):
-        large.append(bytearray(b"x") * 100_000)
-        small.append(bytearray(b"x") * 5000)
-    return small
 
 async def main():
     global now
@@ -108,19 +107,9 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.skipif(
-    platform.libc_ver()[0] != "glibc", reason="only glibc is told to give memory back"
-)
+@only_glibc
 def test_a_service_that_is_never_idle_gives_free_memory_back_once_a_minute():
-    run = subprocess.run(
-        [sys.executable, "-c", BUSY_SCRIPT],
-        cwd=ROOT,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    start, at_59_s, at_60_s, at_61_s, at_120_s = json.loads(run.stdout)
+    start, at_59_s, at_60_s, at_61_s, at_120_s = run_script(BUSY_SCRIPT)
     assert at_59_s > start + 70
     assert at_60_s < start + 40
     assert at_61_s > start + 70
