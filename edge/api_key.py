@@ -112,10 +112,10 @@ def shown_location(location: Iterable[int | str]) -> list[str]:
 
 
 def check_name(name: str) -> str:
-    """Return the name of a new key if it can be printed, stored and told from a key.
+    """Check the name of a new key: printable, at most `MAX_NAME` characters, not itself a key.
 
     Raises:
-        ValueError: says what is wrong; quotes nothing.
+        ValueError: it breaks one of these rules; the message does not quote it.
     """
     if _looks_secret(name):
         raise ValueError("a key is written in place of a name")

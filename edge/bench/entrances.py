@@ -1,4 +1,4 @@
-"""The entrances that are measured: how each takes a frame, and how its answers are told apart.
+"""The entrances under measurement: builds the requests of each, and parses its answers.
 
 Only as much of HTTP and WebSocket is understood as the server's own answers need.
 """
@@ -99,7 +99,7 @@ def read_http(received: bytes) -> Answer | None:
 
 
 def read_message(received: bytes) -> Answer | None:
-    """Read the first WebSocket frame: an answer is text; a ping is none, its status is 0."""
+    """Parse the first WebSocket frame: text is an answer, all else (a ping) has status 0."""
     head = 2
     if len(received) < head:
         return None

@@ -1,7 +1,7 @@
 """Turns rounds of measurements into the reported figures and compares them with targets. Pure.
 
-`Report` is the JSON of `edge bench --json`, field by
-field; the attributes below say what each key means.
+`Report` is the JSON of `edge bench --json`, field by field; the attributes below say what each key
+means.
 """
 
 from __future__ import annotations

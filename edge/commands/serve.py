@@ -84,7 +84,7 @@ def _example(url: str, settings: Settings) -> str:
     if settings.api_keys:
         words.append('-H "X-API-Key: $KEY"')
     photo = embedded_models() / "photos" / "coffee.jpg"
-    # In a container the photo is out of the reach of whoever reads this.
+    # A container's log is read outside of it, where the photo does not exist.
     shown = str(photo) if photo.is_file() and not in_container_network() else "photo.jpg"
     words.append(f"--data-binary {shlex.quote(f'@{shown}')} {url}/predict")
     return " ".join(words)
