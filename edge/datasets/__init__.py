@@ -1,0 +1,1 @@
+"""Labelled pictures: read from what other tools write, looked over, split."""

@@ -1,0 +1,1 @@
+"""Judges models against data sets: metrics, comparisons, parity with the online model."""
