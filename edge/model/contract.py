@@ -118,12 +118,17 @@ class EncodedInput:
 
 @dataclass(frozen=True, slots=True)
 class TensorOutput:
-    """One output of a TFLite model: the tensor's index, and how its values are dequantised."""
+    """One output of a TFLite model: the tensor's index, and how its values are dequantised.
+
+    Attributes:
+        inner: the file does not list it as an output; it is made one when the model is opened.
+    """
 
     name: str
     tensor: int
     dtype: str
     quantization: Quantization | None = None
+    inner: bool = False
 
     def real(self, stored: NDArray[Any]) -> NDArray[np.float32]:
         """Convert stored values to float32, dequantised if the tensor is quantised."""

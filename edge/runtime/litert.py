@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 from ai_edge_litert.interpreter import Interpreter as LiteRT
 
 from edge.errors import ExportError, InferenceFailed
+from edge.export.regular_file import MAX_MODEL_BYTES, read_bounded
+from edge.export.tflite_edit import with_more_outputs
+from edge.export.tflite_graph import refuse_if_broken
 from edge.model.contract import PixelInput
 from edge.runtime.interpreter import IMAGE
 from edge.runtime.litert_banner import hide_banner
 from edge.runtime.memory import release_mapped_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -81,8 +84,9 @@ class LiteRTInterpreter:
         """
         assert isinstance(contract.input, PixelInput)
         hide_banner()
+        inner = [output.tensor for output in contract.outputs.values() if output.inner]
         try:
-            self._litert = LiteRT(model_path=str(model), num_threads=threads)
+            self._litert = _open(model, inner, threads)
             self._litert.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ExportError(
@@ -100,6 +104,15 @@ class LiteRTInterpreter:
             return {role: self._litert.get_tensor(tensor) for role, tensor in self._outputs.items()}
         except (ValueError, RuntimeError) as error:
             raise InferenceFailed(f"LiteRT could not run the model: {error}") from error
+
+
+def _open(model: Path, inner: Sequence[int], threads: int) -> LiteRT:
+    """Open a file; one whose inner tensors are wanted is edited in memory, which then holds it."""
+    if not inner:
+        return LiteRT(model_path=str(model), num_threads=threads)
+    with refuse_if_broken(model):
+        content = with_more_outputs(read_bounded(model, MAX_MODEL_BYTES), inner)
+    return LiteRT(model_content=content, num_threads=threads)
 
 
 def _reason(words: str) -> str:
