@@ -376,9 +376,9 @@ def evaluate(config: Path | None, **arguments: Any) -> None:
 def verify(config: Path | None, **arguments: Any) -> None:
     """Check that a MODEL answers here as it did in the cloud; exit code 1 if not.
 
-    MODEL is the path of an export or the name of a model; IMAGE as edge predict takes it. If the
-    answers differ, the ways of preparing pixels are tried, and the one that explains the
-    difference is shown as lines of model.toml.
+    MODEL is the path of an export or the name of a model; IMAGE as edge predict takes it, or the
+    pictures in the export if it was made by edge train. If the answers differ, the ways of
+    preparing pixels are tried, and the one that explains it is shown as lines of model.toml.
     """
     from edge.commands.verify import Request, run
 

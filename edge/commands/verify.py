@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -50,6 +50,10 @@ if TYPE_CHECKING:
 INTERRUPTED: Final = 130
 """Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
 
+GOLDEN: Final = "golden"
+GOLDEN_ANSWERS: Final = "answers.json"
+"""Pictures in an export, and the answers that it gave to them when it was made."""
+
 _PAGE: Final = 200
 """Entries of the outbox that are read at a time."""
 
@@ -93,9 +97,10 @@ def run(request: Request, settings: Settings) -> int:
 
 
 def _verify(request: Request, settings: Settings, stack: ExitStack) -> ParityReport:
-    if request.outbox == bool(request.images):
+    if request.outbox and request.images:
         raise UsageError("Give either images or --outbox, whose frames are the images then.")
     repository, version, settings = find_model(request.model, settings)
+    request = _with_golden(request, version.export)
     options = DecodeOptions(settings.max_pixels, exact=settings.exact_decode)
     version.load(1, options)
     sources: list[Source] = []
@@ -126,6 +131,20 @@ def _verify(request: Request, settings: Settings, stack: ExitStack) -> ParityRep
         tolerance=request.tolerance,
         explanations=_explanations(version, outcome, pictures, request.tolerance, settings),
     )
+
+
+def _with_golden(request: Request, export: Export) -> Request:
+    """Take the pictures and answers that `edge train` wrote with the export, if none are given."""
+    if request.images or request.outbox:
+        return request
+    folder = (export.model if export.model.is_dir() else export.model.parent) / GOLDEN
+    answers = folder / GOLDEN_ANSWERS
+    if not answers.is_file():
+        raise UsageError(
+            "Give images, or --outbox, whose frames are the images then. Only an export of edge "
+            f"train has pictures of its own ({GOLDEN}/{GOLDEN_ANSWERS})."
+        )
+    return replace(request, images=(str(folder),), answers=request.answers or answers)
 
 
 def _other_sources(

@@ -1,18 +1,25 @@
 """TensorFlow's part of a test, in its own process: one model as TFLite and as SavedModel.
 
-    python tensorflow_side.py FOLDER
+    python tensorflow_side.py FOLDER PHOTOS
 
-The SavedModel decodes and stretches in its graph, with TensorFlow 1's kernel, as AutoML's do. The
-TFLite file has floats as input, whose range `model.toml` states.
+verifies it twice, with nothing but the range in `model.toml` and with the lines that the first run
+found, and prints the JSON of both. The SavedModel decodes and stretches in its graph, with
+TensorFlow 1's kernel, as AutoML's do. The TFLite file has floats as input, whose range `model.toml`
+states.
 """
 
+import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np
 import tensorflow as tf
+from click.testing import CliRunner
+
+from edge.cli import main as edge
 
 SIDE = 16
 LABELS = ["daisy", "rose", "tulip"]
@@ -49,7 +56,21 @@ def _stretch(encoded):
     return tf.compat.v1.image.resize_bilinear(image[tf.newaxis], [SIDE, SIDE])[0]
 
 
-def main(folder: Path) -> None:
+def verified(folder: Path, photos: Path) -> Any:
+    arguments = ["verify", str(folder), str(photos), "--tolerance", "0.01", "--json"]
+    return json.loads(CliRunner().invoke(edge, arguments, catch_exceptions=False).stdout)
+
+
+def main(folder: Path, photos: Path) -> None:
+    make(folder)
+    before = verified(folder, photos)
+    with (folder / "model.toml").open("a") as file:
+        file.write("\n".join(before["against"][0]["preprocessing"]["model_toml"]))
+    for found in (before, verified(folder, photos)):
+        print(json.dumps(found))  # noqa: T201 -- for the test
+
+
+def make(folder: Path) -> None:
     folder.mkdir()
     model = Both()
     tf.saved_model.save(model, str(folder / "saved_model/0001"), {"serving_default": model.serve})
@@ -62,4 +83,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

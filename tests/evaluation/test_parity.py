@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -290,3 +291,16 @@ def test_an_error_of_the_online_model_is_of_one_picture_only(version):
         source.expect("1.jpg", b"image")
     assert source.expect("2.jpg", b"image") is not None
     source.close()
+
+
+def test_the_recorded_answers_of_the_documentation_are_read(repository_root, tmp_path):
+    text = (repository_root / "docs/evaluation.md").read_text("utf-8")
+    (lines,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "answers").write_text(lines)
+    answers = RecordedAnswers(tmp_path / "answers")
+    found = [
+        answers.find(f"photos/{name}.jpg", CLASSIFICATION, ("rose", "tulip"), {})
+        for name in (1, 2, 3)
+    ]
+    scores = [round(float(one.prediction.scores.max()), 2) for one in found]
+    assert scores == [0.91, 0.8, 0.7]

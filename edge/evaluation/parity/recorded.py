@@ -4,7 +4,8 @@ Each answer is an object that names its picture (``file``, ``image`` or ``imageG
 Vertex AI's batch predictions do, ``instance.content``), and has one of the shapes that
 `edge.fallback.response` reads, itself or under ``prediction``: Vertex AI's (``displayNames``,
 ``confidences``), TensorFlow Serving's (``labels``, ``scores`` or ``detection_...``), or what
-``edge predict --json`` prints (``predictions``). A JSON file is a list of them.
+``edge predict --json`` prints (``predictions``). A JSON file is a list of them, or an object with
+that list as ``pictures``, as `edge train` writes it.
 """
 
 from __future__ import annotations
@@ -117,8 +118,8 @@ def _entries(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         raise InputError(f"{file} cannot be read: {error.strerror or error}.") from error
     except (EdgeError, UnicodeDecodeError) as error:
         raise InputError(f"{file} cannot be read: {error}.") from error
-    if text.lstrip().startswith("["):
-        values = _parse(text, str(file))
+    values = _whole(text)
+    if values is not None:
         places = [f"{file}, answer {number}" for number in range(1, len(values) + 1)]
         entries = list(zip(places, values, strict=True))
     else:
@@ -131,6 +132,17 @@ def _entries(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         if not isinstance(value, dict):
             raise InputError(f"{place}: an answer is a JSON object.")
         yield place, value
+
+
+def _whole(text: str) -> list[Any] | None:
+    """The answers of a file that is one JSON value; ``None`` if it has one on each line."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(value, dict) and isinstance(value.get("pictures"), list):
+        value = value["pictures"]
+    return value if isinstance(value, list) else None
 
 
 def _parse(text: str, place: str) -> Any:
