@@ -106,7 +106,7 @@ def _weights(targets: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 def _mean(features: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    total = np.zeros(features.shape[1])
+    total: NDArray[np.float64] = np.zeros(features.shape[1])
     for start in range(0, len(rows), _BLOCK):
         total += features[rows[start : start + _BLOCK]].sum(axis=0, dtype=np.float64)
     return total / max(len(rows), 1)
@@ -141,10 +141,9 @@ def _moments(
 
 
 def _solve(gram: NDArray[np.float64], cross: NDArray[np.float64]) -> NDArray[np.float64]:
-    ridge = np.full(len(gram), 1e-9)
-    ridge[:-1] += _RIDGE * np.diag(gram)[:-1].mean()  # the constant is not held back
-    solution: NDArray[np.float64] = np.linalg.solve(gram + np.diag(ridge), cross)
-    return solution
+    ridge = np.full(len(gram), _RIDGE * float(np.diag(gram)[:-1].mean()) + 1e-9)
+    ridge[-1] = 1e-9  # the constant is not held back
+    return np.linalg.solve(gram + np.diag(ridge), cross).astype(np.float64)
 
 
 def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
