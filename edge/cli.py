@@ -390,6 +390,33 @@ def verify(config: Path | None, **arguments: Any) -> None:
 
 
 @main.group()
+def data() -> None:
+    """Look over data sets: labelled pictures, to train and to evaluate with."""
+
+
+@data.command(name="inspect", epilog="Example: edge data inspect photos/ --html report.html")
+@click.argument("data_set", metavar="SET", type=_PATH)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--html", type=_PATH, metavar="FILE", help="Write a page with pictures.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Reuse what an earlier run has found out about pictures that have not changed.",
+)
+@_settings("data", "max_pixels", "max_decoded_bytes", "workers")
+def data_inspect(config: Path | None, **arguments: Any) -> None:
+    """Say what is in a data SET, what is wrong with it, and what to collect next.
+
+    SET is a folder per label, or CSV, JSONL, COCO, Pascal VOC or YOLO: see docs/datasets.md.
+    """
+    from edge.commands.data import Request, inspect
+
+    names = ("data_set", "as_json", "html", "resume")
+    request = Request(**{name: arguments.pop(name) for name in names})
+    sys.exit(inspect(request, load_settings(arguments, config)))
+
+
+@main.group()
 def outbox() -> None:
     """List, show, export, retry or delete the frames kept for the online model."""
 
