@@ -140,7 +140,7 @@ def test_two_exports_of_one_model_are_compared(tmp_path):
         (("photo.jpg", "--online"), "set cloud_endpoint"),
         (("--outbox",), "No outbox is configured"),
         (("photo.jpg", "--answers", "missing.jsonl"), "missing.jsonl cannot be read"),
-        (("photo.jpg", "--answers", "empty.jsonl"), "it has none for the 1 pictures"),
+        (("photo.jpg", "--answers", "empty.jsonl"), "none for the 1 pictures"),
     ],
 )
 def test_without_anything_to_compare_with_it_says_what_to_give(
