@@ -293,6 +293,8 @@ def test_ctrl_c_prints_what_is_done_and_writes_nothing(export, tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Where Ctrl-C is ignored, as behind a shell's `&`, a child would ignore it as well.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     status = Path(f"/proc/{started.pid}/io")
     wait(lambda: int(re.search(r"rchar: (\d+)", status.read_text())[1]) > 150_000_000)

@@ -131,6 +131,12 @@ ROWS = {
     },
     "TensorFlow Serving": {"image": "1.jpg", "labels": ["b", "a"], "scores": [0.8, 0.2]},
     "by hand": {"file": "1.jpg", "predictions": [{"label": "b", "score": 0.8}]},
+    "with what a person sees": {
+        "file": "1.jpg",
+        "labels": ["c"],
+        "predictions": [{"label": "b", "index": 1, "score": 0.8}],
+        "certain": True,
+    },
 }
 
 
@@ -196,7 +202,7 @@ def test_what_is_no_file_of_answers_is_refused_with_its_place(content, words, tm
 
 def test_a_recorded_answer_of_another_shape_makes_no_sense(tmp_path):
     (tmp_path / "answers").write_text('{"file": "1.jpg", "verdict": "rose"}')
-    with pytest.raises(CloudNonsense):
+    with pytest.raises(InputError, match="The recording's answer has an unknown shape"):
         RecordedAnswers(tmp_path / "answers").find("1.jpg", CLASSIFICATION, LABELS, {})
 
 

@@ -159,7 +159,7 @@ def test_an_export_with_pictures_of_its_own_is_checked_by_them(tmp_path):
     (export / "golden").mkdir()
     (export / "golden/01.jpg").symlink_to(PHOTOS / "coffee.jpg")
     printed = json.loads(edge("predict", PHOTOS / "coffee.jpg", "--model", export, "--json").stdout)
-    row = {"file": "01.jpg", "predictions": printed["predictions"], "certain": True}
+    row = {"file": "01.jpg", "labels": ["x"], "predictions": printed["predictions"]}
     (export / "golden/answers.json").write_text(json.dumps({"pictures": [row]}, indent=2))
     found, code = verified(export)
     assert (code, found["against"][0]["same"]) == (0, 1)

@@ -14,7 +14,7 @@ import json
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from edge.errors import EdgeError, InputError
+from edge.errors import CloudNonsense, EdgeError, InputError
 from edge.evaluation.parity.difference import Expected
 from edge.export.regular_file import read_bounded
 from edge.fallback.response import read_response
@@ -84,7 +84,11 @@ class RecordedAnswers:
         value = self._values[name]
         if "error" in value and "predictions" not in value:
             return None
-        return read_expected(value, task, labels, renamed)
+        try:
+            return read_expected(value, task, labels, renamed)
+        except CloudNonsense as error:
+            words = error.message.replace("The online model", "The recording")
+            raise InputError(words) from error
 
 
 def read_expected(
@@ -97,7 +101,8 @@ def read_expected(
     """
     inner = value.get("prediction", value)
     if isinstance(inner, dict) and "predictions" in inner:
-        inner = {"task": task.name, **inner}
+        # Nothing else of it: `labels`, for instance, may say what a person sees.
+        inner = {"task": inner.get("task", task.name), "predictions": inner["predictions"]}
     prediction, _ = read_response(inner, task, tuple(labels), renamed)
     return Expected(prediction, frozenset(renamed.get(one, one) for one in _named(inner)))
 
