@@ -71,7 +71,7 @@ def run(request: Request, settings: Settings) -> int:
 
 
 def _print(report: Report, out: Path, seconds: float) -> None:
-    training_set, figures = report.training_set, report.figures
+    training_set, figures = report.training_set, report.measured.figures
     for file, reason in report.broken[:10]:
         click.echo(f"left out: {escape(str(file))}: {escape(reason)}", err=True)
     for note in report.all_notes:

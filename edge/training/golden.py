@@ -49,6 +49,7 @@ def write_golden(folder: Path, training_set: TrainingSet, trial: Trial) -> None:
                     "labels": list(example.labels),
                     "predictions": [item.as_json() for item in answer.items],
                     "certain": answer.certain,
+                    "unlike_training": answer.unlike_training,
                 }
             )
     text = json.dumps({"pictures": described}, indent=2, ensure_ascii=False)

@@ -13,10 +13,12 @@ import numpy as np
 
 from edge.datasets.dataset import Split
 from edge.errors import DataSetError
+from edge.export.distribution_buffer import BUFFER_NAME, encode_distribution
 from edge.export.tflite_metadata import METADATA_BUFFER
 from edge.model.contract import PixelInput, Resize
 from edge.runtime.features import FeatureReader
 from edge.training.choice import fit_best_head
+from edge.training.distribution_fit import fit_distribution
 from edge.training.embedded_labels import append_labels, metadata_buffer
 from edge.training.export_files import write_labels, write_metadata, write_settings
 from edge.training.figures import multi_label_figures, single_label_figures
@@ -24,7 +26,7 @@ from edge.training.gather import gather
 from edge.training.golden import write_golden
 from edge.training.int8_head import quantize_head
 from edge.training.output_folder import refuse_foreign, written_whole
-from edge.training.report import Report, write_report
+from edge.training.report import Measured, Report, write_report
 from edge.training.tflite_file import ClassifierFile
 from edge.training.thresholds import certain_threshold, label_thresholds
 from edge.training.training_set import all_examples, make_training_set
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
     from edge.datasets.dataset import DataSet
     from edge.export.read import Export
-    from edge.training.figures import Figures
+    from edge.model.training_distribution import TrainingDistribution
     from edge.training.gather import Gathered
     from edge.training.head import Head
     from edge.training.training_set import TrainingSet
@@ -100,14 +102,15 @@ def train_quick(task: Task, progress: Progress) -> Report:
     training_set, gathered, broken = _without_broken(task, gathered)
     progress.stage("Fitting")
     chosen = fit_best_head(training_set, gathered.table, progress.advance)
+    distribution = _distribution(training_set, gathered)
     assert isinstance(backbone.input, PixelInput)
     with written_whole(task.out) as folder:
-        _write_model(folder, file, training_set, gathered, chosen.head)
+        _write_model(folder, file, training_set, gathered, chosen.head, distribution)
         write_labels(folder, training_set.labels)
         write_metadata(folder, backbone.input, backbone.outputs["scores"].name)
         write_settings(folder, task.out.name)
         progress.stage("Testing the finished file")
-        thresholds, figures = _measure(task, folder, training_set, progress)
+        measured = _measure(task, folder, training_set, progress)
         progress.stage("Writing")
         trial = Trial(folder, max_pixels=task.max_pixels, workers=task.workers)
         write_golden(folder, training_set, trial)
@@ -115,8 +118,7 @@ def train_quick(task: Task, progress: Progress) -> Report:
             name=task.out.name,
             training_set=training_set,
             penalty=chosen.penalty,
-            thresholds=thresholds,
-            figures=figures,
+            measured=measured,
             broken=broken,
         )
         write_report(folder, report)
@@ -142,52 +144,59 @@ def _without_broken(
     return training_set, gathered, broken
 
 
+def _distribution(training_set: TrainingSet, gathered: Gathered) -> TrainingDistribution | None:
+    """Of the training and the validation pictures; those of the test show whether it holds."""
+    known = np.array([split is not Split.TEST for split in training_set.splits])
+    labels = training_set.targets().argmax(axis=1)[known]
+    if training_set.multi_label:
+        labels = np.zeros_like(labels)
+    return fit_distribution(gathered.table.subset(np.flatnonzero(known)), labels)
+
+
 def _write_model(
     folder: Path,
     file: ClassifierFile,
     training_set: TrainingSet,
     gathered: Gathered,
     head: Head,
+    distribution: TrainingDistribution | None,
 ) -> None:
     trained = gathered.table.subset(training_set.indices(Split.TRAINING))
     int8_head = quantize_head(head, file.features, trained)
     file.replace_head(int8_head, multi_label=training_set.multi_label)
-    file.add_metadata({METADATA_BUFFER: metadata_buffer(_DESCRIPTION, 127.0, 128.0)})
+    entries = {METADATA_BUFFER: metadata_buffer(_DESCRIPTION, 127.0, 128.0)}
+    if distribution is not None:
+        entries[BUFFER_NAME] = encode_distribution(distribution)
+    file.add_metadata(entries)
     content = append_labels(file.pack(_DESCRIPTION), training_set.labels)
     (folder / MODEL_FILE).write_bytes(content)
 
 
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """What validation gave: of certain answers (single-label), or of each label."""
-
-    certain: float | None
-    labels: tuple[float, ...] | None
-
-
-def _measure(
-    task: Task, folder: Path, training_set: TrainingSet, progress: Progress
-) -> tuple[Thresholds, Figures]:
+def _measure(task: Task, folder: Path, training_set: TrainingSet, progress: Progress) -> Measured:
     """Thresholds from the validation pictures, and figures from those of the test."""
     trial = Trial(folder, max_pixels=task.max_pixels, workers=task.workers)
-    scores, targets = _scores(trial, training_set, Split.VALIDATION, progress)
+    scores, targets, _ = _answers(trial, training_set, Split.VALIDATION, progress)
     if training_set.multi_label:
         of_labels = label_thresholds(scores, targets)
         named = dict(zip(training_set.labels, of_labels, strict=True))
         write_settings(folder, task.out.name, thresholds=named)
-        scores, targets = _scores(trial, training_set, Split.TEST, progress)
+        scores, targets, known = _answers(trial, training_set, Split.TEST, progress)
         figures = multi_label_figures(training_set.labels, scores, targets, of_labels)
-        return Thresholds(None, tuple(of_labels)), figures
+        return Measured(figures, known, label_thresholds=tuple(of_labels))
     certain = certain_threshold(scores, targets)
     write_settings(folder, task.out.name, certain_threshold=certain)
-    scores, targets = _scores(trial, training_set, Split.TEST, progress)
-    return Thresholds(certain, None), single_label_figures(training_set.labels, scores, targets)
+    scores, targets, known = _answers(trial, training_set, Split.TEST, progress)
+    figures = single_label_figures(training_set.labels, scores, targets)
+    return Measured(figures, known, certain_threshold=certain)
 
 
-def _scores(
+def _answers(
     trial: Trial, training_set: TrainingSet, split: Split, progress: Progress
-) -> tuple[Floats, Floats]:
-    """What the finished file answers, and the truth: float32 [pictures, labels] each."""
+) -> tuple[Floats, Floats, float | None]:
+    """What the finished file answers, the truth, and the share of pictures like the training.
+
+    Both arrays are float32 [pictures, labels].
+    """
     numbers = training_set.indices(split)
     pictures: Sequence[Path] = [training_set.examples[number].image for number in numbers]
     answers = trial.answer_all(pictures, progress.advance)
@@ -195,4 +204,6 @@ def _scores(
     rows = [answer.scores for answer in answers if answer is not None]
     targets = training_set.targets()[numbers[kept]]
     scores = np.stack(rows) if rows else np.zeros_like(targets)
-    return scores, targets
+    told = [answer for answer in answers if answer and answer.unlike_training is not None]
+    like = sum(1 for answer in told if not answer.unlike_training)
+    return scores, targets, like / len(told) if told else None

@@ -18,11 +18,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.training.figures import Figures
-    from edge.training.quick import Thresholds
     from edge.training.training_set import TrainingSet
 
 _MAX_MATRIX: Final = 30  # labels of a confusion matrix that one can still read
 _MAX_BROKEN: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the finished file answered.
+
+    Attributes:
+        figures: on the test pictures.
+        known: share of them that are not taken for unlike the training; ``None`` if the model
+            cannot say.
+        certain_threshold: from which on an answer is certain; ``None`` for a multi-label model.
+        label_thresholds: of each label of a multi-label model.
+    """
+
+    figures: Figures
+    known: float | None
+    certain_threshold: float | None = None
+    label_thresholds: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +48,6 @@ class Report:
 
     Attributes:
         penalty: that validation chose.
-        figures: of the finished file on the test pictures.
         broken: pictures that cannot be read, and why.
         notes: what its owner should know besides the notes of the set.
     """
@@ -39,8 +55,7 @@ class Report:
     name: str
     training_set: TrainingSet
     penalty: float
-    thresholds: Thresholds
-    figures: Figures
+    measured: Measured
     broken: tuple[tuple[Path, str], ...]
     notes: tuple[str, ...] = ()
 
@@ -68,7 +83,7 @@ def write_report(folder: Path, report: Report) -> None:
 
 
 def _sections(report: Report) -> Iterator[str]:
-    figures, training_set = report.figures, report.training_set
+    figures, training_set = report.measured.figures, report.training_set
     yield f"<h1>{escape(report.name)}</h1>"
     what = "all labels right" if training_set.multi_label else "right"
     yield (
@@ -92,12 +107,12 @@ def _sections(report: Report) -> Iterator[str]:
 
 def _labels_table(report: Report) -> str:
     counts = {split: report.training_set.counts(split) for split in Split}
-    thresholds = report.thresholds.labels
+    thresholds = report.measured.label_thresholds
     head = ["label", "training", "validation", "test", "found (recall)", "right (precision)"]
     if thresholds is not None:
         head.append("threshold")
     rows = []
-    for index, figures in enumerate(report.figures.labels):
+    for index, figures in enumerate(report.measured.figures.labels):
         cells = [escape(figures.label)]
         cells += [f"{counts[split][figures.label]:,}" for split in Split]
         cells += [percent(figures.recall), percent(figures.precision)]
@@ -127,9 +142,16 @@ def _facts(report: Report) -> str:
         f"Penalty {report.penalty:g}, the best of several in validation.",
         "The whole picture is stretched to the input, in training and in serving.",
     ]
-    if report.thresholds.certain is not None:
-        threshold = f"{report.thresholds.certain:.2f}"
+    if report.measured.certain_threshold is not None:
+        threshold = f"{report.measured.certain_threshold:.2f}"
         facts.append(f"An answer is certain from a score of {threshold} on, by validation.")
+    if report.measured.known is None:
+        facts.append("Too few pictures to tell whether another one is unlike them.")
+    else:
+        facts.append(
+            "An answer to a picture unlike all of these says so, and is not certain; "
+            f"{percent(report.measured.known)} of the test pictures were taken for known."
+        )
     return _list(facts)
 
 

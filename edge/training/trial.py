@@ -35,11 +35,13 @@ class TrialAnswer:
         scores: float32 [labels], in the model's order.
         items: those shown by default, best first.
         certain: by the model's own rules and the service's defaults.
+        unlike_training: as `edge serve` answers; ``None`` if the model cannot say.
     """
 
     scores: NDArray[np.float32]
     items: Sequence[Item]
     certain: bool
+    unlike_training: bool | None
 
 
 class Trial:
@@ -83,7 +85,12 @@ class Trial:
         contract = self._version.contract
         items = prediction.select(contract.selection())
         rules = Rules().with_overrides(contract.tuning.fallback.rules)
-        return TrialAnswer(prediction.scores, items, contract.is_certain(prediction, rules))
+        return TrialAnswer(
+            prediction.scores,
+            items,
+            contract.is_certain(prediction, rules),
+            prediction.unlike_training,
+        )
 
     def _predict(self, picture: Path) -> Prediction:
         return self._version.predict(0, read_picture(picture), self._options).prediction

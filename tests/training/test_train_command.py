@@ -41,6 +41,11 @@ def trained_multi(tmp_path_factory):
     return root / "model"
 
 
+@pytest.fixture(scope="module")
+def photos(embedded_models):
+    return embedded_models / "photos"
+
+
 def test_the_export_answers_pictures_that_it_has_not_seen(trained, tmp_path):
     model, _ = trained
     unseen = tmp_path / "unseen"
@@ -48,7 +53,7 @@ def test_the_export_answers_pictures_that_it_has_not_seen(trained, tmp_path):
         for kind in ("disc", "square", "stripes"):
             (unseen / kind).mkdir(parents=True, exist_ok=True)
             (unseen / kind / f"{number}.png").write_bytes(shape(kind, number))
-    result = edge("predict", "--model", model, "--json", unseen / "*" / "*.png")
+    result = edge("predict", "--model", model, "--json", *unseen.iterdir())
     answers = [json.loads(line) for line in result.stdout.splitlines()]
     assert len(answers) == 12
     for answer in answers:
@@ -207,3 +212,32 @@ def test_a_label_that_a_label_file_cannot_hold_is_named(tmp_path):
     assert result.exit_code == 2
     assert "# disc" in result.stderr
     assert photos.is_dir()
+
+
+def test_a_stranger_is_unlike_training_and_not_certain(trained, photos):
+    model, _ = trained
+    for name in ("astronaut", "chelsea", "coffee"):
+        result = edge("predict", "--model", model, "--json", photos / f"{name}.jpg")
+        answer = json.loads(result.stdout)
+        assert answer["unlike_training"] is True
+        assert answer["certain"] is False
+
+
+def test_a_known_picture_is_not_unlike_training(trained, tmp_path):
+    model, _ = trained
+    for number in range(700, 720):
+        (tmp_path / f"{number}.png").write_bytes(shape("stripes", number))
+    result = edge("predict", "--model", model, "--json", tmp_path)
+    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    assert sum(answer["unlike_training"] for answer in answers) <= 4  # one in twenty by design
+    assert any(answer["certain"] for answer in answers)
+
+
+def test_a_stranger_is_known_by_a_multi_label_model_too(trained_multi, photos):
+    result = edge("predict", "--model", trained_multi, "--json", photos / "chelsea.jpg")
+    assert json.loads(result.stdout)["unlike_training"] is True
+
+
+def test_models_of_others_do_not_speak_of_training(photos):
+    result = edge("predict", "--json", photos / "chelsea.jpg")
+    assert "unlike_training" not in json.loads(result.stdout)
