@@ -126,6 +126,18 @@ def _settings(*names: str) -> Callable[..., Any]:
     return add
 
 
+_MODEL_SETTINGS = (
+    "models",
+    "allow_unsafe_models",
+    "workers",
+    "max_pixels",
+    "max_decoded_bytes",
+    "exact_decode",
+    "data",
+)
+"""Of a command that runs a model over pictures."""
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="edge")
 def main() -> None:
@@ -182,15 +194,7 @@ def health(config: Path | None, **flags: Any) -> None:
     type=_PATH,
     help="Write the images with their predictions drawn in: a file for one image, else a folder.",
 )
-@_settings(
-    "models",
-    "allow_unsafe_models",
-    "workers",
-    "max_pixels",
-    "max_decoded_bytes",
-    "exact_decode",
-    "data",
-)
+@_settings(*_MODEL_SETTINGS)
 def predict(config: Path | None, **arguments: Any) -> None:
     """Classify images or detect objects in them.
 
@@ -287,6 +291,76 @@ def bench(**arguments: Any) -> None:
     from edge.commands.bench import Request, run
 
     run(Request(**arguments), load_settings())
+
+
+@main.command(
+    epilog="Example: edge evaluate my-export/ photos/ --html report.html --fail-under accuracy=0.97"
+)
+@click.argument("model")
+@click.argument("data_set", metavar="SET", type=_PATH)
+@click.option(
+    "--split",
+    type=click.Choice(["test", "validation", "training", "all"]),
+    help="Which pictures of the set. Its test split if not given, or all if it states no split.",
+)
+@click.option("--against", metavar="OTHER", help="Compare with this model on the same pictures.")
+@click.option(
+    "--precision",
+    type=_Number(0, 1, min_open=True),
+    help="Choose each label's threshold for this precision and write it to the model.toml.",
+)
+@click.option("--dry-run", is_flag=True, help="With --precision: only show what would be written.")
+@click.option(
+    "--fail-under",
+    multiple=True,
+    metavar="FIGURE=VALUE",
+    help="Exit with 1 if a figure is lower, such as accuracy=0.97 or recall:rose=0.9. "
+    "May be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--html", type=_PATH, metavar="FILE", help="Write a page with plots and pictures.")
+@_settings(*_MODEL_SETTINGS)
+def evaluate(config: Path | None, **arguments: Any) -> None:
+    """Say how good a MODEL is on a data SET: a folder per label, or another known layout.
+
+    MODEL is the path of an export or the name of a model. The figures are those of the answers
+    that serve would give, with the thresholds of its model.toml.
+    """
+    from edge.commands.evaluate import Request, run
+
+    names = (
+        "model", "data_set", "split", "against", "precision", "dry_run", "fail_under", "as_json",
+        "html",
+    )  # fmt: skip
+    request = Request(**{name: arguments.pop(name) for name in names})
+    sys.exit(run(request, load_settings(arguments, config)))
+
+
+@main.group()
+def data() -> None:
+    """Look over data sets: labelled pictures, to train and to evaluate with."""
+
+
+@data.command(name="inspect", epilog="Example: edge data inspect photos/ --html report.html")
+@click.argument("data_set", metavar="SET", type=_PATH)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--html", type=_PATH, metavar="FILE", help="Write a page with pictures.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Reuse what an earlier run has found out about pictures that have not changed.",
+)
+@_settings("data", "max_pixels", "max_decoded_bytes", "workers")
+def data_inspect(config: Path | None, **arguments: Any) -> None:
+    """Say what is in a data SET, what is wrong with it, and what to collect next.
+
+    SET is a folder per label, or CSV, JSONL, COCO, Pascal VOC or YOLO: see docs/datasets.md.
+    """
+    from edge.commands.data import Request, inspect
+
+    names = ("data_set", "as_json", "html", "resume")
+    request = Request(**{name: arguments.pop(name) for name in names})
+    sys.exit(inspect(request, load_settings(arguments, config)))
 
 
 @main.command(epilog="Example: edge train photos/ --out my-model")

@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from edge.errors import InputError, UsageError
-from edge.vision.picture_files import READABLE_SUFFIXES, UNREADABLE_SUFFIXES, is_left_behind
+from edge.vision.picture_files import (
+    MAX_BYTES,
+    READABLE_SUFFIXES,
+    UNREADABLE_SUFFIXES,
+    is_left_behind,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from typing import BinaryIO
 
 STANDARD_INPUT: Final = "-"
-
-MAX_BYTES: Final = 512 << 20
-"""Of one image. An uncompressed picture of 50 megapixels has 400 MB at most; a device such as
-/dev/zero has no end."""
 
 _CHUNK_BYTES: Final = 1 << 20
 

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from edge.datasets.dataset import DataSet
-from edge.datasets.folder_per_label import read_folder
-from edge.datasets.index_rows import read_examples
+from edge.datasets.layouts import read_index, read_layout
 from edge.datasets.reading import MAX_LABELS, FaultLog, Reading
-from edge.datasets.vertex_csv import read_csv
-from edge.datasets.vertex_jsonl import read_jsonl
 from edge.errors import DataSetError
 from edge.printable import escape
-from edge.vision.picture_files import is_left_behind
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.datasets.dataset import Example
-
-_INDEX_SUFFIXES: Final = (".jsonl", ".csv")
-_ARCHIVES: Final = (".zip", ".tar", ".tgz", ".gz", ".7z")
 
 
 def read_data_set(path: Path) -> DataSet:
@@ -77,35 +69,5 @@ def _read(path: Path, faults: FaultLog) -> tuple[str, list[Example], list[Exampl
     if "\0" in str(path) or not path.exists():
         raise DataSetError(f"There is no data set at {escape(str(path))}.")
     if path.is_dir():
-        index = _index_in(path)
-        if index is None:
-            return ("folder per label", *read_folder(path, faults))
-        path = index
-    suffix = path.suffix.lower()
-    if suffix == ".csv":
-        return ("Vertex AI CSV", *read_examples(read_csv(path, faults), [path.parent], faults))
-    if suffix == ".jsonl":
-        return ("Vertex AI JSONL", *read_examples(read_jsonl(path, faults), [path.parent], faults))
-    advice = "Unpack it, and name the folder." if suffix in _ARCHIVES else "Name a folder."
-    raise DataSetError(f"{escape(str(path))} is no data set that edge reads. {advice}")
-
-
-def _index_in(folder: Path) -> Path | None:
-    """The index file of a folder; ``None`` if it has none.
-
-    Raises:
-        DataSetError: it has several, or cannot be read.
-    """
-    try:
-        names = sorted(os.listdir(folder))  # noqa: PTH208 -- names, to be sorted as such
-    except OSError as error:
-        shown = escape(str(folder))
-        raise DataSetError(f"{shown} cannot be read: {error.strerror}.") from error
-    names = [name for name in names if not is_left_behind(name)]
-    found = [name for name in names if name.lower().endswith(_INDEX_SUFFIXES)]
-    if len(found) > 1:
-        shown = ", ".join(escape(name) for name in found[:5])
-        raise DataSetError(
-            f"{escape(str(folder))} has several index files ({shown}): name the one to read."
-        )
-    return folder / found[0] if found else None
+        return read_layout(path, faults)
+    return read_index(path, faults)

@@ -28,6 +28,11 @@ UNREADABLE_SUFFIXES: Final = frozenset({".heic", ".heif", ".avif", ".jxl"})
 """Photos that are not read: each is an error of its own, rather than silently missing."""
 
 
+MAX_BYTES: Final = 512 << 20
+"""Of one picture. An uncompressed one of 50 megapixels has 400 MB at most; a device such as
+/dev/zero has no end."""
+
+
 def is_left_behind(name: str) -> bool:
     """Whether a system or an archiver made it, rather than a camera.
 
