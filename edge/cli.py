@@ -416,6 +416,31 @@ def data_inspect(config: Path | None, **arguments: Any) -> None:
     sys.exit(inspect(request, load_settings(arguments, config)))
 
 
+@main.command(epilog="Example: edge train photos/ --out my-model")
+@click.argument("data_set", type=_PATH, metavar="SET")
+@click.option("--out", type=_PATH, required=True, metavar="DIR", help="Folder to write the export.")
+@click.option(
+    "--add",
+    "added",
+    type=_PATH,
+    multiple=True,
+    metavar="SET",
+    help="Train with this data set as well; the test pictures of SET stay what they were. May be "
+    "repeated.",
+)
+@_settings("workers", "max_pixels")
+def train(
+    data_set: Path, out: Path, added: tuple[Path, ...], config: Path | None, **flags: Any
+) -> None:
+    """Train a classifier on the pictures of SET and write it as an AutoML export.
+
+    SET is a folder with a folder of pictures for each label, or another data set that edge reads.
+    """
+    from edge.commands.train import Request, run
+
+    sys.exit(run(Request(data_set, out, added), load_settings(flags, config)))
+
+
 @main.group()
 def outbox() -> None:
     """List, show, export, retry or delete the frames kept for the online model."""

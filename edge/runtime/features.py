@@ -88,13 +88,13 @@ class FeatureReader:
 
         Yields:
             The key, and the features, or the error of a picture that cannot be read
-            (``RequestError`` or ``OSError``).
+            (``RequestError``, ``OSError``, or ``ExportError`` for what is no regular file).
         """
 
         def one(open_picture: Callable[[], bytes]) -> NDArray[np.float32] | Exception:
             try:
                 return self.read(open_picture())
-            except (RequestError, OSError) as error:
+            except (RequestError, ExportError, OSError) as error:
                 return error
 
         waiting: deque[tuple[Key, Future[NDArray[np.float32] | Exception]]] = deque()
