@@ -417,7 +417,14 @@ def data_inspect(config: Path | None, **arguments: Any) -> None:
 
 
 @main.command(epilog="Example: edge train photos/ --out my-model")
-@click.argument("data_set", type=_PATH, metavar="SET")
+@click.argument("data_set", type=_PATH, metavar="[SET]", required=False)
+@click.option(
+    "--good",
+    type=_PATH,
+    metavar="FOLDER",
+    help="Instead of SET: learn from pictures of good parts alone, to tell parts that look "
+    "otherwise. For parts that always lie alike in the picture; not for free texture.",
+)
 @click.option("--out", type=_PATH, required=True, metavar="DIR", help="Folder to write the export.")
 @click.option(
     "--add",
@@ -430,7 +437,12 @@ def data_inspect(config: Path | None, **arguments: Any) -> None:
 )
 @_settings("workers", "max_pixels")
 def train(
-    data_set: Path, out: Path, added: tuple[Path, ...], config: Path | None, **flags: Any
+    data_set: Path | None,
+    good: Path | None,
+    out: Path,
+    added: tuple[Path, ...],
+    config: Path | None,
+    **flags: Any,
 ) -> None:
     """Train a classifier on the pictures of SET and write it as an AutoML export.
 
@@ -438,7 +450,7 @@ def train(
     """
     from edge.commands.train import Request, run
 
-    sys.exit(run(Request(data_set, out, added), load_settings(flags, config)))
+    sys.exit(run(Request(data_set, out, added, good), load_settings(flags, config)))
 
 
 @main.group()

@@ -13,15 +13,18 @@ from rich.console import Console
 from rich.progress import Progress as Bars
 
 from edge.datasets.read import read_data_set
+from edge.errors import UsageError
 from edge.export.read import read_export
 from edge.printable import escape
 from edge.runtime.cpus import usable_cpus
+from edge.training.good_parts import GoodTask, train_good_parts
+from edge.training.good_parts_report import WHERE_IT_WORKS, false_alarm_period
 from edge.training.quick import Task, train_quick
 from edge.training.report import percent
 from edge.wiring.bootstrap import embedded_models
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from edge.settings import Settings
@@ -35,11 +38,12 @@ _BACKBONE: Final = "imagenet"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The command's arguments."""
+    """The command's arguments: a data set, or a folder of good parts."""
 
-    data_set: Path
+    data_set: Path | None
     out: Path
     added: tuple[Path, ...]
+    good: Path | None = None
 
 
 def run(request: Request, settings: Settings) -> int:
@@ -51,36 +55,75 @@ def run(request: Request, settings: Settings) -> int:
     Raises:
         EdgeError: nothing can be trained, or written.
     """
-    began = time.monotonic()
-    try:
-        task = Task(
-            base=read_data_set(request.data_set),
-            added=tuple(read_data_set(path) for path in request.added),
-            out=request.out,
-            backbone=read_export(embedded_models() / _BACKBONE),
-            max_pixels=settings.max_pixels,
-            workers=settings.workers or usable_cpus(),
+    if (request.data_set is None) == (request.good is None):
+        raise UsageError("Name a data set SET, or with --good a folder of good parts: one of both.")
+    if request.good is not None and request.added:
+        raise UsageError(
+            "--add goes with a data set: put all good parts into the folder of --good."
         )
-        with _shown() as progress:
-            report = train_quick(task, progress)
+    try:
+        if request.good is not None:
+            _train_good(request.good, request.out, settings)
+        elif request.data_set is not None:
+            _train_set(request.data_set, request, settings)
     except KeyboardInterrupt:
         click.echo("edge: stopped; nothing was written.", err=True)
         return INTERRUPTED
-    _print(report, request.out, time.monotonic() - began)
     return 0
+
+
+def _train_set(data_set: Path, request: Request, settings: Settings) -> None:
+    began = time.monotonic()
+    task = Task(
+        base=read_data_set(data_set),
+        added=tuple(read_data_set(path) for path in request.added),
+        out=request.out,
+        backbone=read_export(embedded_models() / _BACKBONE),
+        max_pixels=settings.max_pixels,
+        workers=settings.workers or usable_cpus(),
+    )
+    with _shown() as progress:
+        report = train_quick(task, progress)
+    _print(report, request.out, time.monotonic() - began)
+
+
+def _train_good(good: Path, out: Path, settings: Settings) -> None:
+    began = time.monotonic()
+    task = GoodTask(
+        good=good,
+        out=out,
+        backbone=read_export(embedded_models() / _BACKBONE),
+        max_pixels=settings.max_pixels,
+        workers=settings.workers or usable_cpus(),
+    )
+    with _shown() as progress:
+        report = train_good_parts(task, progress)
+    _print_left_out(report.broken, report.notes)
+    seconds = time.monotonic() - began
+    click.echo(f"{escape(str(out))}: {report.learned:,} pictures of good parts, {seconds:.0f} s")
+    click.echo(
+        f"An anomaly has a score of 0.5 or more; about one good part in {false_alarm_period()} "
+        "will be called one"
+    )
+    click.echo(WHERE_IT_WORKS)
+    click.echo(f"Serve it: edge serve --models {escape(str(out))}")
 
 
 def _print(report: Report, out: Path, seconds: float) -> None:
     training_set, figures = report.training_set, report.measured.figures
-    for file, reason in report.broken[:10]:
-        click.echo(f"left out: {escape(str(file))}: {escape(reason)}", err=True)
-    for note in report.all_notes:
-        click.echo(f"note: {escape(note)}", err=True)
+    _print_left_out(report.broken, report.all_notes)
     what = "all labels right" if training_set.multi_label else "right"
     pictures = f"{len(training_set.examples):,} pictures, {len(training_set.labels):,} labels"
     click.echo(f"{escape(str(out))}: {pictures}, {seconds:.0f} s")
     click.echo(f"{percent(figures.accuracy)} {what} on {figures.pictures:,} test pictures")
     click.echo(f"Look at {escape(str(out / 'report.html'))}; serve it: edge serve --models {out}")
+
+
+def _print_left_out(broken: Sequence[tuple[Path, str]], notes: Sequence[str]) -> None:
+    for file, reason in broken[:10]:
+        click.echo(f"left out: {escape(str(file))}: {escape(reason)}", err=True)
+    for note in notes:
+        click.echo(f"note: {escape(note)}", err=True)
 
 
 class _Bar:

@@ -257,6 +257,9 @@ def answer_json(answer: Answer) -> dict[str, Any]:
     unlike_training = answer.prediction.unlike_training
     if unlike_training is not None:
         body["unlike_training"] = unlike_training
+    heat_map = answer.prediction.heat_map
+    if heat_map is not None:
+        body["heat_map"] = heat_map.as_json()
     if answer.nearest is not None:
         body["nearest"] = answer.nearest.as_json()
     if answer.model.builtin:

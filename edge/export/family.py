@@ -12,6 +12,7 @@ from edge.export.families import (
     automl_saved_model,
     automl_tflite,
     custom_vision,
+    good_parts,
     lobe,
     other_tflite,
     teachable_machine,
@@ -64,6 +65,7 @@ class Family(Protocol):
 
 
 FAMILIES: tuple[Family, ...] = (
+    good_parts,
     custom_vision,
     lobe,
     teachable_machine,

@@ -212,6 +212,11 @@ class Graph:
             outputs[entry.text(TensorMapField.NAME)] = index
         return outputs
 
+    @property
+    def metadata_names(self) -> list[str]:
+        """The names of all metadata buffers."""
+        return [entry.text(MetadataField.NAME) for entry in self._model.tables(ModelField.METADATA)]
+
     def metadata(self, name: str) -> bytes:
         """The metadata buffer of that name, empty if there is none."""
         for entry in self._model.tables(ModelField.METADATA):

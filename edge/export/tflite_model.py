@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.export.family_rules import FamilyRules, Labels
+    from edge.model.good_parts import GoodParts
     from edge.model.tasks.task import Task
     from edge.model.training_distribution import TrainingDistribution
 
@@ -51,10 +52,12 @@ class Peek:
     Attributes:
         image: its only input with four axes.
         has_metadata: whether it describes itself.
+        buffers: names of its metadata buffers.
     """
 
     image: Tensor
     has_metadata: bool
+    buffers: frozenset[str]
 
 
 def peek(file: Path) -> Peek | None:
@@ -78,11 +81,12 @@ def _peek(file: Path, identity: tuple[int, int, int]) -> Peek | None:
         with refuse_if_broken(file):
             images = [tensor for tensor in graph.inputs if len(tensor.shape) == _IMAGE_RANK]
             has_metadata = bool(graph.metadata(METADATA_BUFFER))
+            buffers = frozenset(graph.metadata_names)
     except Exception as error:  # a broken file is refused where it is read
         if isinstance(error, OSError):
             raise
         return None
-    return Peek(images[0], has_metadata) if len(images) == 1 else None
+    return Peek(images[0], has_metadata, buffers) if len(images) == 1 else None
 
 
 class TFLiteModel:
@@ -164,7 +168,7 @@ class TFLiteModel:
         if pooled is not None:
             distribution = decode_distribution(content, math.prod(pooled.shape))
             outputs[FEATURES] = pooled
-        return self._build(
+        return self.build(
             rules,
             CLASSIFICATION,
             rules.labels(classes),
@@ -186,7 +190,7 @@ class TFLiteModel:
             )
         post_process = self.graph.operator(POST_PROCESS)
         classes = post_process.options.get("num_classes") if post_process else None
-        return self._build(
+        return self.build(
             rules,
             DETECTION,
             rules.labels(int(classes) if classes else None),
@@ -196,7 +200,7 @@ class TFLiteModel:
             outputs_origin=outputs_origin,
         )
 
-    def _build(
+    def build(
         self,
         rules: FamilyRules,
         task: Task,
@@ -207,7 +211,9 @@ class TFLiteModel:
         task_origin: str,
         outputs_origin: str,
         distribution: TrainingDistribution | None = None,
+        good_parts: GoodParts | None = None,
     ) -> Contract:
+        """The contract of a task whose outputs and labels are known."""
         tensor = self.image()
         image = ImageTensor(
             name=tensor.name,
@@ -228,6 +234,7 @@ class TFLiteModel:
             outputs=tensor_outputs(outputs, self.graph),
             tuning=rules.tuning,
             distribution=distribution,
+            good_parts=good_parts,
             origins=rules.origins(
                 labels,
                 task=task_origin,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edge.model.good_parts import GoodParts
     from edge.model.tasks.task import Prediction, Task
     from edge.model.training_distribution import TrainingDistribution
 
@@ -222,6 +223,8 @@ class Contract:
         signature: of a SavedModel that takes encoded images; ``None`` for all others.
         distribution: where the features of its training pictures lie; ``None`` if the export does
             not say. Then ``outputs`` has the role ``features``.
+        good_parts: how good parts look; ``None`` if the model did not learn from such. Then
+            ``outputs`` has the role ``feature_map`` alone.
         origins: fact to the place where it was read.
         notes: what users should know about the export, although it is served.
         unsafe_operators: those that may reach outside of the model, such as
@@ -237,6 +240,7 @@ class Contract:
     tuning: Tuning
     signature: SignatureInfo | None = None
     distribution: TrainingDistribution | None = None
+    good_parts: GoodParts | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     unsafe_operators: tuple[str, ...] = ()
@@ -248,7 +252,7 @@ class Contract:
     @property
     def classes(self) -> Classes:
         """What is known of the model's classes."""
-        return Classes(self.labels, self.multi_label, self.distribution)
+        return Classes(self.labels, self.multi_label, self.distribution, self.good_parts)
 
     def is_certain(self, prediction: Prediction, rules: Rules) -> bool:
         """Whether a prediction is good enough by the rules, whatever a request selects."""

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edge.vision.geometry import Region
+
 _DIGITS = 6
+_HEAT_DIGITS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,24 @@ class Item:
             x_min, y_min, x_max, y_max = (round(edge, _DIGITS) for edge in self.box)
             found["box"] = {"x_min": x_min, "y_min": y_min, "x_max": x_max, "y_max": y_max}
         return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeatMap:
+    """Where in an image a model sees what it is looking for.
+
+    Attributes:
+        scores: float32 [rows, columns], 0..1, a score for each place of a grid over ``region``.
+        region: the part of the image that the model saw.
+    """
+
+    scores: NDArray[np.float32]
+    region: Region
+
+    def as_json(self) -> list[list[float]]:
+        """The rows, from the top; rounded to 2 digits, since it is looked at."""
+        rows: list[list[float]] = self.scores.astype(np.float64).round(_HEAT_DIGITS).tolist()
+        return rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.model.contract import Contract
+    from edge.model.contract import Contract, TensorOutput
 
     Key = TypeVar("Key")
 
@@ -44,11 +44,20 @@ class FeatureReader:
         workers: pictures that run at the same time.
     """
 
-    def __init__(self, model: Path, contract: Contract, *, max_pixels: int, workers: int) -> None:
+    def __init__(
+        self,
+        model: Path,
+        contract: Contract,
+        *,
+        max_pixels: int,
+        workers: int,
+        output: TensorOutput | None = None,
+    ) -> None:
         """Open the model, its preprocessing as its own contract states it.
 
         Args:
             model: the TFLite file.
+            output: what is read; ``None`` for the pooled features.
             max_pixels: maximum width times height of a picture.
 
         Raises:
@@ -56,7 +65,8 @@ class FeatureReader:
         """
         if contract.format is not Format.TFLITE or not isinstance(contract.input, PixelInput):
             raise ExportError(model, "features need a TFLite classifier", "Name a TFLite export")
-        output = find_features(model)
+        if output is None:
+            output = find_features(model)
         self._contract = replace(contract, outputs={FEATURES: output})
         self._spec = contract.input
         self._max_pixels = max_pixels

@@ -34,6 +34,11 @@ class FeatureTable:
         return len(self._stored)
 
     @property
+    def stored(self) -> NDArray[np.int8]:
+        """The rows as the model stored them, int8 [pictures, features]."""
+        return self._stored
+
+    @property
     def float_bytes(self) -> int:
         """Bytes of the whole table as float32."""
         return self._stored.size * _FLOAT_BYTES

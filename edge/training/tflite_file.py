@@ -113,10 +113,7 @@ class ClassifierFile:
     def pack(self, description: str) -> bytes:
         """Write the file."""
         self._model.description = description
-        self._model.buffers = [_AlignedBuffer(buffer.data) for buffer in self._model.buffers]
-        builder = flatbuffers.Builder(_INITIAL_BYTES)
-        builder.Finish(self._model.Pack(builder), IDENTIFIER)
-        return bytes(builder.Output())
+        return pack_model(self._model)
 
     def _code(self, operator: Any) -> int:
         return int(self._model.operatorCodes[operator.opcodeIndex].builtinCode)
@@ -139,6 +136,14 @@ class ClassifierFile:
         code.builtinCode = code.deprecatedBuiltinCode = number
         code.version = 1
         self._activation.builtinOptionsType, self._activation.builtinOptions = kind, options
+
+
+def pack_model(model: Any) -> bytes:
+    """Write a file from the schema's ``ModelT``, its constants aligned; it can be used no more."""
+    model.buffers = [_AlignedBuffer(buffer.data) for buffer in model.buffers]
+    builder = flatbuffers.Builder(_INITIAL_BYTES)
+    builder.Finish(model.Pack(builder), IDENTIFIER)
+    return bytes(builder.Output())
 
 
 def _describe_values(tensor: Any, quantization: Quantization) -> None:

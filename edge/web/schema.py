@@ -105,6 +105,11 @@ class AnswerSchema(_Schema):
         description="Whether the image is unlike all that the model was trained on; certain is "
         "then false. Only of models that can tell: those made by `edge train`.",
     )
+    heat_map: list[list[float]] | None = Field(
+        None,
+        description="Anomaly only: for each place of a grid over the part of the image that the "
+        "model saw, rows from the top, how odd it looks: 0..1, as the score of anomaly.",
+    )
     source: Source
     model: ModelSchema
     image: ImageSchema

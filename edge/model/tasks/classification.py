@@ -52,6 +52,11 @@ class Classification:
     unlike_training: bool | None = None
 
     @property
+    def heat_map(self) -> None:
+        """Classifiers do not say where."""
+        return
+
+    @property
     def task(self) -> Task:
         """The task, classification."""
         return CLASSIFICATION

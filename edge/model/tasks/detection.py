@@ -57,6 +57,11 @@ class Detections:
         return
 
     @property
+    def heat_map(self) -> None:
+        """Boxes say where."""
+        return
+
+    @property
     def task(self) -> Task:
         """The task, detection."""
         return DETECTION

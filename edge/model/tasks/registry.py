@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge.model.tasks.anomaly import ANOMALY
 from edge.model.tasks.classification import CLASSIFICATION
 from edge.model.tasks.detection import DETECTION
 
@@ -12,5 +13,5 @@ if TYPE_CHECKING:
 
     from edge.model.tasks.task import Task
 
-TASKS: Mapping[str, Task] = {task.name: task for task in (CLASSIFICATION, DETECTION)}
+TASKS: Mapping[str, Task] = {task.name: task for task in (CLASSIFICATION, DETECTION, ANOMALY)}
 """Every task by its name."""

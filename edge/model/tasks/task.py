@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge.model.prediction import Item, Selection
+    from edge.model.good_parts import GoodParts
+    from edge.model.prediction import HeatMap, Item, Selection
     from edge.model.rules import Reason, Rules
     from edge.model.training_distribution import TrainingDistribution
     from edge.vision.geometry import Region
@@ -37,11 +38,13 @@ class Classes:
             model's own answer names them (a SavedModel without a label file).
         multi_label: the scores are independent of each other.
         distribution: where the features of the training pictures lie; ``None`` if that is unknown.
+        good_parts: how good parts look; ``None`` for a model that did not learn from such.
     """
 
     labels: tuple[str, ...] | None
     multi_label: bool = False
     distribution: TrainingDistribution | None = None
+    good_parts: GoodParts | None = None
 
     @property
     def count(self) -> int:
@@ -100,6 +103,11 @@ class Prediction(Protocol):
     @property
     def unlike_training(self) -> bool | None:
         """Whether the picture is unlike all training pictures; ``None`` if the model cannot say."""
+        ...
+
+    @property
+    def heat_map(self) -> HeatMap | None:
+        """Where in the picture it is seen; ``None`` if the model does not say."""
         ...
 
     def select(self, selection: Selection) -> list[Item]:

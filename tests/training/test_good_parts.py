@@ -1,0 +1,227 @@
+"""Learning from good parts: Gaussians, bound, buffer, and `edge train --good` to an answer."""
+
+import json
+import math
+import struct
+
+import numpy as np
+import pytest
+from builders.parts import part, put_parts
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from serving.process import Server
+
+from edge.cli import main
+from edge.export.good_parts_buffer import HEADER, decode_good_parts, encode_good_parts
+from edge.model.contract import Quantization
+from edge.training.good_parts_fit import MIN_PICTURES, fit_good_parts
+
+SHAPE = (4, 5, 6)
+QUANTIZATION = Quantization(0.5, 3)
+
+
+def maps(count, seed):
+    """Maps of parts: each place has its own mean, and varies from part to part."""
+    means = np.random.default_rng(0).uniform(-80, 80, SHAPE)
+    rng = np.random.default_rng(seed)
+    return (means + rng.normal(0, 8, (count, *SHAPE))).round().clip(-128, 127).astype(np.int8)
+
+
+def real(stored):
+    return (stored.astype(np.float32) - 3) * np.float32(0.5)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return fit_good_parts(maps(200, seed=1), QUANTIZATION)
+
+
+def highest(parts, stored):
+    return np.array([parts.scores(parts.distances(real(one))).max() for one in stored])
+
+
+def test_about_one_good_part_in_fifty_is_beyond_the_bound(fitted):
+    scores = highest(fitted, maps(500, seed=2))
+    assert 0.002 < (scores >= 0.5).mean() < 0.06
+    assert 0.05 < np.median(scores) < 0.2
+
+
+def test_a_part_that_is_odd_at_one_place_is_beyond_it_and_the_heat_is_there(fitted):
+    odd = maps(20, seed=3)
+    odd[:, 3, 4] = np.clip(odd[:, 3, 4].astype(int) + 60, -128, 127)
+    for one in odd:
+        heat = fitted.scores(fitted.distances(real(one)))
+        row, column = np.unravel_index(heat.argmax(), heat.shape)
+        assert heat.max() > 0.9
+        assert row >= 2
+        assert column >= 3
+
+
+def test_parts_that_are_all_the_same_still_give_a_bound():
+    parts = fit_good_parts(np.repeat(maps(1, seed=4), MIN_PICTURES, axis=0), QUANTIZATION)
+    assert 0 < parts.typical < parts.bound < math.inf
+    assert highest(parts, maps(1, seed=4))[0] < 0.5 < highest(parts, maps(1, seed=5))[0]
+
+
+def test_too_few_parts_are_refused():
+    with pytest.raises(ValueError, match="fewer than 20"):
+        fit_good_parts(maps(MIN_PICTURES - 1, seed=6), QUANTIZATION)
+
+
+@pytest.mark.parametrize(("beyond", "score"), [(-1, 0.1), (0, 0.5), (1, 0.9), (1e6, 1), (-1e6, 0)])
+def test_the_score_is_a_tenth_for_the_typical_part_and_a_half_at_the_bound(fitted, beyond, score):
+    distance = fitted.bound + beyond * (fitted.bound - fitted.typical)
+    assert fitted.scores(np.float32([distance]))[0] == pytest.approx(score, abs=1e-4)
+
+
+# The buffer
+
+
+def test_the_buffer_gives_back_what_was_written(fitted):
+    read = decode_good_parts(encode_good_parts(fitted), SHAPE)
+    stored = maps(5, seed=7)
+    assert np.allclose(highest(read, stored), highest(fitted, stored), atol=1e-6)
+
+
+@settings(max_examples=50)
+@given(data=st.data())
+def test_a_damaged_buffer_is_refused_or_gives_bounded_numbers(fitted, data):
+    content = bytearray(encode_good_parts(fitted))
+    end = data.draw(st.integers(0, len(content)))
+    position = data.draw(st.integers(0, max(end - 1, 0)))
+    content = content[:end]
+    if content:
+        content[position] ^= data.draw(st.integers(1, 255))
+    try:
+        read = decode_good_parts(bytes(content), SHAPE)
+    except (ValueError, struct.error):
+        return
+    assert read.map_shape == SHAPE
+    arrays = (read.projection, read.means, read.whitening)
+    assert all(np.isfinite(numbers).all() for numbers in arrays)
+    assert 0 < read.typical < read.bound < math.inf
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shape"),
+    [
+        ((4, 5, 6, 65), SHAPE),
+        ((4, 5, 6, 0), SHAPE),
+        ((65, 5, 6, 6), (65, 5, 6)),
+        ((64, 64, 6, 64), (64, 64, 6)),
+        ((4, 5, 6, 6), (4, 5, 7)),
+        ((2**31, 2**31, 6, 6), SHAPE),
+    ],
+)
+def test_stated_sizes_beyond_reason_are_refused(sizes, shape):
+    content = HEADER.pack(b"EDGEGP01", *sizes, 1.0, 2.0)
+    with pytest.raises(ValueError, match="another model"):
+        decode_good_parts(content, shape)
+
+
+@pytest.mark.parametrize(
+    ("typical", "bound"), [(0, 1), (2, 1), (1, 1), (1, math.inf), (math.nan, 1), (1, math.nan)]
+)
+def test_distances_that_cannot_be_are_refused(fitted, typical, bound):
+    content = encode_good_parts(fitted)
+    start = HEADER.pack(b"EDGEGP01", *SHAPE, fitted.means.shape[-1], typical, bound)
+    with pytest.raises(ValueError, match="cannot be"):
+        decode_good_parts(start + content[HEADER.size :], SHAPE)
+
+
+# The command
+
+
+def edge(*arguments):
+    return CliRunner().invoke(main, list(map(str, arguments)))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    root = tmp_path_factory.mktemp("good")
+    result = edge("train", "--good", put_parts(root / "parts", 60), "--out", root / "model")
+    assert result.exit_code == 0, result.output
+    return root / "model", result.output
+
+
+def test_the_command_says_where_it_works_and_where_not(trained):
+    _, output = trained
+    assert "same camera" in output
+    assert "does not work for free texture" in output
+    assert "one good part in 50" in output
+
+
+def test_the_model_is_one_file_that_holds_no_other_scores(trained):
+    model, _ = trained
+    names = sorted(entry.name for entry in model.iterdir())
+    assert names == ["model.tflite", "model.toml", "report.html"]
+    shown = json.loads(edge("inspect", model, "--json").stdout)
+    assert (shown["task"], shown["labels"]) == ("anomaly", ["good", "anomaly"])
+
+
+@pytest.mark.slow
+def test_it_tells_parts_with_faults_over_http_and_where_they_are(trained):
+    model, _ = trained
+    with Server("--models", model) as server:
+
+        def ask(picture):
+            reply = server.client.post("/predict", content=picture)
+            assert reply.status_code == 200, reply.text
+            return reply.json()
+
+        good = [ask(part(1000 + seed)) for seed in range(10)]
+        bad = [ask(part(2000 + seed, fault)) for seed in range(5) for fault in ("blob", "chip")]
+    assert sum(one["predictions"][0]["label"] == "good" for one in good) >= 8
+    assert sum(one["predictions"][0]["label"] == "anomaly" for one in bad) >= 9
+    for one in [*good, *bad]:
+        heat = np.array(one["heat_map"])
+        (item,) = one["predictions"]
+        score = item["score"] if item["label"] == "anomaly" else 1 - item["score"]
+        assert heat.shape == (14, 14)
+        assert heat.max() == pytest.approx(score, abs=0.006)
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "has 0 pictures"), (1, "has 1 picture "), (19, "has 19 pictures")]
+)
+def test_a_folder_with_too_few_parts_is_refused_and_nothing_is_written(tmp_path, count, words):
+    folder = put_parts(tmp_path / "parts", count)
+    result = edge("train", "--good", folder, "--out", tmp_path / "model")
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert "at least 20" in result.stderr
+    assert not (tmp_path / "model").exists()
+
+
+def test_copies_of_one_picture_are_one_picture(tmp_path):
+    folder = put_parts(tmp_path / "parts", 1)
+    for number in range(30):
+        (folder / f"copy{number}.png").write_bytes((folder / "000.png").read_bytes())
+    result = edge("train", "--good", folder, "--out", tmp_path / "model")
+    assert result.exit_code == 2
+    assert "has 1 picture " in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["SET", "--good", "parts"]])
+def test_a_set_or_good_parts_are_demanded_and_not_both(tmp_path, arguments):
+    result = edge("train", *arguments, "--out", tmp_path / "model")
+    assert result.exit_code == 2
+    assert "--good" in result.stderr
+
+
+def test_good_parts_are_not_added_to(tmp_path):
+    result = edge("train", "--good", tmp_path, "--add", tmp_path, "--out", tmp_path / "model")
+    assert result.exit_code == 2
+    assert "--add" in result.stderr
+
+
+@pytest.mark.parametrize("offset", [0, 100, 20_000])
+def test_a_model_whose_gaussians_are_damaged_is_refused(trained, tmp_path, offset):
+    content = bytearray((trained[0] / "model.tflite").read_bytes())
+    start = content.index(b"EDGEGP01") + offset
+    content[start : start + 4] = b"\xff\xff\xff\x7f"  # NaN as float32
+    (tmp_path / "model.tflite").write_bytes(content)
+    result = edge("inspect", tmp_path)
+    assert result.exit_code == 2
+    assert "EDGE_GOOD_PARTS" in result.stderr
