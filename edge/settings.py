@@ -360,7 +360,7 @@ class Settings(BaseModel):
     )
     exact_decode: bool = Field(
         default=False,
-        description="Always decode JPEG at full scale; by default at twice the model's input, "
+        description="Always decode JPEG at full scale; by default at 1.8 times the model's input, "
         "which is up to 3x faster.",
     )
     shutdown_grace_s: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = Field(
