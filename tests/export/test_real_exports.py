@@ -23,9 +23,9 @@ STEP = 1 / 256
 SCALED_DECODE = 0.01
 """FORMATS.md: what a JPEG decode at a lower scale moves scores by at most."""
 MEAN_SHIFT, WORST_SHIFT = 0.025, 0.08
-"""What a decode at a lower scale moves the scores of two quantised models by. Measured on six photos:
-mean 0.012 and 0.021, worst 0.047 and 0.074. At twice the input: 0.016 and 0.018, 0.066 and 0.055. One
-step of JPEG quality: 0.008 and 0.014, 0.020 and 0.035."""
+"""What a decode at a lower scale moves the scores of two quantised models by. On six photos: mean
+0.012 and 0.021, worst 0.047 and 0.074. At twice the input it would be 0.016 and 0.018, 0.066 and
+0.055; one step of JPEG quality is 0.008 and 0.014, 0.020 and 0.035."""
 
 FLOWERS = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
 DRUGS = (
