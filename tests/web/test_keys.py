@@ -43,6 +43,8 @@ DOORS = {
     ("GET", "/wall/phone.svg"): {"operator", "owner"},
     ("GET", "/wall/pictures/1.jpg"): {"operator", "owner"},
     ("POST", "/wall/clear"): {"owner"},
+    ("GET", "/corrections"): {"camera", "owner"},
+    ("POST", "/corrections"): {"camera", "owner"},
     ("GET", "/docs"): {"operator", "owner"},
     ("GET", "/openapi.json"): {"operator", "owner"},
     ("GET", "/nothing-here"): {"camera", "owner"},

@@ -145,7 +145,7 @@ class Wall:
 
     async def picture(self, number: int) -> bytes | None:
         """An answer's picture as a small JPEG; ``None`` if no longer kept, or undecodable."""
-        seen = self._find(number)
+        seen = self.find(number)
         if seen is None or seen.picture is None:
             return None
         async with self._drawing:  # one at a time, to leave the processors to the workers
@@ -188,7 +188,8 @@ class Wall:
             "others": sums.total() - sum(total for _, total in top),
         }
 
-    def _find(self, number: int) -> Seen | None:
+    def find(self, number: int) -> Seen | None:
+        """The answer with that number; ``None`` if it is no longer kept."""
         for camera in self._cameras.values():
             for seen in camera:
                 if seen.number == number:
