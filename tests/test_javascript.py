@@ -78,4 +78,4 @@ def test_every_module_of_the_pages_has_a_test():
     pages = Path(__file__).parents[1].joinpath("edge", "web", "pages", "static")
     modules = {file.stem for file in pages.glob("*.js")}
     assert "kiosk" in modules
-    assert not modules - set(re.findall(r'(?:load|openPage)\("(\w+)', tried))
+    assert not modules - set(re.findall(r'(?:load|loadTogether|openPage)\("(\w+)', tried))

@@ -135,12 +135,12 @@ def test_every_text_is_there_in_both_languages_and_is_used(watch):
     named = set(re.findall(r'data-(?:text|label|title|alt)="([\w.]+)"', sources))
     named |= set(
         re.findall(
-            r'"((?:front|answer|lost|kiosk|camera|server|settings|wall|phones?|login|pair)\.[\w.]+)"',
+            r'"((?:front|answer|privacy|fault|lost|kiosk|camera|server|settings|wall|phones?|login|pair)\.[\w.]+)"',
             sources,
         )
     )
     built = re.findall(
-        r"`((?:camera|server|login\.fault|pair|front\.task|wall\.(?:state|source|link))\.)\$",
+        r"`((?:camera|server|fault|login\.fault|pair|front\.task|wall\.(?:state|source|link))\.)\$",
         sources,
     )
     unknown = {key for key in named if key not in texts["en"]}

@@ -112,7 +112,7 @@ def test_each_path_needs_the_scope_that_its_dialect_states(app):
         "/": Scope.PREDICT, "/samples/": None, "/favicon.ico": None, "/static/": None,
         "/kiosk": Scope.PREDICT,
         "/wall": Scope.VIEW, "/corrections": Scope.PREDICT,
-        "/phone": None, "/pair": None,
+        "/phone": None, "/pair": None, "/page/info": None,
         "/fallback": Scope.VIEW, "/outbox": Scope.VIEW, "/outbox/": Scope.VIEW,
         "/docs": Scope.VIEW, "/docs/": Scope.VIEW, "/openapi.json": Scope.VIEW,
         "/static-offline-docs/": Scope.VIEW,
