@@ -4,6 +4,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 from screens import SIZES
+from serving.pictures import encoded, picture
 from serving.process import MODELS, Server
 from test_all_pages import serious_problems
 
@@ -85,3 +86,26 @@ def test_without_an_outbox_and_on_a_locked_kiosk_there_is_no_button(watch, serve
     locked = watch("/kiosk?locked=1&lang=en", base=keeping.url).page
     expect(locked.locator("#verdict")).to_have_text("espresso", timeout=15_000)
     expect(locked.get_by_role("button", name="Wrong?")).to_have_count(0)
+
+
+@pytest.mark.parametrize("size", ["7-inch", "phone"])
+def test_the_large_view_of_the_wall_keeps_what_a_person_corrects(watch, axe, keeping, size):
+    side = viewport(size)["width"] // 2  # pictures of their own: the same one is one entry
+    seen = encoded(picture("coffee", (side, side * 2 // 3)), "JPEG")
+    keeping.client.post(f"/predict?camera=gate {size}", content=seen)
+    page = watch("/wall?lang=en", base=keeping.url, viewport=viewport(size)).page
+    page.locator(".tiles button").filter(has_text=f"gate {size}").click()
+    large = page.locator("#large")
+    expect(large.locator("#large-scores li").first).to_be_visible()
+    large.get_by_role("button", name="Wrong?").click()
+    dialog = page.get_by_role("dialog", name="What does it show?")
+    assert smallest_target(page, "dialog.correction") >= MIN_TARGET
+    assert serious_problems(page, axe) == []
+    dialog.get_by_role("searchbox").fill("coffee mug")
+    dialog.get_by_role("button", name="coffee mug").click()
+    expect(dialog).to_be_hidden()
+    expect(large.get_by_text("Kept for training: coffee mug")).to_be_visible()
+    assert serious_problems(page, axe) == []
+    entry = next(one for one in entries(keeping) if one["camera"] == f"gate {size}")
+    assert entry["correction"]["label"] == "coffee mug"
+    assert entry["edge"]["predictions"][0]["label"] == "espresso"

@@ -245,3 +245,22 @@ test("what the kiosk asks of the button does nothing where it is locked", async 
   const { closeCorrection, learnCorrections, showCorrection } = await load("kiosk_correction.js");
   for (const ask of [learnCorrections, showCorrection, closeCorrection]) assert.equal(ask(), undefined);
 });
+
+test("the wall offers to correct the frame in its large view, and closes the choice with it", async () => {
+  const browser = new Browser(readFileSync(join(STATIC, "wall.html"), "utf8"));
+  browser.replies["/corrections"] = { possible: true, max_label: 128 };
+  const { learnCorrections, offerCorrection } = await load("wall_correction.js");
+  await learnCorrections();
+  const [button] = browser.byId("large-actions").all("button");
+  assert.equal(button.hidden, true);
+  offerCorrection({ ...ANSWER, number: 9, picture: true });
+  assert.equal(button.hidden, false);
+  button.click();
+  await settle();
+  const [dialog] = browser.document.body.all("dialog").filter((one) => one.className === "correction");
+  assert.equal(dialog.all("img")[0].src, "wall/pictures/9.jpg");
+  offerCorrection(null);
+  assert.deepEqual([dialog.open, button.hidden], [false, true]);
+  offerCorrection({ ...ANSWER, number: 9, picture: false });
+  assert.equal(button.hidden, true, "there is nothing to keep");
+});

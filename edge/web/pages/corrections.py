@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from edge.outbox.outbox import Outbox
     from edge.repository.version import ModelVersion
     from edge.settings import Settings
-    from edge.web.pages.wall import Seen, Wall
+    from edge.web.pages.wall import Wall
+    from edge.web.pages.wall_camera import Seen
 
 MAX_LABEL = 128
 """Characters of a label that the model does not have: Vertex AI's display names have no more."""
@@ -109,7 +110,7 @@ def correction_dialect(wall: Wall, service: InferenceService, settings: Settings
         query = read_query(request, _PARAMETERS)
         if "picture" in query:
             seen = _seen(request, query, wall, settings)
-            answer = json.loads(seen.answer)
+            answer = json.loads(seen.answer_json())
             version = service.repository.find(answer["model"]["name"])
             frame = _frame_of(seen, answer)
             correction = _correction(request, query, version)

@@ -22,17 +22,17 @@ export class Correction {
   #frame = null;
   #labels = [];
   #saying = 0;
+  dialog = null; // made when it is opened first
 
   constructor(place, frameOf) {
     this.#frameOf = frameOf;
     this.button = element("button", "text big");
     this.said = element("p", "said");
     this.said.setAttribute("role", "status");
+    this.button.type = "button";
     this.button.hidden = true;
-    this.#build();
     this.button.addEventListener("click", () => this.#open());
     place.append(this.button, this.said);
-    document.body.append(this.dialog);
   }
 
   /** Ask whether corrections are kept here, and whether this visitor may send them. */
@@ -56,13 +56,14 @@ export class Correction {
 
   /** Close the choice without one. */
   close() {
-    if (this.dialog.open) this.dialog.close();
+    if (this.dialog?.open) this.dialog.close();
   }
 
   #build() {
     this.dialog = element("dialog", "correction");
     this.title = element("h2");
     this.title.id = "correction-title";
+    this.dialog.setAttribute("autofocus", ""); // not the search, for which a keyboard would cover a touch screen
     this.dialog.setAttribute("aria-labelledby", this.title.id);
     this.preview = element("img");
     this.preview.alt = "";
@@ -75,7 +76,7 @@ export class Correction {
     this.fault.setAttribute("role", "alert");
     this.none = element("button", "text big");
     this.cancel = element("button", "text big");
-    for (const button of [this.none, this.cancel, this.button]) button.type = "button";
+    for (const button of [this.none, this.cancel]) button.type = "button";
     const row = element("div", "row");
     row.append(this.none, this.cancel);
     this.dialog.append(this.title, this.preview, this.search, this.choices, this.fault, row);
@@ -86,11 +87,13 @@ export class Correction {
     // On the kiosk, Escape would also close the picture behind.
     this.dialog.addEventListener("keydown", (event) => event.key === "Escape" && event.stopPropagation());
     this.dialog.addEventListener("close", () => this.#end());
+    document.body.append(this.dialog);
   }
 
   async #open() {
     const frame = this.#frameOf();
     if (!frame) return;
+    if (!this.dialog) this.#build();
     this.#frame = frame;
     this.#labels = [];
     this.title.textContent = text("correct.title");
