@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
+from bisect import bisect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from PIL import ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from edge.errors import OutputError
 from edge.vision.captions import Caption, Rect, place_captions
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 _ELLIPSIS: Final = "..."  # in every font
 _MAX_LETTERS: Final = 200  # of a label; more fit on no picture that is looked at
+
+_QUALITY: Final = 90
 
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -42,6 +46,21 @@ def draw(encoded: bytes, marks: Sequence[Mark], out: Path, *, max_pixels: int) -
         RequestError: as `decode` does.
         OutputError: the file cannot be written.
     """
+    picture = _drawn(encoded, marks, max_pixels)
+    try:
+        picture.save(out)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"The image cannot be written to {out}: {error}.") from error
+
+
+def draw_jpeg(encoded: bytes, marks: Sequence[Mark], *, max_pixels: int) -> bytes:
+    """Return the upright image with the marks as a JPEG; raises as `decode` does."""
+    file = io.BytesIO()
+    _drawn(encoded, marks, max_pixels).save(file, "JPEG", quality=_QUALITY)
+    return file.getvalue()
+
+
+def _drawn(encoded: bytes, marks: Sequence[Mark], max_pixels: int) -> Image.Image:
     picture = decode(encoded, max_pixels=max_pixels).pixels.copy()
     pen = ImageDraw.Draw(picture)
     size = max(12, min(picture.size) // 28)
@@ -51,10 +70,7 @@ def draw(encoded: bytes, marks: Sequence[Mark], out: Path, *, max_pixels: int) -
         _draw_box(pen, mark, picture.size)
     _draw_captions(pen, boxed, font, picture.size)
     _draw_list(pen, [mark for mark in marks if mark.box is None], font, picture.size)
-    try:
-        picture.save(out)
-    except (OSError, ValueError) as error:
-        raise OutputError(f"The image cannot be written to {out}: {error}.") from error
+    return picture
 
 
 def _draw_box(pen: ImageDraw.ImageDraw, mark: Mark, size: tuple[int, int]) -> None:
@@ -119,13 +135,18 @@ class _Text:
 
     def _shorten(self, mark: Mark, width: float) -> str:
         """The label, or as much of its beginning as fits before the score."""
+        label = mark.label[:_MAX_LETTERS]
         score = f" {mark.score:.2f}"
-        kept = min(len(mark.label), _MAX_LETTERS)
-        words = f"{mark.label[:kept]}{score}"
-        while kept > 1 and self._length(words) > width:
-            kept -= 1
-            words = f"{mark.label[:kept].rstrip()}{_ELLIPSIS}{score}"
-        return words
+        if label == mark.label and self._length(label + score) <= width:
+            return label + score
+
+        def shortened(letters: int) -> str:
+            return f"{label[:letters].rstrip()}{_ELLIPSIS}{score}"
+
+        too_many = bisect(
+            range(2, len(label) + 1), width, key=lambda letters: self._length(shortened(letters))
+        )
+        return shortened(1 + too_many)
 
     def _length(self, words: str) -> float:
         return self._pen.textlength(words, font=self._font)
