@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from bisect import bisect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -134,13 +135,18 @@ class _Text:
 
     def _shorten(self, mark: Mark, width: float) -> str:
         """The label, or as much of its beginning as fits before the score."""
+        label = mark.label[:_MAX_LETTERS]
         score = f" {mark.score:.2f}"
-        kept = min(len(mark.label), _MAX_LETTERS)
-        words = f"{mark.label[:kept]}{score}"
-        while kept > 1 and self._length(words) > width:
-            kept -= 1
-            words = f"{mark.label[:kept].rstrip()}{_ELLIPSIS}{score}"
-        return words
+        if label == mark.label and self._length(label + score) <= width:
+            return label + score
+
+        def shortened(letters: int) -> str:
+            return f"{label[:letters].rstrip()}{_ELLIPSIS}{score}"
+
+        too_many = bisect(
+            range(2, len(label) + 1), width, key=lambda letters: self._length(shortened(letters))
+        )
+        return shortened(1 + too_many)
 
     def _length(self, words: str) -> float:
         return self._pen.textlength(words, font=self._font)

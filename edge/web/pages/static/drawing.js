@@ -91,9 +91,15 @@ function drawCaptions(pen, predictions, boxes, { place, line, size }) {
 function shortened(pen, { label, score }, width) {
   const end = ` ${percent(score)}`;
   if (pen.measureText(label + end).width <= width) return label + end;
-  let letters = [...label].slice(0, MAX_LETTERS);
-  while (letters.length > 1 && pen.measureText(`${letters.join("")}…${end}`).width > width) letters = letters.slice(0, -1);
-  return `${letters.join("").trimEnd()}…${end}`;
+  const letters = [...label].slice(0, MAX_LETTERS);
+  const first = (count) => `${letters.slice(0, count).join("").trimEnd()}…${end}`;
+  let [fits, tooMany] = [1, letters.length + 1]; // a label is asked about for every frame: it is halved, not peeled
+  while (tooMany - fits > 1) {
+    const middle = Math.floor((fits + tooMany) / 2);
+    if (pen.measureText(first(middle)).width <= width) fits = middle;
+    else tooMany = middle;
+  }
+  return first(fits);
 }
 
 /** Fill a list with a bar per label, best first; rows are reused, so that nothing flickers. */

@@ -30,9 +30,12 @@ function wordsFor(names, label) {
   return tables.find((one) => Object.hasOwn(one, label))?.[label] ?? label;
 }
 
-/** What becomes of pictures besides being answered, in words; empty if nothing does. */
+/**
+ * What becomes of pictures besides being answered, in words; empty if nothing does. The default model answers in the
+ * place of one that does not serve.
+ */
 export function privacyWords(model) {
-  const { sends = false, keeps = false } = known.models[model || known.default] ?? {};
+  const { sends = false, keeps = false } = known.models[model] ?? known.models[known.default] ?? {};
   if (sends) return text(keeps ? "privacy.both" : "privacy.sends");
   return keeps ? text("privacy.keeps") : "";
 }

@@ -226,6 +226,8 @@ export const TEXTS = {
     "phone.sent": "On the wall",
     "phone.failed": "The picture could not be sent.",
     "phone.notice": "Your picture is shown on the wall for everyone in front of it. It is kept in memory only, never on disk, and is gone after some more pictures, when the operator clears the wall, or on restart.",
+    "phone.notice.cloud": "Your picture is shown on the wall for everyone in front of it, until some more pictures have come, the operator clears the wall, or the service restarts.",
+    "phone.absent": "There is no model “{name}” here: the default one answers.",
     "phone.preview": "Your picture",
 
     "login.title": "Sign in",
@@ -484,6 +486,8 @@ export const TEXTS = {
     "phone.sent": "Sur le mur",
     "phone.failed": "L’image n’a pas pu être envoyée.",
     "phone.notice": "Votre image s’affiche sur le mur, devant tous. Elle reste en mémoire seulement, jamais sur disque, et disparaît après quelques autres images, quand l’opérateur efface le mur, ou au redémarrage.",
+    "phone.notice.cloud": "Votre image s’affiche sur le mur, devant tous, jusqu’à ce que quelques autres images suivent, que l’opérateur efface le mur, ou que le service redémarre.",
+    "phone.absent": "Il n’y a pas de modèle « {name} » ici : celui par défaut répond.",
     "phone.preview": "Votre image",
 
     "login.title": "Connexion",
