@@ -32,7 +32,7 @@ from edge.api_key import ApiKey, parse_keys, shown_location
 from edge.environment import CONFIG, PREFIX, read_variables
 from edge.errors import SettingsError
 from edge.origins import parse_host, parse_origin
-from edge.printable import escape
+from edge.printable import escape, first_unprintable
 from edge.secret_text import check_address, check_url, refuse_content
 
 if TYPE_CHECKING:
@@ -75,6 +75,13 @@ def _check_host_names(names: tuple[str, ...]) -> tuple[str, ...]:
         if name != "*" and (host is None or host.port is not None):
             raise ValueError(f"{escape(name)} is not a host name without scheme and port, nor *")
     return names
+
+
+def _check_title(title: str) -> str:
+    found = first_unprintable(title)
+    if found is not None:
+        raise ValueError(f"character {found[0] + 1}, {found[1]}, does not print")
+    return title.strip()
 
 
 def _check_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
@@ -428,6 +435,14 @@ class Settings(BaseModel):
         description="Maximum bytes of pictures and answers that the wall keeps in total, up to "
         "16 GiB. Less if memory is limited and this is not set.",
     )
+    kiosk_title: Annotated[str, Field(max_length=60), AfterValidator(_check_title)] = Field(
+        "", description="Title of the kiosk page, up to 60 characters. Its own if not set."
+    )
+    kiosk_logo: Path | None = Field(
+        None,
+        description="JPEG, PNG or WebP file shown as the logo of the kiosk page, up to 1 MiB and "
+        "4 million pixels. None if not set.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Minimum level to log."
     )
@@ -531,6 +546,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "wall_size",
         "wall_bytes",
     ),
+    "Kiosk": ("kiosk_title", "kiosk_logo"),
     "Online model": tuple(name for name in _GROUPED if name.startswith("cloud_")),
     "Outbox": tuple(name for name in _GROUPED if name.startswith("outbox_")),
     "Logs": ("log_level", "log_format", "log_requests"),

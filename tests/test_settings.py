@@ -278,6 +278,7 @@ DEFAULTS = {
     "outbox_max_age_days": 30.0,
     "outbox_images": True,
     "outbox_ack_ms": 0,
+    "kiosk_title": "",
     "log_level": "info",
     "log_format": "console",
     "log_requests": True,
