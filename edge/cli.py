@@ -126,6 +126,19 @@ def _settings(*names: str) -> Callable[..., Any]:
     return add
 
 
+_OUTBOX_SETTINGS = ("outbox_dir", "outbox_key")
+_MODEL_SETTINGS = (
+    "models",
+    "allow_unsafe_models",
+    "workers",
+    "max_pixels",
+    "max_decoded_bytes",
+    "exact_decode",
+    "data",
+)
+"""Of a command that runs a model over pictures."""
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="edge")
 def main() -> None:
@@ -182,15 +195,7 @@ def health(config: Path | None, **flags: Any) -> None:
     type=_PATH,
     help="Write the images with their predictions drawn in: a file for one image, else a folder.",
 )
-@_settings(
-    "models",
-    "allow_unsafe_models",
-    "workers",
-    "max_pixels",
-    "max_decoded_bytes",
-    "exact_decode",
-    "data",
-)
+@_settings(*_MODEL_SETTINGS)
 def predict(config: Path | None, **arguments: Any) -> None:
     """Classify images or detect objects in them.
 
@@ -289,12 +294,158 @@ def bench(**arguments: Any) -> None:
     run(Request(**arguments), load_settings())
 
 
+@main.command(
+    epilog="Example: edge evaluate my-export/ photos/ --html report.html --fail-under accuracy=0.97"
+)
+@click.argument("model")
+@click.argument("data_set", metavar="SET", type=_PATH)
+@click.option(
+    "--split",
+    type=click.Choice(["test", "validation", "training", "all"]),
+    help="Which pictures of the set. Its test split if not given, or all if it states no split.",
+)
+@click.option("--against", metavar="OTHER", help="Compare with this model on the same pictures.")
+@click.option(
+    "--precision",
+    type=_Number(0, 1, min_open=True),
+    help="Choose each label's threshold for this precision and write it to the model.toml.",
+)
+@click.option("--dry-run", is_flag=True, help="With --precision: only show what would be written.")
+@click.option(
+    "--fail-under",
+    multiple=True,
+    metavar="FIGURE=VALUE",
+    help="Exit with 1 if a figure is lower, such as accuracy=0.97 or recall:rose=0.9. "
+    "May be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--html", type=_PATH, metavar="FILE", help="Write a page with plots and pictures.")
+@_settings(*_MODEL_SETTINGS)
+def evaluate(config: Path | None, **arguments: Any) -> None:
+    """Say how good a MODEL is on a data SET: a folder per label, or another known layout.
+
+    MODEL is the path of an export or the name of a model. The figures are those of the answers
+    that serve would give, with the thresholds of its model.toml.
+    """
+    from edge.commands.evaluate import Request, run
+
+    names = (
+        "model", "data_set", "split", "against", "precision", "dry_run", "fail_under", "as_json",
+        "html",
+    )  # fmt: skip
+    request = Request(**{name: arguments.pop(name) for name in names})
+    sys.exit(run(request, load_settings(arguments, config)))
+
+
+@main.command(epilog="Example: edge verify my-export/ photos/ --saved-model my-export-container/")
+@click.argument("model")
+@click.argument("images", nargs=-1, metavar="[IMAGE]...")
+@click.option(
+    "--saved-model",
+    type=_PATH,
+    help="A SavedModel (Container) export of the same model. The one beside it if nothing is "
+    "given to compare with.",
+)
+@click.option("--answers", type=_PATH, metavar="FILE", help="Answers recorded as JSON lines.")
+@click.option(
+    "--online", is_flag=True, help="Ask the online model, within its budget: each call is billed."
+)
+@click.option(
+    "--outbox", is_flag=True, help="Take the outbox's frames and the online model's answers."
+)
+@click.option(
+    "--tolerance",
+    type=_SHARE,
+    default=0.05,
+    show_default=True,
+    help="By how much scores may differ; quantisation alone moves them by up to 0.05.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_settings(
+    *_MODEL_SETTINGS,
+    "cloud_endpoint",
+    "cloud_address",
+    "cloud_transport",
+    "cloud_request",
+    "cloud_credentials",
+    "cloud_calls_per_day",
+    "cloud_budget_file",
+    "cloud_timeout_ms",
+    *_OUTBOX_SETTINGS,
+)
+def verify(config: Path | None, **arguments: Any) -> None:
+    """Check that a MODEL answers here as it did in the cloud; exit code 1 if not.
+
+    MODEL is the path of an export or the name of a model; IMAGE as edge predict takes it, or the
+    pictures in the export if it was made by edge train. If the answers differ, the ways of
+    preparing pixels are tried, and the one that explains it is shown as lines of model.toml.
+    """
+    from edge.commands.verify import Request, run
+
+    names = (
+        "model", "images", "saved_model", "answers", "online", "outbox", "tolerance", "as_json",
+    )  # fmt: skip
+    request = Request(**{name: arguments.pop(name) for name in names})
+    sys.exit(run(request, load_settings(arguments, config)))
+
+
+@main.group()
+def data() -> None:
+    """Look over data sets: labelled pictures, to train and to evaluate with."""
+
+
+@data.command(name="inspect", epilog="Example: edge data inspect photos/ --html report.html")
+@click.argument("data_set", metavar="SET", type=_PATH)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--html", type=_PATH, metavar="FILE", help="Write a page with pictures.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Reuse what an earlier run has found out about pictures that have not changed.",
+)
+@_settings("data", "max_pixels", "max_decoded_bytes", "workers")
+def data_inspect(config: Path | None, **arguments: Any) -> None:
+    """Say what is in a data SET, what is wrong with it, and what to collect next.
+
+    SET is a folder per label, or CSV, JSONL, COCO, Pascal VOC or YOLO: see docs/datasets.md.
+    """
+    from edge.commands.data import Request, inspect
+
+    names = ("data_set", "as_json", "html", "resume")
+    request = Request(**{name: arguments.pop(name) for name in names})
+    sys.exit(inspect(request, load_settings(arguments, config)))
+
+
+@main.command(epilog="Example: edge train photos/ --out my-model")
+@click.argument("data_set", type=_PATH, metavar="SET")
+@click.option("--out", type=_PATH, required=True, metavar="DIR", help="Folder to write the export.")
+@click.option(
+    "--add",
+    "added",
+    type=_PATH,
+    multiple=True,
+    metavar="SET",
+    help="Train with this data set as well; the test pictures of SET stay what they were. May be "
+    "repeated.",
+)
+@_settings("workers", "max_pixels")
+def train(
+    data_set: Path, out: Path, added: tuple[Path, ...], config: Path | None, **flags: Any
+) -> None:
+    """Train a classifier on the pictures of SET and write it as an AutoML export.
+
+    SET is a folder with a folder of pictures for each label, or another data set that edge reads.
+    """
+    from edge.commands.train import Request, run
+
+    sys.exit(run(Request(data_set, out, added), load_settings(flags, config)))
+
+
 @main.group()
 def outbox() -> None:
     """List, show, export, retry or delete the frames kept for the online model."""
 
 
-_OUTBOX_SETTINGS = ("outbox_dir", "outbox_key")
 _STATES = click.Choice(["waiting", "resolved", "dead_letter", "prediction_only", "corrected"])
 
 

@@ -52,6 +52,7 @@
     ├── CommandError                 at the command line: the command cannot run
     │   ├── UsageError               its arguments are incomplete or name something missing
     │   ├── InputError               a file cannot be read
+    │   ├── DataSetError             a data set cannot be read, or not all of it
     │   └── OutputError              a file cannot be written
     ├── ExportError                  on loading: the export is refused
     ├── SettingsError                at startup: a setting is invalid
@@ -293,6 +294,12 @@ class InputError(CommandError):
     """An input file of the command cannot be read."""
 
     code = "unreadable_file"
+
+
+class DataSetError(CommandError):
+    """A data set cannot be read, or lines or files of it are wrong; the message lists them."""
+
+    code = "unreadable_data_set"
 
 
 class OutputError(CommandError):

@@ -11,37 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from edge.errors import InputError, UsageError
+from edge.vision.picture_files import (
+    MAX_BYTES,
+    READABLE_SUFFIXES,
+    UNREADABLE_SUFFIXES,
+    is_left_behind,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from typing import BinaryIO
 
 STANDARD_INPUT: Final = "-"
-
-_READABLE = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".jif",
-        ".jfi",
-        ".png",
-        ".apng",
-        ".webp",
-        ".bmp",
-        ".dib",
-        ".gif",
-        ".tif",
-        ".tiff",
-    ]
-)
-_NOT_READABLE = frozenset({".heic", ".heif", ".avif", ".jxl"})
-"""Photos that are not read: each is an error of its own, rather than silently missing."""
-
-MAX_BYTES: Final = 512 << 20
-"""Of one image. An uncompressed picture of 50 megapixels has 400 MB at most; a device such as
-/dev/zero has no end."""
 
 _CHUNK_BYTES: Final = 1 << 20
 
@@ -148,20 +129,15 @@ def _find_below(folder: Path, written: Collection[Path]) -> list[ImageFile]:
         folders[:] = [
             name
             for name in folders
-            if not _is_left_behind(name) and Path(parent, name).resolve() not in written
+            if not is_left_behind(name) and Path(parent, name).resolve() not in written
         ]
         for name in files:
             path = Path(parent, name)
-            is_image = path.suffix.lower() in _READABLE | _NOT_READABLE
+            is_image = path.suffix.lower() in READABLE_SUFFIXES | UNREADABLE_SUFFIXES
             is_there = path.is_file() or path.is_symlink()  # a link to nothing gets its error
-            if is_image and is_there and not _is_left_behind(name):
+            if is_image and is_there and not is_left_behind(name):
                 found.append(ImageFile(path, folder))
     return sorted(found, key=lambda image: image.path)
-
-
-def _is_left_behind(name: str) -> bool:
-    """Whether a system or an archiver made it, rather than a camera."""
-    return name.startswith(".") or name == "__MACOSX"
 
 
 def _is_stream(image: ImageFile) -> bool:

@@ -64,9 +64,12 @@ class DataSet:
         layout: what it was read as: ``"folder per label"``, ``"Vertex AI CSV"``, ``"COCO"``, ...
         labels: of all examples, sorted.
         examples: in the order of the source; a folder's are sorted by name.
+        unlabeled: pictures that wait for a person to label them. They are no examples: what they
+            show is unknown, whereas an example without labels is known to show nothing.
     """
 
     path: Path
     layout: str
     labels: tuple[str, ...]
     examples: tuple[Example, ...]
+    unlabeled: tuple[Example, ...] = ()

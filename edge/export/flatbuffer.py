@@ -98,6 +98,11 @@ class Table:
             return 0
         return int(self._raw.Vector(offset)) + int(self._raw.VectorLen(offset))
 
+    def field_position(self, field: int) -> int:
+        """Where a field's value, or the offset to it, stands in the file; 0 if it is absent."""
+        offset = self._offset(field)
+        return int(self._raw.Pos) + offset if offset else 0
+
     def _offset(self, field: int) -> int:
         """Where the field stands, from the start of the table; 0 if it is absent."""
         return int(self._raw.Offset(_FIRST_VTABLE_SLOT + _VTABLE_SLOT_BYTES * field))

@@ -104,6 +104,7 @@ TENSOR_TYPES: Final = {
 BUILTIN_OPERATORS: Final = {
     0: "ADD",
     6: "DEQUANTIZE",
+    9: "FULLY_CONNECTED",
     14: "LOGISTIC",
     18: "MUL",
     22: "RESHAPE",

@@ -1,0 +1,181 @@
+"""`edge data`: looks data sets over before something is trained on them."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from edge.commands.results.data_page import check_page, write_page
+from edge.commands.results.text import echo_json
+from edge.datasets.describe import Describer
+from edge.datasets.inspection import Progress as Steps
+from edge.datasets.inspection import inspect_data_set
+from edge.datasets.picture_cache import PictureCache
+from edge.datasets.picture_pass import PictureReader
+from edge.datasets.read import read_with_faults
+from edge.errors import DataSetError
+from edge.export.read import read_export
+from edge.model.contract import PixelInput
+from edge.model.preprocess import min_decoded_side
+from edge.printable import escape
+from edge.runtime.cpus import usable_cpus
+from edge.runtime.features import FeatureReader
+from edge.vision.decode_memory import decode_memory
+from edge.vision.sketch import SKETCH_SIDE
+from edge.wiring.bootstrap import embedded_models
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edge.datasets.inspection import Inspection
+    from edge.datasets.reading import Reading
+    from edge.settings import Settings
+    from edge.vision.frame import Frame
+
+INTERRUPTED: Final = 130
+"""Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
+
+_CLASSIFIER: Final = "imagenet"
+"""The built-in classifier, whose features labels are checked on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The command's arguments."""
+
+    data_set: Path
+    as_json: bool
+    html: Path | None
+    resume: bool
+
+
+def inspect(request: Request, settings: Settings) -> int:
+    """Look a data set over and print what was found.
+
+    Returns:
+        0; 1 if lines, files or pictures of it are broken; 130 after Ctrl-C.
+
+    Raises:
+        DataSetError: it cannot be read at all, or has no example.
+        OutputError: the page or the data folder cannot be written.
+    """
+    if request.html is not None:
+        check_page(request.html)
+    try:
+        reading = read_with_faults(request.data_set)
+        if not reading.data_set.examples and not reading.fault_count:
+            shown = escape(str(request.data_set))
+            raise DataSetError(f"{shown} has no labelled pictures.")
+        found = _inspect(reading, request, settings)
+    except KeyboardInterrupt:
+        shown = escape(str(request.data_set))
+        click.echo(
+            f"Stopped. What was read is kept: go on with\n  edge data inspect {shown} --resume",
+            err=True,
+        )
+        return INTERRUPTED
+    describer = Describer(found)
+    if request.html is not None:
+        write_page(found, describer, request.html, settings.max_pixels)
+    if request.as_json:
+        echo_json(describer.json(), indent=2)
+    else:
+        for line in describer.text_lines():
+            click.echo(line)
+    if request.resume:
+        total = len(reading.data_set.examples)
+        click.echo(f"\n{found.resumed:,} of {total:,} pictures were known already.", err=True)
+    if request.html is not None:
+        click.echo(f"\nThe page is in {escape(str(request.html))}.", err=True)
+    return 1 if found.broken or reading.fault_count else 0
+
+
+def _inspect(reading: Reading, request: Request, settings: Settings) -> Inspection:
+    workers = settings.workers or usable_cpus()
+    decode_memory.limit(settings.max_decoded_bytes, workers)
+    reader, size, model = PictureReader(settings.max_pixels, SKETCH_SIDE, workers), 0, ""
+    if _are_labels_checked(reading):
+        reader, size, model = _with_features(settings, workers)
+    folder = settings.data_folder
+    cache = PictureCache(folder, request.data_set, size, model, keep=request.resume)
+    with _steps() as steps:
+        return inspect_data_set(reading, reader, cache, steps)
+
+
+def _are_labels_checked(reading: Reading) -> bool:
+    """Whether it is a classification with labels to tell apart."""
+    data_set = reading.data_set
+    has_boxes = any(example.boxes is not None for example in data_set.examples)
+    return len(data_set.labels) > 1 and not has_boxes
+
+
+def _with_features(settings: Settings, workers: int) -> tuple[PictureReader, int, str]:
+    """A reader that gives features, their size, and the digest of their model."""
+    export = read_export(embedded_models() / _CLASSIFIER)
+    spec, tuning = export.contract.input, export.contract.tuning
+    assert isinstance(spec, PixelInput)
+    features = FeatureReader(
+        export.model, export.contract, max_pixels=settings.max_pixels, workers=workers
+    )
+    numbers = _WorkerNumbers()
+
+    def read(frame: Frame) -> NDArray[np.float32]:
+        return features.read(frame, numbers.own())
+
+    min_side = min_decoded_side(spec, tuning)
+    reader = PictureReader(settings.max_pixels, min_side, workers, read)
+    return reader, features.size, export.digest
+
+
+class _WorkerNumbers:
+    """Numbers the threads that ask, from 0."""
+
+    def __init__(self) -> None:
+        self._own = threading.local()
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def own(self) -> int:
+        """The number of the thread that asks."""
+        if not hasattr(self._own, "number"):
+            with self._lock:
+                self._own.number = self._count
+                self._count += 1
+        number: int = self._own.number
+        return number
+
+
+@contextmanager
+def _steps() -> Iterator[Steps]:
+    """Show a bar for each step, if standard error is a terminal."""
+    if not sys.stderr.isatty():
+        yield Steps(lambda _name, _total: None, lambda: None)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
+    ) as bars:
+        yield Steps(*_callbacks(bars))
+
+
+def _callbacks(bars: Progress) -> tuple[Callable[[str, int], None], Callable[[], None]]:
+    current: list[Any] = []
+
+    def start(name: str, total: int) -> None:
+        current[:] = [bars.add_task(name, total=total)]
+
+    def advance() -> None:
+        bars.advance(current[0])
+
+    return start, advance

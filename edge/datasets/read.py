@@ -1,0 +1,73 @@
+"""Reads a data set, whatever its layout: the one entrance to the readers of this room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge.datasets.dataset import DataSet
+from edge.datasets.layouts import read_index, read_layout
+from edge.datasets.reading import MAX_LABELS, FaultLog, Reading
+from edge.errors import DataSetError
+from edge.printable import escape
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edge.datasets.dataset import Example
+
+
+def read_data_set(path: Path) -> DataSet:
+    """Read a data set that is wholly right.
+
+    Args:
+        path: a folder or an index file; docs/datasets.md describes the layouts.
+
+    Raises:
+        DataSetError: it cannot be read, or parts of it are wrong: the message lists the first
+            ones with their places.
+    """
+    reading = read_with_faults(path)
+    if reading.fault_count:
+        raise DataSetError(faults_text(reading))
+    if not reading.data_set.examples:
+        raise DataSetError(f"{escape(str(path))} has no labelled pictures.")
+    return reading.data_set
+
+
+def read_with_faults(path: Path) -> Reading:
+    """Read what is right of a data set, and say what is wrong.
+
+    Raises:
+        DataSetError: it cannot be read at all.
+    """
+    faults = FaultLog()
+    layout, examples, unlabeled = _read(path, faults)
+    labels = sorted({label for example in examples for label in example.labels})
+    if len(labels) > MAX_LABELS:
+        raise DataSetError(
+            f"{escape(str(path))} has {len(labels):,} labels; the limit is {MAX_LABELS:,}. Is "
+            "another column taken for labels?"
+        )
+    data_set = DataSet(path, layout, tuple(labels), tuple(examples), tuple(unlabeled))
+    return Reading(data_set, tuple(faults.first), faults.count, tuple(faults.notes))
+
+
+def faults_text(reading: Reading) -> str:
+    """The faults as text of several lines, the first saying how many there are."""
+    shown = escape(str(reading.data_set.path))
+    number = reading.fault_count
+    title = "1 fault" if number == 1 else f"{number:,} faults"
+    lines = [f"{shown} has {title}:"]
+    lines += [f"  {fault.source}: {fault.reason}" for fault in reading.faults]
+    if number > len(reading.faults):
+        lines.append(f"  ... and {number - len(reading.faults):,} more.")
+    return "\n".join(lines)
+
+
+def _read(path: Path, faults: FaultLog) -> tuple[str, list[Example], list[Example]]:
+    """The name of the layout, the examples, and the pictures without a label."""
+    if "\0" in str(path) or not path.exists():
+        raise DataSetError(f"There is no data set at {escape(str(path))}.")
+    if path.is_dir():
+        return read_layout(path, faults)
+    return read_index(path, faults)

@@ -1,0 +1,89 @@
+"""Runs a model over a data set and judges it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from edge.dataplane.answer import Answer
+from edge.errors import UsageError
+from edge.evaluation.evaluation import Evaluation, Failure
+from edge.evaluation.judge import make_judge
+from edge.evaluation.run import answer_all
+from edge.evaluation.truth import Known, select
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from edge.dataplane.service import InferenceService
+    from edge.datasets.dataset import DataSet
+    from edge.errors import EdgeError
+    from edge.evaluation.truth import Selected
+    from edge.repository.version import ModelVersion
+
+
+def choose_pictures(data_set: DataSet, version: ModelVersion, split: str | None) -> Selected:
+    """Choose the pictures to judge a loaded model by; see `edge.evaluation.truth.select`."""
+    contract = version.contract
+    known = Known(version.labels, contract.multi_label, contract.task.has_boxes)
+    return select(data_set, known, split)
+
+
+def evaluate(
+    service: InferenceService,
+    version: ModelVersion,
+    data_set: DataSet,
+    selected: Selected,
+    advance: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """Answer the pictures and judge the answers; after Ctrl-C those that were answered.
+
+    Args:
+        service: serves the model and nothing else; it is stopped in the end.
+        version: the model, loaded.
+        advance: called after each picture.
+
+    Raises:
+        UsageError: no picture could be answered.
+    """
+    judge = make_judge(selected, version.contract)
+    failures: list[Failure] = []
+    done = 0
+
+    def take(number: int, content: bytes, outcome: Answer | EdgeError) -> None:
+        nonlocal done
+        del content
+        if isinstance(outcome, Answer):
+            judge.add(number, outcome)
+        else:
+            failures.append(Failure(selected.examples[number], outcome.message))
+        done += 1
+        advance()
+
+    started = time.perf_counter()
+    finished = answer_all(service, version.name, [one.image for one in selected.examples], take)
+    seconds = time.perf_counter() - started
+    if finished and len(failures) == done:
+        first = failures[0].message if failures else ""
+        raise UsageError(f"None of the {done} pictures could be answered. The first: {first}")
+    return Evaluation(
+        model=_model_facts(version),
+        task=version.contract.task.name,
+        multi_label=version.contract.multi_label,
+        data_set={"path": str(data_set.path), "layout": data_set.layout},
+        selected=selected,
+        done=done,
+        failures=failures,
+        seconds=seconds,
+        judgement=judge.judge(),
+    )
+
+
+def _model_facts(version: ModelVersion) -> Mapping[str, Any]:
+    return {
+        "name": version.name,
+        "version": version.version,
+        "path": str(version.export.path),
+        "family": version.export.family,
+        "digest": version.ref.digest,
+    }

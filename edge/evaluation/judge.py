@@ -1,0 +1,50 @@
+"""Collects a model's answers picture by picture, and says in the end how good they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from edge.errors import UsageError
+from edge.evaluation.classifier import ClassifierJudge
+from edge.evaluation.detector import DetectorJudge
+from edge.model.tasks.classification import CLASSIFICATION
+from edge.model.tasks.detection import DETECTION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from edge.dataplane.answer import Answer
+    from edge.evaluation.evaluation import Judgement
+    from edge.evaluation.truth import Selected
+    from edge.model.contract import Contract
+
+
+class Judge(Protocol):
+    """Judges the answers of one model; what it keeps of a picture does not grow with its pixels."""
+
+    def add(self, number: int, answer: Answer) -> None:
+        """Take the answer for the picture of that number in the selected examples."""
+        ...
+
+    def judge(self) -> Judgement:
+        """Judge what was taken so far."""
+        ...
+
+
+_JUDGES: Final[Mapping[str, Callable[[Selected, Contract], Judge]]] = {
+    CLASSIFICATION.name: ClassifierJudge,
+    DETECTION.name: DetectorJudge,
+}
+
+
+def make_judge(selected: Selected, contract: Contract) -> Judge:
+    """Make the judge of a model's task.
+
+    Raises:
+        UsageError: models of its task are not evaluated.
+    """
+    make = _JUDGES.get(contract.task.name)
+    if make is None:
+        known = " and ".join(_JUDGES)
+        raise UsageError(f"Models for {contract.task} are not evaluated, only {known}.")
+    return make(selected, contract)

@@ -1,0 +1,1 @@
+"""An evaluation as text, as JSON and as a page to look at."""

@@ -1,0 +1,196 @@
+"""An evaluation as one page that works from disk: no script, and nothing from elsewhere."""
+
+from __future__ import annotations
+
+from html import escape as escape_html
+from typing import TYPE_CHECKING, Final
+
+from edge.errors import OutputError
+from edge.evaluation.report.pictures import card
+from edge.evaluation.report.sections import (
+    calibration_section,
+    comparison_table,
+    confusion_section,
+    curves_section,
+    label_section,
+    thresholds_section,
+)
+from edge.evaluation.report.style import PAGE_STYLE
+from edge.evaluation.report.words import (
+    comparison_words,
+    general_figures,
+    headline,
+    interval_words,
+    model_words,
+    notes,
+    percent,
+    said_words,
+    set_words,
+)
+from edge.printable import escape
+from edge.report_style import STYLE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from edge.evaluation.evaluation import Evaluation, Mistake, Report
+
+MAX_MISTAKES: Final = 24
+MAX_CHANGES: Final = 12
+"""Pictures on the page, of the worst and of each side that changes: less than 1 MB in all."""
+
+_MARK: Final = '<meta name="generator" content="edge evaluate">'
+"""Distinguishes an older report from a page that must not be overwritten."""
+
+_START: Final = f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy"
+  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+{_MARK}
+"""
+
+
+def write_page(report: Report, file: Path, max_pixels: int) -> None:
+    """Write the page.
+
+    Args:
+        file: an older report of this command is replaced, any other file is not.
+        max_pixels: of the largest picture that is shown.
+
+    Raises:
+        OutputError: it cannot be written, or is another file.
+    """
+    try:
+        file.write_text(_page(report, file, max_pixels), "utf-8")
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(f"The report cannot be written to {file}: {reason}.") from error
+
+
+def check_page(file: Path) -> None:
+    """Find out beforehand whether the page may be written there.
+
+    Raises:
+        OutputError: it may not.
+    """
+    if file.is_dir():
+        raise OutputError(f"{file} is a folder. Name a file, such as {file}/report.html.")
+    if not file.parent.is_dir():
+        raise OutputError(f"There is no folder {file.parent} for the report.")
+    try:
+        if file.exists() and _MARK not in file.read_text("utf-8", "replace"):
+            raise OutputError(f"{file} is there and is no report of edge evaluate. Name another.")
+    except OSError as error:
+        raise OutputError(f"{file} cannot be read: {error.strerror or error}.") from error
+
+
+def _page(report: Report, file: Path, max_pixels: int) -> str:
+    evaluation = report.evaluation
+    chosen = (
+        {one.label: one.threshold for one in report.thresholds.thresholds}
+        if (report.thresholds)
+        else {}
+    )
+    sections = {
+        "Labels": label_section(evaluation),
+        "Confusion": confusion_section(evaluation),
+        "Against": _comparison(report, file, max_pixels),
+        "Thresholds": thresholds_section(report.thresholds) if report.thresholds else "",
+        "Precision and recall": curves_section(evaluation, chosen),
+        "Calibration": calibration_section(evaluation),
+        "Worst pictures": _mistakes(evaluation.judgement.mistakes, file, max_pixels),
+    }
+    shown = {title: body for title, body in sections.items() if body}
+    links = "".join(
+        f'<li><a href="#s{number}">{title}</a></li>' for number, title in enumerate(shown)
+    )
+    bodies = "".join(
+        f'<section id="s{number}"><h2>{title}</h2>{body}</section>\n'
+        for number, (title, body) in enumerate(shown.items())
+    )
+    title = escape_html(model_words(evaluation))
+    content = (
+        f'{_header(report)}\n<nav aria-label="Parts"><ul>{links}</ul></nav>\n'
+        f"<main>\n{bodies}</main>"
+    )
+    content = content.replace(" %", "\N{NO-BREAK SPACE}%")  # a number stays with its unit
+    return (
+        f"{_START}<title>{title} · edge evaluate</title>\n<style>{STYLE}{PAGE_STYLE}</style>\n"
+        f"</head>\n<body>\n{content}\n</body>\n</html>\n"
+    )
+
+
+def _header(report: Report) -> str:
+    evaluation = report.evaluation
+    words, value = headline(evaluation)
+    sure = interval_words(evaluation)
+    lead = f"{words}. {sure}." if sure else words
+    tiles = "".join(
+        f"<div><dt>{escape_html(name)}</dt><dd>{percent(number)}</dd></div>"
+        for name, number in general_figures(evaluation)
+        if name != words
+    )
+    return (
+        f"<header><h1>{escape_html(model_words(evaluation))}</h1>"
+        f'<p class="path">{escape_html(set_words(evaluation))}</p>'
+        f'<p class="path">Counting {escape_html(evaluation.judgement.threshold_words)}.</p>'
+        f'<div class="lead"><b>{percent(value)}</b><span>{escape_html(lead)}</span></div>'
+        f'{_notes(evaluation)}{_demands(report)}<dl class="tiles">{tiles}</dl></header>'
+    )
+
+
+def _notes(evaluation: Evaluation) -> str:
+    items = "".join(f"<li>{escape_html(note)}</li>" for note in notes(evaluation))
+    return f'<ul class="notes">{items}</ul>' if items else ""
+
+
+def _demands(report: Report) -> str:
+    items = ""
+    for verdict in report.verdicts:
+        kind, word = ("passed", "reached") if verdict.passed else ("missed", "missed")
+        name = escape_html(escape(verdict.demand.name))
+        least = percent(verdict.demand.least)
+        items += f'<li class="{kind}">{name} {percent(verdict.value)}: {word}, wanted {least}</li>'
+    return f'<ul class="demands">{items}</ul>' if items else ""
+
+
+def _mistakes(mistakes: Sequence[Mistake], file: Path, max_pixels: int) -> str:
+    if not mistakes:
+        return "<p>None: every answer is right.</p>"
+    shown = mistakes[:MAX_MISTAKES]
+    cards = "".join(
+        card(one.example, one.said, said_words(one), one.why, file, max_pixels) for one in shown
+    )
+    has_boxes = any(one.example.boxes is not None for one in shown)
+    boxes = "Dashed: what is there. Coloured: what was found. " if has_boxes else ""
+    words = f"The surest of the wrong answers first. {boxes}Look for wrong labels among them, too."
+    if has_boxes:
+        words = f"Most errors first. {boxes}Look for wrong labels among them, too."
+    return f'<p>{words}</p><div class="cards">{cards}</div>'
+
+
+def _comparison(report: Report, file: Path, max_pixels: int) -> str:
+    if report.other is None or report.comparison is None:
+        return ""
+    other = model_words(report.other)
+    words = f"The other model is {other}. {comparison_words(report.comparison)}"
+    body = f"<p>{escape_html(words)}</p>"
+    body += comparison_table(report.evaluation, report.other)
+    examples = report.evaluation.selected.examples
+    for title, numbers in (
+        ("Only this model is right", report.comparison.gained),
+        ("Only the other is right", report.comparison.lost),
+    ):
+        if not numbers:
+            continue
+        cards = ""
+        for number in numbers[:MAX_CHANGES]:
+            example = examples[number]
+            words = ", ".join(escape(label) for label in example.labels) or "nothing"
+            cards += card(example, (), words, "", file, max_pixels)
+        body += f'<h3 class="group">{title}: {len(numbers)}</h3><div class="cards">{cards}</div>'
+    return body

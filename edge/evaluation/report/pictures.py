@@ -1,0 +1,92 @@
+"""Pictures on the page: small copies inside of it, with what the model says and what is there."""
+
+from __future__ import annotations
+
+import base64
+import os
+from contextlib import suppress
+from html import escape as escape_html
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from edge.errors import EdgeError
+from edge.evaluation.run import read_picture
+from edge.printable import escape
+from edge.vision.decode import upright_size
+from edge.vision.thumbnail import thumbnail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from edge.datasets.dataset import Example
+    from edge.model.prediction import Item
+
+_SIDE: Final = 320
+"""Longer side of a copy in pixels: about 15 KB each, and a page holds at most 60."""
+
+_CARD_RATIO: Final = 4 / 3  # as in `edge.report_style`
+_GOLDEN_ANGLE: Final = 222.5  # as in `edge.vision.draw`, so that a class has the same colour
+
+
+def card(
+    example: Example, said: Sequence[Item], words: str, why: str, page: Path, max_pixels: int
+) -> str:
+    """One picture with its words.
+
+    Args:
+        said: boxes to draw; items without a box are words only.
+        words: what the model says.
+        why: what is wrong with it.
+        page: the file of the page, from which the picture is linked.
+    """
+    name = escape_html(escape(example.image.name))
+    link = _link(example.image, page)
+    name = f'<a href="{link}">{name}</a>' if link else name
+    return (
+        f"<figure>{_picture(example, said, max_pixels)}<figcaption>"
+        f'<p class="words">{escape_html(words)}</p><p class="why">{escape_html(escape(why))}</p>'
+        f'<p class="name">{name}</p></figcaption></figure>'
+    )
+
+
+def _picture(example: Example, said: Sequence[Item], max_pixels: int) -> str:
+    try:
+        content = read_picture(example.image)
+        width, height = upright_size(content, max_pixels=max_pixels)
+        jpeg = thumbnail(content, _SIDE, max_pixels=max_pixels)
+    except EdgeError:  # it is gone since, or a model that decodes by itself accepted it
+        return '<div class="picture"><p>cannot be shown</p></div>'
+    encoded = base64.b64encode(jpeg).decode("ascii")
+    shape = "wide" if width / height >= _CARD_RATIO else "tall"
+    return (
+        f'<div class="picture"><div class="frame {shape}" style="aspect-ratio:{width}/{height}">'
+        f'<img src="data:image/jpeg;base64,{encoded}" alt="" loading="lazy" decoding="async">'
+        f"{''.join(_boxes(example, said))}</div></div>"
+    )
+
+
+def _boxes(example: Example, said: Sequence[Item]) -> Iterable[str]:
+    """What is there, dashed and white; on top of it what was found, in the colour of its class."""
+    for one in example.boxes or ():
+        yield _box(one.box, "true", f"there: {one.label}", "")
+    for item in reversed(said):
+        if item.box is not None:
+            hue = f"--hue:{item.index * _GOLDEN_ANGLE % 360:.0f};"
+            yield _box(item.box, "", f"{item.label} {item.score:.2f}", hue)
+
+
+def _box(box: tuple[float, float, float, float], kind: str, title: str, style: str) -> str:
+    x_min, y_min, x_max, y_max = (edge * 100 for edge in box)
+    place = (
+        f"left:{x_min:.2f}%;top:{y_min:.2f}%;width:{x_max - x_min:.2f}%;height:{y_max - y_min:.2f}%"
+    )
+    words = escape_html(escape(title))
+    return f'<span class="box {kind}" title="{words}" style="{style}{place}"></span>'
+
+
+def _link(image: Path, page: Path) -> str:
+    """Where the picture is, as seen from the page."""
+    with suppress(ValueError):  # on another drive
+        return quote(os.fsencode(os.path.relpath(image, page.parent)))
+    return ""

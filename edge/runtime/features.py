@@ -1,0 +1,120 @@
+"""A picture's features: what the last layer of a classifier sees, for training and for data sets.
+
+The built-in classifier pools to 1,280 numbers. They are read from inside of its uint8 graph, which
+costs nothing beyond the run itself.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import numpy as np
+
+from edge.errors import ExportError, RequestError
+from edge.export.pooled_features import FEATURES, find_features
+from edge.model.contract import Format, PixelInput
+from edge.model.preprocess import min_decoded_side, preprocess
+from edge.runtime.interpreter import IMAGE
+from edge.runtime.interpreters import open_interpreters
+from edge.vision.decode import decode
+from edge.vision.frame import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from edge.model.contract import Contract
+
+    Key = TypeVar("Key")
+
+_AHEAD: Final = 2
+"""Pictures in memory for each worker: one at work and one that waits."""
+
+
+class FeatureReader:
+    """Reads the features of pictures with one TFLite classifier. Safe to use from threads.
+
+    Attributes:
+        size: numbers of one picture; 1,280 for the built-in classifier.
+        workers: pictures that run at the same time.
+    """
+
+    def __init__(self, model: Path, contract: Contract, *, max_pixels: int, workers: int) -> None:
+        """Open the model, its preprocessing as its own contract states it.
+
+        Args:
+            model: the TFLite file.
+            max_pixels: maximum width times height of a picture.
+
+        Raises:
+            ExportError: not a TFLite classifier with a fully connected last layer, or refused.
+        """
+        if contract.format is not Format.TFLITE or not isinstance(contract.input, PixelInput):
+            raise ExportError(model, "features need a TFLite classifier", "Name a TFLite export")
+        output = find_features(model)
+        self._contract = replace(contract, outputs={FEATURES: output})
+        self._spec = contract.input
+        self._max_pixels = max_pixels
+        self._interpreters = open_interpreters(model, self._contract, workers)
+        self.workers = workers
+        self.size = len(self._run(0, np.zeros(self._spec.shape[1:], self._spec.dtype)))
+
+    def read(self, picture: bytes | Frame, worker: int = 0) -> NDArray[np.float32]:
+        """Features of an encoded or a decoded picture: float32 [size].
+
+        Args:
+            worker: number of the thread that asks, from 0.
+
+        Raises:
+            RequestError: the picture is at fault.
+            InferenceFailed: the model failed.
+        """
+        frame = picture if isinstance(picture, Frame) else self._decode(picture)
+        tensor, _ = preprocess(frame, self._spec, self._contract.tuning)
+        return self._run(worker, tensor)
+
+    def read_all(
+        self, pictures: Iterable[tuple[Key, Callable[[], bytes]]]
+    ) -> Iterator[tuple[Key, NDArray[np.float32] | Exception]]:
+        """Features of many pictures, in their order; at most two a worker are in memory.
+
+        Args:
+            pictures: a key, and what reads the picture's bytes, on a worker's thread.
+
+        Yields:
+            The key, and the features, or the error of a picture that cannot be read
+            (``RequestError``, ``OSError``, or ``ExportError`` for what is no regular file).
+        """
+
+        def one(open_picture: Callable[[], bytes]) -> NDArray[np.float32] | Exception:
+            try:
+                return self.read(open_picture())
+            except (RequestError, ExportError, OSError) as error:
+                return error
+
+        waiting: deque[tuple[Key, Future[NDArray[np.float32] | Exception]]] = deque()
+        pool = ThreadPoolExecutor(self.workers, "edge-features")
+        try:
+            for key, open_picture in pictures:
+                waiting.append((key, pool.submit(one, open_picture)))
+                if len(waiting) > self.workers * _AHEAD:
+                    first, future = waiting.popleft()
+                    yield first, future.result()
+            for last, future in waiting:
+                yield last, future.result()
+        finally:  # after Ctrl-C, or a caller that stops early: what has not begun does not run
+            pool.shutdown(cancel_futures=True)
+
+    def _decode(self, encoded: bytes) -> Frame:
+        min_side = min_decoded_side(self._spec, self._contract.tuning)
+        return decode(encoded, max_pixels=self._max_pixels, min_side=min_side)
+
+    def _run(self, worker: int, tensor: NDArray[np.generic]) -> NDArray[np.float32]:
+        with self._interpreters.lease(worker) as interpreter:
+            outputs = interpreter.invoke({IMAGE: tensor[np.newaxis]})
+        return self._contract.real(outputs)[FEATURES].reshape(-1)
