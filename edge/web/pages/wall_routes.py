@@ -110,6 +110,7 @@ async def _events(
 ) -> AsyncIterator[bytes]:
     yield b"retry: %d\n\n" % _RETRY_MS
     number, cleared, next_health, next_counts = 0, wall.cleared, 0.0, 0.0
+    alerting, alerts_version = service.alerting, -1
     while not service.stopping:
         news.clear()
         if wall.cleared != cleared:
@@ -118,6 +119,9 @@ async def _events(
         if seen := wall.since(number):
             number = seen[-1].number
             yield _event("answers", _newest(seen))
+        if alerting is not None and alerting.version != alerts_version:
+            alerts_version = alerting.version
+            yield _event("alerts", json_bytes(alerting.wall_json()))
         now = time.monotonic()
         if now >= next_health:
             next_health = now + _HEALTH_S
@@ -159,4 +163,13 @@ def health_json(service: InferenceService) -> dict[str, Any]:
         "stopping": service.stopping,
         "link": cloud and cloud["link"],
         "outbox": cloud and cloud["outbox"],
+        **_sinks_json(service),
     }
+
+
+def _sinks_json(service: InferenceService) -> dict[str, Any]:
+    """Where alerts go, and whether they get through; nothing without rules."""
+    if service.alerting is None:
+        return {}
+    statuses = [sink.status() for sink in service.alerting.sinks]
+    return {"sinks": {status.name: status.as_json() for status in statuses}}
