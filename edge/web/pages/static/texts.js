@@ -163,6 +163,13 @@ export const TEXTS = {
     "phone.notice": "Your picture is shown on the wall for everyone in front of it. It is kept in memory only, never on disk, and is gone after some more pictures, when the operator clears the wall, or on restart.",
     "phone.preview": "Your picture",
 
+    "alerts.title": "Alerts",
+    "alerts.more": "and {count} more",
+    "alerts.dismiss": "Dismiss",
+    "alerts.dismiss.of": "Dismiss the alert {rule}",
+    "alerts.sound.on": "Turn the sound on",
+    "alerts.sound.off": "Mute",
+
     "login.title": "Sign in",
     "login.key": "Key",
     "login.help": "The owner of the service makes keys with “edge key”.",
@@ -355,6 +362,13 @@ export const TEXTS = {
     "phone.failed": "L’image n’a pas pu être envoyée.",
     "phone.notice": "Votre image s’affiche sur le mur, devant tous. Elle reste en mémoire seulement, jamais sur disque, et disparaît après quelques autres images, quand l’opérateur efface le mur, ou au redémarrage.",
     "phone.preview": "Votre image",
+
+    "alerts.title": "Alertes",
+    "alerts.more": "et {count} de plus",
+    "alerts.dismiss": "Fermer",
+    "alerts.dismiss.of": "Fermer l’alerte {rule}",
+    "alerts.sound.on": "Activer le son",
+    "alerts.sound.off": "Couper le son",
 
     "login.title": "Connexion",
     "login.key": "Clé",

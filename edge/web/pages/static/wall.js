@@ -1,5 +1,6 @@
 // The wall: the latest answers of all cameras, the labels of the last hour, and the health of the service.
 
+import { followAlerts } from "./alerts.js";
 import { drawBoxes, groups, named } from "./drawing.js";
 import { byId, dress, element, keep, offerLooks, percent, session, setting, signIn, text } from "./page.js";
 import { inWords } from "./verdict.js";
@@ -19,6 +20,7 @@ let keeps = "";
 
 function follow() {
   const events = new EventSource("wall/events");
+  followAlerts(events);
   const on = (name, take) => events.addEventListener(name, (event) => take(JSON.parse(event.data)));
   events.addEventListener("open", () => {
     seen.clear(); // a restarted service counts from the beginning
