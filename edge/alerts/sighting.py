@@ -6,8 +6,8 @@ how a client asks must neither raise nor hide an alert.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from bisect import bisect_left
+from typing import TYPE_CHECKING, NamedTuple
 
 from edge.model.rules import judged_score
 
@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 
     from edge.model.tasks.task import Prediction
 
+_CLOSE = 1e-5
+"""Scores are rounded to six digits where they are shown: no score below the minimum by more than
+this reaches it."""
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+
+class Sighting(NamedTuple):
     """What a frame shows of one label.
 
     Attributes:
@@ -30,24 +33,25 @@ class Sighting:
     score: float
 
 
-def sighting(prediction: Prediction, rows: Sequence[int], min_score: float) -> Sighting:
-    """Count the rows of one label that reach a score.
+NOTHING = Sighting(0, 0.0)
+
+
+def sighting(scores: Sequence[float], min_score: float) -> Sighting:
+    """Count the scores of one label that reach a minimum, compared as they are shown.
 
     Args:
-        rows: where the label stands in the prediction, as `LabelRows` finds it.
-        min_score: 0..1; compared with scores as they are shown.
+        scores: of the label's rows, in ascending order, as `LabelScores` finds them.
+        min_score: 0..1.
     """
-    count, best = 0, 0.0
-    for row in rows:
-        score = judged_score(prediction.scores[row])
-        if score >= min_score:  # false for the NaN of a broken model
-            count += 1
-            best = max(best, score)
-    return Sighting(count, best)
+    first = bisect_left(scores, min_score - _CLOSE)
+    while first < len(scores) and judged_score(scores[first]) < min_score:
+        first += 1  # only the few that are close
+    count = len(scores) - first
+    return Sighting(count, judged_score(scores[-1])) if count else NOTHING
 
 
-class LabelRows:
-    """Finds the rows of the wanted labels; remembers those of models whose labels stay the same.
+class LabelScores:
+    """Finds the scores of the wanted labels; remembers where labels stand that stay the same.
 
     Args:
         wanted: the labels.
@@ -57,13 +61,24 @@ class LabelRows:
         self._wanted = frozenset(wanted)
         self._known: dict[str, tuple[tuple[str, ...], Mapping[str, Sequence[int]]]] = {}
 
-    def find(self, model: str, prediction: Prediction) -> Mapping[str, Sequence[int]]:
-        """Label to its rows, of the wanted labels that the prediction has.
+    def find(self, model: str, prediction: Prediction) -> dict[str, list[float]]:
+        """Label to the scores of its rows, ascending, of the wanted labels that the prediction has.
+
+        The NaN of a broken model is left out.
 
         Args:
             model: name of a model of the repository, which bounds what is remembered.
         """
-        labels = prediction.labels
+        score_of = prediction.scores.item
+        rows = self._rows(model, prediction.labels)
+        found = {}
+        for label, of in rows.items():
+            scores = [score for row in of if (score := score_of(row)) >= 0]
+            scores.sort()
+            found[label] = scores
+        return found
+
+    def _rows(self, model: str, labels: tuple[str, ...]) -> Mapping[str, Sequence[int]]:
         known = self._known.get(model)
         # A classifier's labels are one tuple for all answers, a detector's differ in each.
         if known is not None and known[0] is labels:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.alerts.alert import Alert, RuleState
 from edge.alerts.rule import Signal
-from edge.alerts.sighting import LabelRows, Sighting, sighting
+from edge.alerts.sighting import NOTHING, LabelScores, Sighting, sighting
 from edge.alerts.table import AlertTable, Camera
 from edge.errors import EdgeError
 
@@ -37,6 +37,10 @@ _MAX_ON_WALL = 10
 
 _TICK_S = 1.0
 """Seconds between two looks for cameras that fell silent."""
+
+_SHOW_S = 0.25
+"""Least seconds between two states of a rule that are shown: a client with thousands of cameras may
+change it with each frame. A state in between is shown with the next tick, if it still differs."""
 
 _SUPPRESSED_LOGGED_S = 60.0
 
@@ -64,7 +68,7 @@ class Alerting:
         self.rules = tuple(rules)
         self.sinks = tuple(sinks)
         self._rules_of = rules_of
-        self._rows = LabelRows({rule.label for rule in rules})
+        self._scores = LabelScores({rule.label for rule in rules})
         self._table = AlertTable(rules)
         self._clock = clock
         self._steady = steady
@@ -73,6 +77,8 @@ class Alerting:
         self._suppressed_logged_at: float | None = None
         self._recent: deque[Alert] = deque(maxlen=MAX_RECENT)
         self._states = {rule.slug: RuleState(rule, ()) for rule in rules}
+        self._shown_at: dict[str, float] = {}  # by slug
+        self._unshown: set[Rule] = set()
         self._version = 0
         self._ticking: asyncio.Task[None] | None = None
 
@@ -112,11 +118,12 @@ class Alerting:
             return
         camera = Camera(request.client, request.sender, request.camera)
         now = self._steady()
-        rows = self._rows.find(outcome.model.name, outcome.prediction)
+        found = self._scores.find(outcome.model.name, outcome.prediction)
         for rule in rules:
             if rule.cameras and camera.name not in rule.cameras:
                 continue
-            seen = sighting(outcome.prediction, rows.get(rule.label, ()), rule.score)
+            scores = found.get(rule.label)
+            seen = NOTHING if scores is None else sighting(scores, rule.score)
             changes = self._table.see(rule, camera, now, holds=seen.count >= rule.count)
             for change in changes:
                 self._apply(change, seen, outcome)
@@ -169,6 +176,8 @@ class Alerting:
         """Let silent cameras lapse; called every second."""
         for change in self._table.pass_time(self._steady()):
             self._apply(change, None, None)
+        for rule in tuple(self._unshown):
+            self._show(rule)
 
     def _apply(self, change: Change, seen: Sighting | None, answer: Answer | None) -> None:
         rule = change.rule
@@ -180,6 +189,12 @@ class Alerting:
             self._raise(change, seen, answer)
 
     def _show(self, rule: Rule) -> None:
+        now = self._steady()
+        if now - self._shown_at.get(rule.slug, -_SHOW_S) < _SHOW_S:
+            self._unshown.add(rule)
+            return
+        self._unshown.discard(rule)
+        self._shown_at[rule.slug] = now
         state = RuleState(rule, self._table.names_on(rule))
         if state == self._states[rule.slug]:
             return

@@ -123,6 +123,17 @@ def test_a_silent_camera_ends_it_by_itself():
     assert house.sink.states == [("person", ("gate",)), ("person", ())]
 
 
+def test_a_rule_that_changes_with_each_frame_is_shown_now_and_then_and_its_last_state_always():
+    house = House(rule())
+    for number in range(100):
+        house.sees(0.9, at=number / 1000, camera=f"c{number}")
+    assert house.sink.states == [("person", ("c0",))]
+    house.now += 1
+    house.alerting.pass_time()
+    (_, cameras) = house.sink.states[-1]
+    assert (len(house.sink.states), len(cameras)) == (2, 100)
+
+
 def test_time_passes_while_the_service_runs():
     async def run():
         one = rule(silent_s=1, cooldown_s=0)

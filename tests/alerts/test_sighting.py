@@ -2,13 +2,16 @@
 
 import numpy as np
 from builders.alerts import classification, detections
+from hypothesis import given
+from hypothesis import strategies as st
 
-from edge.alerts.sighting import LabelRows, Sighting, sighting
+from edge.alerts.sighting import LabelScores, Sighting, sighting
+from edge.model.rules import judged_score
 
 
 def seen(prediction, label="Person", min_score=0.5):
-    rows = LabelRows({label}).find("m", prediction)
-    return sighting(prediction, rows.get(label, ()), min_score)
+    scores = LabelScores({label}).find("m", prediction)
+    return sighting(scores.get(label, ()), min_score)
 
 
 def test_objects_of_the_label_that_reach_the_score_are_counted():
@@ -35,12 +38,20 @@ def test_a_broken_score_counts_as_none():
     assert seen(detections(float("nan"), 0.6)).count == 1
 
 
-def test_rows_are_found_once_for_labels_that_stay_and_each_time_for_those_that_change():
-    rows = LabelRows({"Person"})
-    first = classification(Cat=0.1, Person=0.7)
-    same = type(first)(first.labels, first.scores, False)
-    other = classification(Person=0.7, Cat=0.1)
-    assert rows.find("m", first) == {"Person": [1]}
-    assert rows.find("m", same) is rows.find("m", first)
-    assert rows.find("m", other) == {"Person": [0]}
-    assert rows.find("n", same) == {"Person": [1]}
+def test_labels_that_move_are_found_again_and_those_that_stay_are_not_looked_for():
+    scores = LabelScores({"Person"})
+    first = classification(Cat=0.25, Person=0.75)
+    same = type(first)(first.labels, first.scores[::-1], False)
+    other = classification(Person=0.5, Cat=0.25)
+    assert scores.find("m", first) == {"Person": [0.75]}
+    known = scores._known["m"]
+    assert scores.find("m", same) == {"Person": [0.25]}
+    assert scores._known["m"] is known
+    assert scores.find("m", other) == {"Person": [0.5]}
+    assert scores.find("n", same) == {"Person": [0.25]}
+
+
+@given(st.lists(st.floats(0, 1, width=32)), st.floats(0, 1))
+def test_each_score_is_compared_as_it_is_shown(scores, minimum):
+    reached = [score for score in map(judged_score, scores) if score >= minimum]
+    assert sighting(sorted(scores), minimum) == Sighting(len(reached), max(reached, default=0.0))
