@@ -156,6 +156,20 @@ test("a screen without anybody shows no button while there is no alert", async (
   assert.equal(banner().hidden, false);
 });
 
+test("where alerts do not get through is said, also while there is none", async () => {
+  const { say, banner, events } = await wall();
+  const health = (sinks) => events.fire("health", { data: JSON.stringify(sinks ? { sinks } : {}) });
+  health({ mqtt: { fault: "timed out", queued: 3 } });
+  assert.equal(banner(), undefined);
+  say([]);
+  assert.equal(banner().hidden, false);
+  assert.match(banner().textContent, /Alerts do not reach mqtt \(3 waiting\): timed out\./);
+  health({ mqtt: { fault: null, queued: 0 }, webhook: { fault: null, queued: 0 } });
+  assert.equal(banner().hidden, true);
+  health();
+  assert.equal(banner().hidden, true);
+});
+
 test("names are text, whatever a client calls its camera", async () => {
   const { say, rows } = await wall();
   say([{ ...ALERT, camera: "<img src=x onerror=alert(1)>" }]);

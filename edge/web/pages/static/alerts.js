@@ -14,12 +14,17 @@ let on = []; // the rules that are on, with their cameras
 let recent = []; // alerts, newest first, with the time at which each was raised by this page's clock
 let known = new Set(); // ids of the alerts that the service still tells of
 let dismissed = new Set();
+let sinks = {}; // where alerts go besides this page, by name
 let sound = null;
 let parts = null; // of the page, made with the first event
 
 /** Show the alerts that come with the wall's events; called with each connection. */
 export function followAlerts(events) {
   events.addEventListener("alerts", (event) => take(JSON.parse(event.data)));
+  events.addEventListener("health", (event) => {
+    sinks = JSON.parse(event.data).sinks ?? {};
+    if (parts) show();
+  });
 }
 
 function take(told) {
@@ -52,19 +57,20 @@ function build() {
   const list = element("ol", "alert-list");
   list.setAttribute("aria-live", "assertive");
   const more = element("p", "alert-more");
+  const faults = element("p", "alert-faults");
   const toggle = element("button", "text");
   toggle.setAttribute("type", "button");
   toggle.addEventListener("click", toggleSound);
-  banner.append(list, more, toggle);
+  banner.append(list, more, faults, toggle);
   document.body.insertBefore(banner, document.body.firstElementChild);
   setInterval(show, SECOND_MS); // what is over leaves by itself
-  return { banner, list, more, toggle };
+  return { banner, list, more, faults, toggle };
 }
 
 function show() {
   const shown = recent.filter(isShown);
   const wanted = shown.slice(0, MAX_SHOWN);
-  const { list, more, toggle } = parts;
+  const { list, more, faults, toggle } = parts;
   const rows = wanted.map((alert) => [...list.children].find((row) => row.dataset.alert === alert.id) ?? newRow(alert));
   for (const row of [...list.children]) if (!rows.includes(row)) row.remove();
   // A row that stays is left alone: it would be read out again.
@@ -77,11 +83,15 @@ function show() {
   const others = shown.length - wanted.length;
   more.hidden = others <= 0;
   more.textContent = others > 0 ? text("alerts.more", { count: others }) : "";
+  const broken = Object.entries(sinks).filter(([, { fault }]) => fault);
+  const lines = broken.map(([name, { fault, queued }]) => text("alerts.sink.down", { name, fault, queued })).join(" ");
+  if (faults.textContent !== lines) faults.textContent = lines;
+  faults.hidden = !lines;
   const words = text(isSilent() ? "alerts.sound.on" : "alerts.sound.off");
   if (toggle.textContent !== words) toggle.textContent = words;
   // The button is in nobody's way once the sound is on, and a screen without anybody has no use for it.
   toggle.hidden = !rows.length && (!isSilent() || Boolean(setting("tv")));
-  parts.banner.hidden = !rows.length && toggle.hidden;
+  parts.banner.hidden = !rows.length && !lines && toggle.hidden;
   parts.banner.classList.toggle("quiet", !rows.length);
 }
 

@@ -169,6 +169,7 @@ export const TEXTS = {
     "alerts.dismiss.of": "Dismiss the alert {rule}",
     "alerts.sound.on": "Turn the sound on",
     "alerts.sound.off": "Mute",
+    "alerts.sink.down": "Alerts do not reach {name} ({queued} waiting): {fault}.",
 
     "login.title": "Sign in",
     "login.key": "Key",
@@ -369,6 +370,7 @@ export const TEXTS = {
     "alerts.dismiss.of": "Fermer l’alerte {rule}",
     "alerts.sound.on": "Activer le son",
     "alerts.sound.off": "Couper le son",
+    "alerts.sink.down": "Les alertes n’atteignent pas {name} ({queued} en attente) : {fault}.",
 
     "login.title": "Connexion",
     "login.key": "Clé",
