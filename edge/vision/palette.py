@@ -69,3 +69,9 @@ PALETTE: Final = tuple(_make(index) for index in range(SIZE))
 def css(colour: Rgb) -> str:
     """A colour as style sheets write it: ``#rrggbb``."""
     return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def css_variables(index: int) -> str:
+    """The colour of a class as the variables ``--fill`` and ``--on-fill`` of a style."""
+    colour = colour_of(index)
+    return f"--fill:{css(colour.fill)};--on-fill:{css(colour.ink)}"

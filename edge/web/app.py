@@ -125,6 +125,10 @@ def create_app(
     ]
     if service.cloud is not None:
         dialects.append(cloud_dialect(service.cloud))
+    if service.alerting is not None:
+        from edge.web.alert_routes import alerts_dialect  # noqa: PLC0415 -- only if configured
+
+        dialects.append(alerts_dialect(service.alerting))
     for dialect in dialects:
         app.include_router(dialect.router, tags=[dialect.name])
     app.state.not_found_page = not_found_page()

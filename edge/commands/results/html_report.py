@@ -21,7 +21,7 @@ from edge.commands.results.html_style import PAGE
 from edge.commands.results.words import describe, percent, visible
 from edge.errors import OutputError, RequestError
 from edge.printable import escape
-from edge.vision.palette import colour_of, css
+from edge.vision.palette import css_variables
 from edge.vision.thumbnail import thumbnail
 
 if TYPE_CHECKING:
@@ -208,8 +208,7 @@ def _box(item: Item, picture_width: float) -> str:
     """A box on a picture of that width in pixels; a label that does not fit shows on hovering."""
     assert item.box is not None
     x_min, y_min, x_max, y_max = (edge * 100 for edge in item.box)
-    colour = colour_of(item.index)
-    paint = f"--fill:{css(colour.fill)};--on-fill:{css(colour.ink)}"
+    paint = css_variables(item.index)
     words = f"{escape(item.label)} {percent(item.score)}"
     fits = len(words) * _LETTER_WIDTH <= (item.box[2] - item.box[0]) * picture_width
     title = escape_html(words)

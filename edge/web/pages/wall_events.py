@@ -1,7 +1,8 @@
 """What an open wall is sent: server-sent events (WHATWG HTML, 9.2).
 
 ``frames`` are the newest of the cameras, ``answers`` the changes of their answers, ``cameras`` the
-state of every camera, ``clear`` a clearing, ``health`` and ``counts`` what their names say.
+state of every camera, ``clear`` a clearing, ``alerts``, ``health`` and ``counts`` what their names
+say.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ async def wall_events(
     """The events of one wall, until the service stops."""
     yield b"retry: %d\n\n" % _RETRY_MS
     shown, fed, cleared, next_health, next_counts = 0, 0, wall.cleared, 0.0, 0.0
+    alerting, alerts_version = service.alerting, -1
     while not service.stopping:
         news.clear()
         if wall.cleared != cleared:
@@ -58,6 +60,9 @@ async def wall_events(
             event = _newest(wall, entries[-_MAX_ANSWERS:])
             del entries
             yield event
+        if alerting is not None and alerting.version != alerts_version:
+            alerts_version = alerting.version
+            yield _event("alerts", json_bytes(alerting.wall_json()))
         if now >= next_counts:
             next_counts = now + _COUNTS_S
             yield _event("counts", json_bytes(wall.last_hour()))
@@ -111,4 +116,13 @@ def health_json(service: InferenceService) -> dict[str, Any]:
         "stopping": service.stopping,
         "link": cloud and cloud["link"],
         "outbox": cloud and cloud["outbox"],
+        **_sinks_json(service),
     }
+
+
+def _sinks_json(service: InferenceService) -> dict[str, Any]:
+    """Where alerts go, and whether they get through; nothing without rules."""
+    if service.alerting is None:
+        return {}
+    statuses = [sink.status() for sink in service.alerting.sinks]
+    return {"sinks": {status.name: status.as_json() for status in statuses}}

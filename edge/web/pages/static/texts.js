@@ -230,6 +230,14 @@ export const TEXTS = {
     "phone.absent": "There is no model “{name}” here: the default one answers.",
     "phone.preview": "Your picture",
 
+    "alerts.title": "Alerts",
+    "alerts.more": "and {count} more",
+    "alerts.dismiss": "Dismiss",
+    "alerts.dismiss.of": "Dismiss the alert {rule}",
+    "alerts.sound.on": "Turn the sound on",
+    "alerts.sound.off": "Mute",
+    "alerts.sink.down": "Alerts do not reach {name} ({queued} waiting): {fault}.",
+
     "login.title": "Sign in",
     "login.key": "Key",
     "login.help": "The owner of the service makes keys with “edge key”.",
@@ -489,6 +497,14 @@ export const TEXTS = {
     "phone.notice.cloud": "Votre image s’affiche sur le mur, devant tous, jusqu’à ce que quelques autres images suivent, que l’opérateur efface le mur, ou que le service redémarre.",
     "phone.absent": "Il n’y a pas de modèle « {name} » ici : celui par défaut répond.",
     "phone.preview": "Votre image",
+
+    "alerts.title": "Alertes",
+    "alerts.more": "et {count} de plus",
+    "alerts.dismiss": "Fermer",
+    "alerts.dismiss.of": "Fermer l’alerte {rule}",
+    "alerts.sound.on": "Activer le son",
+    "alerts.sound.off": "Couper le son",
+    "alerts.sink.down": "Les alertes n’atteignent pas {name} ({queued} en attente) : {fault}.",
 
     "login.title": "Connexion",
     "login.key": "Clé",

@@ -1,5 +1,6 @@
 // The wall: a tile per camera, the feed of changes, the appearances of the last hour, and the health.
 
+import { followAlerts } from "./alerts.js";
 import { byId, dress, offerLooks, session, setting, signIn, text } from "./page.js";
 import { cardAnswers, clearCards, listenToCards, remakeCards, showCards, takeEntries } from "./wall_cards.js";
 import { countedLabels, showCounts, takeCounts } from "./wall_counts.js";
@@ -22,6 +23,7 @@ let deadline = 0;
 
 function follow() {
   const events = new EventSource("wall/events");
+  followAlerts(events);
   const on = (name, take) => {
     events.addEventListener(name, (event) => {
       setLive(true);
