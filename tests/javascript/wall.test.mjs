@@ -243,6 +243,22 @@ test("a frame that is gone says so, and so does a service that is", async () => 
   assert.match(away.byId("large-fault").textContent, /cannot be reached/);
 });
 
+test("a frame that the service let go of just before the click gives way to the newer one", async () => {
+  const browser = await wall({}, (one) => {
+    one.replies["/wall/answers/7"] = () => {
+      show(browser, answer(8, { predictions: [CUP] }));
+      return { status: 404 };
+    };
+    one.replies["/wall/answers/8"] = { ...answer(8), scores: [] };
+  });
+  show(browser, answer(7));
+  tiles(browser)[0].all("button")[0].click();
+  await settle();
+  await settle();
+  assert.deepEqual([browser.byId("large-best").textContent, browser.byId("large-fault").textContent], ["Cup60%", ""]);
+  assert.equal(browser.byId("large-frame").href, "wall/frames/8");
+});
+
 test("a card opens the same view, without downloads where no picture is kept", async () => {
   const browser = await feed({}, (one) => (one.replies["/wall/answers/7"] = WHOLE));
   say(browser, answer(7, { picture: false }));
@@ -560,7 +576,7 @@ test("counts are bars of the last hour, all on one scale, over an axis of time",
   assert.deepEqual(bars(first), [[0.5, 1, 38], [120.5, 20, 19], [236.5, 29.5, 9.5]]);
   assert.deepEqual(bars(second), [[40.5, 29.5, 9.5]], "of the other label's scale");
   const [axis] = browser.byId("counts").all(".axis");
-  assert.deepEqual(axis.children.map((one) => one.textContent), ["-60 min", "-45 min", "-30 min", "-15 min", "now"]);
+  assert.deepEqual(axis.children.map((one) => one.textContent), ["-60 min", "-45", "-30", "-15", "now"]);
   assert.equal(browser.byId("others").textContent, "1,500 of other labels");
   assert.match(browser.byId("counted").textContent, /after 5 s without it. Highest bar: 4 in a minute/);
 });
@@ -656,13 +672,13 @@ test("another language changes all that is shown", async () => {
   say(browser, answer(1, { camera: "" }));
   browser.events[0].say("health", HEALTH);
   browser.events[0].say("counts", { up_min: 1, absent_s: 5, labels: [], others: 0, cameras: [] });
-  assert.match(browser.byId("notice").textContent, /latest 20 of each camera/);
+  assert.match(browser.byId("notice").textContent, /up to 20 changes of each camera/);
   browser.byId("set-language").value = "fr";
   browser.byId("set-language").fire("change");
   assert.equal(cards(browser)[0].all(".camera")[0].textContent, "Sans nom");
   assert.match(browser.byId("health").textContent, /se charge/);
   assert.match(browser.byId("others").textContent, /Rien n’est apparu/);
-  assert.match(browser.byId("notice").textContent, /les 20 dernières/);
+  assert.match(browser.byId("notice").textContent, /jusqu’à 20 changements/);
 });
 
 test("boxes are drawn anew when the window's size changes", async () => {

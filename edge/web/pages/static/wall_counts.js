@@ -66,7 +66,7 @@ function showTip(made, tip, minutes, minute, before) {
   const when = ago ? text("wall.counts.ago", { minutes: ago }) : text("wall.counts.now");
   tip.textContent = minute < before ? text("wall.counts.before", { when }) : text("wall.counts.at", { when, count: write(minutes[minute]) });
   tip.style.insetInlineStart = `${Math.round((minute / minutes.length) * 100)}%`;
-  tip.classList.toggle("late", minute > minutes.length / 2);
+  tip.classList.toggle("late", minute > minutes.length * 0.4);
 }
 
 function hideTip(made, tip) {
@@ -85,8 +85,8 @@ function keepTip(open) {
 function axis() {
   const made = element("li", "axis");
   made.setAttribute("aria-hidden", "true"); // each plot says the same in words
-  for (const minutes of [60, 45, 30, 15]) made.append(element("span", "", text("wall.counts.tick", { minutes })));
-  made.append(element("span", "", text("wall.counts.now")));
+  const ticks = [text("wall.counts.tick", { minutes: 60 }), "-45", "-30", "-15", text("wall.counts.now")];
+  made.append(...ticks.map((words) => element("span", "", words)));
   return made;
 }
 

@@ -8,13 +8,20 @@ import { alsoSeen, boxesOver, cameraName, edgeSaid, fillBest, milliseconds, pict
 let shown = null;
 let boxes = null;
 
-/** Open the view of an answer; the service keeps its frame from then on. */
-export async function openLarge(answer) {
+/**
+ * Open the view of an answer; the service keeps its frame from then on. If it let go of it just before, the view is of
+ * what `latest` returns: a newer answer of that camera.
+ */
+export async function openLarge(answer, latest = () => answer) {
   shown = answer;
   show(answer);
-  byId("large").showModal();
+  if (!byId("large").open) byId("large").showModal();
   const response = await fetch(`wall/answers/${answer.number}`).catch(() => null);
   if (shown !== answer) return;
+  if (response?.status === 404 && latest() !== answer) {
+    openLarge(latest());
+    return;
+  }
   if (!response?.ok) {
     byId("large-fault").textContent = text(response ? "wall.lost" : "wall.gone");
     return;

@@ -13,7 +13,7 @@ const NOW_S = 2;
 const tiles = new Map(); // by camera
 let openLarge = () => {};
 
-/** Connect the tiles: `open` is called with the answer of one that is clicked. */
+/** Connect the tiles: `open` is called with the answer of one that is clicked, and a function for its latest. */
 export function listenToTiles(open) {
   openLarge = open;
   document.addEventListener("visibilitychange", () => {
@@ -99,7 +99,7 @@ function addTile(camera) {
   button.append(picture, facts);
   item.append(button);
   const tile = { camera, item, button, picture, boxes, name, silence, best, more, rate, maker, errors, answer: null, status: null, shown: null, drawn: null };
-  button.addEventListener("click", () => tile.answer && openLarge(tile.answer));
+  button.addEventListener("click", () => tile.answer && openLarge(tile.answer, () => tile.answer));
   tiles.set(camera, tile);
   item.dataset.camera = cameraKey(tile);
   const others = [...byId("tiles").children].filter((one) => "camera" in one.dataset);
