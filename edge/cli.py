@@ -295,7 +295,7 @@ def outbox() -> None:
 
 
 _OUTBOX_SETTINGS = ("outbox_dir", "outbox_key")
-_STATES = click.Choice(["waiting", "resolved", "dead_letter", "prediction_only"])
+_STATES = click.Choice(["waiting", "resolved", "dead_letter", "prediction_only", "corrected"])
 
 
 @outbox.command(name="list")

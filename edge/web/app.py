@@ -29,6 +29,7 @@ from edge.web.last_call import LastCall
 from edge.web.metrics_routes import metrics_dialect
 from edge.web.openapi import document_errors
 from edge.web.pages.brand import read_brand
+from edge.web.pages.corrections import correction_dialect
 from edge.web.pages.page_info import page_info_dialect
 from edge.web.pages.pages import not_found_page, pages_dialect
 from edge.web.pages.pairing import pairing_dialect
@@ -111,6 +112,7 @@ def create_app(
         status_dialect(service),
         metrics_dialect(metrics),
         wall_dialect(wall, service),
+        correction_dialect(wall, service, settings),
         phone_dialect(service, settings, passes),
         page_info_dialect(service, settings, passes),
         sign_in_dialect(settings.api_keys),

@@ -33,6 +33,7 @@ from edge.tls.provisioning import (
 )
 from edge.web.app import create_app
 from edge.web.hangup import hangup_handled
+from edge.web.https_redirect import HttpsRedirect
 from edge.web.pages.pairing import pairing_app
 from edge.web.transport import limits
 from edge.web.transport.acceptor import Acceptor
@@ -108,6 +109,7 @@ def serve(
         companions,
         lambda: on_listening(url, settings),
         settings.shutdown_grace_s,
+        HttpsRedirect(settings) if context is not None else None,
     )
     server.run(sockets=[listener])
 
@@ -144,6 +146,7 @@ class _BoundedServer(uvicorn.Server):
     Args:
         places: for its connections.
         early_refusals: of frames; ``None`` for an application that takes none.
+        plain_app: answers plain HTTP on the port of TLS.
     """
 
     def __init__(
@@ -151,15 +154,19 @@ class _BoundedServer(uvicorn.Server):
         config: uvicorn.Config,
         places: Places,
         early_refusals: EarlyRefusals | None = None,
+        plain_app: HttpsRedirect | None = None,
     ) -> None:
         super().__init__(config)
         self._places = places
+        self._plain_app = plain_app
         self._early_refusals = early_refusals
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup([])  # it starts the application; the accepting is ours
         for listener in sockets or []:
-            acceptor = Acceptor(listener, self._make_protocol, self._places, self.config.ssl)
+            acceptor = Acceptor(
+                listener, self._make_protocol, self._places, self.config.ssl, self._plain_app
+            )
             self.servers.append(acceptor)  # type: ignore[arg-type]
 
     def _make_protocol(self) -> BoundedHttp:
@@ -176,6 +183,7 @@ class _Server(_BoundedServer):
         companions: coroutines that run as long as the server does.
         on_listening: called once connections are accepted.
         grace_s: seconds in which accepted requests are answered; the others then get 503.
+        plain_app: answers plain HTTP on the port of TLS.
     """
 
     def __init__(
@@ -186,9 +194,10 @@ class _Server(_BoundedServer):
         companions: list[Companion],
         on_listening: Callable[[], None],
         grace_s: float = 0.0,
+        plain_app: HttpsRedirect | None = None,
     ) -> None:
         early_refusals: EarlyRefusals = config.app.state.early_refusals  # type: ignore[union-attr]
-        super().__init__(config, places, early_refusals)
+        super().__init__(config, places, early_refusals, plain_app)
         self._service = service
         self._companions = companions
         self._on_listening = on_listening

@@ -138,6 +138,7 @@ export class Element extends Target {
 
   close() {
     this.open = false;
+    this.fire("close");
   }
 
   async requestFullscreen() {

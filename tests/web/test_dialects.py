@@ -111,7 +111,7 @@ def test_each_path_needs_the_scope_that_its_dialect_states(app):
         "/login": None, "/logout": None, "/session": None, "/pair/": None,
         "/": Scope.PREDICT, "/samples/": None, "/favicon.ico": None, "/static/": None,
         "/kiosk": Scope.PREDICT,
-        "/wall": Scope.VIEW,
+        "/wall": Scope.VIEW, "/corrections": Scope.PREDICT,
         "/phone": None, "/pair": None, "/page/info": None,
         "/fallback": Scope.VIEW, "/outbox": Scope.VIEW, "/outbox/": Scope.VIEW,
         "/docs": Scope.VIEW, "/docs/": Scope.VIEW, "/openapi.json": Scope.VIEW,

@@ -44,6 +44,8 @@ DOORS = {
     ("GET", "/wall/pictures/1.jpg"): {"operator", "owner"},
     ("GET", "/page/info"): {"camera", "operator", "owner"},
     ("POST", "/wall/clear"): {"owner"},
+    ("GET", "/corrections"): {"camera", "owner"},
+    ("POST", "/corrections"): {"camera", "owner"},
     ("GET", "/docs"): {"operator", "owner"},
     ("GET", "/openapi.json"): {"operator", "owner"},
     ("GET", "/nothing-here"): {"camera", "owner"},

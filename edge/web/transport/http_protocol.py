@@ -66,6 +66,7 @@ class BoundedHttp(HttpToolsProtocol):
             self.ws_protocol_class = in_its_place  # uvicorn only calls it
         self.opening: asyncio.Task[None] | None = None
         self._places = places
+        self._opened_at: float | None = None
         self.is_made = False
         self._budget = limits.HEAD_BYTES
         self._since: float | None = None  # a head, or the rest of an unwanted body, is arriving
@@ -89,7 +90,18 @@ class BoundedHttp(HttpToolsProtocol):
         self.is_made = True
         self.flow = TwoReasonFlow(transport)
         self._answers: Any = _Answers(transport, self.finish)
-        self._since = self._places.clock()
+        self._since = self._places.clock() if self._opened_at is None else self._opened_at
+
+    def answer_with(self, app: Any, opened_at: float) -> None:
+        """Let another ASGI application answer this connection, and nothing else; before it is made.
+
+        Args:
+            opened_at: on the clock of `Places`, from when the first head has its time.
+        """
+        self.app = app
+        self.ws_protocol_class = None
+        self._early_refusals = None
+        self._opened_at = opened_at
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave the place."""

@@ -1,6 +1,7 @@
 // The kiosk: shows in large type what the model sees through the webcam, or in a picture opened here.
 
 import { Camera } from "./camera.js";
+import { closeCorrection, learnCorrections } from "./kiosk_correction.js";
 import { isInviting, notice, stayAwake, watchForIdleness } from "./kiosk_idle.js";
 import { findModels, offer, offerModels, wantedModel } from "./kiosk_models.js";
 import { countAnswer, fitVerdict, show, showRate } from "./kiosk_screen.js";
@@ -70,7 +71,7 @@ async function encode(source, width, height) {
   return new Promise((done) => shot.toBlob(done, "image/jpeg", JPEG_QUALITY));
 }
 
-function answered(message) {
+function answered(message, image) {
   if (state.still || state.camera !== "live") return;
   countAnswer();
   if (message.error) {
@@ -79,7 +80,7 @@ function answered(message) {
     nextFrame = performance.now() + PAUSE_AFTER_ERROR_MS;
   } else {
     state.fault = null;
-    state.answer = message;
+    Object.assign(state, { answer: message, frame: image });
     notice(message);
   }
   show();
@@ -104,7 +105,7 @@ async function look(file) {
   if (answer.error) state.refused = { file, code: answer.error.code };
   else {
     if (state.still) URL.revokeObjectURL(state.still);
-    Object.assign(state, { still: URL.createObjectURL(file), answer, fault: null });
+    Object.assign(state, { still: URL.createObjectURL(file), answer, frame: file, fault: null });
     byId("still").src = state.still;
   }
   show();
@@ -153,6 +154,7 @@ async function refresh() {
   const reached = await findModels();
   wantedModel(); // it may be there now, or gone
   offerModels();
+  learnCorrections();
   show();
   return reached;
 }
@@ -274,6 +276,7 @@ function showBrand() {
 /** As at the start, for the next person. */
 function reset() {
   byId("settings").close();
+  closeCorrection();
   if (state.paused) setPaused(false);
   backToCamera();
 }

@@ -2,6 +2,7 @@
 
 import { drawBars, drawBoxes } from "./drawing.js";
 import { faultWords } from "./faults.js";
+import { showCorrection } from "./kiosk_correction.js";
 import { displayName, wantedModel } from "./kiosk_models.js";
 import { locked, mirrored, state } from "./kiosk_state.js";
 import { privacyWords, showPrivacy, worded } from "./model_info.js";
@@ -23,6 +24,7 @@ export function show() {
   showAbsent();
   showPrivacy(byId("privacy"), privacyWords(answer?.model.name ?? wantedModel()));
   showMaker(answer);
+  showCorrection();
   showBars(answer?.predictions ?? []);
   showVerdict(answer);
   drawBoxes(byId("boxes"), answer, { mirror: mirrored() }); // last: words may have changed the picture's size

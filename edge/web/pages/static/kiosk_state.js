@@ -8,6 +8,7 @@ export const state = {
   server: "starting", // open, slow, gone, or busy: it can be reached and takes no stream
   paused: false,
   answer: null, // to the camera's latest frame, or to the opened picture
+  frame: null, // the picture that the answer is about, a blob
   fault: null, // code of the error to the camera's latest frame
   still: null, // URL of the opened picture, shown in the camera's place
   reading: false, // a picture is opened and not answered yet

@@ -4,6 +4,7 @@ import { drawBoxes } from "./drawing.js";
 import { labelWords, worded } from "./model_info.js";
 import { byId, element, language, text } from "./page.js";
 import { alsoSeen, boxesOver, cameraName, edgeSaid, fillBest, milliseconds, pictureOf, timeOf } from "./wall_answer.js";
+import { learnCorrections, offerCorrection } from "./wall_correction.js";
 
 let shown = null;
 let boxes = null;
@@ -35,7 +36,11 @@ export async function openLarge(answer, latest = () => answer) {
 /** Connect the view's own buttons. */
 export function listenToLarge() {
   byId("large-close").addEventListener("click", () => byId("large").close());
-  byId("large").addEventListener("close", () => (shown = null));
+  byId("large").addEventListener("close", () => {
+    shown = null;
+    offerCorrection(null);
+  });
+  learnCorrections();
   byId("large").addEventListener("click", (event) => {
     if (event.target === byId("large")) byId("large").close(); // beside its content
   });
@@ -55,6 +60,7 @@ function show(answer) {
   byId("large-frame").href = `wall/frames/${answer.number}`;
   byId("large-annotated").href = `wall/annotated/${answer.number}.jpg`;
   byId("large-frame").hidden = byId("large-annotated").hidden = !answer.picture;
+  offerCorrection(answer);
   byId("large-scores").replaceChildren();
   byId("large-json").textContent = "";
   boxes = boxesOver();
