@@ -1,6 +1,7 @@
 // The wall: a tile per camera, the feed of changes, the appearances of the last hour, and the health.
 
 import { followAlerts } from "./alerts.js";
+import { learnModels, privacyOfAll, showPrivacy } from "./model_info.js";
 import { byId, dress, offerLooks, session, setting, signIn, text } from "./page.js";
 import { cardAnswers, clearCards, listenToCards, remakeCards, showCards, takeEntries } from "./wall_cards.js";
 import { countedLabels, showCounts, takeCounts } from "./wall_counts.js";
@@ -111,6 +112,7 @@ function showAll() {
   showCounts();
   showHealth();
   byId("notice").textContent = keeps && text("wall.notice", { keeps });
+  showPrivacy(byId("privacy"), privacyOfAll());
 }
 
 function listen() {
@@ -134,6 +136,7 @@ dress();
 listen();
 showAll();
 follow();
+learnModels().then(showAll);
 session().then(({ keys }) => (byId("signout-button").hidden = !keys)).catch(() => {});
 fetch("wall/phone").then((response) => response.json()).then((known) => {
   keeps = known.keeps ?? "";

@@ -1,6 +1,8 @@
 // One tile per camera, in the order of names. A tile keeps its place whatever happens.
 
 import { drawBoxes } from "./drawing.js";
+import { faultInShort } from "./faults.js";
+import { worded } from "./model_info.js";
 import { byId, element, language, text } from "./page.js";
 import { alsoSeen, boxesOver, cameraName, fillBest, milliseconds, pictureOf } from "./wall_answer.js";
 import { cameraKey, chosenCamera, passes } from "./wall_filters.js";
@@ -146,7 +148,7 @@ function showPicture(tile) {
 }
 
 function drawTile(tile) {
-  requestAnimationFrame(() => drawBoxes(tile.boxes, tile.drawn));
+  requestAnimationFrame(() => drawBoxes(tile.boxes, tile.drawn && worded(tile.drawn)));
 }
 
 function showStatus(tile) {
@@ -158,8 +160,9 @@ function showStatus(tile) {
   tile.silence.textContent = lastSeen(status.silent_s, silent);
   tile.rate.textContent = rateInWords(status.rate);
   tile.errors.textContent = errorsInWords(status);
-  tile.errors.title = status.failure?.message ?? "";
-  if (status.failing) tile.more.textContent = status.failure?.message ?? "";
+  const why = status.failure ? faultInShort(status.failure.code) : "";
+  tile.errors.title = why;
+  if (status.failing) tile.more.textContent = why;
 }
 
 function lastSeen(seconds, silent) {
