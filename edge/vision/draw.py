@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import colorsys
+import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PIL import ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from edge.errors import OutputError
 from edge.vision.decode import decode
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _GOLDEN_RATIO = 0.618034  # steps of it spread hues evenly, however many there are
 _INK = (255, 255, 255)
+_QUALITY = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,21 @@ def draw(encoded: bytes, marks: Sequence[Mark], out: Path, *, max_pixels: int) -
         RequestError: as `decode` does.
         OutputError: the file cannot be written.
     """
+    picture = _drawn(encoded, marks, max_pixels)
+    try:
+        picture.save(out)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"The image cannot be written to {out}: {error}.") from error
+
+
+def draw_jpeg(encoded: bytes, marks: Sequence[Mark], *, max_pixels: int) -> bytes:
+    """Return the upright image with the marks as a JPEG; raises as `decode` does."""
+    file = io.BytesIO()
+    _drawn(encoded, marks, max_pixels).save(file, "JPEG", quality=_QUALITY)
+    return file.getvalue()
+
+
+def _drawn(encoded: bytes, marks: Sequence[Mark], max_pixels: int) -> Image.Image:
     picture = decode(encoded, max_pixels=max_pixels).pixels.copy()
     pen = ImageDraw.Draw(picture)
     size = max(12, min(picture.size) // 28)
@@ -48,10 +65,7 @@ def draw(encoded: bytes, marks: Sequence[Mark], out: Path, *, max_pixels: int) -
     for mark in marks:
         if mark.box is None:
             top = _caption(pen, mark, (0.0, top), font)
-    try:
-        picture.save(out)
-    except (OSError, ValueError) as error:
-        raise OutputError(f"The image cannot be written to {out}: {error}.") from error
+    return picture
 
 
 def _box(

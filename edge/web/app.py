@@ -94,7 +94,12 @@ def create_app(
     )
     install_handlers(app)
     metrics = Metrics(service, connections)
-    wall = Wall(settings.wall_size, settings.wall_bytes, settings.max_pixels)
+    wall = Wall(
+        settings.wall_size,
+        settings.wall_bytes,
+        settings.max_pixels,
+        own_selection=service.repository.own_selection,
+    )
     service.observers += [metrics, ModelOfRequest(metrics), wall]
     dialects = [
         camera_dialect(service, settings),

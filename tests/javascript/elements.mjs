@@ -103,6 +103,7 @@ export class Element extends Target {
   }
 
   setAttribute(name, value) {
+    if (name === "class") this.className = value;
     this.attributes.set(name, String(value));
   }
 
@@ -121,6 +122,10 @@ export class Element extends Target {
     if (wanted.startsWith(".")) return below.filter((one) => one.classList.contains(wanted.slice(1)));
     if (wanted.startsWith("[data-")) return below.filter((one) => wanted.slice(6, -1) in one.dataset);
     return below.filter((one) => !wanted || one.tag === wanted);
+  }
+
+  focus() {
+    document.activeElement = this;
   }
 
   click() {
