@@ -7,7 +7,8 @@ how a client asks must neither raise nor hide an alert.
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edge.model.rules import judged_score
 
@@ -21,7 +22,8 @@ _CLOSE = 1e-5
 this reaches it."""
 
 
-class Sighting(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Sighting:
     """What a frame shows of one label.
 
     Attributes:

@@ -42,7 +42,7 @@ _BACKOFF = Backoff(first_s=1.0, max_s=60.0, jitter=0.5)
 _STEP_S = 10.0
 """Seconds for each step of a connection: to connect, and to answer."""
 _ATTEMPT_S = 30.0
-"""Seconds for an attempt in all: a receiver that sends a byte now and then holds up nothing."""
+"""Seconds after which an attempt counts as failed, whatever its steps take."""
 _STOP_S = 2.0
 """Seconds in which waiting alerts are still delivered when the service stops."""
 _TEMPORARY = frozenset({408, 425, 429})  # 4xx that ask to come again
@@ -76,6 +76,7 @@ class WebhookSink:
         self._news = asyncio.Event()
         self._empty = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._under_way: asyncio.Task[PostFault | None] | None = None
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -88,8 +89,10 @@ class WebhookSink:
         if len(self._queue) and self._health.status(0).fault is None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._empty.wait(), _STOP_S)
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        for task in (self._task, self._under_way):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         if lost := len(self._queue):
             _log.warning("stopped with %d alerts that the webhook has not taken", lost)
 
@@ -117,7 +120,7 @@ class WebhookSink:
                 self._news.clear()
                 await self._news.wait()
                 continue
-            if self._queue.take_stale():
+            if self._under_way is None and self._queue.take_stale():
                 self._health.dropped(alert, STALE)
                 continue
             fault = await self._attempt(alert)
@@ -136,11 +139,18 @@ class WebhookSink:
             await asyncio.sleep(self._backoff.seconds(failures, random.random()))  # noqa: S311 -- jitter
 
     async def _attempt(self, alert: Alert) -> PostFault | None:
-        try:
-            async with asyncio.timeout(_ATTEMPT_S):
-                return await in_background(partial(self._post, alert))
-        except TimeoutError:
+        """Post the first alert, or go on waiting for the post of it that is still under way.
+
+        So a receiver that sends a byte now and then holds one thread, however long it does.
+        """
+        if self._under_way is None:
+            self._under_way = asyncio.create_task(in_background(partial(self._post, alert)))
+        done, _ = await asyncio.wait({self._under_way}, timeout=_ATTEMPT_S)
+        if not done:
             return PostFault(f"it did not answer within {_ATTEMPT_S:.0f} s")
+        task, self._under_way = self._under_way, None
+        try:
+            return task.result()
         except Exception as error:  # a bug with this alert must not end the delivery of others
             _log.exception("delivering an alert to the webhook failed")
             return PostFault(type(error).__name__, status=400)

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import threading
 import time
 from contextlib import asynccontextmanager
@@ -176,3 +177,44 @@ def test_the_stop_does_not_wait_for_a_receiver_that_holds_the_connection(receive
     finally:
         held.set()
     assert took[0] < 8
+
+
+def test_a_receiver_that_sends_a_byte_now_and_then_holds_one_thread(monkeypatch):
+    monkeypatch.setattr("edge.sinks.webhook._ATTEMPT_S", 0.05)
+    ended = threading.Event()
+    taken = []
+
+    def drip(listener):
+        connection, _ = listener.accept()
+        taken.append(connection)
+        connection.sendall(b"HTTP/1.1 204 No Content\r\nX-Long: ")
+        while not ended.wait(0.01):
+            connection.sendall(b"x")
+        connection.sendall(b"\r\n\r\n")
+        connection.close()
+
+    async def run(listener):
+        async with running(f"http://127.0.0.1:{listener.getsockname()[1]}/") as sink:
+            sink.deliver(alert(1))
+            await until(lambda: sink.status().fault is not None)
+            assert "did not answer" in sink.status().fault
+            for _ in range(30):
+                await asyncio.sleep(0.01)
+                assert posting_threads() <= 1
+            assert sink.status().queued == 1
+            ended.set()
+            await until(lambda: sink.status().delivered == 1)
+            return sink.status()
+
+    def posting_threads():
+        return [thread.name for thread in threading.enumerate()].count("edge-background")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        dripping = threading.Thread(target=drip, args=(listener,))
+        dripping.start()
+        try:
+            status = asyncio.run(run(listener))
+        finally:
+            ended.set()
+            dripping.join(30)
+    assert (len(taken), status.fault) == (1, None)

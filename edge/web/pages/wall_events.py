@@ -1,8 +1,8 @@
 """What an open wall is sent: server-sent events (WHATWG HTML, 9.2).
 
 ``frames`` are the newest of the cameras, ``answers`` the changes of their answers, ``cameras`` the
-state of every camera, ``clear`` a clearing, ``alerts``, ``health`` and ``counts`` what their names
-say.
+state of every camera, ``clear`` a clearing, ``alerts`` (only if there are rules), ``health`` and
+``counts`` what their names say.
 """
 
 from __future__ import annotations
@@ -45,6 +45,9 @@ async def wall_events(
         if wall.cleared != cleared:
             cleared = wall.cleared
             yield _event("clear", b"{}")
+        if alerting is not None and alerting.version != alerts_version:
+            alerts_version = alerting.version
+            yield _event("alerts", json_bytes(alerting.wall_json()))
         now = time.monotonic()
         if now >= next_health:
             next_health = now + _HEALTH_S
@@ -60,9 +63,6 @@ async def wall_events(
             event = _newest(wall, entries[-_MAX_ANSWERS:])
             del entries
             yield event
-        if alerting is not None and alerting.version != alerts_version:
-            alerts_version = alerting.version
-            yield _event("alerts", json_bytes(alerting.wall_json()))
         if now >= next_counts:
             next_counts = now + _COUNTS_S
             yield _event("counts", json_bytes(wall.last_hour()))
