@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 FIREFOX = "/usr/bin/firefox-esr"
 _UNKNOWN = "emulation.setMediaFeaturesOverride"
+_PLAIN = {"max_size": None, "ping_interval": None}  # Firefox answers no pings
 _LISTENING = re.compile(r"WebDriver BiDi listening on (ws://\S+)")
 
 
@@ -53,14 +54,14 @@ async def main() -> None:
 
     async def pass_on(near: ServerConnection) -> None:
         assert near.request is not None
-        async with connect(address + near.request.path, max_size=None) as far:
+        async with connect(address + near.request.path, **_PLAIN) as far:
             ways = [asyncio.create_task(way(near, far)) for way in (_there, _back)]
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
 
-    async with serve(pass_on, "127.0.0.1", 0, max_size=None) as ours:
+    async with serve(pass_on, "127.0.0.1", 0, **_PLAIN) as ours:
         port = ours.sockets[0].getsockname()[1]
         assert firefox.stderr is not None
         async for line in firefox.stderr:

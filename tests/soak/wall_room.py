@@ -126,9 +126,7 @@ class Room:
         """Open the wall, and wait for a tile of every camera."""
         self._wall.goto(f"{self._server.url}/wall?lang=en")
         every = len(CAMERAS) + 2  # the broken one, and the kiosk
-        self._wall.wait_for_function(
-            f"document.querySelectorAll('.tiles > li').length >= {every}", timeout=60_000
-        )
+        self._wall.locator(".tiles > li").nth(every - 1).wait_for(timeout=60_000)
 
     def close_wall(self) -> None:
         """Leave the wall for an empty page."""
