@@ -428,12 +428,14 @@ class Settings(BaseModel):
     )
     wall_size: Annotated[int, Field(ge=1, le=1_000)] = Field(
         32,
-        description="Latest pictures that the wall keeps per camera, up to 1000; in memory only.",
+        description="Changes of its answer, with their pictures, that the wall keeps per camera "
+        "beside its newest frame, up to 1000; in memory only.",
     )
     wall_bytes: Annotated[int, Field(ge=1, le=1 << 34)] = Field(
         64 << 20,
         description="Maximum bytes of pictures and answers that the wall keeps in total, up to "
-        "16 GiB. Less if memory is limited and this is not set.",
+        "16 GiB; each camera's newest frame goes last. Less if memory is limited and this is not "
+        "set.",
     )
     kiosk_title: Annotated[str, Field(max_length=60), AfterValidator(_check_title)] = Field(
         "", description="Title of the kiosk page, up to 60 characters. Its own if not set."

@@ -152,6 +152,7 @@ test("a caption that is too long for the picture is shortened before its score, 
     const [[patch], [words]] = [pen.seen("caption"), pen.seen("words")];
     assert.ok(patch.x >= 0 && patch.x + patch.width <= 400.001);
     assert.match(words.of, /^c.*[^ ]… 50%$/);
+    assert.ok(patch.width > 400 * 0.8, "it is shortened to what fits, not more");
   }
 });
 

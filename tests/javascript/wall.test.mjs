@@ -66,12 +66,12 @@ test("each camera has one tile, in the order of names, whoever sends when", asyn
 
 test("a tile tells its camera's newest answer, when it was seen, its rate and its errors", async () => {
   const browser = await wall();
-  show(browser, answer(7, { predictions: [CAT, CUP], source: "cloud" }));
+  show(browser, answer(7, { predictions: [CAT, CUP], source: "cloud", cloud: { latency_ms: 21.25 } }));
   states(browser, state("line-1", { silent_s: 12.4, rate: 13.04, errors: 1043, failure: { code: "overloaded", message: "Too many." } }));
   const [one] = tiles(browser);
   const parts = ["camera", "silence", "best", "more", "rate", "maker", "errors"].map((part) => said(one, part));
   assert.deepEqual(parts, ["line-1", "12 s ago", "Cat80%", "Cup 60%", "13 per second", "Cloud 21.3 ms", "1,043 errors"]);
-  assert.equal(one.all(".errors")[0].title, "Too many.");
+  assert.equal(one.all(".errors")[0].title, "The service is busy");
   show(browser, answer(8, { predictions: [CUP], certain: false }));
   assert.deepEqual([said(one, "best"), said(one, "more")], ["Not sure", "perhaps Cup 60%"]);
 });
@@ -97,10 +97,10 @@ for (const [more, mood, silence, errors] of moods) {
 
 test("a camera that was never answered has a tile with the reason", async () => {
   const browser = await wall();
-  const failure = { code: "corrupt_image", message: "The image is truncated." };
+  const failure = { code: "corrupt_image", message: "It starts with ff d8." };
   states(browser, state("broken", { failing: true, errors: 3, failure, frame: false }), state("cleared", { frame: false }));
   assert.deepEqual(names(browser), ["broken"]);
-  assert.deepEqual([said(tiles(browser)[0], "best"), said(tiles(browser)[0], "more")], ["No answer yet", "The image is truncated."]);
+  assert.deepEqual([said(tiles(browser)[0], "best"), said(tiles(browser)[0], "more")], ["No answer yet", "The picture is damaged, or its end is missing."]);
 });
 
 test("a camera that the service has forgotten loses its tile", async () => {
@@ -243,6 +243,22 @@ test("a frame that is gone says so, and so does a service that is", async () => 
   assert.match(away.byId("large-fault").textContent, /cannot be reached/);
 });
 
+test("a frame that the service let go of just before the click gives way to the newer one", async () => {
+  const browser = await wall({}, (one) => {
+    one.replies["/wall/answers/7"] = () => {
+      show(browser, answer(8, { predictions: [CUP] }));
+      return { status: 404 };
+    };
+    one.replies["/wall/answers/8"] = { ...answer(8), scores: [] };
+  });
+  show(browser, answer(7));
+  tiles(browser)[0].all("button")[0].click();
+  await settle();
+  await settle();
+  assert.deepEqual([browser.byId("large-best").textContent, browser.byId("large-fault").textContent], ["Cup60%", ""]);
+  assert.equal(browser.byId("large-frame").href, "wall/frames/8");
+});
+
 test("a card opens the same view, without downloads where no picture is kept", async () => {
   const browser = await feed({}, (one) => (one.replies["/wall/answers/7"] = WHOLE));
   say(browser, answer(7, { picture: false }));
@@ -299,7 +315,7 @@ test("cards that stay are not made anew: their pictures would flicker", async ()
 test("a card tells what was seen, by which camera, model and source, and how long it took", async () => {
   const browser = await feed();
   const more = range(4, 9).map((index) => ({ label: `label ${index}`, index, score: index === 4 ? 0.5 : 0.1 }));
-  say(browser, answer(7, { predictions: [CAT, { ...CAT, score: 0.7 }, CUP, ...more], source: "cloud" }));
+  say(browser, answer(7, { predictions: [CAT, { ...CAT, score: 0.7 }, CUP, ...more], source: "cloud", cloud: { latency_ms: 21.25 } }));
   const [card] = cards(browser);
   const [image] = card.all("img");
   assert.equal(image.src, "wall/pictures/7.jpg");
@@ -399,7 +415,7 @@ for (const [chosen, passing] of filters) {
       browser,
       answer(1),
       answer(2, { camera: "" }),
-      answer(3, { source: "cloud", predictions: [CUP] }),
+      answer(3, { source: "cloud", cloud: { latency_ms: 21.25 }, predictions: [CUP] }),
       answer(4, { predictions: [{ ...CAT, score: 0.9 }, { ...CUP, score: 0.2 }] }),
     );
     choose(browser, { camera: "", label: "", source: "", score: "0", ...chosen });
@@ -560,7 +576,7 @@ test("counts are bars of the last hour, all on one scale, over an axis of time",
   assert.deepEqual(bars(first), [[0.5, 1, 38], [120.5, 20, 19], [236.5, 29.5, 9.5]]);
   assert.deepEqual(bars(second), [[40.5, 29.5, 9.5]], "of the other label's scale");
   const [axis] = browser.byId("counts").all(".axis");
-  assert.deepEqual(axis.children.map((one) => one.textContent), ["-60 min", "-45 min", "-30 min", "-15 min", "now"]);
+  assert.deepEqual(axis.children.map((one) => one.textContent), ["-60 min", "-45", "-30", "-15", "now"]);
   assert.equal(browser.byId("others").textContent, "1,500 of other labels");
   assert.match(browser.byId("counted").textContent, /after 5 s without it. Highest bar: 4 in a minute/);
 });
@@ -656,13 +672,13 @@ test("another language changes all that is shown", async () => {
   say(browser, answer(1, { camera: "" }));
   browser.events[0].say("health", HEALTH);
   browser.events[0].say("counts", { up_min: 1, absent_s: 5, labels: [], others: 0, cameras: [] });
-  assert.match(browser.byId("notice").textContent, /latest 20 of each camera/);
+  assert.match(browser.byId("notice").textContent, /up to 20 changes of each camera/);
   browser.byId("set-language").value = "fr";
   browser.byId("set-language").fire("change");
   assert.equal(cards(browser)[0].all(".camera")[0].textContent, "Sans nom");
   assert.match(browser.byId("health").textContent, /se charge/);
   assert.match(browser.byId("others").textContent, /Rien n’est apparu/);
-  assert.match(browser.byId("notice").textContent, /les 20 dernières/);
+  assert.match(browser.byId("notice").textContent, /jusqu’à 20 changements/);
 });
 
 test("boxes are drawn anew when the window's size changes", async () => {
@@ -725,4 +741,30 @@ test("times and rates in words", async () => {
   assert.deepEqual([0, 59.9, 60, 3599, 3600, 90_000].map(duration), ["0 s", "59 s", "1 min", "59 min", "1 h", "25 h"]);
   const rates = [0, 1 / 30, 0.999, 1, 2.25, 13.2].map(rateInWords);
   assert.deepEqual(rates, ["", "2 per minute", "60 per minute", "1 per second", "2.3 per second", "13 per second"]);
+});
+
+test("people's words stand for labels on tiles, cards, counts and filters; filters go by the labels", async () => {
+  const models = { objects: { display_names: { en: { Cat: "House cat" } }, sends: true, keeps: false } };
+  const info = { default: "objects", models };
+  const browser = await feed({}, (one) => (one.replies["/page/info"] = info));
+  await settle();
+  show(browser, answer(1));
+  say(browser, answer(2, { predictions: [CAT, CUP] }));
+  assert.equal(tiles(browser)[0].all(".words")[0].textContent, "House cat");
+  assert.equal(cards(browser)[0].all(".words")[0].textContent, "House cat");
+  const minutes = Array(60).fill(0);
+  browser.events.at(-1).say("counts", { labels: [{ label: "Cat", sum: 3, minutes }], others: 0, cameras: [], absent_s: 5, up_min: 60 });
+  assert.equal(browser.byId("counts").children[0].all(".label")[0].textContent, "House cat");
+  const offered = browser.byId("filter-label").options.map((one) => [one.value, one.textContent]);
+  assert.deepEqual(offered, [["", "Any"], ["Cat", "House cat"], ["Cup", "Cup"]]);
+  choose(browser, { label: "Cat" });
+  assert.deepEqual(numbers(browser), [2]);
+});
+
+test("the wall says what becomes of pictures, if any model's may go elsewhere", async () => {
+  const models = { a: { display_names: {}, sends: false, keeps: false }, b: { display_names: {}, sends: false, keeps: true } };
+  const browser = await wall({}, (one) => (one.replies["/page/info"] = { default: "a", models }));
+  await settle();
+  assert.match(browser.byId("privacy").textContent, /kept on this machine's disk/);
+  assert.equal((await wall()).byId("privacy").hidden, true);
 });

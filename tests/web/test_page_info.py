@@ -145,3 +145,23 @@ def test_a_title_is_one_line_of_sixty_characters():
     for title in ("a" * 61, "two\nlines", "a\u202eb"):
         with pytest.raises(SettingsError, match=r"^--kiosk-title = "):
             load_settings({"kiosk_title": title})
+
+
+def test_a_drawn_picture_of_the_wall_has_people_s_words(monkeypatch, models):
+    """What the wall's door hands to the pen; `tests/vision/` looks at the pixels."""
+    drawn = []
+    monkeypatch.setattr(
+        "edge.web.pages.wall_routes.draw_jpeg",
+        lambda image, marks, max_pixels: drawn.extend(marks) or b"jpeg",
+    )
+    settings = Settings(workers=1, models=models, default_model="worded")
+    service = build_serving_service(settings, build_repository(settings))
+    service.load_models()
+    app = DirectClient(create_app(service, settings))
+    app.post("/predict?camera=a&top_k=12", content=encode(noise(8, 8), "PNG"))
+    assert app.get("/wall/annotated/1.jpg").content == b"jpeg"
+    service.pool.close()
+    labels = {mark.label for mark in drawn}
+    assert "Cup" in labels
+    assert "c1" not in labels
+    assert "c2" in labels

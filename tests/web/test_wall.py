@@ -345,7 +345,7 @@ def test_walls_show_a_frame_of_a_fast_camera_once_a_second(answers):
             order = news[-1][0] if news else order
             clock.now += 1 / 13
     assert len(shown) == 5
-    assert len(held(one)) <= 3
+    assert len(held(one)) <= 4  # the newest, the shown, the one before, and one of the feed
 
 
 def test_many_cameras_are_shown_five_a_second_and_each_of_them(answers):
@@ -368,7 +368,7 @@ def test_many_cameras_are_shown_five_a_second_and_each_of_them(answers):
 def test_costly_pictures_slow_the_walls_down(answers):
     clock = Clock()
     one = wall(clock=clock)
-    one._picture_s = 0.1  # of a processor
+    one._picture_s = 0.05  # of a processor
     with one.watch():
         one.observe(b"x", query("a"), answers["coffee"])
         one.show_newest()
@@ -595,7 +595,7 @@ def large_jpeg(size) -> bytes:
     [
         (png("coffee", (1800, 1200)), (640, 427)),
         (large_jpeg((3000, 2000)), (640, 427)),  # few bytes, which a browser unpacks to many
-        (encode(noise(900, 600), "JPEG", quality=100), (640, 427)),
+        (encode(noise(1500, 1000), "JPEG", quality=100), (640, 427)),
     ],
     ids=["PNG", "many pixels", "many bytes"],
 )
@@ -738,6 +738,7 @@ def test_of_a_detector_every_label_counts_once_though_the_answer_is_unsure(answe
     items = [box, replace(box, label="Dog"), box]
     one.observe(b"", query(), replace(cat, items=items, certain=False))
     one.observe(b"", query(), replace(cat, items=[]))
+    one.observe(b"", query(), replace(answers["coffee"], items=[]))
     assert counted(one) == {box.label: 1, "Dog": 1}
 
 

@@ -31,10 +31,10 @@ PHONE = "phone"
 """Camera name of the pictures from the phone page."""
 
 _PICTURE_SIDE = 640  # fills a tile on a 1080p wall
-_AS_IT_IS_BYTES = 256 << 10
-_AS_IT_IS_PIXELS = 1920 * 1080
-"""A JPEG of up to these bytes and pixels is shown as it is: making it smaller would cost the
-service more than showing it costs the browser."""
+_AS_IT_IS_BYTES = 1 << 20
+_AS_IT_IS_PIXELS = 2560 * 1440
+"""A JPEG of up to these bytes and pixels is shown as it is: making one of 1080p smaller takes as
+long as a frame, sending it a fiftieth."""
 
 _JPEG = b"\xff\xd8\xff"
 
@@ -44,7 +44,7 @@ _TILE_S = 1.0
 _EACH_S = 0.2
 """Seconds between two frames of any cameras on the walls, on average: each costs a request."""
 
-_PICTURE_SHARE = 0.02
+_PICTURE_SHARE = 0.01
 """Of one processor, that small pictures may take."""
 
 _COST_WEIGHT = 0.25  # of the latest picture in the mean of their costs
@@ -187,8 +187,8 @@ class Wall:
     def find(self, number: int) -> Seen | None:
         """A frame that is still kept."""
         for camera in self._store:
-            for seen in (camera.newest, camera.shown, *camera.opened, *camera.feed):
-                if seen is not None and seen.number == number:
+            for seen in camera:
+                if seen.number == number:
                     return seen
         return None
 

@@ -33,7 +33,7 @@ _RATE_S = 60.0
 _RATE_FRAMES = 16
 _SEEN_BYTES = 512  # of the objects around a picture and an answer
 _ITEM_BYTES = 512  # of one item as objects
-_ROW_BYTES = 10  # times the scores: with boxes and classes
+_BOX_BYTES = 10  # of an object's box, class and label, for each byte of its score
 _MAX_ERROR = 200  # characters of a failure's message
 
 
@@ -91,7 +91,8 @@ class Seen:
     @property
     def size(self) -> int:
         """Bytes that it takes."""
-        size = _SEEN_BYTES + self._prediction.scores.nbytes * _ROW_BYTES
+        has_boxes = self._prediction.task.has_boxes
+        size = _SEEN_BYTES + self._prediction.scores.nbytes * (_BOX_BYTES if has_boxes else 1)
         size += len(self._answer.items) * _ITEM_BYTES if self._json is None else len(self._json)
         return size + len(self.picture or b"") + len(self.small or b"")
 
@@ -138,6 +139,7 @@ class Camera:
         client: who sent its first frame, whose cameras share the wall with those of others.
         newest: its newest answered frame; ``None`` before the first and after a clearing.
         shown: the frame that open walls show; follows the newest at the walls' pace.
+        shown_before: the one before it.
         shown_order: ascending over all frames shown.
         shown_s: when that was, on the steady clock.
         feed: changes of its answer, oldest first.
@@ -155,6 +157,7 @@ class Camera:
         self.client = client
         self.newest: Seen | None = None
         self.shown: Seen | None = None
+        self.shown_before: Seen | None = None
         self.shown_order = 0
         self.shown_s = float("-inf")
         self.feed: deque[Seen] = deque()
@@ -175,7 +178,8 @@ class Camera:
 
     def __iter__(self) -> Iterator[Seen]:
         """The frames that it holds, each once, the newest first."""
-        newest = [seen for seen in (self.newest, self.shown) if seen is not None]
+        three = (self.newest, self.shown, self.shown_before)
+        newest = [seen for seen in three if seen is not None]
         yield from dict.fromkeys([*newest, *self.opened, *reversed(self.feed)])
 
     @property
@@ -210,7 +214,7 @@ class Camera:
         """Let go of all frames; what was counted stays."""
         for seen in self:
             seen.uses = seen.counted = 0
-        self.newest = self.shown = self._fed_state = None
+        self.newest = self.shown = self.shown_before = self._fed_state = None
         self.feed.clear()
         self.opened.clear()
         self.held = 0

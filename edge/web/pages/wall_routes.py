@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from starlette.types import Scope as AsgiScope
 
     from edge.dataplane.service import InferenceService
+    from edge.repository.repository import ModelRepository
     from edge.web.pages.wall import Wall
     from edge.web.pages.wall_camera import Seen
 
@@ -113,7 +114,7 @@ def wall_dialect(wall: Wall, service: InferenceService) -> Dialect:
     async def annotated(number: str) -> Response:
         seen = _find(wall, number)
         image = _image(seen)
-        marks = _marks(seen)
+        marks = _marks(seen, service.repository)
         async with drawing:  # one at a time, to leave the processors to the workers
             drawn = await asyncio.to_thread(draw_jpeg, image, marks, max_pixels=wall.max_pixels)
         return _download(drawn, "image/jpeg", _file_name(seen, "jpg", "-annotated"))
@@ -149,10 +150,13 @@ def _image(seen: Seen) -> bytes:
     return seen.picture
 
 
-def _marks(seen: Seen) -> list[Mark]:
+def _marks(seen: Seen, repository: ModelRepository) -> list[Mark]:
+    """What is drawn of an answer, in the words that its model has for people."""
+    answer = json.loads(seen.answer_json())
+    words_for = repository.find(answer["model"]["name"]).contract.tuning.words_for
     return [
-        Mark(one["label"], one["index"], one["score"], _corners(one.get("box")))
-        for one in json.loads(seen.answer_json())["predictions"]
+        Mark(words_for(one["label"]), one["index"], one["score"], _corners(one.get("box")))
+        for one in answer["predictions"]
     ]
 
 

@@ -59,10 +59,10 @@ class WallStore:
         self._release(camera, before)
 
     def show(self, camera: Camera, seen: Seen) -> None:
-        """Make the frame the one that walls show."""
+        """Make the frame the one that walls show; they may still ask for the one before."""
         self._hold(camera, seen)
-        before, camera.shown = camera.shown, seen
-        self._release(camera, before)
+        self._release(camera, camera.shown_before)
+        camera.shown_before, camera.shown = camera.shown, seen
 
     def feed(self, camera: Camera, seen: Seen, now: float, size: int) -> None:
         """Make the frame the last of the camera's feed, which keeps up to ``size``."""
@@ -109,9 +109,13 @@ class WallStore:
                 self._release(camera, oldest.popleft())
                 return
         for camera in cameras:
+            if camera.shown_before is not None:
+                self._release(camera, camera.shown_before)
+                camera.shown_before = None
+                return
             if camera.shown is not None and camera.shown is not camera.newest:
-                older, camera.shown = camera.shown, None
-                self._release(camera, older)
+                self._release(camera, camera.shown)
+                camera.shown = None
                 return
         newest = [one.newest for one in cameras if one.newest is not None]
         largest = max(newest, key=lambda seen: seen.counted)

@@ -13,6 +13,14 @@ export function faultWords(code) {
   if (code === "model_unavailable") return [text("server.loading"), text("fault.model_unavailable")];
   if (BUSY.includes(code)) return [text("server.busy"), text("server.busy.help")];
   if (KEY.includes(code)) return [text("server.key"), text(`fault.${code}`)];
-  const isKnown = [...PICTURE, ...MODEL].includes(code);
+  const isKnown = isOfPicture(code);
   return [text("server.refused"), text(isKnown ? `fault.${code}` : "fault.other")];
 }
+
+/** The same on one line, for those who did not send the picture. */
+export function faultInShort(code) {
+  const [headline, advice] = faultWords(code);
+  return isOfPicture(code) ? advice : headline;
+}
+
+const isOfPicture = (code) => [...PICTURE, ...MODEL].includes(code);

@@ -2,7 +2,7 @@
 
 import { drawBars, drawBoxes } from "./drawing.js";
 import { faultWords } from "./faults.js";
-import { learnModels, showPrivacy, worded } from "./model_info.js";
+import { learnModels, privacyWords, showPrivacy, worded } from "./model_info.js";
 import { byId, dress, element, keep, language, offerLooks, percent, session, setting, signIn, takePictures, text } from "./page.js";
 import { inWords, maker, makerWords } from "./verdict.js";
 
@@ -91,7 +91,7 @@ function show() {
   const answer = state.answer && worded({ ...state.answer, predictions: shown() });
   byId("answer").hidden = !answer;
   if (answer) showWords(answer);
-  showPrivacy(byId("privacy"), byId("model").value);
+  showPrivacy(byId("privacy"), privacyWords(byId("model").value));
   drawBoxes(byId("boxes"), answer); // last: the words may have changed the size of the picture next to them
 }
 

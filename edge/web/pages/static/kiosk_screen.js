@@ -5,7 +5,7 @@ import { faultWords } from "./faults.js";
 import { showCorrection } from "./kiosk_correction.js";
 import { displayName, wantedModel } from "./kiosk_models.js";
 import { locked, mirrored, state } from "./kiosk_state.js";
-import { showPrivacy, worded } from "./model_info.js";
+import { privacyWords, showPrivacy, worded } from "./model_info.js";
 import { byId, text } from "./page.js";
 import { inWords, maker, makerWords } from "./verdict.js";
 
@@ -22,7 +22,7 @@ export function show() {
   showState(still);
   showNotice(still);
   showAbsent();
-  showPrivacy(byId("privacy"), answer?.model.name ?? wantedModel());
+  showPrivacy(byId("privacy"), privacyWords(answer?.model.name ?? wantedModel()));
   showMaker(answer);
   showCorrection();
   showBars(answer?.predictions ?? []);

@@ -25,6 +25,13 @@ export function worded(answer) {
   return changed;
 }
 
+/** People's words for a label of a model, or of whichever has words for it. */
+export function labelWords(label, model = null) {
+  const all = Object.entries(known.models).filter(([name]) => model === null || name === model);
+  const found = all.map(([, one]) => wordsFor(one.display_names, label)).find((words) => words !== label);
+  return found ?? label;
+}
+
 function wordsFor(names, label) {
   const tables = [names[language()], names.en].filter(Boolean);
   return tables.find((one) => Object.hasOwn(one, label))?.[label] ?? label;
@@ -35,14 +42,22 @@ function wordsFor(names, label) {
  * place of one that does not serve.
  */
 export function privacyWords(model) {
-  const { sends = false, keeps = false } = known.models[model] ?? known.models[known.default] ?? {};
+  return becomes(known.models[model] ?? known.models[known.default] ?? {});
+}
+
+/** The same where pictures of all models are shown. */
+export function privacyOfAll() {
+  const all = Object.values(known.models);
+  return becomes({ sends: all.some((one) => one.sends), keeps: all.some((one) => one.keeps) });
+}
+
+function becomes({ sends, keeps }) {
   if (sends) return text(keeps ? "privacy.both" : "privacy.sends");
   return keeps ? text("privacy.keeps") : "";
 }
 
-/** Say on the page what becomes of pictures that this model answers. */
-export function showPrivacy(line, model) {
-  const words = privacyWords(model);
+/** Say on the page what becomes of pictures, if there is something to say. */
+export function showPrivacy(line, words) {
   line.hidden = !words;
   if (line.textContent !== words) line.textContent = words;
 }

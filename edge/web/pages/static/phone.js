@@ -88,9 +88,9 @@ function fail(code, file) {
 /** What becomes of the picture: on the wall for all, and perhaps elsewhere too. */
 async function showWhatBecomes() {
   await learnModels();
-  const model = setting("model");
-  if (privacyWords(model)) byId("notice").textContent = text("phone.notice.cloud");
-  showPrivacy(byId("privacy"), model);
+  const words = privacyWords(setting("model"));
+  if (words) byId("notice").textContent = text("phone.notice.cloud");
+  showPrivacy(byId("privacy"), words);
   show();
 }
 

@@ -1,5 +1,6 @@
 // The wall: a tile per camera, the feed of changes, the appearances of the last hour, and the health.
 
+import { learnModels, privacyOfAll, showPrivacy } from "./model_info.js";
 import { byId, dress, offerLooks, session, setting, signIn, text } from "./page.js";
 import { cardAnswers, clearCards, listenToCards, remakeCards, showCards, takeEntries } from "./wall_cards.js";
 import { countedLabels, showCounts, takeCounts } from "./wall_counts.js";
@@ -109,6 +110,7 @@ function showAll() {
   showCounts();
   showHealth();
   byId("notice").textContent = keeps && text("wall.notice", { keeps });
+  showPrivacy(byId("privacy"), privacyOfAll());
 }
 
 function listen() {
@@ -132,6 +134,7 @@ dress();
 listen();
 showAll();
 follow();
+learnModels().then(showAll);
 session().then(({ keys }) => (byId("signout-button").hidden = !keys)).catch(() => {});
 fetch("wall/phone").then((response) => response.json()).then((known) => {
   keeps = known.keeps ?? "";

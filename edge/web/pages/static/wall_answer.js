@@ -1,8 +1,9 @@
 // What tiles, cards and the large view say of a camera and an answer.
 
 import { groups, named } from "./drawing.js";
+import { worded } from "./model_info.js";
 import { element, percent, text } from "./page.js";
-import { inWords } from "./verdict.js";
+import { inWords, maker } from "./verdict.js";
 
 /** A camera's name as people read it. */
 export function cameraName(name) {
@@ -12,7 +13,7 @@ export function cameraName(name) {
 
 /** What an answer says: words in large type, with their score; `best` says so in an element. */
 export function fillBest(best, answer) {
-  const { words, score, unsure } = inWords(answer);
+  const { words, score, unsure } = inWords(worded(answer));
   best.replaceChildren(element("span", "words", words));
   if (score) best.append(element("span", "score", score));
   best.classList.toggle("unsure", unsure);
@@ -20,21 +21,25 @@ export function fillBest(best, answer) {
 
 /** What else it says: what an unsure answer is perhaps, and the next labels. */
 export function alsoSeen(answer) {
-  const others = groups(answer.predictions).slice(1, 4);
+  const shown = worded(answer);
+  const others = groups(shown.predictions).slice(1, 4);
   const words = others.map((one) => (one.count > 1 ? named(one) : `${named(one)} ${percent(one.score)}`));
-  return [inWords(answer).perhaps, ...words].filter(Boolean).join(" · ");
+  return [inWords(shown).perhaps, ...words].filter(Boolean).join(" · ");
 }
 
 /** All labels of an answer in words. */
 export function allLabels(answer) {
-  return groups(answer.predictions).map(named).join(", ") || text("wall.nothing");
+  return groups(worded(answer).predictions).map(named).join(", ") || text("wall.nothing");
 }
 
-/** Milliseconds that the service took. */
+/** Milliseconds that the side which answered took. */
 export function milliseconds(answer) {
-  const ms = Object.values(answer.timing_ms).reduce((sum, one) => sum + one, 0);
-  return text("wall.ms", { ms: ms.toFixed(1) });
+  const { ms } = maker(answer);
+  return ms === null ? "" : text("wall.ms", { ms: ms.toFixed(1) });
 }
+
+/** What the edge said, where the online model's answer is shown. */
+export const edgeSaid = (answer) => maker(worded(answer)).edge;
 
 /** The time of a frame, as a clock shows it here. */
 export function timeOf(answer) {

@@ -1,5 +1,6 @@
 // Appearances in the last hour: a row for each label, on one scale and one axis of time.
 
+import { labelWords } from "./model_info.js";
 import { byId, element, language, text } from "./page.js";
 import { chosenCamera } from "./wall_filters.js";
 
@@ -36,12 +37,13 @@ export function showCounts() {
 const write = (number) => number.toLocaleString(language());
 
 function row({ label, sum, minutes }, highest) {
+  const words = labelWords(label);
   const made = element("li");
   made.dataset.label = label;
   const tip = element("span", "tip");
   tip.setAttribute("role", "tooltip");
   const plot = shape("svg", { viewBox: `0 0 ${minutes.length * STEP} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });
-  plot.setAttribute("aria-label", text("wall.counts.of", { label, sum: write(sum), highest: write(Math.max(...minutes)) }));
+  plot.setAttribute("aria-label", text("wall.counts.of", { label: words, sum: write(sum), highest: write(Math.max(...minutes)) }));
   const before = Math.max(0, minutes.length - counts.up_min);
   if (before) plot.append(shape("rect", { class: "before", x: 0, y: 0, width: before * STEP, height: HEIGHT }));
   plot.append(shape("line", { x1: 0, x2: minutes.length * STEP, y1: HEIGHT - 0.5, y2: HEIGHT - 0.5 }));
@@ -53,7 +55,7 @@ function row({ label, sum, minutes }, highest) {
   plot.addEventListener("pointermove", (event) => showTip(made, tip, minutes, at(event), before));
   plot.addEventListener("pointerdown", (event) => showTip(made, tip, minutes, at(event), before));
   plot.addEventListener("pointerleave", () => hideTip(made, tip));
-  made.append(element("span", "label", label), element("span", "sum", write(sum)), plot, tip);
+  made.append(element("span", "label", words), element("span", "sum", write(sum)), plot, tip);
   made.minutes = minutes;
   return made;
 }
@@ -64,7 +66,7 @@ function showTip(made, tip, minutes, minute, before) {
   const when = ago ? text("wall.counts.ago", { minutes: ago }) : text("wall.counts.now");
   tip.textContent = minute < before ? text("wall.counts.before", { when }) : text("wall.counts.at", { when, count: write(minutes[minute]) });
   tip.style.insetInlineStart = `${Math.round((minute / minutes.length) * 100)}%`;
-  tip.classList.toggle("late", minute > minutes.length / 2);
+  tip.classList.toggle("late", minute > minutes.length * 0.4);
 }
 
 function hideTip(made, tip) {
@@ -83,8 +85,8 @@ function keepTip(open) {
 function axis() {
   const made = element("li", "axis");
   made.setAttribute("aria-hidden", "true"); // each plot says the same in words
-  for (const minutes of [60, 45, 30, 15]) made.append(element("span", "", text("wall.counts.tick", { minutes })));
-  made.append(element("span", "", text("wall.counts.now")));
+  const ticks = [text("wall.counts.tick", { minutes: 60 }), "-45", "-30", "-15", text("wall.counts.now")];
+  made.append(...ticks.map((words) => element("span", "", words)));
   return made;
 }
 

@@ -1,5 +1,6 @@
 // The filters of the wall: which cameras it shows, and which answers pass.
 
+import { labelWords } from "./model_info.js";
 import { byId, element, keep, percent, setting, text } from "./page.js";
 import { cameraName } from "./wall_answer.js";
 
@@ -55,7 +56,7 @@ export function offerFilters(names, answers, counted) {
   const labels = new Set(answers.flatMap((one) => one.predictions.slice(0, MAX_LABELS).map((each) => each.label)));
   for (const label of counted) labels.add(label);
   offer("camera", "wall.camera.all", [...cameras].sort(([, one], [, other]) => one.localeCompare(other, undefined, { numeric: true })));
-  offer("label", "wall.label.all", [...labels].sort().map((one) => [one, one]));
+  offer("label", "wall.label.all", [...labels].sort().map((one) => [one, labelWords(one)]));
   showFilters();
 }
 

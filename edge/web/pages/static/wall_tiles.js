@@ -1,6 +1,8 @@
 // One tile per camera, in the order of names. A tile keeps its place whatever happens.
 
 import { drawBoxes } from "./drawing.js";
+import { faultInShort } from "./faults.js";
+import { worded } from "./model_info.js";
 import { byId, element, language, text } from "./page.js";
 import { alsoSeen, boxesOver, cameraName, fillBest, milliseconds, pictureOf } from "./wall_answer.js";
 import { cameraKey, chosenCamera, passes } from "./wall_filters.js";
@@ -11,7 +13,7 @@ const NOW_S = 2;
 const tiles = new Map(); // by camera
 let openLarge = () => {};
 
-/** Connect the tiles: `open` is called with the answer of one that is clicked. */
+/** Connect the tiles: `open` is called with the answer of one that is clicked, and a function for its latest. */
 export function listenToTiles(open) {
   openLarge = open;
   document.addEventListener("visibilitychange", () => {
@@ -97,7 +99,7 @@ function addTile(camera) {
   button.append(picture, facts);
   item.append(button);
   const tile = { camera, item, button, picture, boxes, name, silence, best, more, rate, maker, errors, answer: null, status: null, shown: null, drawn: null };
-  button.addEventListener("click", () => tile.answer && openLarge(tile.answer));
+  button.addEventListener("click", () => tile.answer && openLarge(tile.answer, () => tile.answer));
   tiles.set(camera, tile);
   item.dataset.camera = cameraKey(tile);
   const others = [...byId("tiles").children].filter((one) => "camera" in one.dataset);
@@ -146,7 +148,7 @@ function showPicture(tile) {
 }
 
 function drawTile(tile) {
-  requestAnimationFrame(() => drawBoxes(tile.boxes, tile.drawn));
+  requestAnimationFrame(() => drawBoxes(tile.boxes, tile.drawn && worded(tile.drawn)));
 }
 
 function showStatus(tile) {
@@ -158,8 +160,9 @@ function showStatus(tile) {
   tile.silence.textContent = lastSeen(status.silent_s, silent);
   tile.rate.textContent = rateInWords(status.rate);
   tile.errors.textContent = errorsInWords(status);
-  tile.errors.title = status.failure?.message ?? "";
-  if (status.failing) tile.more.textContent = status.failure?.message ?? "";
+  const why = status.failure ? faultInShort(status.failure.code) : "";
+  tile.errors.title = why;
+  if (status.failing) tile.more.textContent = why;
 }
 
 function lastSeen(seconds, silent) {
