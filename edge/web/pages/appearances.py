@@ -129,23 +129,25 @@ def hours_json(cameras: Mapping[str, Hour]) -> dict[str, Any]:
         the sum of all other labels; ``cameras``: the same of each, with its name as ``camera``.
     """
     each = [{"camera": name, **_top_labels([hour])} for name, hour in cameras.items()]
-    return {**_top_labels(cameras.values()), "cameras": each}
+    return {**_top_labels(list(cameras.values())), "cameras": each}
 
 
-def _top_labels(hours: Iterable[Hour]) -> dict[str, Any]:
+def _top_labels(hours: Collection[Hour]) -> dict[str, Any]:
     sums: Counter[str] = Counter()
-    others = 0
-    minutes: dict[str, list[int]] = {}
     for hour in hours:
-        others += sum(hour.others)
         for label, counts in hour.minutes.items():
             sums[label] += sum(counts)
-            before = minutes.get(label, [0] * HOUR_MIN)
-            minutes[label] = [old + new for old, new in zip(before, counts, strict=True)]
     top = sums.most_common(TOP_LABELS)
+    others = sum(sum(hour.others) for hour in hours)
     return {
         "labels": [
-            {"label": label, "sum": total, "minutes": minutes[label]} for label, total in top
+            {"label": label, "sum": total, "minutes": _minutes(label, hours)}
+            for label, total in top
         ],
         "others": others + sums.total() - sum(total for _, total in top),
     }
+
+
+def _minutes(label: str, hours: Iterable[Hour]) -> list[int]:
+    each = [hour.minutes[label] for hour in hours if label in hour.minutes]
+    return [sum(counts) for counts in zip(*each, strict=True)]
