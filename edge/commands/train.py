@@ -40,6 +40,7 @@ class Request:
     data_set: Path
     out: Path
     added: tuple[Path, ...]
+    saved_model: bool
 
 
 def run(request: Request, settings: Settings) -> int:
@@ -60,6 +61,7 @@ def run(request: Request, settings: Settings) -> int:
             backbone=read_export(embedded_models() / _BACKBONE),
             max_pixels=settings.max_pixels,
             workers=settings.workers or usable_cpus(),
+            saved_model=request.saved_model,
         )
         with _shown() as progress:
             report = train_quick(task, progress)

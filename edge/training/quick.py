@@ -20,7 +20,7 @@ from edge.runtime.features import FeatureReader
 from edge.training.choice import fit_best_head
 from edge.training.distribution_fit import fit_distribution
 from edge.training.embedded_labels import append_labels, metadata_buffer
-from edge.training.export_files import write_labels, write_metadata, write_settings
+from edge.training.export_files import write_labels, write_metadata, write_settings, write_splits
 from edge.training.figures import multi_label_figures, single_label_figures
 from edge.training.gather import gather
 from edge.training.golden import write_golden
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 MODEL_FILE: Final = "model.tflite"
+SPLITS_FILE: Final = "splits.csv"
 _DESCRIPTION: Final = "Image classifier, uint8, trained by edge on features of EfficientNet-Lite0"
 
 
@@ -72,6 +73,7 @@ class Task:
         backbone: the built-in classifier.
         max_pixels: of a picture.
         workers: pictures at a time.
+        saved_model: also write the SavedModel, if TensorFlow is installed.
     """
 
     base: DataSet
@@ -80,6 +82,7 @@ class Task:
     backbone: Export
     max_pixels: int
     workers: int
+    saved_model: bool = True
 
 
 def train_quick(task: Task, progress: Progress) -> Report:
@@ -109,17 +112,21 @@ def train_quick(task: Task, progress: Progress) -> Report:
         write_labels(folder, training_set.labels)
         write_metadata(folder, backbone.input, backbone.outputs["scores"].name)
         write_settings(folder, task.out.name)
+        root = task.base.path if task.base.path.is_dir() else task.base.path.parent
+        write_splits(folder / SPLITS_FILE, root, training_set)
         progress.stage("Testing the finished file")
         measured = _measure(task, folder, training_set, progress)
         progress.stage("Writing")
         trial = Trial(folder, max_pixels=task.max_pixels, workers=task.workers)
         write_golden(folder, training_set, trial)
+        notes = _write_saved_model(task, folder, training_set, chosen.head)
         report = Report(
             name=task.out.name,
             training_set=training_set,
             penalty=chosen.penalty,
             measured=measured,
             broken=broken,
+            notes=notes,
         )
         write_report(folder, report)
     return report
@@ -170,6 +177,25 @@ def _write_model(
     file.add_metadata(entries)
     content = append_labels(file.pack(_DESCRIPTION), training_set.labels)
     (folder / MODEL_FILE).write_bytes(content)
+
+
+def _write_saved_model(
+    task: Task, folder: Path, training_set: TrainingSet, head: Head
+) -> tuple[str, ...]:
+    """Write `saved_model/0001`; returns a note if it is left out for want of TensorFlow."""
+    image = task.backbone.contract.input
+    if not task.saved_model or not isinstance(image, PixelInput):
+        return ()
+    try:
+        # 6 s and 500 MB, which only this needs
+        from edge.training.float_network import FloatBackbone  # noqa: PLC0415
+        from edge.training.saved_model import write_saved_model  # noqa: PLC0415
+    except ModuleNotFoundError:
+        return ("TensorFlow is not installed, so there is no SavedModel; edge needs none.",)
+    backbone = FloatBackbone(task.backbone.model.read_bytes(), task.backbone.model.name)
+    target = folder / "saved_model" / "0001"
+    write_saved_model(target, backbone, head, training_set.labels, (image.height, image.width))
+    return ()
 
 
 def _measure(task: Task, folder: Path, training_set: TrainingSet, progress: Progress) -> Measured:
