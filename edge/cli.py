@@ -126,6 +126,7 @@ def _settings(*names: str) -> Callable[..., Any]:
     return add
 
 
+_OUTBOX_SETTINGS = ("outbox_dir", "outbox_key")
 _MODEL_SETTINGS = (
     "models",
     "allow_unsafe_models",
@@ -336,6 +337,58 @@ def evaluate(config: Path | None, **arguments: Any) -> None:
     sys.exit(run(request, load_settings(arguments, config)))
 
 
+@main.command(epilog="Example: edge verify my-export/ photos/ --saved-model my-export-container/")
+@click.argument("model")
+@click.argument("images", nargs=-1, metavar="[IMAGE]...")
+@click.option(
+    "--saved-model",
+    type=_PATH,
+    help="A SavedModel (Container) export of the same model. The one beside it if nothing is "
+    "given to compare with.",
+)
+@click.option("--answers", type=_PATH, metavar="FILE", help="Answers recorded as JSON lines.")
+@click.option(
+    "--online", is_flag=True, help="Ask the online model, within its budget: each call is billed."
+)
+@click.option(
+    "--outbox", is_flag=True, help="Take the outbox's frames and the online model's answers."
+)
+@click.option(
+    "--tolerance",
+    type=_SHARE,
+    default=0.05,
+    show_default=True,
+    help="By how much scores may differ; quantisation alone moves them by up to 0.05.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_settings(
+    *_MODEL_SETTINGS,
+    "cloud_endpoint",
+    "cloud_address",
+    "cloud_transport",
+    "cloud_request",
+    "cloud_credentials",
+    "cloud_calls_per_day",
+    "cloud_budget_file",
+    "cloud_timeout_ms",
+    *_OUTBOX_SETTINGS,
+)
+def verify(config: Path | None, **arguments: Any) -> None:
+    """Check that a MODEL answers here as it did in the cloud; exit code 1 if not.
+
+    MODEL is the path of an export or the name of a model; IMAGE as edge predict takes it, or the
+    pictures in the export if it was made by edge train. If the answers differ, the ways of
+    preparing pixels are tried, and the one that explains it is shown as lines of model.toml.
+    """
+    from edge.commands.verify import Request, run
+
+    names = (
+        "model", "images", "saved_model", "answers", "online", "outbox", "tolerance", "as_json",
+    )  # fmt: skip
+    request = Request(**{name: arguments.pop(name) for name in names})
+    sys.exit(run(request, load_settings(arguments, config)))
+
+
 @main.group()
 def data() -> None:
     """Look over data sets: labelled pictures, to train and to evaluate with."""
@@ -405,7 +458,6 @@ def outbox() -> None:
     """List, show, export, retry or delete the frames kept for the online model."""
 
 
-_OUTBOX_SETTINGS = ("outbox_dir", "outbox_key")
 _STATES = click.Choice(["waiting", "resolved", "dead_letter", "prediction_only"])
 
 
