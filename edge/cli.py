@@ -126,6 +126,7 @@ def _settings(*names: str) -> Callable[..., Any]:
     return add
 
 
+_OUTBOX_SETTINGS = ("outbox_dir", "outbox_key")
 _MODEL_SETTINGS = (
     "models",
     "allow_unsafe_models",
@@ -336,6 +337,58 @@ def evaluate(config: Path | None, **arguments: Any) -> None:
     sys.exit(run(request, load_settings(arguments, config)))
 
 
+@main.command(epilog="Example: edge verify my-export/ photos/ --saved-model my-export-container/")
+@click.argument("model")
+@click.argument("images", nargs=-1, metavar="[IMAGE]...")
+@click.option(
+    "--saved-model",
+    type=_PATH,
+    help="A SavedModel (Container) export of the same model. The one beside it if nothing is "
+    "given to compare with.",
+)
+@click.option("--answers", type=_PATH, metavar="FILE", help="Answers recorded as JSON lines.")
+@click.option(
+    "--online", is_flag=True, help="Ask the online model, within its budget: each call is billed."
+)
+@click.option(
+    "--outbox", is_flag=True, help="Take the outbox's frames and the online model's answers."
+)
+@click.option(
+    "--tolerance",
+    type=_SHARE,
+    default=0.05,
+    show_default=True,
+    help="By how much scores may differ; quantisation alone moves them by up to 0.05.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_settings(
+    *_MODEL_SETTINGS,
+    "cloud_endpoint",
+    "cloud_address",
+    "cloud_transport",
+    "cloud_request",
+    "cloud_credentials",
+    "cloud_calls_per_day",
+    "cloud_budget_file",
+    "cloud_timeout_ms",
+    *_OUTBOX_SETTINGS,
+)
+def verify(config: Path | None, **arguments: Any) -> None:
+    """Check that a MODEL answers here as it did in the cloud; exit code 1 if not.
+
+    MODEL is the path of an export or the name of a model; IMAGE as edge predict takes it, or the
+    pictures in the export if it was made by edge train. If the answers differ, the ways of
+    preparing pixels are tried, and the one that explains it is shown as lines of model.toml.
+    """
+    from edge.commands.verify import Request, run
+
+    names = (
+        "model", "images", "saved_model", "answers", "online", "outbox", "tolerance", "as_json",
+    )  # fmt: skip
+    request = Request(**{name: arguments.pop(name) for name in names})
+    sys.exit(run(request, load_settings(arguments, config)))
+
+
 @main.group()
 def data() -> None:
     """Look over data sets: labelled pictures, to train and to evaluate with."""
@@ -363,12 +416,48 @@ def data_inspect(config: Path | None, **arguments: Any) -> None:
     sys.exit(inspect(request, load_settings(arguments, config)))
 
 
+@main.command(epilog="Example: edge train photos/ --out my-model")
+@click.argument("data_set", type=_PATH, metavar="SET")
+@click.option("--out", type=_PATH, required=True, metavar="DIR", help="Folder to write the export.")
+@click.option(
+    "--add",
+    "added",
+    type=_PATH,
+    multiple=True,
+    metavar="SET",
+    help="Train with this data set as well; the test pictures of SET stay what they were. May be "
+    "repeated.",
+)
+@click.option(
+    "--saved-model/--no-saved-model",
+    default=True,
+    help="Write a SavedModel as well, if TensorFlow is installed; takes 10 s and 1 GB.  "
+    "[default: saved-model]",
+)
+@_settings("workers", "max_pixels")
+def train(
+    data_set: Path,
+    out: Path,
+    added: tuple[Path, ...],
+    config: Path | None,
+    *,
+    saved_model: bool,
+    **flags: Any,
+) -> None:
+    """Train a classifier on the pictures of SET and write it as an AutoML export.
+
+    SET is a folder with a folder of pictures for each label, or another data set that edge reads.
+    """
+    from edge.commands.train import Request, run
+
+    sys.exit(run(Request(data_set, out, added, saved_model), load_settings(flags, config)))
+
+
 @main.group()
 def outbox() -> None:
     """List, show, export, retry or delete the frames kept for the online model."""
 
 
-_OUTBOX_SETTINGS = ("outbox_dir", "outbox_key")
 _STATES = click.Choice(["waiting", "resolved", "dead_letter", "prediction_only"])
 
 

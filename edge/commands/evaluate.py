@@ -143,7 +143,8 @@ def _exit_code(report: Report) -> int:
         return INTERRUPTED
     has_failures = any(one.failures for one in evaluations)
     is_missed = any(not verdict.passed for verdict in report.verdicts)
-    is_unreached = report.thresholds is not None and any(
-        one.threshold is None for one in report.thresholds.thresholds
+    is_unreached = report.thresholds is not None and (
+        report.thresholds.failed
+        or any(one.threshold is None for one in report.thresholds.thresholds)
     )
     return 1 if has_failures or is_missed or is_unreached else 0

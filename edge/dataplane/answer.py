@@ -254,6 +254,9 @@ def answer_json(answer: Answer) -> dict[str, Any]:
             "postprocess": round(stages.postprocess, _MS_DIGITS),
         },
     }
+    unlike_training = answer.prediction.unlike_training
+    if unlike_training is not None:
+        body["unlike_training"] = unlike_training
     if answer.nearest is not None:
         body["nearest"] = answer.nearest.as_json()
     if answer.model.builtin:

@@ -175,6 +175,8 @@ class ClassifierJudge:
         own = f", with {len(limits)} thresholds of single labels" if limits else ""
         if self._multi_label:
             return f"each label from a score of {self._selection.threshold:g}{own}"
+        if not self._selection.threshold:
+            return f"the best label, whatever its score{own}"
         return f"the best label from a score of {self._selection.threshold:g}{own}"
 
 

@@ -122,6 +122,7 @@ class ThresholdReport:
         file: of the model's settings; ``None`` if the export has no place for one.
         written: whether the file was changed.
         note: why it was not, or what to do.
+        failed: it could not be changed although it was to be.
     """
 
     wanted: float
@@ -130,6 +131,7 @@ class ThresholdReport:
     file: str | None
     written: bool
     note: str = ""
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

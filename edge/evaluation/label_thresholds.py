@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge.errors import ExportError, OutputError
 from edge.evaluation.evaluation import ThresholdReport
 from edge.evaluation.thresholds import find_threshold
 from edge.evaluation.toml_thresholds import TomlEdit, threshold_lines
 from edge.wiring.bootstrap import embedded_models
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from edge.evaluation.evaluation import Evaluation
+    from edge.evaluation.thresholds import LabelThreshold
     from edge.export.read import Export
 
 
@@ -28,9 +30,7 @@ def set_thresholds(
         wanted: precision, above 0 and at most 1.
         writes: ``False`` only shows what would be written.
 
-    Raises:
-        ExportError: there is a `model.toml` that is not valid.
-        OutputError: it cannot be written, or edited safely.
+    A file that cannot be written or edited safely is left alone; the report says so.
     """
     thresholds = [
         find_threshold(label, curve, wanted)
@@ -42,17 +42,26 @@ def set_thresholds(
     reason = _not_writable(export, folder)
     if not chosen:
         note = "No threshold reaches that precision: nothing is written."
-        return ThresholdReport(wanted, thresholds, "", None, written=False, note=note)
+        return _unwritten(wanted, thresholds, note, failed=False)
     if reason:
         note = f"{reason} Set these lines there yourself:\n" + _lines(chosen)
-        return ThresholdReport(wanted, thresholds, "", None, written=False, note=note)
-    edit = TomlEdit(folder, chosen)
-    diff = edit.diff()
+        return _unwritten(wanted, thresholds, note, failed=writes)
+    try:
+        edit = TomlEdit(folder, chosen)
+        diff = edit.diff()
+        if diff and writes:
+            edit.write()
+    except (OutputError, ExportError) as error:
+        return _unwritten(wanted, thresholds, error.message, failed=writes)
     note = _note(edit, diff, writes=writes)
-    if diff and writes:
-        edit.write()
     written = bool(diff) and writes
     return ThresholdReport(wanted, thresholds, diff, str(edit.file), written, note)
+
+
+def _unwritten(
+    wanted: float, thresholds: Sequence[LabelThreshold], note: str, *, failed: bool
+) -> ThresholdReport:
+    return ThresholdReport(wanted, thresholds, "", None, written=False, note=note, failed=failed)
 
 
 def _not_writable(export: Export, folder: Path) -> str:

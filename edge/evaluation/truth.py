@@ -77,6 +77,8 @@ def select(data_set: DataSet, model: Known, wanted_split: str | None) -> Selecte
     examples, split = _choose_split(data_set, wanted_split)
     notes: list[str] = []
     _note_left_out(notes, len(data_set.unlabeled), "nobody has labelled them yet")
+    if wanted_split is None and all(example.split is None for example in examples):
+        notes.append("If the model has learnt from some of these pictures, it looks too good.")
     examples = _fit_to_task(examples, model, notes)
     if not examples:
         raise UsageError(_nothing_left(data_set, split, notes))

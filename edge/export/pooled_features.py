@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 from edge.errors import ExportError
 from edge.export.regular_file import MAX_MODEL_BYTES, read_bounded
 from edge.export.tflite_graph import Graph, refuse_if_broken
-from edge.model.contract import TensorOutput
+from edge.export.tflite_outputs import tensor_outputs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge.export.tflite_graph import Operator
+    from edge.export.tflite_graph import Operator, Tensor
+    from edge.model.contract import TensorOutput
 
 FEATURES: Final = "features"
 """Their role in a contract."""
@@ -28,6 +29,16 @@ def last_layer(graph: Graph) -> Operator | None:
     return layers[-1] if layers else None
 
 
+def pooled_tensor(graph: Graph) -> Tensor | None:
+    """What the last layer takes; ``None`` if there is no such layer."""
+    layer = last_layer(graph)
+    if layer is None:
+        return None
+    tensor = graph.tensor(layer.inputs[0])
+    is_vector = tensor.dtype in _DTYPES and math.prod(tensor.shape) >= 1
+    return tensor if is_vector else None
+
+
 def find_features(model: Path) -> TensorOutput:
     """The input of the last fully connected layer, one vector a picture.
 
@@ -36,12 +47,8 @@ def find_features(model: Path) -> TensorOutput:
     """
     with refuse_if_broken(model):
         graph = Graph(read_bounded(model, MAX_MODEL_BYTES))
-        layer = last_layer(graph)
-        tensor = None if layer is None else graph.tensor(layer.inputs[0])
-    if tensor is None or tensor.dtype not in _DTYPES or math.prod(tensor.shape) < 1:
+        tensor = pooled_tensor(graph)
+    if tensor is None:
         reason = "it has no fully connected last layer, whose input would be a picture's features"
         raise ExportError(model, reason, "Use the built-in classifier imagenet for features")
-    is_output = any(output.index == tensor.index for output in graph.outputs)
-    return TensorOutput(
-        tensor.name, tensor.index, tensor.dtype, tensor.quantization, inner=not is_output
-    )
+    return tensor_outputs({FEATURES: tensor}, graph)[FEATURES]

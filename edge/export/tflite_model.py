@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from edge.errors import ExportError
+from edge.export.distribution_buffer import BUFFER_NAME, decode_distribution
 from edge.export.folder import starts_as_tflite
 from edge.export.pixels import ImageTensor, pixel_input
+from edge.export.pooled_features import FEATURES, pooled_tensor
 from edge.export.regular_file import MAX_MODEL_BYTES, read_bounded
 from edge.export.tflite_graph import Graph, Tensor, refuse_if_broken
 from edge.export.tflite_metadata import METADATA_BUFFER, Metadata, read_metadata
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     from edge.export.family_rules import FamilyRules, Labels
     from edge.model.tasks.task import Task
+    from edge.model.training_distribution import TrainingDistribution
 
 _EDGE_TPU_OPERATOR: Final = "edgetpu-custom-op"
 _SINGLE_LABEL: Final = "SOFTMAX"
@@ -154,11 +158,18 @@ class TFLiteModel:
                 "it is not an image classifier",
                 _SERVED,
             )
+        outputs, distribution = {"scores": scores}, None
+        content = self.graph.metadata(BUFFER_NAME)
+        pooled = pooled_tensor(self.graph) if content else None
+        if pooled is not None:
+            distribution = decode_distribution(content, math.prod(pooled.shape))
+            outputs[FEATURES] = pooled
         return self._build(
             rules,
             CLASSIFICATION,
             rules.labels(classes),
-            {"scores": scores},
+            outputs,
+            distribution=distribution,
             multi_label=activation == _MULTI_LABEL,
             task_origin=f"its last operator, {activation}",
             outputs_origin="the only output" if len(self.graph.outputs) == 1 else scores.name,
@@ -195,6 +206,7 @@ class TFLiteModel:
         multi_label: bool,
         task_origin: str,
         outputs_origin: str,
+        distribution: TrainingDistribution | None = None,
     ) -> Contract:
         tensor = self.image()
         image = ImageTensor(
@@ -213,8 +225,9 @@ class TFLiteModel:
             input=pixels,
             labels=labels.names,
             multi_label=multi_label,
-            outputs=tensor_outputs(outputs),
+            outputs=tensor_outputs(outputs, self.graph),
             tuning=rules.tuning,
+            distribution=distribution,
             origins=rules.origins(
                 labels,
                 task=task_origin,

@@ -52,12 +52,19 @@ def find_detection_outputs(
     return _roles_by_shape(list(outputs.values())), "the outputs' shapes and types"
 
 
-def tensor_outputs(tensors: Mapping[str, Tensor]) -> dict[str, TensorOutput]:
+def tensor_outputs(tensors: Mapping[str, Tensor], graph: Graph) -> dict[str, TensorOutput]:
     """The contract's outputs by role; only integers are dequantised."""
+    listed = {tensor.index for tensor in graph.outputs}
     outputs = {}
     for role, tensor in tensors.items():
         quantization = tensor.quantization if tensor.dtype in {"uint8", "int8"} else None
-        outputs[role] = TensorOutput(tensor.name, tensor.index, tensor.dtype, quantization)
+        outputs[role] = TensorOutput(
+            tensor.name,
+            tensor.index,
+            tensor.dtype,
+            quantization,
+            inner=tensor.index not in listed,
+        )
     return outputs
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.model.tasks.task import Prediction, Task
+    from edge.model.training_distribution import TrainingDistribution
 
 
 class Format(StrEnum):
@@ -214,10 +215,13 @@ class Contract:
             model's own answer names them (a SavedModel without a label file).
         multi_label: the scores are independent of each other (LOGISTIC); they do not add up to 1
             (SOFTMAX).
-        outputs: role to tensor: ``scores`` for classification; ``boxes``, ``classes``, ``scores``
+        outputs: role to tensor: ``scores`` for classification, and ``features`` for one that has a
+            ``distribution``; ``boxes``, ``classes``, ``scores``
             and ``count`` for detection. Empty for a SavedModel that takes encoded images: it names
             its outputs itself.
         signature: of a SavedModel that takes encoded images; ``None`` for all others.
+        distribution: where the features of its training pictures lie; ``None`` if the export does
+            not say. Then ``outputs`` has the role ``features``.
         origins: fact to the place where it was read.
         notes: what users should know about the export, although it is served.
         unsafe_operators: those that may reach outside of the model, such as
@@ -232,6 +236,7 @@ class Contract:
     outputs: Mapping[str, TensorOutput]
     tuning: Tuning
     signature: SignatureInfo | None = None
+    distribution: TrainingDistribution | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     unsafe_operators: tuple[str, ...] = ()
@@ -243,7 +248,7 @@ class Contract:
     @property
     def classes(self) -> Classes:
         """What is known of the model's classes."""
-        return Classes(self.labels, self.multi_label)
+        return Classes(self.labels, self.multi_label, self.distribution)
 
     def is_certain(self, prediction: Prediction, rules: Rules) -> bool:
         """Whether a prediction is good enough by the rules, whatever a request selects."""

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     NARROW_MARGIN = "narrow_margin"
     UNSURE_BAND = "unsure_band"
     NOTHING_FOUND = "nothing_found"
+    UNLIKE_TRAINING = "unlike_training"
     EDGE_FAILED = "edge_failed"
     EDGE_OVERLOADED = "edge_overloaded"
     EDGE_LATE = "edge_late"

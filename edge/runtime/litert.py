@@ -16,7 +16,7 @@ from edge.runtime.litert_banner import hide_banner
 from edge.runtime.memory import release_mapped_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -38,6 +38,7 @@ class LiteRTModel:
         """
         self._model, self._contract, self._threads = model, contract, threads
         self._identity = self._stat()
+        self._content = _content_with_inner_outputs(model, contract)
 
     def open(self) -> LiteRTInterpreter:
         """Open an interpreter.
@@ -47,7 +48,7 @@ class LiteRTModel:
                 mixture of two models would answer.
         """
         self._check_identity()  # what has not been proven must not be opened
-        interpreter = LiteRTInterpreter(self._model, self._contract, self._threads)
+        interpreter = LiteRTInterpreter(self._model, self._contract, self._threads, self._content)
         # LiteRT has packed the weights: what is in the file from here on does not matter.
         self._check_identity()
         release_mapped_file(self._model)
@@ -72,21 +73,26 @@ class LiteRTModel:
 class LiteRTInterpreter:
     """One LiteRT interpreter. It maps the model file, so several interpreters share the weights."""
 
-    def __init__(self, model: Path, contract: Contract, threads: int = 1) -> None:
+    def __init__(
+        self, model: Path, contract: Contract, threads: int = 1, content: bytes | None = None
+    ) -> None:
         """Build the interpreter and allocate its tensors.
 
         Args:
             threads: that share a frame. One gives the most frames per second, since frames run in
                 parallel on the workers; two answer a frame alone sooner.
+            content: run instead of the file, where inner tensors are outputs.
 
         Raises:
             ExportError: LiteRT refuses the file.
         """
         assert isinstance(contract.input, PixelInput)
         hide_banner()
-        inner = [output.tensor for output in contract.outputs.values() if output.inner]
         try:
-            self._litert = _open(model, inner, threads)
+            if content is None:
+                self._litert = LiteRT(model_path=str(model), num_threads=threads)
+            else:
+                self._litert = LiteRT(model_content=content, num_threads=threads)
             self._litert.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ExportError(
@@ -106,13 +112,17 @@ class LiteRTInterpreter:
             raise InferenceFailed(f"LiteRT could not run the model: {error}") from error
 
 
-def _open(model: Path, inner: Sequence[int], threads: int) -> LiteRT:
-    """Open a file; one whose inner tensors are wanted is edited in memory, which then holds it."""
+def _content_with_inner_outputs(model: Path, contract: Contract) -> bytes | None:
+    """The file's bytes with the inner tensors that are wanted as outputs; ``None`` without such.
+
+    All interpreters share them. They stay in memory (4 MB of a model that `edge train` made), as
+    a file's pages need not.
+    """
+    inner = [output.tensor for output in contract.outputs.values() if output.inner]
     if not inner:
-        return LiteRT(model_path=str(model), num_threads=threads)
+        return None
     with refuse_if_broken(model):
-        content = with_more_outputs(read_bounded(model, MAX_MODEL_BYTES), inner)
-    return LiteRT(model_content=content, num_threads=threads)
+        return with_more_outputs(read_bounded(model, MAX_MODEL_BYTES), inner)
 
 
 def _reason(words: str) -> str:

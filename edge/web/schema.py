@@ -100,6 +100,11 @@ class AnswerSchema(_Schema):
         description="Whether the answer is good enough by the rules of its model: its scores "
         "against a threshold and a margin. Does not depend on what the request selects."
     )
+    unlike_training: bool | None = Field(
+        None,
+        description="Whether the image is unlike all that the model was trained on; certain is "
+        "then false. Only of models that can tell: those made by `edge train`.",
+    )
     source: Source
     model: ModelSchema
     image: ImageSchema

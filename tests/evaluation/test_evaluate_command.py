@@ -154,6 +154,15 @@ def test_thresholds_for_a_precision_are_written_and_shown(export, photos):
     assert precision["label 0"] == precision["label 2"] == 1.0
 
 
+def test_thresholds_that_cannot_be_written_safely_are_shown_with_the_whole_report(export, photos):
+    (export / "model.toml").write_text('label_thresholds."label 0" = 0.1\n')
+    done = edge("evaluate", export, photos, "--precision", "0.5")
+    assert done.exit_code == 1
+    assert "Right answers" in done.stdout
+    assert re.search(r'Nothing was changed.*\n\[label_thresholds\]\n"label 0" = 0\.', done.stdout)
+    assert (export / "model.toml").read_text() == 'label_thresholds."label 0" = 0.1\n'
+
+
 def test_thresholds_of_a_builtin_model_are_only_shown(photos, tmp_path):
     (tmp_path / "coffee.jpg").symlink_to(PHOTOS / "coffee.jpg")
     put_lines(tmp_path / "set.csv", "coffee.jpg,espresso")
@@ -284,6 +293,8 @@ def test_ctrl_c_prints_what_is_done_and_writes_nothing(export, tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Where Ctrl-C is ignored, as behind a shell's `&`, a child would ignore it as well.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     status = Path(f"/proc/{started.pid}/io")
     wait(lambda: int(re.search(r"rchar: (\d+)", status.read_text())[1]) > 150_000_000)

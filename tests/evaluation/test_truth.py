@@ -60,6 +60,9 @@ def test_without_a_stated_split_all_pictures_are_taken_and_that_is_said():
     selected = select(data_set((ROSE, None), (TULIP, None)), FLOWERS, None)
     assert names(selected) == ["0", "1"]
     assert "states no split" in selected.split
+    assert selected.notes == (
+        "If the model has learnt from some of these pictures, it looks too good.",
+    )
 
 
 @pytest.mark.parametrize("wanted", ["test", "validation"])
@@ -140,4 +143,4 @@ def test_a_model_that_names_only_what_it_sees_knows_no_unknown_labels():
     seer = Known(None, multi_label=False, has_boxes=True)
     examples = (Example(Path("a.jpg"), ROSE, (LabeledBox("rose", BOX),)),)
     selected = select(DataSet(Path("set"), "COCO", ROSE, examples), seer, None)
-    assert (selected.labels, selected.unknown, selected.notes) == (("rose",), {}, ())
+    assert (selected.labels, selected.unknown) == (("rose",), {})

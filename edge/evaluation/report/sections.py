@@ -147,7 +147,7 @@ def thresholds_section(report: ThresholdReport) -> str:
     rows = "".join(
         f"<tr><th>{_text(one.label)}</th>"
         f"<td>{'-' if one.threshold is None else f'{one.threshold:g}'}</td>"
-        f'<td class="words">{escape_html(threshold_words(one))}</td></tr>'
+        f'<td class="remark">{escape_html(threshold_words(one))}</td></tr>'
         for one in report.thresholds
     )
     body = (

@@ -84,7 +84,7 @@ figcaption .why { margin-top: .15rem; font-size: .9rem; }
 .box.true { border-style: dashed; border-color: #fff; box-shadow: none; outline: 1px solid #0006; }
 h2 + .plots, h2 + .cards { margin-top: 0; }
 h3.group { margin: 1.1rem 0 .6rem; font-size: 1rem; font-weight: 600; }
-td.words { text-align: left; color: var(--muted); }
+td.remark { text-align: left; color: var(--muted); }
 .cards { grid-template-columns: repeat(auto-fill, minmax(min(46%, 230px), 1fr)); }
 @media (max-width: 840px) {
   th, td { padding: .34rem .5rem; }
@@ -96,7 +96,7 @@ td.words { text-align: left; color: var(--muted); }
   .tiles { grid-template-columns: 1fr 1fr; }
   .cards { gap: 8px; }
   figcaption { font-size: .85rem; }
-  td.words { white-space: normal; min-width: 12rem; }
+  td.remark { white-space: normal; min-width: 9rem; }
   tbody th { white-space: normal; overflow-wrap: anywhere; min-width: 7rem; }
   .matrix tbody th { white-space: nowrap; min-width: 0; }
 }

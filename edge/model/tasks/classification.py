@@ -42,11 +42,14 @@ class Classification:
         labels: of all classes, in the model's order.
         scores: float32 [classes], 0..1, parallel to ``labels``.
         multi_label: the scores are independent of each other.
+        unlike_training: the picture is unlike all training pictures; ``None`` if the model cannot
+            say.
     """
 
     labels: tuple[str, ...]
     scores: NDArray[np.float32]
     multi_label: bool
+    unlike_training: bool | None = None
 
     @property
     def task(self) -> Task:
@@ -76,10 +79,13 @@ class ClassificationTask(Task):
     def read_tensors(
         self, outputs: RealOutputs, classes: Classes, region: Region
     ) -> Classification:
-        """Read ``scores`` [1, classes], 0..1."""
+        """Read ``scores`` [1, classes], 0..1, and ``features`` where training is known."""
         del region
         scores = outputs["scores"].reshape(-1)
-        return Classification(classes.labels or (), scores, classes.multi_label)
+        unlike = None
+        if classes.distribution is not None:
+            unlike = classes.distribution.is_unlike(outputs["features"])
+        return Classification(classes.labels or (), scores, classes.multi_label, unlike)
 
     def read_signature(self, outputs: Outputs, classes: Classes) -> Classification:
         """Read ``scores`` float32 [1, classes] and ``labels`` string [1, classes]."""
@@ -111,9 +117,11 @@ class ClassificationTask(Task):
         return prediction.labels
 
     def uncertainty(self, prediction: Prediction, shown: Selection, rules: Rules) -> Reason | None:
-        """Judge all scores, shown or not: a band, a low best score, a narrow margin."""
+        """Judge the picture, then all scores, shown or not: a band, a low best, a narrow margin."""
         del shown
         assert isinstance(prediction, Classification)
+        if prediction.unlike_training:
+            return Reason.UNLIKE_TRAINING
         scores, labels = prediction.scores, prediction.labels
         if not len(scores):
             return Reason.LOW_SCORE

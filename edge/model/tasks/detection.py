@@ -52,6 +52,11 @@ class Detections:
     capacity: int
 
     @property
+    def unlike_training(self) -> None:
+        """Detectors do not say."""
+        return
+
+    @property
     def task(self) -> Task:
         """The task, detection."""
         return DETECTION

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from edge.model.prediction import Item, Selection
     from edge.model.rules import Reason, Rules
+    from edge.model.training_distribution import TrainingDistribution
     from edge.vision.geometry import Region
 
     Outputs = Mapping[str, NDArray[Any]]
@@ -35,10 +36,12 @@ class Classes:
         labels: one per class, in the model's order, without background. ``None`` if only the
             model's own answer names them (a SavedModel without a label file).
         multi_label: the scores are independent of each other.
+        distribution: where the features of the training pictures lie; ``None`` if that is unknown.
     """
 
     labels: tuple[str, ...] | None
     multi_label: bool = False
+    distribution: TrainingDistribution | None = None
 
     @property
     def count(self) -> int:
@@ -92,6 +95,11 @@ class Prediction(Protocol):
     @property
     def scores(self) -> NDArray[np.float32]:
         """float32 [labels], 0..1."""
+        ...
+
+    @property
+    def unlike_training(self) -> bool | None:
+        """Whether the picture is unlike all training pictures; ``None`` if the model cannot say."""
         ...
 
     def select(self, selection: Selection) -> list[Item]:

@@ -1,0 +1,108 @@
+"""`edge train`: fits a classifier to a data set and writes it as an export to serve."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import click
+from rich.console import Console
+from rich.progress import Progress as Bars
+
+from edge.datasets.read import read_data_set
+from edge.export.read import read_export
+from edge.printable import escape
+from edge.runtime.cpus import usable_cpus
+from edge.training.quick import Task, train_quick
+from edge.training.report import percent
+from edge.wiring.bootstrap import embedded_models
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from edge.settings import Settings
+    from edge.training.report import Report
+
+INTERRUPTED: Final = 130
+"""Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
+
+_BACKBONE: Final = "imagenet"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The command's arguments."""
+
+    data_set: Path
+    out: Path
+    added: tuple[Path, ...]
+    saved_model: bool
+
+
+def run(request: Request, settings: Settings) -> int:
+    """Train, and print what came out.
+
+    Returns:
+        0, or 130 after Ctrl-C, which leaves nothing behind.
+
+    Raises:
+        EdgeError: nothing can be trained, or written.
+    """
+    began = time.monotonic()
+    try:
+        task = Task(
+            base=read_data_set(request.data_set),
+            added=tuple(read_data_set(path) for path in request.added),
+            out=request.out,
+            backbone=read_export(embedded_models() / _BACKBONE),
+            max_pixels=settings.max_pixels,
+            workers=settings.workers or usable_cpus(),
+            saved_model=request.saved_model,
+        )
+        with _shown() as progress:
+            report = train_quick(task, progress)
+    except KeyboardInterrupt:
+        click.echo("edge: stopped; nothing was written.", err=True)
+        return INTERRUPTED
+    _print(report, request.out, time.monotonic() - began)
+    return 0
+
+
+def _print(report: Report, out: Path, seconds: float) -> None:
+    training_set, figures = report.training_set, report.measured.figures
+    for file, reason in report.broken[:10]:
+        click.echo(f"left out: {escape(str(file))}: {escape(reason)}", err=True)
+    for note in report.all_notes:
+        click.echo(f"note: {escape(note)}", err=True)
+    what = "all labels right" if training_set.multi_label else "right"
+    pictures = f"{len(training_set.examples):,} pictures, {len(training_set.labels):,} labels"
+    click.echo(f"{escape(str(out))}: {pictures}, {seconds:.0f} s")
+    click.echo(f"{percent(figures.accuracy)} {what} on {figures.pictures:,} test pictures")
+    click.echo(f"Look at {escape(str(out / 'report.html'))}; serve it: edge serve --models {out}")
+
+
+class _Bar:
+    """One bar, which begins again with each stage."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._task = bars.add_task("")
+
+    def stage(self, words: str) -> None:
+        """Begin again under another title."""
+        self._bars.reset(self._task, description=words, total=None)
+
+    def advance(self, done: int, total: int) -> None:
+        """Move the bar."""
+        self._bars.update(self._task, completed=done, total=total)
+
+
+@contextmanager
+def _shown() -> Iterator[_Bar]:
+    console = Console(stderr=True)
+    with Bars(console=console, transient=True, disable=not sys.stderr.isatty()) as bars:
+        yield _Bar(bars)

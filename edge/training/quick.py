@@ -1,0 +1,235 @@
+"""Quick training: the built-in classifier with another last layer, in seconds, without TensorFlow.
+
+features -> split -> head -> int8 head in the TFLite file -> answers of that file -> thresholds,
+report. What is reported is what the finished file answers, never what the float head would.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+
+from edge.datasets.dataset import Split
+from edge.errors import DataSetError
+from edge.export.distribution_buffer import BUFFER_NAME, encode_distribution
+from edge.export.tflite_metadata import METADATA_BUFFER
+from edge.model.contract import PixelInput, Resize
+from edge.runtime.features import FeatureReader
+from edge.training.choice import fit_best_head
+from edge.training.distribution_fit import fit_distribution
+from edge.training.embedded_labels import append_labels, metadata_buffer
+from edge.training.export_files import write_labels, write_metadata, write_settings, write_splits
+from edge.training.figures import multi_label_figures, single_label_figures
+from edge.training.gather import gather
+from edge.training.golden import write_golden
+from edge.training.int8_head import quantize_head
+from edge.training.output_folder import refuse_foreign, written_whole
+from edge.training.report import Measured, Report, write_report
+from edge.training.tflite_file import ClassifierFile
+from edge.training.thresholds import certain_threshold, label_thresholds
+from edge.training.training_set import all_examples, make_training_set
+from edge.training.trial import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from edge.datasets.dataset import DataSet
+    from edge.export.read import Export
+    from edge.model.training_distribution import TrainingDistribution
+    from edge.training.gather import Gathered
+    from edge.training.head import Head
+    from edge.training.training_set import TrainingSet
+
+    Floats = NDArray[np.float32]
+
+MODEL_FILE: Final = "model.tflite"
+SPLITS_FILE: Final = "splits.csv"
+_DESCRIPTION: Final = "Image classifier, uint8, trained by edge on features of EfficientNet-Lite0"
+
+
+class Progress(Protocol):
+    """Shows how far the training is."""
+
+    def stage(self, words: str) -> None:
+        """A step begins: a few words, such as ``reading pictures``."""
+
+    def advance(self, done: int, total: int) -> None:
+        """So many of all pictures, or tries, of this step are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to train, and how.
+
+    Attributes:
+        base: the data set.
+        added: further data sets, which do not change the splits of the first.
+        out: the folder to write.
+        backbone: the built-in classifier.
+        max_pixels: of a picture.
+        workers: pictures at a time.
+        saved_model: also write the SavedModel, if TensorFlow is installed.
+    """
+
+    base: DataSet
+    added: tuple[DataSet, ...]
+    out: Path
+    backbone: Export
+    max_pixels: int
+    workers: int
+    saved_model: bool = True
+
+
+def train_quick(task: Task, progress: Progress) -> Report:
+    """Train, and write the export.
+
+    Raises:
+        DataSetError: nothing can be learned from the set.
+        OutputError: the folder cannot be written, or holds something else.
+    """
+    refuse_foreign(task.out)
+    tuning = replace(task.backbone.contract.tuning, resize=Resize.STRETCH, crop_fraction=1.0)
+    backbone = replace(task.backbone.contract, tuning=tuning)
+    file = ClassifierFile(task.backbone.model.read_bytes(), task.backbone.model.name)
+    reader = FeatureReader(
+        task.backbone.model, backbone, max_pixels=task.max_pixels, workers=task.workers
+    )
+    examples = all_examples(task.base, task.added)
+    progress.stage("Reading pictures")
+    gathered = gather(examples, reader, file.features, progress.advance)
+    training_set, gathered, broken = _without_broken(task, gathered)
+    progress.stage("Fitting")
+    chosen = fit_best_head(training_set, gathered.table, progress.advance)
+    distribution = _distribution(training_set, gathered)
+    assert isinstance(backbone.input, PixelInput)
+    with written_whole(task.out) as folder:
+        _write_model(folder, file, training_set, gathered, chosen.head, distribution)
+        write_labels(folder, training_set.labels)
+        write_metadata(folder, backbone.input, backbone.outputs["scores"].name)
+        write_settings(folder, task.out.name)
+        root = task.base.path if task.base.path.is_dir() else task.base.path.parent
+        write_splits(folder / SPLITS_FILE, root, training_set)
+        progress.stage("Testing the finished file")
+        measured = _measure(task, folder, training_set, progress)
+        progress.stage("Writing")
+        trial = Trial(folder, max_pixels=task.max_pixels, workers=task.workers)
+        write_golden(folder, training_set, trial)
+        notes = _write_saved_model(task, folder, training_set, chosen.head)
+        report = Report(
+            name=task.out.name,
+            training_set=training_set,
+            penalty=chosen.penalty,
+            measured=measured,
+            broken=broken,
+            notes=notes,
+        )
+        write_report(folder, report)
+    return report
+
+
+def _without_broken(
+    task: Task, gathered: Gathered
+) -> tuple[TrainingSet, Gathered, tuple[tuple[Path, str], ...]]:
+    """The training set of the pictures that can be read, their features, and the others."""
+    examples = all_examples(task.base, task.added)
+    broken = tuple((examples[number].image, gathered.broken[number]) for number in gathered.broken)
+    if len(broken) == len(examples):
+        file, reason = broken[0]
+        raise DataSetError(f"No picture of {task.base.path} can be read. {file}: {reason}")
+    left_out = frozenset(gathered.broken)
+    training_set = make_training_set(
+        task.base, task.added, groups=gathered.groups, left_out=left_out
+    )
+    if left_out:
+        kept = [number for number in range(len(examples)) if number not in left_out]
+        gathered = replace(gathered, table=gathered.table.subset(kept))
+    return training_set, gathered, broken
+
+
+def _distribution(training_set: TrainingSet, gathered: Gathered) -> TrainingDistribution | None:
+    """Of the training and the validation pictures; those of the test show whether it holds."""
+    known = np.array([split is not Split.TEST for split in training_set.splits])
+    labels = training_set.targets().argmax(axis=1)[known]
+    if training_set.multi_label:
+        labels = np.zeros_like(labels)
+    return fit_distribution(gathered.table.subset(np.flatnonzero(known)), labels)
+
+
+def _write_model(
+    folder: Path,
+    file: ClassifierFile,
+    training_set: TrainingSet,
+    gathered: Gathered,
+    head: Head,
+    distribution: TrainingDistribution | None,
+) -> None:
+    trained = gathered.table.subset(training_set.indices(Split.TRAINING))
+    int8_head = quantize_head(head, file.features, trained)
+    file.replace_head(int8_head, multi_label=training_set.multi_label)
+    entries = {METADATA_BUFFER: metadata_buffer(_DESCRIPTION, 127.0, 128.0)}
+    if distribution is not None:
+        entries[BUFFER_NAME] = encode_distribution(distribution)
+    file.add_metadata(entries)
+    content = append_labels(file.pack(_DESCRIPTION), training_set.labels)
+    (folder / MODEL_FILE).write_bytes(content)
+
+
+def _write_saved_model(
+    task: Task, folder: Path, training_set: TrainingSet, head: Head
+) -> tuple[str, ...]:
+    """Write `saved_model/0001`; returns a note if it is left out for want of TensorFlow."""
+    image = task.backbone.contract.input
+    if not task.saved_model or not isinstance(image, PixelInput):
+        return ()
+    try:
+        # 6 s and 500 MB, which only this needs
+        from edge.training.float_network import FloatBackbone  # noqa: PLC0415
+        from edge.training.saved_model import write_saved_model  # noqa: PLC0415
+    except ModuleNotFoundError:
+        return ("TensorFlow is not installed, so there is no SavedModel; edge needs none.",)
+    backbone = FloatBackbone(task.backbone.model.read_bytes(), task.backbone.model.name)
+    target = folder / "saved_model" / "0001"
+    write_saved_model(target, backbone, head, training_set.labels, (image.height, image.width))
+    return ()
+
+
+def _measure(task: Task, folder: Path, training_set: TrainingSet, progress: Progress) -> Measured:
+    """Thresholds from the validation pictures, and figures from those of the test."""
+    trial = Trial(folder, max_pixels=task.max_pixels, workers=task.workers)
+    scores, targets, _ = _answers(trial, training_set, Split.VALIDATION, progress)
+    if training_set.multi_label:
+        of_labels = label_thresholds(scores, targets)
+        named = dict(zip(training_set.labels, of_labels, strict=True))
+        write_settings(folder, task.out.name, thresholds=named)
+        scores, targets, known = _answers(trial, training_set, Split.TEST, progress)
+        figures = multi_label_figures(training_set.labels, scores, targets, of_labels)
+        return Measured(figures, known, label_thresholds=tuple(of_labels))
+    certain = certain_threshold(scores, targets)
+    write_settings(folder, task.out.name, certain_threshold=certain)
+    scores, targets, known = _answers(trial, training_set, Split.TEST, progress)
+    figures = single_label_figures(training_set.labels, scores, targets)
+    return Measured(figures, known, certain_threshold=certain)
+
+
+def _answers(
+    trial: Trial, training_set: TrainingSet, split: Split, progress: Progress
+) -> tuple[Floats, Floats, float | None]:
+    """What the finished file answers, the truth, and the share of pictures like the training.
+
+    Both arrays are float32 [pictures, labels].
+    """
+    numbers = training_set.indices(split)
+    pictures: Sequence[Path] = [training_set.examples[number].image for number in numbers]
+    answers = trial.answer_all(pictures, progress.advance)
+    kept = [row for row, answer in enumerate(answers) if answer is not None]
+    rows = [answer.scores for answer in answers if answer is not None]
+    targets = training_set.targets()[numbers[kept]]
+    scores = np.stack(rows) if rows else np.zeros_like(targets)
+    told = [answer for answer in answers if answer and answer.unlike_training is not None]
+    like = sum(1 for answer in told if not answer.unlike_training)
+    return scores, targets, like / len(told) if told else None
