@@ -29,7 +29,8 @@ from edge.runtime.cpus import usable_cpus
 from edge.runtime.features import FeatureReader
 from edge.vision.decode_memory import decode_memory
 from edge.vision.sketch import SKETCH_SIDE
-from edge.wiring.bootstrap import embedded_models
+from edge.wiring.bootstrap import build_repository, embedded_models
+from edge.wiring.limits import fit_to_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,6 +103,8 @@ def inspect(request: Request, settings: Settings) -> int:
 
 
 def _inspect(reading: Reading, request: Request, settings: Settings) -> Inspection:
+    builtin = settings.model_copy(update={"models": embedded_models()})
+    settings = fit_to_memory(settings, build_repository(builtin))
     workers = settings.workers or usable_cpus()
     decode_memory.limit(settings.max_decoded_bytes, workers)
     reader, size, model = PictureReader(settings.max_pixels, SKETCH_SIDE, workers), 0, ""

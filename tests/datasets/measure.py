@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -110,6 +111,8 @@ def inspect(root, data, *flags):
     command = [sys.executable, "-m", "edge", "data", "inspect", str(root), "--json"]
     out = data / "out.json"
     started = time.monotonic()
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = used.ru_utime + used.ru_stime
     with out.open("w") as stream:
         child = subprocess.Popen([*command, "--data", str(data), *flags], stdout=stream)
         own = peak = 0
@@ -118,7 +121,10 @@ def inspect(root, data, *flags):
             own, peak = max(own, seen["RssAnon"]), max(peak, seen["VmHWM"])
             time.sleep(0.1)
     seconds = time.monotonic() - started
-    print(f"{' '.join(flags) or 'first run':9} {seconds:7.1f} s, {own} MiB own, {peak} MiB peak")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = used.ru_utime + used.ru_stime - before
+    name = " ".join(flags) or "first run"
+    print(f"{name:9} {seconds:7.1f} s, {cpu:7.1f} s CPU, {own} MiB own, {peak} MiB peak")
     return json.loads(out.read_text())
 
 

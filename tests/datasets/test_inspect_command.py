@@ -166,8 +166,8 @@ def test_duplicates_across_labels_and_splits_are_told(inspect_json, tmp_path):
     (near,) = found["near_duplicates"]
     assert near["files"] == ["test/b/smaller.png", "train/b/2.png"]
     text = advice_of(found)
-    assert "1 group of pictures that are the same have different labels" in text
-    assert "1 group of pictures that are nearly the same are in several splits" in text
+    assert "1 group of pictures that are the same, with different labels" in text
+    assert "1 group of pictures that are nearly the same, in several splits" in text
 
 
 def test_a_set_of_copies_says_so_and_divides_them_together(inspect_json, tmp_path):
@@ -177,7 +177,7 @@ def test_a_set_of_copies_says_so_and_divides_them_together(inspect_json, tmp_pat
             put(root, f"{label}/{index}.png", content=picture(ord(label) * 10 + index // 6))
     found = inspect_json(root)
     assert [len(group["files"]) for group in found["same"]] == [6] * 10
-    assert "50 files repeat another one" in advice_of(found)
+    assert "Repeated pictures add nothing: remove 50 files." in advice_of(found)
     splits = [label["splits"] for label in found["labels"]]
     assert splits == [{"training": 18, "validation": 6, "test": 6}] * 2
 
