@@ -96,10 +96,21 @@ def test_two_pictures_are_compared_as_well():
     assert grouped([sketch_of(image), sketch_of(opened(2))]).tolist() == [0, 1]
 
 
-def test_pictures_are_joined_through_others_and_no_pictures_are_no_groups():
-    chain = [sketch_of(shifted(opened(1), share)) for share in (0, 0.01, 0.02, 0.03, 0.04, 0.05)]
-    others = [sketch_of(opened(seed)) for seed in range(2, 12)]
-    assert grouped(chain + others)[:6].tolist() == [0] * 6
+def test_pictures_are_joined_through_others_in_any_order():
+    """Each agrees with its neighbours (12 degrees apart), and with no other one."""
+    rng = np.random.default_rng(5)
+    plane = rng.normal(0, 1, (2, 32, 32, 3))
+    turned = [
+        128 + 40 * (np.cos(angle) * plane[0] + np.sin(angle) * plane[1])
+        for angle in np.radians([0, 24, 12, 36])
+    ]
+    others = list(128 + 40 * rng.normal(0, 1, (40, 32, 32, 3)))
+    sketches = [one.clip(0, 255).astype(np.uint8) for one in turned + others]
+    assert grouped(sketches).tolist() == [0, 0, 0, 0, *range(4, 44)]
+    assert grouped([sketches[0], sketches[1], *sketches[4:]])[:2].tolist() == [0, 1]
+
+
+def test_no_pictures_are_no_groups():
     assert (
         near_groups(np.zeros((0, 32, 32, 3), np.uint8), np.arange(0), np.arange(0)).tolist() == []
     )
