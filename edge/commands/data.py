@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -109,7 +109,7 @@ def _inspect(reading: Reading, request: Request, settings: Settings) -> Inspecti
         reader, size, model = _with_features(settings, workers)
     folder = settings.data_folder
     cache = PictureCache(folder, request.data_set, size, model, keep=request.resume)
-    with _steps() as steps:
+    with closing(cache), _steps() as steps:
         return inspect_data_set(reading, reader, cache, steps)
 
 

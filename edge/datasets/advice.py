@@ -82,7 +82,7 @@ def _duplicates(found: Inspection) -> Iterable[str]:
         if torn:
             yield (
                 f"{_count(len(torn), 'group')} of pictures that are {words} have different "
-                "labels: one of them is wrong, or the difference is too small to be learnt."
+                "labels: a label is wrong, or the difference is small. Look at them."
             )
         if leaks:
             yield (
@@ -97,7 +97,8 @@ def _duplicates(found: Inspection) -> Iterable[str]:
 def _collections(found: Inspection) -> Iterable[str]:
     counts = found.counts
     if not counts:
-        yield "No picture has a label yet."
+        if not found.broken:
+            yield "No picture has a label yet."
         return
     unit = "box" if found.is_detection else "picture"
     number = {one.label: one.boxes if found.is_detection else one.pictures for one in counts}
