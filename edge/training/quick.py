@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import numpy as np
 
 from edge.datasets.dataset import Split
+from edge.datasets.learnt import write_learnt
 from edge.errors import DataSetError
 from edge.export.distribution_buffer import BUFFER_NAME, encode_distribution
 from edge.export.tflite_metadata import METADATA_BUFFER
@@ -109,6 +110,8 @@ def train_quick(task: Task, progress: Progress) -> Report:
         write_labels(folder, training_set.labels)
         write_metadata(folder, backbone.input, backbone.outputs["scores"].name)
         write_settings(folder, task.out.name)
+        images = [example.image for example in training_set.examples]
+        write_learnt(folder, zip(images, training_set.splits, strict=True))
         progress.stage("Testing the finished file")
         measured = _measure(task, folder, training_set, progress)
         progress.stage("Writing")
