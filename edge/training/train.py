@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import numpy as np
 
 from edge.datasets.dataset import Split
+from edge.datasets.learnt import write_learnt
 from edge.errors import DataSetError, UsageError
 from edge.export.distribution_buffer import BUFFER_NAME, encode_distribution
 from edge.export.tflite_metadata import METADATA_BUFFER
@@ -25,7 +26,7 @@ from edge.runtime.features import FeatureReader
 from edge.training.choice import fit_best_head
 from edge.training.distribution_fit import fit_distribution
 from edge.training.embedded_labels import append_labels, metadata_buffer
-from edge.training.export_files import write_labels, write_metadata, write_settings, write_splits
+from edge.training.export_files import write_labels, write_metadata, write_settings
 from edge.training.figures import multi_label_figures, single_label_figures
 from edge.training.gather import gather
 from edge.training.golden import write_golden
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 MODEL_FILE: Final = "model.tflite"
-SPLITS_FILE: Final = "splits.csv"
 
 _RESERVED_S: Final = 15.0
 _RESERVED_SHARE: Final = 0.25
@@ -200,8 +200,8 @@ def _write(task: Task, learned: Learned, notes: tuple[str, ...], progress: Progr
         write_labels(folder, training_set.labels)
         write_metadata(folder, image, learned.backbone.contract.outputs["scores"].name)
         write_settings(folder, task.out.name)
-        root = task.base.path if task.base.path.is_dir() else task.base.path.parent
-        write_splits(folder / SPLITS_FILE, root, training_set)
+        images = [example.image for example in training_set.examples]
+        write_learnt(folder, zip(images, training_set.splits, strict=True))
         progress.stage("Testing the finished file")
         measured = _measure(task, folder, training_set, progress)
         progress.stage("Writing")

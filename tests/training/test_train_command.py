@@ -13,8 +13,6 @@ from builders.shapes import put_multi_label, put_shapes, shape
 from click.testing import CliRunner
 
 from edge.cli import main
-from edge.datasets.dataset import Split
-from edge.datasets.read import read_data_set
 from edge.export.read import read_export
 from edge.model.contract import Format
 
@@ -106,18 +104,6 @@ def test_the_golden_pictures_are_answered_as_they_say(trained):
         answer = answers[picture["file"]]
         assert answer["predictions"] == picture["predictions"]
         assert answer["certain"] == picture["certain"]
-
-
-def test_its_list_of_splits_tells_evaluation_what_was_not_trained(trained):
-    model, output = trained
-    photos = model.parent / "photos"
-    before = {example.image for example in read_data_set(photos).examples}
-    shutil.copy(model / "splits.csv", photos)
-    data_set = read_data_set(photos)
-    (photos / "splits.csv").unlink()
-    assert {example.image for example in data_set.examples} == before
-    tested = [one for one in data_set.examples if one.split is Split.TEST]
-    assert f"right on {len(tested)} test pictures" in output
 
 
 def test_the_page_says_how_well_it_does(trained):
