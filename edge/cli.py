@@ -434,6 +434,12 @@ def data_inspect(config: Path | None, **arguments: Any) -> None:
     help="Write a SavedModel as well, if TensorFlow is installed; takes 10 s and 1 GB.  "
     "[default: saved-model]",
 )
+@click.option(
+    "--minutes",
+    type=_Number(0.1, 24 * 60),
+    help="Fine-tune the network as well, and be done in about this time. Needs TensorFlow. Without "
+    "it only a last layer is fitted, in seconds.",
+)
 @_settings("workers", "max_pixels")
 def train(
     data_set: Path,
@@ -442,6 +448,7 @@ def train(
     config: Path | None,
     *,
     saved_model: bool,
+    minutes: float | None,
     **flags: Any,
 ) -> None:
     """Train a classifier on the pictures of SET and write it as an AutoML export.
@@ -450,7 +457,7 @@ def train(
     """
     from edge.commands.train import Request, run
 
-    sys.exit(run(Request(data_set, out, added, saved_model), load_settings(flags, config)))
+    sys.exit(run(Request(data_set, out, added, saved_model, minutes), load_settings(flags, config)))
 
 
 @main.group()

@@ -75,8 +75,12 @@ class FeatureReader:
             InferenceFailed: the model failed.
         """
         frame = picture if isinstance(picture, Frame) else self.decode(picture)
+        return self._run(worker, self.tensor(frame))
+
+    def tensor(self, frame: Frame) -> NDArray[np.generic]:
+        """What the model takes of a picture: of its input's dtype and shape, without batch."""
         tensor, _ = preprocess(frame, self._spec, self._contract.tuning)
-        return self._run(worker, tensor)
+        return tensor
 
     def read_all(
         self, pictures: Iterable[tuple[Key, Callable[[], bytes | Frame]]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.model.contract import PixelInput
-    from edge.training.training_set import TrainingSet
 
 
 def write_labels(folder: Path, labels: Sequence[str]) -> None:
@@ -66,20 +64,6 @@ def write_settings(
             f"threshold = {certain_threshold}",
         ]
     (folder / "model.toml").write_text("\n".join(lines) + "\n", "utf-8")
-
-
-def write_splits(file: Path, root: Path, training_set: TrainingSet) -> None:
-    """Write which picture was trained, as a Vertex AI CSV to be put into the data set's folder.
-
-    Args:
-        root: the data set's folder; pictures elsewhere, which were added, are left out.
-    """
-    with file.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.writer(out, lineterminator="\n")
-        for example, split in zip(training_set.examples, training_set.splits, strict=True):
-            if example.image.is_relative_to(root):
-                name = example.image.relative_to(root).as_posix()
-                writer.writerow([split.value, name, *example.labels])
 
 
 def toml_text(text: str) -> str:

@@ -87,6 +87,11 @@ class FloatBackbone(tf.Module):  # type: ignore[misc]
             values[int(operator.outputs[0])] = self._run(operator, code, layer, values)
         return values[self._features]
 
+    def freeze(self) -> None:
+        """Turn the variables into constants, as the int8 converter needs them."""
+        self.kernels = [tf.constant(kernel.numpy()) for kernel in self.kernels]
+        self.biases = [tf.constant(bias.numpy()) for bias in self.biases]
+
     def _run(self, operator: Any, code: int, layer: Any, values: dict[int, Any]) -> Any:
         first = values[int(operator.inputs[0])]
         options = operator.builtinOptions

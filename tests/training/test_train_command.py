@@ -13,8 +13,6 @@ from builders.shapes import put_multi_label, put_shapes, shape
 from click.testing import CliRunner
 
 from edge.cli import main
-from edge.datasets.dataset import Split
-from edge.datasets.read import read_data_set
 from edge.export.read import read_export
 from edge.model.contract import Format
 
@@ -106,18 +104,6 @@ def test_the_golden_pictures_are_answered_as_they_say(trained):
         answer = answers[picture["file"]]
         assert answer["predictions"] == picture["predictions"]
         assert answer["certain"] == picture["certain"]
-
-
-def test_its_list_of_splits_tells_evaluation_what_was_not_trained(trained):
-    model, output = trained
-    photos = model.parent / "photos"
-    before = {example.image for example in read_data_set(photos).examples}
-    shutil.copy(model / "splits.csv", photos)
-    data_set = read_data_set(photos)
-    (photos / "splits.csv").unlink()
-    assert {example.image for example in data_set.examples} == before
-    tested = [one for one in data_set.examples if one.split is Split.TEST]
-    assert f"right on {len(tested)} test pictures" in output
 
 
 def test_the_page_says_how_well_it_does(trained):
@@ -217,7 +203,7 @@ def test_ctrl_c_leaves_the_older_result_and_nothing_else(trained, tmp_path, monk
     shutil.copytree(trained[0], out)
     before = (out / "model.tflite").read_bytes()
     photos = put_shapes(tmp_path / "photos", {"disc": 12, "square": 12})
-    monkeypatch.setattr("edge.training.quick.write_golden", interrupted)
+    monkeypatch.setattr("edge.training.train.write_golden", interrupted)
     result = train(photos, "--out", out)
     assert result.exit_code == 130
     assert (out / "model.tflite").read_bytes() == before
@@ -300,3 +286,33 @@ def test_without_tensorflow_the_saved_model_is_left_out_and_that_is_said(tmp_pat
     assert result.exit_code == 0, result.output
     assert "TensorFlow is not installed, so there is no SavedModel" in result.stderr
     assert not (tmp_path / "model" / "saved_model").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_with_a_time_the_network_is_fine_tuned_and_the_file_has_the_same_form(tmp_path):
+    """In a process of its own: TensorFlow takes 6 s and 600 MB."""
+    photos = put_shapes(tmp_path / "photos", {"disc": 30, "square": 30, "stripes": 30})
+    out = tmp_path / "model"
+    command = [sys.executable, "-m", "edge", "train", str(photos), "--out", str(out)]
+    options = ["--minutes", "1", "--no-saved-model"]
+    done = subprocess.run([*command, *options], check=True, capture_output=True, text=True)
+    assert "ine-tun" in done.stderr  # it did better in validation, or it is said that it did not
+    interpreter = Interpreter(str(out / "model.tflite"))
+    interpreter.allocate_tensors()
+    ((image,), (scores,)) = interpreter.get_input_details(), interpreter.get_output_details()
+    assert (image["name"], image["quantization"]) == ("image", (1 / 128, 127))
+    assert (scores["name"], scores["quantization"]) == ("scores", (1 / 256, 0))
+    assert read_export(out).contract.distribution is not None
+    (tmp_path / "new.png").write_bytes(shape("stripes", 800))
+    result = edge("predict", "--model", out, "--json", tmp_path / "new.png")
+    assert json.loads(result.stdout)["predictions"][0]["label"] == "stripes"
+
+
+def test_a_time_without_tensorflow_is_refused_with_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    photos = put_shapes(tmp_path / "photos", {"disc": 4, "square": 4})
+    result = edge("train", photos, "--out", tmp_path / "model", "--minutes", "1")
+    assert result.exit_code == 2
+    assert "--minutes needs TensorFlow" in result.stderr
+    assert names_in(tmp_path) == ["photos"]
