@@ -428,9 +428,28 @@ def data_inspect(config: Path | None, **arguments: Any) -> None:
     help="Train with this data set as well; the test pictures of SET stay what they were. May be "
     "repeated.",
 )
+@click.option(
+    "--saved-model/--no-saved-model",
+    default=True,
+    help="Write a SavedModel as well, if TensorFlow is installed; takes 10 s and 1 GB.  "
+    "[default: saved-model]",
+)
+@click.option(
+    "--minutes",
+    type=_Number(0.1, 24 * 60),
+    help="Fine-tune the network as well, and be done in about this time. Needs TensorFlow. Without "
+    "it only a last layer is fitted, in seconds.",
+)
 @_settings("workers", "max_pixels")
 def train(
-    data_set: Path, out: Path, added: tuple[Path, ...], config: Path | None, **flags: Any
+    data_set: Path,
+    out: Path,
+    added: tuple[Path, ...],
+    config: Path | None,
+    *,
+    saved_model: bool,
+    minutes: float | None,
+    **flags: Any,
 ) -> None:
     """Train a classifier on the pictures of SET and write it as an AutoML export.
 
@@ -438,7 +457,7 @@ def train(
     """
     from edge.commands.train import Request, run
 
-    sys.exit(run(Request(data_set, out, added), load_settings(flags, config)))
+    sys.exit(run(Request(data_set, out, added, saved_model, minutes), load_settings(flags, config)))
 
 
 @main.group()

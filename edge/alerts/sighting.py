@@ -31,7 +31,7 @@ class Sighting:
         score: the best one's, 0..1; 0 if there is none.
     """
 
-    count: int  # type: ignore[assignment]  # as a tuple it has a method of this name
+    count: int
     score: float
 
 

@@ -16,8 +16,8 @@ from edge.datasets.read import read_data_set
 from edge.export.read import read_export
 from edge.printable import escape
 from edge.runtime.cpus import usable_cpus
-from edge.training.quick import Task, train_quick
 from edge.training.report import percent
+from edge.training.train import Task, train
 from edge.wiring.bootstrap import embedded_models
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ class Request:
     data_set: Path
     out: Path
     added: tuple[Path, ...]
+    saved_model: bool
+    minutes: float | None
 
 
 def run(request: Request, settings: Settings) -> int:
@@ -60,9 +62,11 @@ def run(request: Request, settings: Settings) -> int:
             backbone=read_export(embedded_models() / _BACKBONE),
             max_pixels=settings.max_pixels,
             workers=settings.workers or usable_cpus(),
+            saved_model=request.saved_model,
+            seconds=None if request.minutes is None else 60 * request.minutes,
         )
         with _shown() as progress:
-            report = train_quick(task, progress)
+            report = train(task, progress)
     except KeyboardInterrupt:
         click.echo("edge: stopped; nothing was written.", err=True)
         return INTERRUPTED

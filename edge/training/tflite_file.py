@@ -112,11 +112,7 @@ class ClassifierFile:
 
     def pack(self, description: str) -> bytes:
         """Write the file."""
-        self._model.description = description
-        self._model.buffers = [_AlignedBuffer(buffer.data) for buffer in self._model.buffers]
-        builder = flatbuffers.Builder(_INITIAL_BYTES)
-        builder.Finish(self._model.Pack(builder), IDENTIFIER)
-        return bytes(builder.Output())
+        return pack(self._model, description)
 
     def _code(self, operator: Any) -> int:
         return int(self._model.operatorCodes[operator.opcodeIndex].builtinCode)
@@ -139,6 +135,15 @@ class ClassifierFile:
         code.builtinCode = code.deprecatedBuiltinCode = number
         code.version = 1
         self._activation.builtinOptionsType, self._activation.builtinOptions = kind, options
+
+
+def pack(model: Any, description: str) -> bytes:
+    """Write a tree of the schema's objects as a file, its constants aligned."""
+    model.description = description
+    model.buffers = [_AlignedBuffer(buffer.data) for buffer in model.buffers]
+    builder = flatbuffers.Builder(_INITIAL_BYTES)
+    builder.Finish(model.Pack(builder), IDENTIFIER)
+    return bytes(builder.Output())
 
 
 def _describe_values(tensor: Any, quantization: Quantization) -> None:
