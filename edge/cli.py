@@ -435,6 +435,18 @@ def data_inspect(config: Path | None, **arguments: Any) -> None:
     help="Train with this data set as well; the test pictures of SET stay what they were. May be "
     "repeated.",
 )
+@click.option(
+    "--saved-model/--no-saved-model",
+    default=True,
+    help="Write a SavedModel as well, if TensorFlow is installed; takes 10 s and 1 GB.  "
+    "[default: saved-model]",
+)
+@click.option(
+    "--minutes",
+    type=_Number(0.1, 24 * 60),
+    help="Fine-tune the network as well, and be done in about this time. Needs TensorFlow. Without "
+    "it only a last layer is fitted, in seconds.",
+)
 @_settings("workers", "max_pixels")
 def train(
     data_set: Path | None,
@@ -442,6 +454,9 @@ def train(
     out: Path,
     added: tuple[Path, ...],
     config: Path | None,
+    *,
+    saved_model: bool,
+    minutes: float | None,
     **flags: Any,
 ) -> None:
     """Train a classifier on the pictures of SET and write it as an AutoML export.
@@ -450,7 +465,8 @@ def train(
     """
     from edge.commands.train import Request, run
 
-    sys.exit(run(Request(data_set, out, added, good), load_settings(flags, config)))
+    request = Request(data_set, out, added, saved_model, minutes, good)
+    sys.exit(run(request, load_settings(flags, config)))
 
 
 @main.group()
@@ -458,7 +474,7 @@ def outbox() -> None:
     """List, show, export, retry or delete the frames kept for the online model."""
 
 
-_STATES = click.Choice(["waiting", "resolved", "dead_letter", "prediction_only"])
+_STATES = click.Choice(["waiting", "resolved", "dead_letter", "prediction_only", "corrected"])
 
 
 @outbox.command(name="list")

@@ -28,6 +28,8 @@
     ├── MethodNotAllowed             405  in web: the path takes other methods
     ├── NotServed                    501  in web: an operation that no image export has
     ├── PictureGone                  404  in web: the wall no longer has the image
+    ├── NoOutbox                     409  in web: no outbox that keeps images takes a correction
+    ├── HttpsNeeded                  307  in web: plain HTTP on the port of HTTPS
     ├── NoPhone                      404  in web: phones cannot reach the address of the service
     ├── ForeignPage                  403  in web: another site's page sent the request
     ├── UnknownHost                  421  in web: a host that this service is not

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric
 
+    from edge.dataplane.alerting import Alerting
     from edge.dataplane.answer import Answer, InferRequest
     from edge.dataplane.service import InferenceService
 
@@ -261,6 +262,8 @@ class _Snapshot(Collector):
         yield about
         if service.cloud is not None:
             yield from _cloud_metrics(service.cloud.status().as_json())
+        if service.alerting is not None:
+            yield from _alert_metrics(service.alerting)
 
     @property
     def _is_ready(self) -> bool:
@@ -295,6 +298,39 @@ class _Connections(Collector):
         for reason, count in sorted(figures.cut.items()):
             cut.add_metric((reason,), float(count))
         yield cut
+
+
+def _alert_metrics(alerting: Alerting) -> Iterator[Metric]:
+    """Figures of the rules and the sinks; rules and sinks are the owner's, so they are few."""
+    raised = CounterMetricFamily("edge_alerts_raised", "Alerts by rule.", labels=("rule",))
+    on = GaugeMetricFamily("edge_alert_on", "1 while a rule is on for a camera.", labels=("rule",))
+    for rule in alerting.rules:
+        raised.add_metric((rule.name,), float(alerting.raised(rule)))
+        on.add_metric((rule.name,), float(alerting.state(rule).is_on))
+    yield raised
+    yield on
+    yield CounterMetricFamily(
+        "edge_alerts_suppressed",
+        "Alerts not raised since their client had raised too many.",
+        float(alerting.suppressed),
+    )
+    up = GaugeMetricFamily(
+        "edge_alert_sink_up", "1 unless the last attempt failed.", labels=("sink",)
+    )
+    queued = GaugeMetricFamily("edge_alert_sink_queued", "Alerts that wait.", labels=("sink",))
+    delivered = CounterMetricFamily(
+        "edge_alert_sink_delivered", "Alerts that the receiver has taken.", labels=("sink",)
+    )
+    dropped = CounterMetricFamily(
+        "edge_alert_sink_dropped", "Alerts that were given up.", labels=("sink",)
+    )
+    for sink in alerting.sinks:
+        status = sink.status()
+        up.add_metric((status.name,), float(status.fault is None))
+        queued.add_metric((status.name,), float(status.queued))
+        delivered.add_metric((status.name,), float(status.delivered))
+        dropped.add_metric((status.name,), float(status.dropped))
+    yield from (up, queued, delivered, dropped)
 
 
 def _cloud_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:

@@ -44,10 +44,10 @@ figcaption p { margin: 0; }
 .frame.wide { width: 100%; }
 .frame.tall { height: 100%; }
 .frame img { display: block; width: 100%; height: 100%; }
-.box { position: absolute; border: 2px solid hsl(var(--hue) 90% 55%);
+.box { position: absolute; border: 2px solid var(--fill);
   box-shadow: 0 0 0 1px #0009; }
 .box b { position: absolute; left: 0; top: 0; max-width: 100%; padding: 0 .35em; overflow: hidden;
-  text-overflow: ellipsis; white-space: nowrap; background: hsl(var(--hue) 80% 25%);
-  color: #fff; font: 600 12px/1.5 system-ui, sans-serif; }
+  text-overflow: ellipsis; white-space: nowrap; background: var(--fill);
+  color: var(--on-fill); font: 600 12px/1.5 system-ui, sans-serif; }
 """
 """One style sheet: light and dark, from a phone's width on; no script, nothing from the network."""

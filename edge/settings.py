@@ -32,8 +32,14 @@ from edge.api_key import ApiKey, parse_keys, shown_location
 from edge.environment import CONFIG, PREFIX, read_variables
 from edge.errors import SettingsError
 from edge.origins import parse_host, parse_origin
-from edge.printable import escape
-from edge.secret_text import check_address, check_url, refuse_content
+from edge.printable import escape, first_unprintable
+from edge.secret_text import (
+    check_address,
+    check_mqtt_url,
+    check_url,
+    check_webhook_secret,
+    refuse_content,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,6 +83,13 @@ def _check_host_names(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _check_title(title: str) -> str:
+    found = first_unprintable(title)
+    if found is not None:
+        raise ValueError(f"character {found[0] + 1}, {found[1]}, does not print")
+    return title.strip()
+
+
 def _check_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
     origins = tuple(origin.removesuffix("/") for origin in origins)
     for origin in origins:
@@ -116,6 +129,7 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Endpoint = Annotated[str, Field(pattern=r"^projects/[^/]+/locations/[^/]+/endpoints/[^/]+$")]
 SecretFile = Annotated[Secret[Path], BeforeValidator(refuse_content)]
 """Path of a file with a secret: the secret itself, pasted in its place, is refused unquoted."""
+MqttTopic = Annotated[str, Field(max_length=200, pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$")]
 
 
 class _Group(BaseModel):
@@ -265,6 +279,48 @@ class TlsSettings(_Group):
     )
 
 
+class AlertSettings(_Group):
+    """Alerts; configured by ``rules``."""
+
+    rules: Path | None = Field(
+        None,
+        description="TOML file with the rules that raise alerts. If not set, none is raised.",
+    )
+    webhook: Annotated[SecretStr, AfterValidator(check_url)] | None = Field(
+        None,
+        description="URL that receives each alert; may hold name:password@ for HTTP Basic. None if "
+        "not set.",
+    )
+    webhook_secret: Annotated[SecretStr, AfterValidator(check_webhook_secret)] | None = Field(
+        None,
+        description="Key of the webhook's signature, as Standard Webhooks has it: whsec_ and 24 to "
+        "64 bytes in base64. Needed with alerts_webhook.",
+    )
+    mqtt: Annotated[SecretStr, AfterValidator(check_mqtt_url)] | None = Field(
+        None,
+        description="MQTT broker that receives each alert and the rules' states: "
+        "mqtts://user:password@host:port, or mqtt:// without TLS. None if not set.",
+    )
+    mqtt_ca: SecretFile | None = Field(
+        None,
+        description="PEM file of the authority that signed the broker's certificate. The system's "
+        "authorities if not set.",
+    )
+    mqtt_topic: MqttTopic = Field(
+        "edge",
+        description="What the topics begin with; give each device its own, such as edge/line-1.",
+    )
+    mqtt_discovery: MqttTopic | None = Field(
+        None,
+        description="Announce each rule to Home Assistant as a sensor, below this topic "
+        "(homeassistant, unless it is set up otherwise). Not announced if not set.",
+    )
+
+
+def _alerts_if_configured(alerts: AlertSettings | None) -> AlertSettings | None:
+    return alerts if alerts is not None and alerts.model_fields_set else None
+
+
 def _cloud_if_configured(cloud: CloudSettings | None) -> CloudSettings | None:
     return cloud if cloud is not None and "endpoint" in cloud.model_fields_set else None
 
@@ -360,7 +416,7 @@ class Settings(BaseModel):
     )
     exact_decode: bool = Field(
         default=False,
-        description="Always decode JPEG at full scale; by default at twice the model's input, "
+        description="Always decode JPEG at full scale; by default at 1.8 times the model's input, "
         "which is up to 3x faster.",
     )
     shutdown_grace_s: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = Field(
@@ -421,12 +477,22 @@ class Settings(BaseModel):
     )
     wall_size: Annotated[int, Field(ge=1, le=1_000)] = Field(
         32,
-        description="Latest pictures that the wall keeps per camera, up to 1000; in memory only.",
+        description="Changes of its answer, with their pictures, that the wall keeps per camera "
+        "beside its newest frame, up to 1000; in memory only.",
     )
     wall_bytes: Annotated[int, Field(ge=1, le=1 << 34)] = Field(
         64 << 20,
         description="Maximum bytes of pictures and answers that the wall keeps in total, up to "
-        "16 GiB. Less if memory is limited and this is not set.",
+        "16 GiB; each camera's newest frame goes last. Less if memory is limited and this is not "
+        "set.",
+    )
+    kiosk_title: Annotated[str, Field(max_length=60), AfterValidator(_check_title)] = Field(
+        "", description="Title of the kiosk page, up to 60 characters. Its own if not set."
+    )
+    kiosk_logo: Path | None = Field(
+        None,
+        description="JPEG, PNG or WebP file shown as the logo of the kiosk page, up to 1 MiB and "
+        "4 million pixels. None if not set.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Minimum level to log."
@@ -440,6 +506,7 @@ class Settings(BaseModel):
     cloud: Annotated[CloudSettings | None, AfterValidator(_cloud_if_configured)] = None
     outbox: Annotated[OutboxSettings | None, AfterValidator(_outbox_if_configured)] = None
     tls: Annotated[TlsSettings | None, AfterValidator(_tls_if_configured)] = None
+    alerts: Annotated[AlertSettings | None, AfterValidator(_alerts_if_configured)] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -472,10 +539,11 @@ _GROUPS: dict[str, tuple[type[_Group], str]] = {
     "cloud": (CloudSettings, "cloud_"),
     "outbox": (OutboxSettings, "outbox_"),
     "tls": (TlsSettings, "tls_"),
+    "alerts": (AlertSettings, "alerts_"),
 }
 """Group to its model, and what its flat names begin with."""
 
-_TABLES = ("cloud", "outbox", "tls")
+_TABLES = ("cloud", "outbox", "tls", "alerts")
 """Tables of the TOML file; a key of one is a flat name without its prefix."""
 
 
@@ -531,8 +599,10 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "wall_size",
         "wall_bytes",
     ),
+    "Kiosk": ("kiosk_title", "kiosk_logo"),
     "Online model": tuple(name for name in _GROUPED if name.startswith("cloud_")),
     "Outbox": tuple(name for name in _GROUPED if name.startswith("outbox_")),
+    "Alerts": tuple(name for name in _GROUPED if name.startswith("alerts_")),
     "Logs": ("log_level", "log_format", "log_requests"),
 }
 """Topic to the flat names of its settings, as ``edge serve --help`` and the documentation print."""
@@ -562,6 +632,10 @@ def default_text(field: FieldInfo) -> str:
 
 SECRETS = frozenset(
     {
+        "alerts_mqtt",
+        "alerts_mqtt_ca",
+        "alerts_webhook",
+        "alerts_webhook_secret",
         "api_keys",
         "cloud_address",
         "cloud_credentials",

@@ -12,12 +12,16 @@ from pathlib import Path
 import pytest
 
 from edge import errors
+from edge.alerts.rule import Rule
+from edge.alerts.rules_file import KEYS, parse_rules
 from edge.export.model_toml import _FallbackToml, _ModelToml, read_model_toml
 from edge.fallback.policy import BlockedBy
 from edge.model.contract import Tuning
 from edge.model.rules import Mode
 from edge.outbox.webhook import signature
+from edge.secret_text import webhook_key
 from edge.settings import FIELDS, PREFIX, TOPICS, default_text, load_settings
+from edge.sinks.webhook import signature as alert_signature
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -163,3 +167,46 @@ def test_a_receiver_that_does_as_the_text_says_knows_what_is_genuine():
     assert not is_genuine("another", header, b"body")
     assert not is_genuine("s3cret", header, b"forged")
     assert not is_genuine("s3cret", signature("s3cret", b"body", now - 3_600), b"body")
+
+
+def test_the_rules_of_the_alerts_page_are_taken_as_they_are():
+    page = (ROOT / "docs/alerts.md").read_text("utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    first, second = parse_rules(example, Path("alerts.toml"))
+    assert set(tomllib.loads(example)["rule"][0]) == set(KEYS)
+    assert (first.slug, first.count, first.sound) == ("crowd_at_the_gate", 3, False)
+    assert second == Rule("cat", "cat", "Cat")
+    stated = dict(re.findall(r"^(\w+) = .*?# .*; (\S+) if left out$", example, re.MULTILINE))
+    assert {key: str(getattr(second, key)).removesuffix(".0").lower() for key in stated} == stated
+    assert set(stated) == {"score", "count", "for_s", "cooldown_s", "silent_s", "sound"}
+
+
+def test_a_receiver_of_alerts_that_does_as_the_text_says_knows_what_is_genuine():
+    page = (ROOT / "docs/alerts.md").read_text("utf-8")
+    (snippet,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    there = {}
+    exec(snippet, there)
+    is_genuine, secret, stamp = there["is_genuine"], "whsec_" + "A" * 32, int(time.time())
+
+    def headers(identity, stamp):
+        signed = alert_signature(webhook_key(secret), identity, stamp, b"body")
+        return {
+            "webhook-id": identity,
+            "webhook-timestamp": str(stamp),
+            "webhook-signature": f"v1,another {signed}",
+        }
+
+    good = headers("alert_1", stamp)
+    assert is_genuine(secret, good, b"body")
+    assert not is_genuine("whsec_" + "B" * 32, good, b"body")
+    assert not is_genuine(secret, good, b"forged")
+    assert not is_genuine(secret, good | {"webhook-id": "alert_2"}, b"body")
+    assert not is_genuine(secret, headers("alert_1", stamp - 3_600), b"body")
+
+
+def test_the_alerts_page_lists_the_metrics_of_alerts():
+    page = (ROOT / "docs/alerts.md").read_text("utf-8")
+    source = (ROOT / "edge/metrics.py").read_text("utf-8")
+    named = set(re.findall(r'"(edge_alert\w+)"', source))
+    assert len(named) == 7
+    assert not [name for name in named if f"`{name}" not in page]

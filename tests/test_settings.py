@@ -204,6 +204,20 @@ CHOICES = {  # setting: what is taken, and what is nearly so
         ["host", "ftp://host/", "HTTP//host", " http://host/", "http://", "http://[", "http://h:x/",
          "http://name@/", "http://ho st/", "http://h\u00f6st/"],
     ),
+    "alerts_webhook": (
+        ["http://host/", "https://name:p%40ss@[::1]:9/path?token=1"],
+        ["host", "ftp://host/", "file:///etc/passwd", "http://", "http://ho st/"],
+    ),
+    "alerts_webhook_secret": (
+        ["whsec_" + "A" * 32, "whsec_" + "A" * 84 + "AA=="],
+        ["whsec_", "A" * 32, "whsec_" + "A" * 31, "whsec_" + "A" * 28, "whsec_" + "A" * 88,
+         "whsec_" + "-" * 32, "whpk_" + "A" * 32],
+    ),
+    "alerts_mqtt": (
+        ["mqtt://host", "mqtts://host:1", "mqtts://na%20me:p%40ss@[::1]:8883/", "mqtt://user@h"],
+        ["host", "http://host", "mqtt://", "mqtt:host", "mqtt://h:0", "mqtt://h:x", "mqtt://h/topic",
+         "mqtt://h?x=1", "mqtt://h o", "mqtt://h\u00f6st", "mqtt://[", "MQTT//h", "ws://h"],
+    ),
     "latency": (["throughput", "low"], ["lowest", "LOW"]),
     "log_level": (["debug", "info", "warning", "error"], ["loud", "INFO", "critical"]),
     "log_format": (["console", "json"], ["text", "JSON"]),
@@ -278,6 +292,7 @@ DEFAULTS = {
     "outbox_max_age_days": 30.0,
     "outbox_images": True,
     "outbox_ack_ms": 0,
+    "kiosk_title": "",
     "log_level": "info",
     "log_format": "console",
     "log_requests": True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,7 +29,8 @@ from edge.runtime.cpus import usable_cpus
 from edge.runtime.features import FeatureReader
 from edge.vision.decode_memory import decode_memory
 from edge.vision.sketch import SKETCH_SIDE
-from edge.wiring.bootstrap import embedded_models
+from edge.wiring.bootstrap import build_repository, embedded_models
+from edge.wiring.limits import fit_to_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,6 +103,8 @@ def inspect(request: Request, settings: Settings) -> int:
 
 
 def _inspect(reading: Reading, request: Request, settings: Settings) -> Inspection:
+    builtin = settings.model_copy(update={"models": embedded_models()})
+    settings = fit_to_memory(settings, build_repository(builtin))
     workers = settings.workers or usable_cpus()
     decode_memory.limit(settings.max_decoded_bytes, workers)
     reader, size, model = PictureReader(settings.max_pixels, SKETCH_SIDE, workers), 0, ""
@@ -109,7 +112,7 @@ def _inspect(reading: Reading, request: Request, settings: Settings) -> Inspecti
         reader, size, model = _with_features(settings, workers)
     folder = settings.data_folder
     cache = PictureCache(folder, request.data_set, size, model, keep=request.resume)
-    with _steps() as steps:
+    with closing(cache), _steps() as steps:
         return inspect_data_set(reading, reader, cache, steps)
 
 

@@ -14,7 +14,7 @@ from edge.commands.results.text import echo_json
 from edge.errors import OutputError, UsageError
 from edge.outbox.describe import entry_json
 from edge.outbox.entry import EntryState
-from edge.outbox.export import Labels, Plan, export
+from edge.outbox.export import NONE_OF_THESE, Labels, Plan, export
 from edge.outbox.rows import is_item
 from edge.printable import escape
 from edge.wiring.cloud import open_store
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from edge.settings import Settings
 
 _SHOWN_KEY_LENGTH = 12
-_COLUMNS = ("key", "state", "model", "edge", "cloud", "reason", "camera")
+_COLUMNS = ("key", "state", "model", "edge", "cloud", "person", "reason", "camera")
 
 
 def show_all(settings: Settings, *, state: str | None, limit: int, as_json: bool) -> None:
@@ -136,4 +136,5 @@ def _cells(entry: Entry) -> tuple[str, ...]:
         best = predictions[0]
         cloud = f"{best['label']} {best['score']:.2f}"
     key = entry.key[:_SHOWN_KEY_LENGTH]
-    return key, entry.state, entry.model, edge, cloud, entry.reason, entry.camera
+    person = "" if entry.correction is None else entry.correction or NONE_OF_THESE
+    return key, entry.state, entry.model, edge, cloud, person, entry.reason, entry.camera

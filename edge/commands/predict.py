@@ -71,7 +71,8 @@ def run(request: Request, settings: Settings) -> int:
         service, query = _prepare(request, settings)
         images = read_streams(images)
         summary = Summary(len(images))
-        outputs = _outputs(request, images, service.options.max_pixels)
+        words_for = service.repository.find(query.model).contract.tuning.words_for
+        outputs = _outputs(request, images, service.options.max_pixels, words_for)
     except KeyboardInterrupt:
         return INTERRUPTED
     with suppress(KeyboardInterrupt):
@@ -110,14 +111,19 @@ def _shows_lines(request: Request) -> bool:
     return not request.as_json and not _is_stdout(request.csv)
 
 
-def _outputs(request: Request, images: Sequence[ImageFile], max_pixels: int) -> list[Output]:
+def _outputs(
+    request: Request,
+    images: Sequence[ImageFile],
+    max_pixels: int,
+    words_for: Callable[[str], str],
+) -> list[Output]:
     outputs: list[Output] = []
     if request.csv is not None:
         outputs.append(CsvFile(None if _is_stdout(request.csv) else request.csv))
     if request.html is not None:
         outputs.append(HtmlReport(request.html, max_pixels))
     if request.draw is not None:
-        outputs.append(Drawings(request.draw, images, max_pixels))
+        outputs.append(Drawings(request.draw, images, max_pixels, words_for))
     if request.as_json:
         outputs.append(JsonLines())
     elif _shows_lines(request):

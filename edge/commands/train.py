@@ -19,8 +19,8 @@ from edge.printable import escape
 from edge.runtime.cpus import usable_cpus
 from edge.training.good_parts import GoodTask, train_good_parts
 from edge.training.good_parts_report import WHERE_IT_WORKS, false_alarm_period
-from edge.training.quick import Task, train_quick
 from edge.training.report import percent
+from edge.training.train import Task, train
 from edge.wiring.bootstrap import embedded_models
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Request:
     data_set: Path | None
     out: Path
     added: tuple[Path, ...]
+    saved_model: bool
+    minutes: float | None
     good: Path | None = None
 
 
@@ -55,12 +57,7 @@ def run(request: Request, settings: Settings) -> int:
     Raises:
         EdgeError: nothing can be trained, or written.
     """
-    if (request.data_set is None) == (request.good is None):
-        raise UsageError("Name a data set SET, or with --good a folder of good parts: one of both.")
-    if request.good is not None and request.added:
-        raise UsageError(
-            "--add goes with a data set: put all good parts into the folder of --good."
-        )
+    _refuse_what_does_not_go_together(request)
     try:
         if request.good is not None:
             _train_good(request.good, request.out, settings)
@@ -72,6 +69,17 @@ def run(request: Request, settings: Settings) -> int:
     return 0
 
 
+def _refuse_what_does_not_go_together(request: Request) -> None:
+    if (request.data_set is None) == (request.good is None):
+        raise UsageError("Name a data set SET, or with --good a folder of good parts: one of both.")
+    if request.good is None:
+        return
+    if request.added:
+        raise UsageError("--add goes with a data set. Put all good parts into the --good folder.")
+    if request.minutes is not None:
+        raise UsageError("--minutes goes with a data set: good parts are learned in seconds.")
+
+
 def _train_set(data_set: Path, request: Request, settings: Settings) -> None:
     began = time.monotonic()
     task = Task(
@@ -81,9 +89,11 @@ def _train_set(data_set: Path, request: Request, settings: Settings) -> None:
         backbone=read_export(embedded_models() / _BACKBONE),
         max_pixels=settings.max_pixels,
         workers=settings.workers or usable_cpus(),
+        saved_model=request.saved_model,
+        seconds=None if request.minutes is None else 60 * request.minutes,
     )
     with _shown() as progress:
-        report = train_quick(task, progress)
+        report = train(task, progress)
     _print(report, request.out, time.monotonic() - began)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from edge.dataplane.admission import Admission, AdmissionSlot
+    from edge.dataplane.alerting import Alerting
     from edge.dataplane.answer import Answer, Answerer, InferRequest
     from edge.dataplane.cloud_parts import CloudParts
     from edge.dataplane.turns import Caller
@@ -41,6 +42,7 @@ class InferenceService:
         options: how images are decoded.
         admission: admits requests.
         cloud: the online model and the outbox behind the edge; ``None`` if neither is configured.
+        alerting: raises alerts; ``None`` if there are no rules.
         observers: see every frame, in this order.
         watchdog: says whether a worker is stuck.
     """
@@ -53,13 +55,15 @@ class InferenceService:
         admission: Admission,
         answerer: Answerer,
         cloud: CloudParts | None = None,
+        alerting: Alerting | None = None,
     ) -> None:
         self.repository = repository
         self.pool = pool
         self.options = options
         self.admission = admission
         self.cloud = cloud
-        self.observers: list[Observer] = []
+        self.alerting = alerting
+        self.observers: list[Observer] = [] if alerting is None else [alerting]
         self.watchdog = Watchdog(pool)
         self._answerer = answerer
 
@@ -122,9 +126,11 @@ class InferenceService:
         return await asyncio.gather(*map(infer_one, images))
 
     def start(self) -> None:
-        """Start what backs the edge, if anything; returns at once."""
+        """Start what backs the edge and what raises alerts, if anything; returns at once."""
         if self.cloud is not None:
             self.cloud.start()
+        if self.alerting is not None:
+            self.alerting.start()
 
     @property
     def allowed_modes(self) -> frozenset[frozenset[Mode]]:
@@ -142,9 +148,11 @@ class InferenceService:
         self.repository.stop_loading()
 
     async def stop(self) -> None:
-        """Refuse new requests, answer admitted ones, write what the outbox accepted."""
+        """Refuse new requests, answer admitted ones, write what the outbox accepted, say alerts."""
         self.refuse_new()
         await self.admission.drained()
         self.pool.close()
         if self.cloud is not None:
             await self.cloud.stop()
+        if self.alerting is not None:
+            await self.alerting.stop()

@@ -64,14 +64,14 @@ def _repairs(found: Inspection) -> Iterable[str]:
     yield from _duplicates(found)
     if found.suspects:
         count = _count(len(found.suspects), "picture")
-        yield f"{count} probably carry a wrong label: look at them, the first ones first."
+        yield f"{count} with a label that is probably wrong: look at the first ones first."
     similar = _similar_labels(found.data_set.labels)
     if similar:
         yield f"Labels differ only in case or blanks: {similar}. Are they the same?"
     if found.tiny:
         yield (
-            f"{_count(len(found.tiny), 'picture')} have a side below {TINY_SIDE} pixels: a model "
-            "sees them enlarged and blurred. Take larger ones."
+            f"{_count(len(found.tiny), 'picture')} with a side below {TINY_SIDE} pixels, which a "
+            "model sees enlarged and blurred. Take larger ones."
         )
 
 
@@ -81,23 +81,24 @@ def _duplicates(found: Inspection) -> Iterable[str]:
         leaks = [group for group in groups if len(group.splits) > 1]
         if torn:
             yield (
-                f"{_count(len(torn), 'group')} of pictures that are {words} have different "
-                "labels: one of them is wrong, or the difference is too small to be learnt."
+                f"{_count(len(torn), 'group')} of pictures that are {words}, with different "
+                "labels: a label is wrong, or the difference is small. Look at them."
             )
         if leaks:
             yield (
-                f"{_count(len(leaks), 'group')} of pictures that are {words} are in several "
+                f"{_count(len(leaks), 'group')} of pictures that are {words}, in several "
                 "splits: a test asks for what was learnt by heart. Move each group into one split."
             )
     repeats = sum(len(group.indices) - 1 for group in found.same)
     if repeats:
-        yield f"{_count(repeats, 'file')} repeat another one and add nothing: remove them."
+        yield f"Repeated pictures add nothing: remove {_count(repeats, 'file')}."
 
 
 def _collections(found: Inspection) -> Iterable[str]:
     counts = found.counts
     if not counts:
-        yield "No picture has a label yet."
+        if not found.broken:
+            yield "No picture has a label yet."
         return
     unit = "box" if found.is_detection else "picture"
     number = {one.label: one.boxes if found.is_detection else one.pictures for one in counts}
@@ -131,7 +132,7 @@ def _collections(found: Inspection) -> Iterable[str]:
         yield f"No picture to test with: {_named(untested, number)}."
     if found.data_set.unlabeled:
         count = _count(len(found.data_set.unlabeled), "picture")
-        yield f"{count} wait for a label."
+        yield f"{count} without a label: label them, or take them out."
 
 
 def imbalance(counts: Sequence[LabelCount]) -> float:

@@ -89,16 +89,15 @@ class Describer:
             return
         shown = counts[:MAX_LABELS]
         width = max(len("label"), *(len(escape(one.label)) for one in shown))
-        unit = "boxes" if self._found.is_detection else ""
+        has_boxes = self._found.is_detection
+        heads = ["pictures", *(["boxes"] if has_boxes else []), *Split]
         yield ""
-        yield f"{'label':{width}}  pictures  {unit:>7}  training  validation  test"
+        yield "  ".join([f"{'label':{width}}", *heads])
         for one in shown:
-            boxes = f"{one.boxes:,}" if self._found.is_detection else ""
-            train, validation, test = (one.splits[split] for split in Split)
-            yield (
-                f"{escape(one.label):{width}}  {one.pictures:8,}  {boxes:>7}  {train:8,}  "
-                f"{validation:10,}  {test:4,}"
-            )
+            numbers = [one.pictures, *([one.boxes] if has_boxes else [])]
+            numbers += [one.splits[split] for split in Split]
+            cells = [f"{number:{len(head)},}" for head, number in zip(heads, numbers, strict=True)]
+            yield "  ".join([f"{escape(one.label):{width}}", *cells])
         if len(counts) > len(shown):
             yield f"... and {len(counts) - len(shown):,} labels more"
         if len(counts) > 1:

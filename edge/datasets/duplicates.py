@@ -14,7 +14,7 @@ others at once, and only candidates are compared in full.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -40,7 +40,7 @@ _CONTRAST: Final = 50.0
 """Grey levels (root mean square) that each sketch is brought to: otherwise a brighter lamp would
 make pictures alike that have nothing but their background in common."""
 
-_MIN_CONTRAST: Final = 10.0
+_MIN_CONTRAST: Final = 25.0
 """Below this a sketch is not raised further: it would be noise."""
 
 _MIN_REST: Final = 1.5
@@ -127,6 +127,27 @@ def groups_to_split(
     return groups
 
 
+class _Rests(NamedTuple):
+    """What distinguishes some pictures.
+
+    Attributes:
+        rest: float32 [n, size].
+        size: its root mean square, [n].
+        is_blank: whether the picture, or its rest, is nothing but noise, [n].
+        colour: the mean, [n, 3].
+    """
+
+    rest: NDArray[np.float32]
+    size: NDArray[np.float32]
+    is_blank: NDArray[np.bool_]
+    colour: NDArray[np.float32]
+
+
+def _root_mean_square(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    result: NDArray[np.float32] = np.sqrt(np.square(values).mean(axis=1))
+    return result
+
+
 class _Rest:
     """What distinguishes each picture from the others of the set."""
 
@@ -146,31 +167,33 @@ class _Rest:
         signs = np.zeros((len(self._rows), _BITS // 64), np.uint64)
         for start in range(0, len(self._rows), _BLOCK):
             block = slice(start, start + _BLOCK)
-            rest, _, size = self._of(block)
-            is_blank = size < _MIN_REST
-            bits = np.where(is_blank[:, None], False, rest @ directions > 0)  # all blank ones agree
+            own = self._of(block)
+            # All blank pictures agree.
+            bits = np.where(own.is_blank[:, None], False, own.rest @ directions > 0)
             signs[block] = np.packbits(bits, axis=1).view(np.uint64)
         return signs
 
     def agree(self, index: int, candidates: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether each of the candidates nearly agrees with a picture: [len(candidates)]."""
-        own, own_colour, own_size = self._of(np.array([index]))
+        own = self._of(np.array([index]))
         result = np.zeros(len(candidates), bool)
         for start in range(0, len(candidates), _BLOCK):
             block = slice(start, start + _BLOCK)
-            rest, colour, size = self._of(candidates[block])
-            scale = np.maximum(size * own_size, 1e-6)
-            correlates = (rest @ own[0]) / (scale * rest.shape[1]) >= _MIN_CORRELATION
-            both_blank = (size < _MIN_REST) & (own_size < _MIN_REST)
-            same_colour = np.abs(colour - own_colour).max(axis=1) < _MAX_BLANK_DIFFERENCE
-            result[block] = np.where(both_blank, same_colour, correlates & (size >= _MIN_REST))
+            them = self._of(candidates[block])
+            scale = np.maximum(them.size * own.size, 1e-6)
+            correlates = (them.rest @ own.rest[0]) / (scale * own.rest.size) >= _MIN_CORRELATION
+            same_colour = np.abs(them.colour - own.colour).max(axis=1) < _MAX_BLANK_DIFFERENCE
+            both_blank = them.is_blank & own.is_blank
+            no_blank = ~them.is_blank & ~own.is_blank
+            result[block] = np.where(both_blank, same_colour, no_blank & correlates)
         return result
 
-    def _of(self, indices: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """The rest [n, size], the mean colour [n, 3], and the root mean square of the rest [n]."""
+    def _of(self, indices: Any) -> _Rests:
         centred, colour = self._centred(indices)
         rest = centred - self._common
-        return rest, colour, np.sqrt(np.square(rest).mean(axis=1))
+        size = _root_mean_square(rest)
+        is_blank = np.minimum(size, _root_mean_square(centred)) < _MIN_REST
+        return _Rests(rest, size, is_blank, colour)
 
     def _centred(self, indices: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Sketches in the same light, float32 [n, size], and their mean colours [n, 3]."""

@@ -139,11 +139,12 @@ def inspect_data_set(
         if len(np.unique(exact[indices])) > 1
     ]
     groups = groups_to_split(exact, near, kept)
-    sizes = records[["width", "height"]][rows]
+    # One field at a time: of two, numpy would copy whole records, sketches included.
+    sizes = zip(records["width"][rows].tolist(), records["height"][rows].tolist(), strict=True)
     tiny = {
-        int(index): (int(size["width"]), int(size["height"]))
+        int(index): size
         for index, size in zip(readable, sizes, strict=True)
-        if min(size["width"], size["height"]) < TINY_SIDE
+        if min(size) < TINY_SIDE
     }
     return Inspection(
         reading,

@@ -32,11 +32,16 @@ MIN_PICTURES: Final = FOLDS
 _MAX_CELLS: Final = 5_000_000
 """Pictures times labels, of which several tables of 8 bytes a cell are held: 160 MB."""
 
-_MIN_LEAD: Final = 0.5
-"""By which another label must be more likely than the picture's own."""
+_MIN_LEAD: Final = 0.7
+"""By which another label must be more likely than the picture's own. Where labels are hard to tell
+apart, 0.5 would accuse as many right ones as wrong ones."""
 
 _SURE: Final = 0.9
-"""Probability from which one of several labels should be there; below one less it should not."""
+"""Probability that is enough for a label, however sure its other pictures are."""
+
+_SURE_OF_SEVERAL: Final = 0.95
+"""Where a picture may have several labels: probability from which one should be there. It should
+not be there if its absence is as probable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,7 @@ def find_suspects(
     if several:
         found = _several_labels(independent_probabilities(scores, targets), targets)
     else:
-        found = _one_label(probabilities(scores, targets), targets)
+        found = _one_label(probabilities(scores, targets, groups[kept]), targets)
     suspects = [
         Suspect(
             indices[place],
@@ -131,7 +136,8 @@ _Found = tuple[int, int, int, float]
 
 
 def _one_label(chances: NDArray[np.float64], targets: NDArray[np.bool_]) -> list[_Found]:
-    usual = np.array([chances[own, label].mean() for label, own in enumerate(targets.T)])
+    means = [chances[own, label].mean() for label, own in enumerate(targets.T)]
+    usual = np.minimum(means, _SURE)
     given = targets.argmax(axis=1)
     places = np.arange(len(given))
     # Of the labels that reach what is usual for them the likeliest, as in confident learning.
@@ -146,8 +152,8 @@ def _several_labels(chances: NDArray[np.float64], targets: NDArray[np.bool_]) ->
     found: list[_Found] = []
     for label, own in enumerate(targets.T):
         chance = chances[:, label]
-        missing = ~own & (chance >= max(_SURE, float(chance[own].mean())))
-        extra = own & (chance <= min(1 - _SURE, float(chance[~own].mean())))
+        missing = ~own & (chance >= _SURE_OF_SEVERAL)
+        extra = own & (chance <= 1 - _SURE_OF_SEVERAL)
         found += [(int(one), -1, label, float(chance[one])) for one in np.flatnonzero(missing)]
         found += [(int(one), label, -1, float(1 - chance[one])) for one in np.flatnonzero(extra)]
     return found

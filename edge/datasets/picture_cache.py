@@ -82,6 +82,12 @@ class PictureCache:
         """Whether all is known about the picture with this key."""
         return key in self.pictures and (self.features is None or key in self.features)
 
+    def close(self) -> None:
+        """Close the files; raises ``OutputError`` if the disk is full."""
+        self.pictures.close()
+        if self.features is not None:
+            self.features.close()
+
     def flush(self) -> None:
         """Hand all to the system; raises ``OutputError`` if the disk is full."""
         self.pictures.flush()

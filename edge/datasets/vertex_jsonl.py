@@ -84,8 +84,9 @@ def _split(labels: Any) -> Split | None:
         word = labels.get(key)
         if word is None:
             continue
-        split = split_of(word) if isinstance(word, str) else None
-        if split is None and word not in {"", "unassigned", "UNASSIGNED"}:
+        text = word.strip().lower() if isinstance(word, str) else None
+        split = split_of(text) if text else None
+        if split is None and text not in {"", "unassigned"}:
             shown = escape(str(word)[:_MAX_SHOWN])
             raise BadEntry(f"{key} is {shown}: it must be training, validation or test.")
         return split

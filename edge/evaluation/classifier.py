@@ -20,7 +20,6 @@ from edge.evaluation.classification import (
 from edge.evaluation.curves import precision_recall
 from edge.evaluation.evaluation import Judgement, Mistake
 from edge.model.prediction import Item, Selection
-from edge.model.tasks.classification import Classification
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +58,6 @@ class ClassifierJudge:
     def add(self, number: int, answer: Answer) -> None:
         """Keep the scores of one picture."""
         prediction = answer.prediction
-        assert isinstance(prediction, Classification)
         unknown = [label for label in prediction.labels if label not in self._columns]
         if unknown:
             raise UsageError(f"The model answers a label that it does not name: {unknown[0]!r}.")

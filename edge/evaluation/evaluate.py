@@ -6,9 +6,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from edge.dataplane.answer import Answer
-from edge.errors import UsageError
+from edge.datasets.learnt import picture_digest, read_learnt
+from edge.errors import InputError, UsageError
 from edge.evaluation.evaluation import Evaluation, Failure
-from edge.evaluation.judge import make_judge
+from edge.evaluation.judge import as_judged, make_judge
 from edge.evaluation.run import answer_all
 from edge.evaluation.truth import Known, select
 
@@ -26,7 +27,7 @@ def choose_pictures(data_set: DataSet, version: ModelVersion, split: str | None)
     """Choose the pictures to judge a loaded model by; see `edge.evaluation.truth.select`."""
     contract = version.contract
     known = Known(version.labels, contract.multi_label, contract.task.has_boxes)
-    return select(data_set, known, split)
+    return select(as_judged(data_set, contract), known, split)
 
 
 def evaluate(
@@ -47,13 +48,15 @@ def evaluate(
         UsageError: no picture could be answered.
     """
     judge = make_judge(selected, version.contract)
+    learnt = _learnt(version) if selected.leaves_out_learnt else frozenset()
     failures: list[Failure] = []
-    done = 0
+    done = left_out = 0
 
-    def take(number: int, content: bytes, outcome: Answer | EdgeError) -> None:
-        nonlocal done
-        del content
-        if isinstance(outcome, Answer):
+    def take(number: int, outcome: Answer | EdgeError | None) -> None:
+        nonlocal done, left_out
+        if outcome is None:
+            left_out += 1
+        elif isinstance(outcome, Answer):
             judge.add(number, outcome)
         else:
             failures.append(Failure(selected.examples[number], outcome.message))
@@ -61,11 +64,23 @@ def evaluate(
         advance()
 
     started = time.perf_counter()
-    finished = answer_all(service, version.name, [one.image for one in selected.examples], take)
+    finished = answer_all(
+        service,
+        version.name,
+        [one.image for one in selected.examples],
+        take,
+        lambda content: bool(learnt) and picture_digest(content) in learnt,
+    )
     seconds = time.perf_counter() - started
-    if finished and len(failures) == done:
+    if finished and left_out == done:
+        raise UsageError(
+            f"The model has learnt from all {done} pictures: they say nothing about others. "
+            "--split all takes them nevertheless."
+        )
+    if finished and len(failures) + left_out == done:
         first = failures[0].message if failures else ""
-        raise UsageError(f"None of the {done} pictures could be answered. The first: {first}")
+        count = len(failures)
+        raise UsageError(f"None of the {count} pictures could be answered. The first: {first}")
     return Evaluation(
         model=_model_facts(version),
         task=version.contract.task.name,
@@ -74,9 +89,20 @@ def evaluate(
         selected=selected,
         done=done,
         failures=failures,
+        learnt=left_out,
         seconds=seconds,
         judgement=judge.judge(),
     )
+
+
+def _learnt(version: ModelVersion) -> frozenset[str]:
+    """Digests of the pictures that the model has learnt from, if it says."""
+    model = version.export.model
+    folder = model if model.is_dir() else model.parent
+    try:
+        return read_learnt(folder)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be read: {error.strerror or error}.") from error
 
 
 def _model_facts(version: ModelVersion) -> Mapping[str, Any]:

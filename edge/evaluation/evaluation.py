@@ -88,6 +88,7 @@ class Evaluation:
         selected: which pictures of the set, and notes.
         done: number of pictures that were looked at.
         failures: those that could not be answered.
+        learnt: number of those that were left out because the model has learnt from them.
         seconds: that the pictures took.
     """
 
@@ -98,6 +99,7 @@ class Evaluation:
     selected: Selected
     done: int
     failures: Sequence[Failure]
+    learnt: int
     seconds: float
     judgement: Judgement
 
@@ -109,7 +111,7 @@ class Evaluation:
     @property
     def answered(self) -> int:
         """Number of pictures that have an answer."""
-        return self.done - len(self.failures)
+        return self.done - len(self.failures) - self.learnt
 
 
 @dataclass(frozen=True, slots=True, eq=False)

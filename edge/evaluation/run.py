@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from edge.dataplane.answer import InferRequest
@@ -12,13 +12,14 @@ from edge.errors import EdgeError, InputError
 from edge.export.regular_file import read_bounded
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from pathlib import Path
 
     from edge.dataplane.answer import Answer
     from edge.dataplane.service import InferenceService
 
-    Take = Callable[[int, bytes, Answer | EdgeError], None]
+    Outcome = Answer | EdgeError | None
+    Ask = Callable[[Path], Coroutine[None, None, Outcome]]
 
 MAX_PICTURE_BYTES: Final = 512 << 20
 """Of one picture: an uncompressed one of 50 megapixels has 400 MB at most."""
@@ -38,63 +39,67 @@ def read_picture(file: Path) -> bytes:
         raise InputError(f"{file} cannot be read: {error.message}") from error
 
 
-def answer_all(service: InferenceService, model: str, pictures: Sequence[Path], take: Take) -> bool:
+def answer_all(
+    service: InferenceService,
+    model: str,
+    pictures: Sequence[Path],
+    take: Callable[[int, Outcome], None],
+    leaves_out: Callable[[bytes], bool] = lambda _: False,
+) -> bool:
     """Answer pictures, one per worker under way, and stop the service.
 
     Args:
         service: its model is loaded.
         model: name of the model.
-        take: called in the order of the pictures, with the number of each, its bytes (empty if
-            they cannot be read), and the answer or the error in its place.
+        take: called in the order of the pictures, with the number of each, and the answer, the
+            error in its place, or ``None`` for one that is left out.
+        leaves_out: whether a picture is not to be answered, given its bytes.
 
     Returns:
         Whether all were answered; ``False`` after Ctrl-C.
     """
+    ask = partial(_answer, service, InferRequest(math.inf, model), leaves_out)
     try:
-        asyncio.run(_answer_all(service, model, pictures, take))
+        asyncio.run(_answer_all(service, ask, pictures, take))
     except KeyboardInterrupt:
         return False
     return True
 
 
 async def _answer_all(
-    service: InferenceService, model: str, pictures: Sequence[Path], take: Take
+    service: InferenceService,
+    ask: Ask,
+    pictures: Sequence[Path],
+    take: Callable[[int, Outcome], None],
 ) -> None:
-    request = InferRequest(math.inf, model)
+    ahead = service.pool.workers
+
+    def start(number: int) -> asyncio.Task[Outcome]:
+        return asyncio.create_task(ask(pictures[number]))
+
     try:
-        async with aclosing(_outcomes(service, request, pictures)) as outcomes:
-            number = 0
-            async for content, outcome in outcomes:
-                take(number, content, outcome)
-                number += 1
+        tasks = {number: start(number) for number in range(min(ahead, len(pictures)))}
+        for number in range(len(pictures)):
+            outcome = await tasks.pop(number)
+            if number + ahead < len(pictures):
+                tasks[number + ahead] = start(number + ahead)
+            take(number, outcome)
     finally:
         await service.stop()
 
 
-async def _outcomes(
-    service: InferenceService, request: InferRequest, pictures: Sequence[Path]
-) -> AsyncGenerator[tuple[bytes, Answer | EdgeError], None]:
-    ahead = service.pool.workers
-
-    def start(number: int) -> asyncio.Task[tuple[bytes, Answer | EdgeError]]:
-        return asyncio.create_task(_answer(service, request, pictures[number]))
-
-    tasks = {number: start(number) for number in range(min(ahead, len(pictures)))}
-    for number in range(len(pictures)):
-        outcome = await tasks.pop(number)
-        if number + ahead < len(pictures):
-            tasks[number + ahead] = start(number + ahead)
-        yield outcome
-
-
 async def _answer(
-    service: InferenceService, request: InferRequest, picture: Path
-) -> tuple[bytes, Answer | EdgeError]:
-    content = b""
+    service: InferenceService,
+    request: InferRequest,
+    leaves_out: Callable[[bytes], bool],
+    picture: Path,
+) -> Outcome:
     try:
         content = await asyncio.to_thread(read_picture, picture)
-        return content, await service.infer(content, request)
+        if leaves_out(content):
+            return None
+        return await service.infer(content, request)
     except EdgeError as error:
         # The frames of its traceback hold the picture.
         error.__traceback__ = error.__cause__ = error.__context__ = None
-        return content, error
+        return error

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 ALL: Final = "all"
 """Instead of a split: every picture, whatever it is for."""
 
+UNSTATED: Final = "all pictures: the set states no split"
+"""What is taken of a set that states none."""
+
 _SEED: Final = 17
 _MAX_NAMED: Final = 8
 
@@ -54,6 +57,7 @@ class Selected:
         labels: of the model, then those that only the set has.
         unknown: labels of these pictures that the model does not have, to number of pictures.
         notes: what a reader of the figures must know.
+        leaves_out_learnt: pictures that the model itself says it has learnt from do not count.
     """
 
     examples: tuple[Example, ...]
@@ -61,6 +65,7 @@ class Selected:
     labels: tuple[str, ...]
     unknown: dict[str, int]
     notes: tuple[str, ...]
+    leaves_out_learnt: bool = True
 
 
 def select(data_set: DataSet, model: Known, wanted_split: str | None) -> Selected:
@@ -77,8 +82,6 @@ def select(data_set: DataSet, model: Known, wanted_split: str | None) -> Selecte
     examples, split = _choose_split(data_set, wanted_split)
     notes: list[str] = []
     _note_left_out(notes, len(data_set.unlabeled), "nobody has labelled them yet")
-    if wanted_split is None and all(example.split is None for example in examples):
-        notes.append("If the model has learnt from some of these pictures, it looks too good.")
     examples = _fit_to_task(examples, model, notes)
     if not examples:
         raise UsageError(_nothing_left(data_set, split, notes))
@@ -91,7 +94,8 @@ def select(data_set: DataSet, model: Known, wanted_split: str | None) -> Selecte
     labels = tuple(dict.fromkeys([*(model.labels or ()), *sorted(counts)]))
     shuffled = list(examples)
     random.Random(_SEED).shuffle(shuffled)  # noqa: S311 -- a sample, not a secret
-    return Selected(tuple(shuffled), split, labels, unknown, tuple(notes))
+    leaves_out = wanted_split in {None, Split.TEST}
+    return Selected(tuple(shuffled), split, labels, unknown, tuple(notes), leaves_out)
 
 
 def _choose_split(data_set: DataSet, wanted: str | None) -> tuple[list[Example], str]:
@@ -104,7 +108,7 @@ def _choose_split(data_set: DataSet, wanted: str | None) -> tuple[list[Example],
         return list(data_set.examples), words
     if wanted is None and Split.TEST not in stated:
         if not stated:
-            return list(data_set.examples), "all pictures: the set states no split"
+            return list(data_set.examples), UNSTATED
         raise UsageError(
             f"{data_set.path} states a split without test pictures ({_split_words(stated)}). "
             "Name the pictures to take: --split validation, training or all."

@@ -32,6 +32,9 @@ def contract_json(contract: Contract, labels: tuple[str, ...] | None = None) -> 
         "input": _input_json(contract),
         "preprocessing": _preprocessing_json(contract),
         "labels": list(all_labels) if all_labels is not None else None,
+        "display_names": {
+            name: dict(words) for name, words in contract.tuning.display_names.items()
+        },
         "score_threshold": selected.threshold,
         "label_thresholds": dict(selected.label_thresholds),
         "top_k": selected.top_k,

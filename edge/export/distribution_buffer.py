@@ -18,7 +18,7 @@ from edge.model.training_distribution import TrainingDistribution
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BUFFER_NAME: Final = "EDGE_TRAINING_DISTRIBUTION"
+BUFFER_NAME: Final = "edge_training_distribution"
 HEADER: Final = struct.Struct("<8sIII")
 """Mark with version, and the numbers of features, dimensions and groups."""
 

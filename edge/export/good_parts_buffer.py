@@ -18,7 +18,7 @@ from edge.model.good_parts import GoodParts
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BUFFER_NAME: Final = "EDGE_GOOD_PARTS"
+BUFFER_NAME: Final = "edge_good_parts"
 HEADER: Final = struct.Struct("<8sIIIIff")
 """Mark with version; height, width, channels and dimensions; typical distance and bound."""
 

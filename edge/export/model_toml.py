@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from edge.errors import ExportError
 from edge.export.regular_file import MAX_TEXT_BYTES, read_bounded
 from edge.model.contract import ChannelOrder, ModelFallback, Resize, Tuning
 from edge.model.rules import Mode, RuleOverrides, parse_modes
+from edge.printable import first_unprintable
 from edge.vision.resize import Kernel
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ _MAX_SHOWN_LABELS: Final = 20
 _MAX_SHOWN_FAULTS: Final = 5
 _CHANNEL_COUNTS: Final = (1, 3)
 
+_MAX_WORDS: Final = 100
+"""Characters shown instead of a label: more than two lines of the largest screen."""
+
 _LONG_DOTTED_KEY: Final = re.compile(
     r"""(?:\s*\.\s*(?:[\w-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')){50}"""
 )
@@ -32,6 +36,21 @@ _LONG_DOTTED_KEY: Final = re.compile(
 Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0, allow_inf_nan=False)]
 Level = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Spread = Annotated[float, Field(strict=True, gt=0.0, allow_inf_nan=False)]
+
+
+def _check_words(words: str) -> str:
+    if not words.strip():
+        raise ValueError("it is blank")
+    found = first_unprintable(words.replace("\u00a0", " "))  # French writes "60 %" with one
+    if found is not None:
+        position, name = found
+        raise ValueError(f"character {position + 1}, {name}, does not print")
+    return words
+
+
+Words = Annotated[str, Field(max_length=_MAX_WORDS), AfterValidator(_check_words)]
+Language = Literal["en", "fr"]
+"""Those of the pages."""
 
 
 def _read_modes(value: Any) -> Any:
@@ -68,6 +87,7 @@ class _ModelToml(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     display_name: str | None = None
+    display_names: dict[Language, dict[str, Words]] = Field(default_factory=dict)
     resize: Resize = Resize.STRETCH
     crop_fraction: Annotated[float, Field(strict=True, gt=0.0, le=1.0)] = 1.0
     kernel: Kernel = Kernel.BILINEAR
@@ -170,6 +190,7 @@ def check_labels(tuning: Tuning, labels: tuple[str, ...], folder: Path) -> None:
         "label_thresholds": tuning.label_thresholds,
         "fallback.bands": tuning.fallback.rules.bands or {},
         "fallback.labels": tuning.fallback.labels.values(),
+        **{f"display_names.{name}": words for name, words in tuning.display_names.items()},
     }
     for key, named in labels_by_key.items():
         unknown = [label for label in named if label not in labels]

@@ -174,6 +174,8 @@ class Tuning:
 
     Attributes:
         display_name: shown to people instead of the model's name.
+        display_names: language to label to the words that people see instead of the label; only
+            pages and drawn pictures show them.
         resize: which part of the image the model sees.
         crop_fraction: for ``center_crop``: side of the centred square, as a share of the image's
             shorter side.
@@ -188,6 +190,7 @@ class Tuning:
     """
 
     display_name: str | None = None
+    display_names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     resize: Resize = Resize.STRETCH
     crop_fraction: float = 1.0
     kernel: Kernel = Kernel.BILINEAR
@@ -205,6 +208,10 @@ class Tuning:
         if self.mean is None or self.std is None:
             return None
         return Normalization(self.mean, self.std)
+
+    def words_for(self, label: str) -> str:
+        """The words for a label on a drawn picture, in English; the label if there are none."""
+        return self.display_names.get("en", {}).get(label, label)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from edge.clock import Reading, SteadyClock
 from edge.errors import OutboxDamaged, OutboxError, OutboxFull
 from edge.outbox.rows import read_text
-from edge.outbox.schema import SCHEMA, VERSION
+from edge.outbox.schema import MIGRATIONS, SCHEMA, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -93,16 +93,20 @@ class Database:
         Raises:
             OutboxError: it cannot be written.
         """
-        with self.translate_errors():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._store_clock()
-                self._connection.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):  # SQLite has already rolled back if the disk is full
-                    self._connection.execute("ROLLBACK")
-                raise
+        with self.translate_errors(), self._atomic():
+            yield
+            self._store_clock()
+
+    @contextmanager
+    def _atomic(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):  # SQLite has already rolled back if the disk is full
+                self._connection.execute("ROLLBACK")
+            raise
 
     @contextmanager
     def translate_errors(self) -> Iterator[None]:
@@ -139,6 +143,8 @@ class Database:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
         version = self.pragma("user_version")
+        if version in MIGRATIONS:
+            version = self._migrate()
         if version == 0:
             self._connection.executescript(
                 f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"
@@ -149,6 +155,18 @@ class Database:
                 f"is {version}, this one reads {VERSION}. "
                 f"Move {FILE_NAME}* away to start a new one."
             )
+
+    def _migrate(self) -> int:
+        """Bring tables of an earlier version up to date, in one transaction; their new version."""
+        with self._atomic():
+            # Another process may have been faster: only now is nobody else writing.
+            version = self.pragma("user_version")
+            while version in MIGRATIONS:
+                for statement in MIGRATIONS[version]:
+                    self.execute(statement)
+                version += 1
+                self.execute(f"PRAGMA user_version = {version}")
+        return version
 
     def _stored_clock(self) -> SteadyClock:
         row = self.execute("SELECT steady, boot, since_boot, wall FROM clock").fetchone()

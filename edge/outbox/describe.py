@@ -30,6 +30,18 @@ def entry_json(entry: Entry) -> dict[str, Any]:
         "attempts": entry.attempts,
         "fault": entry.fault,
         "webhook": entry.webhook,
+        "correction": _correction_json(entry),
+    }
+
+
+def _correction_json(entry: Entry) -> dict[str, Any] | None:
+    """A person's correction; its label is ``None`` if the frame shows none of the model's."""
+    if entry.correction is None:
+        return None
+    return {
+        "label": entry.correction or None,
+        "by": entry.corrected_by or None,
+        "at": None if entry.corrected is None else _time(entry.corrected),
     }
 
 

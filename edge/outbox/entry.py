@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 class EntryState(StrEnum):
-    """The life of an entry: WAITING, then RESOLVED or DEAD_LETTER. A retry revives dead letters."""
+    """The life of an entry: WAITING, then RESOLVED or DEAD_LETTER. A retry revives dead letters.
+
+    A person's correction turns a waiting entry or a dead letter into CORRECTED, and new frames
+    begin so. A resolved entry stays resolved, and has the correction as well.
+    """
 
     WAITING = "waiting"
     RESOLVED = "resolved"
@@ -22,6 +26,8 @@ class EntryState(StrEnum):
     """Given up after repeated failures of its own."""
     PREDICTION_ONLY = "prediction_only"
     """Stored without its image, by the owner's setting: it can never be sent."""
+    CORRECTED = "corrected"
+    """A person has said what it shows, so the online model is not asked."""
 
 
 class Delivery(StrEnum):
@@ -33,6 +39,19 @@ class Delivery(StrEnum):
     DELIVERED = "delivered"
     FAILED = "failed"
     """Given up after too many attempts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What a person says that a frame shows.
+
+    Attributes:
+        label: for the whole image; empty if it shows none of the model's labels.
+        by: name of the key of whoever said so; empty if no key is set.
+    """
+
+    label: str
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +72,7 @@ class NewEntry:
         confidence: the edge's best score, 0..1; 0 without items.
         label: the edge's best label; empty without items.
         multi_label: one image may belong to several classes.
+        correction: a person's; ``None`` for a frame that the online model should judge.
     """
 
     image: bytes
@@ -67,6 +87,7 @@ class NewEntry:
     confidence: float
     label: str
     multi_label: bool
+    correction: Correction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +122,10 @@ class Entry:
         resolved: wall clock of the result, seconds since 1970.
         webhook: whether the result was delivered.
         webhook_attempts: failed deliveries.
+        correction: the label that a person gave; empty if it shows none of the model's, ``None``
+            if nobody has said anything.
+        corrected_by: name of the person's key; empty if no key is set.
+        corrected: wall clock of the correction, seconds since 1970.
         damaged: a part of it cannot be read and has a neutral value; ``fault`` says which.
     """
 
@@ -128,4 +153,7 @@ class Entry:
     resolved: float | None
     webhook: Delivery
     webhook_attempts: int
+    correction: str | None = None
+    corrected_by: str = ""
+    corrected: float | None = None
     damaged: bool = False

@@ -3,7 +3,7 @@
 An entry goes before another
 
 1. by its rank, lower first: delivered (or nothing to deliver), then resolved, then dead letters,
-   then waiting;
+   then waiting, then those that a person has corrected;
 2. within a rank by its value, lower first: (1 - confidence) + 1 / (entries with the same label).
    Confident predictions and frequent labels go first; uncertain and rare ones stay;
 3. of equal value, the older one.

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _PAGE = 200
 _MAX_LABEL_LENGTH = 63
+NONE_OF_THESE = "none-of-these"
+"""The correction of an image that shows none of the model's labels."""
 _SUFFIXES = {"JPEG": "jpg", "PNG": "png", "GIF": "gif"}
 """Formats that Vertex AI accepts."""
 
@@ -39,9 +41,9 @@ class Labels(StrEnum):
     """Whose labels are trusted."""
 
     CLOUD = "cloud"
-    """The online model's, for entries that it has answered."""
+    """A person's correction, otherwise the online model's, for entries that it has answered."""
     EDGE = "edge"
-    """The online model's, otherwise the edge's."""
+    """A person's correction, otherwise the online model's, otherwise the edge's."""
     NONE = "none"
 
 
@@ -175,10 +177,20 @@ def _uri(name: str, prefix: str | None) -> str:
 
 
 def _annotations(entry: Entry, plan: Plan) -> dict[str, Any]:
-    """The annotations of an import line; empty if no trusted label reaches the threshold."""
+    """The annotations of an import line; empty if no trusted label reaches the threshold.
+
+    A person's label is for the whole image. A task with boxes takes none from it: the image is
+    imported unlabelled, for its boxes to be drawn, and so is one that shows none of the labels.
+    """
+    task = TASKS[entry.task]
+    if entry.correction is not None:
+        if plan.labels is Labels.NONE or task.has_boxes or not entry.correction:
+            return {}
+        said = [{"label": entry.correction, "score": 1.0}]
+        return task.import_annotations(said, multi_label=entry.multi_label)
     items = _trusted_items(entry, plan.labels)
     items = [item for item in items if item["score"] >= plan.threshold]
-    return TASKS[entry.task].import_annotations(items, multi_label=entry.multi_label)
+    return task.import_annotations(items, multi_label=entry.multi_label)
 
 
 def _is_readable(entry: Entry) -> bool:
@@ -202,6 +214,8 @@ def _trusted_items(entry: Entry, labels: Labels) -> Sequence[Mapping[str, Any]]:
 def _resource_labels(entry: Entry) -> dict[str, str]:
     """Labels in the form that Google Cloud accepts, without empty ones."""
     labels = {"edge-reason": entry.reason, "edge-model": entry.model, "edge-camera": entry.camera}
+    if entry.correction is not None:
+        labels["edge-correction"] = entry.correction or NONE_OF_THESE
     return {name: _label_value(value) for name, value in labels.items() if value}
 
 

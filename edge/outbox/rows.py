@@ -237,6 +237,9 @@ _COLUMNS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "resolved": (_optional(_wall_time), None),
     "webhook": (_word(Delivery), Delivery.NONE),
     "webhook_attempts": (_integer, 0),
+    "correction": (_optional(_text), None),
+    "corrected_by": (_text, ""),
+    "corrected": (_optional(_wall_time), None),
 }
 """Column to what reads it, and to the neutral value where it cannot be read."""
 
@@ -251,6 +254,8 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         return ["it is resolved without a result"]
     if not resolved and values["webhook"] is not Delivery.NONE:
         return ["a result is to be delivered, and there is none"]
+    if values["state"] is EntryState.CORRECTED and values["correction"] is None:
+        return ["it is corrected without a correction"]
     is_detection = values["task"] == DETECTION.name
     if is_detection and not all(item.get("box") for item in values["items"]):
         return ["an object has no box"]

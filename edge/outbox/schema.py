@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 3
+VERSION = 4
 """SQLite's ``user_version`` of a database with these tables. A new database has version 0."""
 
 SCHEMA = """
@@ -32,11 +32,15 @@ CREATE TABLE entry (
     resolved REAL,
     webhook TEXT NOT NULL DEFAULT 'none',
     webhook_attempts INTEGER NOT NULL DEFAULT 0,
-    not_before REAL NOT NULL DEFAULT 0
+    not_before REAL NOT NULL DEFAULT 0,
+    correction TEXT,
+    corrected_by TEXT NOT NULL DEFAULT '',
+    corrected REAL
 );
 CREATE INDEX entry_by_order ON entry (state, sequence, not_before);
 CREATE INDEX entry_by_webhook ON entry (webhook, not_before);
 CREATE INDEX entry_by_age ON entry (created_steady_s);
+CREATE INDEX entry_by_correction ON entry (corrected_by, size) WHERE correction NOT NULL;
 CREATE TABLE image (key TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE clock (
     one INTEGER PRIMARY KEY CHECK (one = 1), steady REAL, boot TEXT, since_boot REAL, wall REAL
@@ -67,3 +71,15 @@ END;
 ``tally`` holds the sums, kept up to date by triggers: they are needed with every frame, and
 counting the entries each time takes milliseconds.
 """
+
+MIGRATIONS = {
+    3: (
+        "ALTER TABLE entry ADD COLUMN correction TEXT",
+        "ALTER TABLE entry ADD COLUMN corrected_by TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE entry ADD COLUMN corrected REAL",
+        "CREATE INDEX entry_by_correction ON entry (corrected_by, size) WHERE correction NOT NULL",
+    ),
+}
+"""Version to the statements that turn its tables into those of the next one.
+
+They only add, so that a service of the version before, which may have the file open, goes on."""

@@ -30,7 +30,8 @@ _VACUUM_PAGES = 4_096
 _DONE = 0
 """Rank of entries that nobody waits for."""
 _RANK = (
-    f"CASE WHEN state = '{EntryState.RESOLVED}'"
+    "CASE WHEN correction IS NOT NULL THEN 4"
+    f" WHEN state = '{EntryState.RESOLVED}'"
     f" AND webhook NOT IN ('{Delivery.PENDING}', '{Delivery.FAILED}') THEN {_DONE}"
     f" WHEN state = '{EntryState.RESOLVED}' THEN 1"
     f" WHEN state = '{EntryState.DEAD_LETTER}' THEN 2 ELSE 3 END"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.errors import EntryDamaged, OutboxDamaged, OutboxError
 from edge.frame_key import digest_of, frame_key
+from edge.outbox.corrections import bound_corrections, correct
 from edge.outbox.database import Database
 from edge.outbox.encryption import NoEncryption
 from edge.outbox.entry import Delivery, EntryState, NewEntry, Receipt
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from edge.outbox.encryption import Encryption
     from edge.outbox.entry import Entry
 
-_COPIED = tuple(name for name in NewEntry.__slots__ if name not in {"image", "items"})
+_COPIED = tuple(name for name in NewEntry.__slots__ if name not in {"image", "items", "correction"})
 """Columns that take a new entry's field as it is."""
 _LAST_CHARACTER = "\U0010ffff"
 _MAX_KEY_LENGTH = 128
@@ -112,6 +113,8 @@ class Store:
             pages_before = self._space.page_count
             inserted = [self._insert(entry, now) for entry in entries]
             self._space.drop_expired(now)
+            if any(entry.correction is not None for entry in entries):
+                bound_corrections(self._database, self._space)
             self._space.enforce_quota()
             self._space.protect_reserve(pages_before)
             return [Receipt(key, kept=self._holds(key), known=known) for key, known in inserted]
@@ -160,15 +163,18 @@ class Store:
         return self._encryption.decrypt(stored, key)
 
     def resolve(self, key: str, result: Mapping[str, Any]) -> bool:
-        """Store the online model's answer; ``False`` if the entry is not waiting any more."""
+        """Store the online model's answer; ``False`` if the entry does not wait for one any more.
+
+        One that was corrected while the online model was asked takes it too: it is paid for.
+        """
         webhook = Delivery.PENDING if self._deliver else Delivery.NONE
         result_json = json.dumps(result)
         return self._update(
             "state = ?, result = ?, resolved = ?, fault = NULL, webhook = ?, not_before = 0,"
             " size = size + ?",
             (EntryState.RESOLVED, result_json, time.time(), webhook, len(result_json)),
-            "key = ? AND state = ?",
-            (key, EntryState.WAITING),
+            "key = ? AND state IN (?, ?)",
+            (key, EntryState.WAITING, EntryState.CORRECTED),
         )
 
     def postpone(self, key: str, seconds: float, fault: str, *, counts: bool) -> bool:
@@ -232,8 +238,14 @@ class Store:
         only = "" if keys is None else f" AND key IN ({_placeholders(keys)})"
         with self._database.transaction():
             dead_letters = self._database.execute(
-                f"UPDATE entry SET state = ?, attempts = 0, not_before = 0 WHERE state = ?{only}",  # noqa: S608 -- question marks
-                (EntryState.WAITING, EntryState.DEAD_LETTER, *(keys or ())),
+                "UPDATE entry SET state = CASE WHEN correction IS NULL THEN ? ELSE ? END,"  # noqa: S608 -- question marks
+                f" attempts = 0, not_before = 0 WHERE state = ?{only}",
+                (
+                    EntryState.WAITING,
+                    EntryState.CORRECTED,
+                    EntryState.DEAD_LETTER,
+                    *(keys or ()),
+                ),
             )
             deliveries = self._database.execute(
                 "UPDATE entry SET webhook = ?, webhook_attempts = 0, not_before = 0"  # noqa: S608 -- question marks
@@ -282,6 +294,9 @@ class Store:
             self._database.execute(
                 "DELETE FROM entry WHERE key = ? AND state = ?", (key, EntryState.PREDICTION_ONLY)
             )
+        correction = entry.correction
+        if correction is not None and correct(self._database, self._space, key, correction):
+            return key, True
         seen = self._database.execute(
             "UPDATE entry SET times_seen = times_seen + 1 WHERE key = ?", (key,)
         )
@@ -304,8 +319,14 @@ class Store:
             "size": size,
             "created": time.time(),
             "created_steady_s": now,
-            "state": EntryState.WAITING if self._keep_images else EntryState.PREDICTION_ONLY,
+            "state": self._first_state(entry),
         }
+        if correction is not None:
+            values |= {
+                "correction": correction.label,
+                "corrected_by": correction.by,
+                "corrected": values["created"],
+            }
         columns = ", ".join(values)
         self._database.execute(
             f"INSERT INTO entry ({columns}) VALUES ({_placeholders(values)})",  # noqa: S608 -- our own column names
@@ -314,6 +335,11 @@ class Store:
         if self._keep_images:
             self._database.execute("INSERT INTO image VALUES (?, ?)", (key, stored))
         return key, False
+
+    def _first_state(self, entry: NewEntry) -> EntryState:
+        if not self._keep_images:
+            return EntryState.PREDICTION_ONLY
+        return EntryState.WAITING if entry.correction is None else EntryState.CORRECTED
 
     def _holds(self, key: str) -> bool:
         row = self._database.execute("SELECT 1 FROM entry WHERE key = ?", (key,)).fetchone()

@@ -8,24 +8,19 @@ over ``<t>.<body>``, so that a receiver can refuse forged and replayed requests.
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import hmac
-import http.client
 import json
 import logging
 import time
-import urllib.error
-import urllib.request
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from edge import __version__
 from edge.background import in_background
 from edge.outbox.describe import entry_json
 from edge.outbox.polling import poll_forever
 from edge.outbox.retry import retry_delay_s
-from edge.secret_text import split_url
+from edge.posting import Poster
 
 if TYPE_CHECKING:
     from edge.outbox.entry import Entry
@@ -35,9 +30,6 @@ _log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 48
 """About a day with the backoff. After that a delivery is failed until `edge outbox retry`."""
-
-USER_AGENT = f"edge/{__version__}"
-"""Some firewalls block the one that Python's library sends by itself."""
 
 _IDLE_S = 1.0
 _TIMEOUT_S = 10.0
@@ -49,13 +41,6 @@ def signature(secret: str, body: bytes, now: float) -> str:
     stamp = str(int(now))
     digest = hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
     return f"t={stamp},v1={digest}"
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Makes a redirect a failure: following it would turn the POST into a GET without a body."""
-
-    def redirect_request(self, *_: Any) -> None:
-        """Follow none."""
 
 
 class Webhook:
@@ -80,15 +65,9 @@ class Webhook:
             timeout_s: seconds that a receiver has to answer.
         """
         self._outbox = outbox
-        self._url, credentials = split_url(url)
-        self._headers = {"Content-Type": "application/json", "User-Agent": USER_AGENT}
-        if credentials is not None:
-            basic = base64.b64encode(credentials.encode()).decode()
-            self._headers["Authorization"] = f"Basic {basic}"
+        self._poster = Poster(url, timeout_s)
         self._secret = secret
         self._idle_s = idle_s
-        self._timeout_s = timeout_s
-        self._opener = urllib.request.build_opener(_NoRedirect)
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -129,18 +108,8 @@ class Webhook:
     def _post(self, entry: Entry) -> str | None:
         """Post the result; returns what went wrong, or ``None``."""
         body = json.dumps(entry_json(entry), ensure_ascii=False).encode()
-        headers = {**self._headers, "Idempotency-Key": entry.key}
+        headers = {"Idempotency-Key": entry.key}
         if self._secret is not None:
             headers["X-Edge-Signature"] = signature(self._secret, body, time.time())
-        try:
-            request = urllib.request.Request(self._url, body, headers, method="POST")  # noqa: S310 -- the owner's URL
-            self._opener.open(request, timeout=self._timeout_s).close()
-        except urllib.error.HTTPError as error:
-            error.close()
-            return f"it answered {error.code}"
-        except OSError as error:
-            return str(error)
-        # Their words may quote the URL, which is a secret, or whatever answered.
-        except (http.client.HTTPException, ValueError) as error:
-            return f"it cannot be asked, or its answer is not HTTP ({type(error).__name__})"
-        return None
+        fault = self._poster.post(body, headers)
+        return None if fault is None else fault.words

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.export.read import Export
+    from edge.model.prediction import Selection
+    from edge.repository.version import ModelRef
     from edge.runtime.pipeline import DecodeOptions
     from edge.runtime.proof import Prover
 
@@ -156,6 +158,11 @@ class ModelRepository:
                 f"The model {wanted} has no version {version}; version {found.version} serves."
             )
         return found
+
+    def own_selection(self, model: ModelRef) -> Selection | None:
+        """What a model shows by its own settings; ``None`` if it is not there any more."""
+        version = self._by_name.get(model.name)
+        return None if version is None else version.contract.selection()
 
     def load(self, workers: int, options: DecodeOptions) -> None:
         """Prove and load all models, the default one first.

@@ -84,24 +84,28 @@ class FeatureReader:
             RequestError: the picture is at fault.
             InferenceFailed: the model failed.
         """
-        frame = picture if isinstance(picture, Frame) else self._decode(picture)
+        frame = picture if isinstance(picture, Frame) else self.decode(picture)
+        return self._run(worker, self.tensor(frame))
+
+    def tensor(self, frame: Frame) -> NDArray[np.generic]:
+        """What the model takes of a picture: of its input's dtype and shape, without batch."""
         tensor, _ = preprocess(frame, self._spec, self._contract.tuning)
-        return self._run(worker, tensor)
+        return tensor
 
     def read_all(
-        self, pictures: Iterable[tuple[Key, Callable[[], bytes]]]
+        self, pictures: Iterable[tuple[Key, Callable[[], bytes | Frame]]]
     ) -> Iterator[tuple[Key, NDArray[np.float32] | Exception]]:
         """Features of many pictures, in their order; at most two a worker are in memory.
 
         Args:
-            pictures: a key, and what reads the picture's bytes, on a worker's thread.
+            pictures: a key, and what reads the picture's bytes or decodes it, on a worker's thread.
 
         Yields:
             The key, and the features, or the error of a picture that cannot be read
             (``RequestError``, ``OSError``, or ``ExportError`` for what is no regular file).
         """
 
-        def one(open_picture: Callable[[], bytes]) -> NDArray[np.float32] | Exception:
+        def one(open_picture: Callable[[], bytes | Frame]) -> NDArray[np.float32] | Exception:
             try:
                 return self.read(open_picture())
             except (RequestError, ExportError, OSError) as error:
@@ -120,7 +124,8 @@ class FeatureReader:
         finally:  # after Ctrl-C, or a caller that stops early: what has not begun does not run
             pool.shutdown(cancel_futures=True)
 
-    def _decode(self, encoded: bytes) -> Frame:
+    def decode(self, encoded: bytes) -> Frame:
+        """Decode a picture at the scale that the model needs; raises ``RequestError``."""
         min_side = min_decoded_side(self._spec, self._contract.tuning)
         return decode(encoded, max_pixels=self._max_pixels, min_side=min_side)
 

@@ -27,7 +27,7 @@ from edge.tls.addresses import (
     machine_addresses,
     machine_names,
 )
-from edge.tls.certificate import AUTHORITY_FILE, Certificate
+from edge.tls.certificate import AUTHORITY_FILE, CHAIN_FILE, Certificate
 from edge.tls.seen_names import seen_names
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def make(folder: Path, more_names: str | None, now: datetime) -> Certificate:
     own = ["localhost", *machine_names(), "127.0.0.1", "::1", *map(str, machine_addresses())]
     names = list(dict.fromkeys(_general_names([*own, *seen_names(folder)]) + given))
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    files = Certificate(folder / "server.pem", folder / "server.key", folder / AUTHORITY_FILE)
+    files = Certificate(folder / CHAIN_FILE, folder / "server.key", folder / AUTHORITY_FILE)
     assert files.authority is not None
     authority = _load(files.authority, folder / "ca.key", now)
     if authority is None:

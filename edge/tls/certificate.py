@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 from edge.errors import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 AUTHORITY_FILE = "ca.pem"
 """File name of the certificate of this machine's authority."""
+
+CHAIN_FILE = "server.pem"
+"""File name of the certificate that this authority has issued."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,35 @@ def server_context(certificate: Certificate) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     certificate.fill(context)
     return context
+
+
+def certified_names(file: Path) -> frozenset[str]:
+    """Names and addresses for which a PEM file's first certificate vouches, in lower case.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it holds no certificate.
+    """
+    from cryptography import x509  # noqa: PLC0415 -- 10 MiB, for the owner's certificate not needed
+
+    first = x509.load_pem_x509_certificate(file.read_bytes())
+    try:
+        names = first.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return frozenset()
+    return frozenset(
+        str(name.value).lower() for name in names if isinstance(name, x509.DNSName | x509.IPAddress)
+    )
+
+
+def is_certified(name: str, certified: Collection[str]) -> bool:
+    """Whether a host is among a certificate's names; ``*`` there stands for one label (RFC 6125).
+
+    Args:
+        name: in lower case, without brackets and without a final dot.
+    """
+    _, dot, domain = name.partition(".")
+    return name in certified or (bool(dot) and f"*.{domain}" in certified)
 
 
 def der(file: Path) -> bytes:

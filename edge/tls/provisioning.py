@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from edge.errors import SettingsError
-from edge.tls.certificate import AUTHORITY_FILE, Certificate
+from edge.tls.certificate import AUTHORITY_FILE, CHAIN_FILE, Certificate
 from edge.tls.seen_names import NameLearner
 
 if TYPE_CHECKING:
@@ -62,6 +62,12 @@ def authority_file(settings: Settings) -> Path | None:
     if settings.tls is None or settings.tls.cert is not None:
         return None
     return _folder(settings) / AUTHORITY_FILE
+
+
+def certificate_file(settings: Settings) -> Path:
+    """PEM file of the certificate that is served, the owner's or this machine's own."""
+    owners = None if settings.tls is None else settings.tls.cert
+    return _folder(settings) / CHAIN_FILE if owners is None else owners.get_secret_value()
 
 
 def name_learner(context: ssl.SSLContext, settings: Settings) -> NameLearner | None:

@@ -1,4 +1,4 @@
-"""The text files of an AutoML export: dict.txt, tflite_metadata.json, and our model.toml."""
+"""The text files of an AutoML export: dict.txt, tflite_metadata.json, and our own next to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the features of every picture of a data set, once, in little memory."""
+"""Reads the features of every picture of a data set, and finds near duplicates, in one pass."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from edge.datasets.duplicates import exact_groups, groups_to_split, near_groups
 from edge.errors import EdgeError, InferenceFailed
 from edge.export.regular_file import read_bounded
 from edge.training.feature_table import FeatureTable
+from edge.vision.sketch import SKETCH_SIDE, sketch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from edge.datasets.dataset import Example
     from edge.model.contract import Quantization
     from edge.runtime.features import FeatureReader
+    from edge.vision.frame import Frame
 
     Advance = Callable[[int, int], None]
 
@@ -32,7 +37,7 @@ class Gathered:
 
     Attributes:
         table: one row per picture; zeros for those that cannot be read.
-        groups: pictures with the same bytes have the same number.
+        groups: near duplicates, which must not be trained and tested, have the same number.
         broken: number of a picture to why it cannot be read.
     """
 
@@ -54,10 +59,11 @@ def gather(
         advance: called with the number of pictures done and of all.
     """
     stored = np.zeros((len(examples), reader.size), np.int8)
-    digests: dict[int, str] = {}
+    sketches = np.zeros((len(examples), SKETCH_SIDE, SKETCH_SIDE, 3), np.uint8)
+    digests = [b""] * len(examples)
     broken: dict[int, str] = {}
     scale, zero_point = np.float32(quantization.scale), np.float32(quantization.zero_point)
-    for number, found in reader.read_all(_pictures(examples, digests)):
+    for number, found in reader.read_all(_pictures(examples, reader, digests, sketches)):
         if isinstance(found, InferenceFailed):
             raise found
         if isinstance(found, Exception):
@@ -65,10 +71,24 @@ def gather(
         else:
             stored[number] = np.rint(found / scale + zero_point).clip(-128, 127)
         advance(number + 1, len(examples))
-    first: dict[str, int] = {}
-    numbers = range(len(examples))
-    groups = tuple(first.setdefault(digests.get(number, f"{number}"), number) for number in numbers)
+    groups = _groups(examples, digests, sketches, broken)
     return Gathered(FeatureTable(stored, quantization), groups, broken)
+
+
+def _groups(
+    examples: Sequence[Example],
+    digests: list[bytes],
+    sketches: NDArray[np.uint8],
+    broken: dict[int, str],
+) -> tuple[int, ...]:
+    """The group of each picture; a broken one is a group of its own."""
+    readable = np.array([n for n in range(len(examples)) if n not in broken], np.int64)
+    exact = exact_groups([digests[number] for number in readable])
+    near = near_groups(sketches, readable, exact)
+    together = groups_to_split(exact, near, [examples[number] for number in readable])
+    groups = np.arange(len(examples))
+    groups[readable] = readable[together]
+    return tuple(groups.tolist())
 
 
 def read_picture(file: Path) -> bytes:
@@ -86,13 +106,18 @@ def error_words(error: Exception) -> str:
 
 
 def _pictures(
-    examples: Sequence[Example], digests: dict[int, str]
-) -> Iterator[tuple[int, Callable[[], bytes]]]:
+    examples: Sequence[Example],
+    reader: FeatureReader,
+    digests: list[bytes],
+    sketches: NDArray[np.uint8],
+) -> Iterator[tuple[int, Callable[[], Frame]]]:
     for number, example in enumerate(examples):
 
-        def opened(number: int = number, file: Path = example.image) -> bytes:
+        def opened(number: int = number, file: Path = example.image) -> Frame:
             content = read_picture(file)
-            digests[number] = hashlib.sha256(content).hexdigest()
-            return content
+            frame = reader.decode(content)
+            digests[number] = hashlib.sha256(content).digest()
+            sketches[number] = sketch(frame)
+            return frame
 
         yield number, opened

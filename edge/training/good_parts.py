@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from edge.export.read import Export
     from edge.model.contract import Quantization
     from edge.training.gather import Gathered
-    from edge.training.quick import Progress
+    from edge.training.train import Progress
 
 MODEL_FILE: Final = "model.tflite"
 
@@ -152,10 +152,14 @@ def _read_maps(
 
 
 def _distinct_maps(gathered: Gathered) -> NDArray[np.int8]:
-    """Maps of the pictures that can be read, each once: a copy tells nothing about what varies."""
-    seen: dict[int, int] = {}
-    for number, group in enumerate(gathered.groups):
+    """Maps of the pictures that can be read, each once: a copy tells nothing about what varies.
+
+    Near duplicates all stay: good parts look nearly the same.
+    """
+    stored = gathered.table.stored
+    seen: dict[bytes, int] = {}
+    for number in range(len(stored)):
         if number not in gathered.broken:
-            seen.setdefault(group, number)
-    rows = gathered.table.stored[list(seen.values())]
+            seen.setdefault(stored[number].tobytes(), number)
+    rows = stored[list(seen.values())]
     return rows.reshape(len(rows), *MAP_SHAPE[1:])

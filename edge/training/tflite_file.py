@@ -112,8 +112,7 @@ class ClassifierFile:
 
     def pack(self, description: str) -> bytes:
         """Write the file."""
-        self._model.description = description
-        return pack_model(self._model)
+        return pack(self._model, description)
 
     def _code(self, operator: Any) -> int:
         return int(self._model.operatorCodes[operator.opcodeIndex].builtinCode)
@@ -138,8 +137,9 @@ class ClassifierFile:
         self._activation.builtinOptionsType, self._activation.builtinOptions = kind, options
 
 
-def pack_model(model: Any) -> bytes:
-    """Write a file from the schema's ``ModelT``, its constants aligned; it can be used no more."""
+def pack(model: Any, description: str) -> bytes:
+    """Write a tree of the schema's objects as a file, its constants aligned."""
+    model.description = description
     model.buffers = [_AlignedBuffer(buffer.data) for buffer in model.buffers]
     builder = flatbuffers.Builder(_INITIAL_BYTES)
     builder.Finish(model.Pack(builder), IDENTIFIER)

@@ -8,7 +8,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edge.errors import ExportError
-from edge.training.tflite_file import pack_model
+from edge.training.tflite_file import pack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,9 +45,8 @@ def write_trunk(data: bytes, name: object, entries: Mapping[str, bytes]) -> byte
         if number not in kept:
             buffer.data = None
     model.signatureDefs = None
-    model.description = _DESCRIPTION
     model.metadata = [_entry(model, entry, content) for entry, content in entries.items()]
-    return pack_model(model)
+    return pack(model, _DESCRIPTION)
 
 
 def _last_operator(graph: Any) -> int | None:

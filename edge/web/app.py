@@ -28,9 +28,12 @@ from edge.web.head import HeadAsGet
 from edge.web.last_call import LastCall
 from edge.web.metrics_routes import metrics_dialect
 from edge.web.openapi import document_errors
+from edge.web.pages.brand import read_brand
+from edge.web.pages.corrections import correction_dialect
+from edge.web.pages.page_info import page_info_dialect
 from edge.web.pages.pages import not_found_page, pages_dialect
 from edge.web.pages.pairing import pairing_dialect
-from edge.web.pages.phone import phone_dialect
+from edge.web.pages.phone import Passes, phone_dialect
 from edge.web.pages.wall import Wall
 from edge.web.pages.wall_routes import wall_dialect
 from edge.web.request_log import ModelOfRequest, RequestLog
@@ -94,8 +97,14 @@ def create_app(
     )
     install_handlers(app)
     metrics = Metrics(service, connections)
-    wall = Wall(settings.wall_size, settings.wall_bytes, settings.max_pixels)
+    wall = Wall(
+        settings.wall_size,
+        settings.wall_bytes,
+        settings.max_pixels,
+        own_selection=service.repository.own_selection,
+    )
     service.observers += [metrics, ModelOfRequest(metrics), wall]
+    passes = Passes()
     dialects = [
         camera_dialect(service, settings),
         stream_dialect(service, settings),
@@ -103,13 +112,23 @@ def create_app(
         status_dialect(service),
         metrics_dialect(metrics),
         wall_dialect(wall, service),
-        phone_dialect(service, settings),
+        correction_dialect(wall, service, settings),
+        phone_dialect(service, settings, passes),
+        page_info_dialect(service, settings, passes),
         sign_in_dialect(settings.api_keys),
         pairing_dialect(settings),
-        pages_dialect(samples=embedded_models() / "photos", builtin=service.repository.builtin),
+        pages_dialect(
+            samples=embedded_models() / "photos",
+            builtin=service.repository.builtin,
+            brand=read_brand(settings),
+        ),
     ]
     if service.cloud is not None:
         dialects.append(cloud_dialect(service.cloud))
+    if service.alerting is not None:
+        from edge.web.alert_routes import alerts_dialect  # noqa: PLC0415 -- only if configured
+
+        dialects.append(alerts_dialect(service.alerting))
     for dialect in dialects:
         app.include_router(dialect.router, tags=[dialect.name])
     app.state.not_found_page = not_found_page()

@@ -23,7 +23,7 @@ from edge.web.access.forwarded import apply_forwarded
 from edge.web.access.guard import read_page_headers
 from edge.web.access.keys import authorize
 from edge.web.error_mapping import CODE_HEADER, json_bytes
-from edge.web.request_log import request_id
+from edge.web.request_log import given_request_id, new_request_id
 from edge.web.root_path import apply_root_path, route_path
 
 if TYPE_CHECKING:
@@ -49,6 +49,10 @@ _REMEMBERED_URLS = 512
 """Bytes of a URL that is remembered with what it means, and how many are: 128 KiB of them. Cameras
 send the same one each time; an overload by others goes through the framework, or is read anew."""
 
+_REMEMBERED_HEADS = 512
+"""Of the cameras that were refused lately, one each; at most 1 KiB of bytes and as much again of
+what they mean."""
+
 _REMEMBERED_REPLIES = 64
 """They differ by dialect and by the number of requests in flight, which the message names."""
 
@@ -64,6 +68,19 @@ class _Target(NamedTuple):
     dialect: Dialect
     needed: Scope | None
     model: str
+
+
+class RefusableHead(NamedTuple):
+    """A head with which nothing is wrong, so that its request may be refused here.
+
+    Attributes:
+        scope: its ASGI scope; of another connection, if the head was remembered.
+        identity: of the request, if the caller gives one.
+    """
+
+    scope: AsgiScope
+    target: _Target
+    identity: bytes | None
 
 
 class EarlyRefusals:
@@ -97,52 +114,88 @@ class EarlyRefusals:
         self._more_headers += notice
         self._target = lru_cache(_REMEMBERED_URLS)(self._read_url)
         self._prepared = lru_cache(_REMEMBERED_REPLIES)(self._prepare)
+        self._known_heads: dict[bytes, RefusableHead] = {}
         self._unreported = 0
 
     def __repr__(self) -> str:
         return f"<EarlyRefusals of {self._admission}>"
 
-    def reply(
-        self, scope: AsgiScope, url: bytes, headers: Sequence[tuple[bytes, bytes]]
-    ) -> bytes | None:
-        """The whole reply to a POST, after which the connection stays open; often ``None``.
+    @property
+    def may_refuse(self) -> bool:
+        """Whether a request could be refused here at the moment."""
+        return self._admission.may_refuse and not self._admission.stopping
+
+    def read_head(self, scope: AsgiScope, url: bytes) -> RefusableHead | None:
+        """Find out where a POST leads; ``None`` if the framework has to answer it.
 
         Args:
             scope: its ASGI scope, which need not have a path yet.
             url: as in the request line.
+        """
+        if len(url) > _MAX_URL:
+            return None
+        target = self._target(url)
+        if target is None or not self._is_from_no_page(scope):
+            return None
+        return RefusableHead(scope, target, given_request_id(scope))
+
+    def refuse(
+        self,
+        head: RefusableHead,
+        client: tuple[str, int] | None,
+        headers: Sequence[tuple[bytes, bytes]],
+    ) -> bytes | None:
+        """The whole reply to a request, after which its connection stays open; often ``None``.
+
+        Args:
+            client: address and port of its connection.
             headers: that every reply has, such as the date.
         """
-        admission = self._admission
-        if not admission.may_refuse or admission.stopping or len(url) > _MAX_URL:
+        if not self.may_refuse:
             return None
         began = time.perf_counter()
-        target = self._target(url)
-        if target is None:
-            return None
-        if self._proxies:
-            scope = {**scope}
+        if self._proxies or self._keys:
+            scope = {**head.scope, "client": client}
             apply_forwarded(scope, self._proxies)
-        if not self._is_allowed(scope, target):
-            return None
-        error = admission.refusal(scope["client"])
+            client = scope["client"]
+            if not self._has_good_key(scope, head.target):
+                return None
+        error = self._admission.refusal(client)
         if error is None:
             return None
-        self._count(target, error, began)
-        head, rest = self._prepared(target.dialect, error.message)
+        self._count(head.target, error, began)
+        start, rest = self._prepared(head.target.dialect, error.message)
         lines = [b"%b: %b\r\n" % header for header in headers]
         retry_after = b"retry-after: %d\r\n" % (error.retry_after_s or 1)
-        identity = b"x-request-id: %b\r\n" % request_id(scope)
-        return b"".join([head, *lines, retry_after, identity, rest])
+        identity = b"x-request-id: %b\r\n" % (head.identity or new_request_id())
+        return b"".join([start, *lines, retry_after, identity, rest])
 
-    def _is_allowed(self, scope: AsgiScope, target: _Target) -> bool:
-        """Whether the request has a host of ours and a good key, and comes from no page."""
+    def remember(self, head: bytes, meaning: RefusableHead) -> None:
+        """Remember what the bytes of a head mean."""
+        if len(self._known_heads) >= _REMEMBERED_HEADS:
+            del self._known_heads[next(iter(self._known_heads))]
+        self._known_heads[head] = meaning
+
+    def recall(self, head: bytes) -> RefusableHead | None:
+        """What the bytes of a head mean, if it was remembered."""
+        return self._known_heads.get(head)
+
+    def _is_from_no_page(self, scope: AsgiScope) -> bool:
+        """Whether the request has a host of ours, and no page sent it."""
         page = read_page_headers(scope)
         if page.host is None or page.origin is not None or page.fetch_site is not None:
             return False
         try:
             self._hosts.check(page.host)
-            if self._keys and target.needed is not None:
-                authorize(self._keys, HTTPConnection(scope), target.needed)
+        except EdgeError:
+            return False
+        return True
+
+    def _has_good_key(self, scope: AsgiScope, target: _Target) -> bool:
+        if not self._keys or target.needed is None:
+            return True
+        try:
+            authorize(self._keys, HTTPConnection(scope), target.needed)
         except EdgeError:
             return False
         return True

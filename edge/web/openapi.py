@@ -29,6 +29,9 @@ _STATUSES: dict[str, tuple[int, ...]] = {
     "/outbox/{key}": (404,),
     "/wall/events": (429,),
     "/wall/pictures/{number}.jpg": (404,),
+    "/wall/answers/{number}": (404,),
+    "/wall/frames/{number}": (404,),
+    "/wall/annotated/{number}.jpg": (404, 413, 415),
     "/wall/phone.svg": (404,),
 }
 """Path to the errors that its operations may answer, beside `_ALWAYS`."""

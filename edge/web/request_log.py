@@ -7,7 +7,7 @@ would cost more than all of the work here.
 from __future__ import annotations
 
 import logging
-import os
+import random
 import re
 import time
 from contextvars import ContextVar
@@ -95,7 +95,7 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        identity = request_id(scope)
+        identity = given_request_id(scope) or new_request_id()
         facts = _Facts()
         _facts.set(facts)
         logs.request_id.set(identity.decode())
@@ -146,12 +146,17 @@ def _level(scope: Scope, status: int) -> int:
     return logging.DEBUG if is_probe and status < _BAD else logging.INFO
 
 
-def request_id(scope: Scope) -> bytes:
-    """The caller's id if well-formed, else a new one."""
+def given_request_id(scope: Scope) -> bytes | None:
+    """The caller's id, if it gives one that is well-formed."""
     for name, value in scope["headers"]:
         if name == _ID_IN and _ID.fullmatch(value):
             return bytes(value)
-    return os.urandom(8).hex().encode()
+    return None
+
+
+def new_request_id() -> bytes:
+    """A random id. It tells requests apart and keeps no secret."""
+    return b"%016x" % random.getrandbits(64)
 
 
 def _door(scope: Scope) -> str:

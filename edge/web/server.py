@@ -8,6 +8,7 @@ listen for the pairing page, start uvicorn, report the URL. Connections are acce
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import logging
 import signal
@@ -33,11 +34,13 @@ from edge.tls.provisioning import (
 )
 from edge.web.app import create_app
 from edge.web.hangup import hangup_handled
+from edge.web.https_redirect import HttpsRedirect
 from edge.web.pages.pairing import pairing_app
 from edge.web.transport import limits
 from edge.web.transport.acceptor import Acceptor
 from edge.web.transport.http_protocol import BoundedHttp
 from edge.web.transport.places import Places
+from edge.web.transport.refusing_http import RefusingHttp
 from edge.web.transport.websocket_protocol import BoundedWebSocket
 
 if TYPE_CHECKING:
@@ -108,6 +111,7 @@ def serve(
         companions,
         lambda: on_listening(url, settings),
         settings.shutdown_grace_s,
+        HttpsRedirect(settings) if context is not None else None,
     )
     server.run(sockets=[listener])
 
@@ -144,6 +148,7 @@ class _BoundedServer(uvicorn.Server):
     Args:
         places: for its connections.
         early_refusals: of frames; ``None`` for an application that takes none.
+        plain_app: answers plain HTTP on the port of TLS.
     """
 
     def __init__(
@@ -151,20 +156,27 @@ class _BoundedServer(uvicorn.Server):
         config: uvicorn.Config,
         places: Places,
         early_refusals: EarlyRefusals | None = None,
+        plain_app: HttpsRedirect | None = None,
     ) -> None:
         super().__init__(config)
         self._places = places
+        self._plain_app = plain_app
         self._early_refusals = early_refusals
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup([])  # it starts the application; the accepting is ours
         for listener in sockets or []:
-            acceptor = Acceptor(listener, self._make_protocol, self._places, self.config.ssl)
+            acceptor = Acceptor(
+                listener, self._make_protocol, self._places, self.config.ssl, self._plain_app
+            )
             self.servers.append(acceptor)  # type: ignore[arg-type]
 
     def _make_protocol(self) -> BoundedHttp:
-        return BoundedHttp(
-            self.config, self.server_state, self.lifespan.state, self._places, self._early_refusals
+        state = self.lifespan.state
+        if self._early_refusals is None:
+            return BoundedHttp(self.config, self.server_state, state, self._places)
+        return RefusingHttp(
+            self.config, self.server_state, state, self._places, self._early_refusals
         )
 
 
@@ -176,6 +188,7 @@ class _Server(_BoundedServer):
         companions: coroutines that run as long as the server does.
         on_listening: called once connections are accepted.
         grace_s: seconds in which accepted requests are answered; the others then get 503.
+        plain_app: answers plain HTTP on the port of TLS.
     """
 
     def __init__(
@@ -186,9 +199,10 @@ class _Server(_BoundedServer):
         companions: list[Companion],
         on_listening: Callable[[], None],
         grace_s: float = 0.0,
+        plain_app: HttpsRedirect | None = None,
     ) -> None:
         early_refusals: EarlyRefusals = config.app.state.early_refusals  # type: ignore[union-attr]
-        super().__init__(config, places, early_refusals)
+        super().__init__(config, places, early_refusals, plain_app)
         self._service = service
         self._companions = companions
         self._on_listening = on_listening
@@ -199,6 +213,9 @@ class _Server(_BoundedServer):
         self._on_listening()  # not earlier: only from here on does a signal shut down cleanly
 
     async def main_loop(self) -> None:
+        # What exists now stays for good. Scanning it would stop all threads for 40 ms every few
+        # seconds; it costs the garbage of the start, which is not collected any more.
+        gc.freeze()
         tasks = [asyncio.create_task(companion()) for companion in self._companions]
         try:
             await super().main_loop()

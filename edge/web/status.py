@@ -56,6 +56,7 @@ def status_dialect(service: InferenceService) -> Dialect:
                 "ready": is_ready,
                 **_reasons(repository, stopping=service.stopping),
                 **_outbox_fault(service),
+                **_alert_faults(service),
             },
             status,
         )
@@ -93,6 +94,15 @@ def _outbox_fault(service: InferenceService) -> dict[str, Any]:
     outbox = service.cloud.outbox if service.cloud is not None else None
     fault = outbox.fault if outbox is not None else None
     return {} if fault is None else {"outbox": f"frames are not kept: {fault}"}
+
+
+def _alert_faults(service: InferenceService) -> dict[str, Any]:
+    """Where alerts do not get through, if so: frames are answered, so the service stays ready."""
+    if service.alerting is None:
+        return {}
+    statuses = [sink.status() for sink in service.alerting.sinks]
+    faults = {status.name: status.fault for status in statuses if status.fault is not None}
+    return {"alerts": faults} if faults else {}
 
 
 def _reasons(repository: ModelRepository, *, stopping: bool) -> dict[str, Any]:

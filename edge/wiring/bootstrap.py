@@ -22,6 +22,7 @@ from edge.vision.decode_memory import decode_memory
 from edge.wiring.mounts import chosen_mount, misplaced_mount
 
 if TYPE_CHECKING:
+    from edge.dataplane.alerting import Alerting
     from edge.dataplane.cloud_parts import CloudParts
     from edge.settings import Settings
 
@@ -120,7 +121,7 @@ def build_service(
     settings: Settings, repository: ModelRepository | None = None
 ) -> InferenceService:
     """Build the edge alone, as the command line uses it; its models are not loaded yet."""
-    return _build(settings, repository or build_repository(settings), None)
+    return _build(settings, repository or build_repository(settings))
 
 
 def build_serving_service(settings: Settings, repository: ModelRepository) -> InferenceService:
@@ -129,19 +130,28 @@ def build_serving_service(settings: Settings, repository: ModelRepository) -> In
     Raises:
         SettingsError: the settings contradict each other.
     """
+    cloud = None
     if settings.cloud is not None or settings.outbox is not None:
         # Imported late: a start without them must not pay for this.
         from edge.wiring.cloud import build_cloud_parts  # noqa: PLC0415
 
-        return _build(settings, repository, build_cloud_parts(settings, repository))
-    mode = settings.fallback.mode
-    if mode != "off":
+        cloud = build_cloud_parts(settings, repository)
+    elif (mode := settings.fallback.mode) != "off":
         raise SettingsError(f"cloud_mode = {mode} without cloud_endpoint or outbox_dir. Set one.")
-    return _build(settings, repository, None)
+    alerting = None
+    if settings.alerts is not None:
+        from edge.wiring.alerts import build_alerting  # noqa: PLC0415 -- as above
+
+        has_cloud = settings.cloud is not None
+        alerting = build_alerting(settings.alerts, repository, has_cloud=has_cloud)
+    return _build(settings, repository, cloud, alerting)
 
 
 def _build(
-    settings: Settings, repository: ModelRepository, cloud: CloudParts | None
+    settings: Settings,
+    repository: ModelRepository,
+    cloud: CloudParts | None = None,
+    alerting: Alerting | None = None,
 ) -> InferenceService:
     limit_free_memory()
     pool = WorkerPool(settings.workers or usable_cpus(), settings.queue_size)
@@ -154,9 +164,9 @@ def _build(
     edge = LocalAnswerer(repository, pool, options, rules)
     if cloud is None:
         admission = Admission(slots, max_held_bytes, workers=pool.workers)
-        return InferenceService(repository, pool, options, admission, edge)
+        return InferenceService(repository, pool, options, admission, edge, alerting=alerting)
     from edge.dataplane.escalation import EscalatingAnswerer  # noqa: PLC0415 -- as above
 
     admission = Admission(slots, max_held_bytes, cloud.extra_slots, workers=pool.workers)
     answerer = EscalatingAnswerer(edge, cloud, settings.max_pixels)
-    return InferenceService(repository, pool, options, admission, answerer, cloud)
+    return InferenceService(repository, pool, options, admission, answerer, cloud, alerting)

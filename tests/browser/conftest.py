@@ -51,9 +51,14 @@ def clip(photo: str, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def chromium_program() -> Iterator[playwright.BrowserType]:
+def programs() -> Iterator[playwright.Playwright]:
     with playwright.sync_playwright() as running:
-        yield running.chromium
+        yield running
+
+
+@pytest.fixture(scope="session")
+def chromium_program(programs) -> playwright.BrowserType:
+    return programs.chromium
 
 
 @pytest.fixture(scope="session")

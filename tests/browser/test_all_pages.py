@@ -18,6 +18,8 @@ PAGES = (
     "/nothing",
     "/kiosk",
     "/wall",
+    "/wall?tab=feed",
+    "/wall?tv=1",
     "/phone",
     "/login",
     "/login?fault=key_missing",
@@ -46,7 +48,7 @@ def settle(page, path):
     if path.startswith("/kiosk"):
         expect(page.locator("#verdict")).not_to_have_text("", timeout=15_000)
     if path.startswith("/wall"):
-        expect(page.locator(".card").first).to_be_visible()
+        expect(page.locator(".tile:visible, .card:visible").first).to_be_visible()
     if path == "/pair":
         expect(page.locator("main p").first).to_be_visible()
 
@@ -70,9 +72,21 @@ def test_axe_finds_no_serious_problem(watch, served, axe, path, theme):
     served.client.post("/phone/picture?model=objects", content=photo("chelsea"))
     settle(page, path)
     assert not serious_problems(page, axe)
+    if path == "/wall":
+        axe_finds_nothing_in_the_large_view(page, axe)
     if path in {"/kiosk", "/wall"}:
         page.get_by_role("button", name="Settings").click()
         assert not serious_problems(page, axe)
+
+
+def axe_finds_nothing_in_the_large_view(page, axe):
+    page.get_by_role("button", name="Filters").click()
+    assert not serious_problems(page, axe)
+    page.locator(".tile").first.click()
+    expect(page.locator("#large-scores li").first).to_be_visible()
+    page.get_by_text("JSON").click()
+    assert not serious_problems(page, axe)
+    page.keyboard.press("Escape")
 
 
 def test_axe_finds_no_serious_problem_where_a_device_pairs(watch, secure, axe):
@@ -91,7 +105,9 @@ def test_axe_finds_what_is_wrong(watch, axe):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("language", ["en", "fr"])
-@pytest.mark.parametrize("path", ["/", "/nothing", "/kiosk", "/wall", "/phone", "/login", "/pair"])
+@pytest.mark.parametrize(
+    "path", ["/", "/nothing", "/kiosk", "/wall", "/wall?tab=feed", "/phone", "/login", "/pair"]
+)
 def test_no_page_is_wider_than_its_screen(watch, served, path, language, size):
     width, height = SIZES[size]
     watched = watch(viewport={"width": width, "height": height}, locale=language)
@@ -135,12 +151,12 @@ def test_every_text_is_there_in_both_languages_and_is_used(watch):
     named = set(re.findall(r'data-(?:text|label|title|alt)="([\w.]+)"', sources))
     named |= set(
         re.findall(
-            r'"((?:front|answer|lost|kiosk|camera|server|settings|wall|phones?|login|pair)\.[\w.]+)"',
+            r'"((?:front|answer|privacy|fault|lost|kiosk|camera|server|settings|wall|phones?|login|pair)\.[\w.]+)"',
             sources,
         )
     )
     built = re.findall(
-        r"`((?:camera|server|login\.fault|pair|front\.task|wall\.(?:state|source|link))\.)\$",
+        r"`((?:camera|server|fault|login\.fault|pair|front\.task|wall\.(?:state|source|link))\.)\$",
         sources,
     )
     unknown = {key for key in named if key not in texts["en"]}

@@ -10,6 +10,7 @@ from screens import SIZES
 from serving.pictures import scene
 from serving.process import MODELS, ROOT, Server
 from serving.secure import LAN, free_port
+from test_all_pages import serious_problems
 
 PHOTOS = MODELS / "photos"
 
@@ -300,3 +301,127 @@ def test_the_documented_browser_client_says_what_it_sees(watch):
         "() => new Promise((done) => setInterval(() => window.heard.length > 2 && done(), 50))"
     )
     assert page.evaluate("window.heard[0]") == "espresso"
+
+
+CLOUDS = {
+    **SEEN,
+    "source": "cloud",
+    "certain": True,
+    "cloud": {"latency_ms": 214.2},
+    "edge": {"predictions": [{**SEEN["predictions"][1], "score": 0.41}], "latency_ms": 20},
+    "predictions": [
+        {**SEEN["predictions"][0], "label": "A label of so many words that it needs two lines"},
+        SEEN["predictions"][1],
+    ],
+}
+INFO = {
+    "default": "objects",
+    "models": {
+        "objects": {"display_names": {"fr": {"Dog": "Chien"}}, "sends": True, "keeps": True}
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("size", "theme", "language"),
+    [("7-inch", "light", "fr"), ("1080p", "dark", "en"), ("phone", "light", "fr")],
+)
+def test_a_clouds_answer_fits_the_screen_and_says_what_becomes_of_pictures(
+    watch, axe, size, theme, language
+):
+    width, height = SIZES[size]
+    page = watch(
+        viewport={"width": width, "height": height}, color_scheme=theme, locale=language
+    ).page
+    page.route_web_socket(
+        "**/stream*", lambda socket: socket.on_message(lambda _: socket.send(json.dumps(CLOUDS)))
+    )
+    page.route("**/page/info", lambda route: route.fulfill(json=INFO))
+    page.goto("/kiosk")
+    chip = {"en": "Cloud, 214 ms", "fr": "Nuage, 214 ms"}[language]
+    expect(page.locator("#chip")).to_have_text(chip, timeout=15_000)
+    said = {"en": "edge said: Dog 41%", "fr": "en local : Chien 41\u00a0%"}[language]
+    expect(page.locator("#edge-said")).to_have_text(
+        re.compile(re.escape(said).replace(r"\ ", r"\s"))
+    )
+    expect(page.locator("#privacy")).to_be_visible()
+    # The long label and the long verdict stand on two lines each, whole within the screen.
+    lines = page.evaluate(
+        "() => [document.querySelector('#bars .label'), document.getElementById('verdict')].map("
+        "(one) => one.clientHeight / parseFloat(getComputedStyle(one).lineHeight))"
+    )
+    assert [round(count) for count in lines] == [2, 2]
+    root = page.evaluate(
+        "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+    )
+    assert root == [width, height]
+    for part in ("#privacy", "#chip", "#edge-said", ".verdict"):
+        box = page.locator(part).bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert box["y"] + box["height"] <= height
+    assert not serious_problems(page, axe)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_refused_picture_leaves_the_view_and_offers_ways_that_a_finger_hits(
+    watch, axe, tmp_path, size
+):
+    width, height = SIZES[size]
+    watched = watch("/kiosk", viewport={"width": width, "height": height})
+    watched.offline_expected = True  # the refusal is a 415, which the console names
+    page = watched.page
+    expect(verdict(page)).to_have_text("espresso", timeout=15_000)
+    file = tmp_path / "a.jpg"
+    file.write_bytes(b"PK\x03\x04 no picture")
+    page.locator("#file").set_input_files(file)
+    expect(page.locator("#headline")).to_have_text("The service refused the picture")
+    expect(verdict(page)).to_have_text("espresso")
+    stage = page.locator("#stage").bounding_box()
+    for name in ("Try again", "Open a picture", "Close"):
+        box = page.get_by_role("alert").get_by_role("button", name=name).bounding_box()
+        assert box["height"] >= 64
+        assert stage["y"] <= box["y"]
+        assert box["y"] + box["height"] <= stage["y"] + stage["height"]
+    assert not serious_problems(page, axe)
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator("#notice")).to_be_hidden()
+
+
+def test_an_unknown_model_is_the_cause_that_is_said_and_the_default_one_answers(watch, axe):
+    page = watch("/kiosk?model=nothing").page
+    expect(verdict(page)).to_have_text("espresso", timeout=15_000)
+    expect(page.locator("#note")).to_contain_text("There is no model “nothing” here")
+    assert not serious_problems(page, axe)
+    page.goto("/kiosk")  # remembered, and still not there
+    expect(page.locator("#note")).to_contain_text("“nothing”")
+    expect(verdict(page)).to_have_text("espresso", timeout=15_000)
+
+
+def test_a_locked_kiosk_invites_when_idle_and_begins_anew(watch, axe):
+    page = watch("/kiosk?locked=1&idle=5").page
+    expect(verdict(page)).to_have_text("espresso", timeout=15_000)
+    expect(page.locator("#attract")).to_be_visible(timeout=20_000)
+    assert page.locator("a:visible").count() == 0
+    for theme in ("dark", "light"):
+        page.emulate_media(color_scheme=theme)
+        assert not serious_problems(page, axe)
+    for key in ("s", "o"):
+        page.keyboard.press(key)
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page.locator("#attract")).to_be_hidden()
+    expect(verdict(page)).to_have_text("espresso")
+    expect(page.locator("#attract")).to_be_visible(timeout=20_000)
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#attract")).to_be_hidden()
+    expect(page.locator(".tools button:visible")).to_have_count(0)
+
+
+def test_the_owners_title_and_logo_stand_on_the_kiosk(watch):
+    title = "Musée <b>du café</b>"
+    with Server("--kiosk-title", title, "--kiosk-logo", PHOTOS / "coffee.jpg") as server:
+        page = watch("/kiosk", base=server.url).page
+        expect(page.get_by_role("heading", name=title)).to_be_visible()
+        expect(page).to_have_title(title)
+        assert page.locator("#logo").evaluate("(logo) => logo.complete && logo.naturalWidth") > 0
+        page.context.close()

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -26,28 +27,103 @@ def locked():
         yield running
 
 
+def tile(page, camera):
+    return page.locator(".tiles > li").filter(
+        has=page.locator(".camera", has_text=re.compile(f"^{camera}$"))
+    )
+
+
 def test_the_wall_shows_what_cameras_post(watch, served):
     page = watch("/wall").page
     expect(page.locator("#state")).to_have_text("Live")
     served.client.post("/predict?camera=line-1&model=objects", content=photo("chelsea"))
-    card = page.locator(".card").first
-    expect(card.locator(".best")).to_contain_text("Cat", timeout=3000)
-    expect(card.locator(".origin").first).to_contain_text("line-1")
-    expect(card.locator(".origin").last).to_contain_text("objects v1")
-    expect(card.locator(".origin").last).to_contain_text("Edge")
-    expect(card.locator(".origin").last).to_contain_text("ms")
-    expect(card.get_by_role("img", name="Picture of line-1: Cat")).to_be_visible()
+    shown = tile(page, "line-1")
+    expect(shown.locator(".best")).to_contain_text("Cat", timeout=3000)
+    expect(shown.locator(".maker")).to_contain_text("Edge")
+    expect(shown.locator(".maker")).to_contain_text("ms")
+    expect(shown.get_by_role("img", name="Picture of line-1: Cat")).to_be_visible()
     assert (
-        card.locator("img").evaluate("(image) => image.decode().then(() => image.naturalWidth)")
+        shown.locator("img").evaluate("(image) => image.decode().then(() => image.naturalWidth)")
         == 451
     )
     expect(page.locator("#health")).to_contain_text("imagenet v1")
     expect(page.locator("#counts")).to_contain_text("Cat", timeout=10_000)
-    expect(page.locator("#counts svg rect").first).to_be_attached()
+    expect(page.locator("#counts svg .minute").first).to_be_attached()
+    page.locator("#counts svg").first.hover(position={"x": 1, "y": 20})
+    expect(page.locator(".tip").first).to_have_text("59 min ago: not running")
+
+
+def test_a_wall_opened_after_a_curl_is_not_empty_and_its_tile_opens_the_large_view(watch, served):
+    """With the keyboard alone; the frame stays there while newer ones come."""
+    served.client.post("/predict?camera=curl", content=photo("coffee"))
+    page = watch("/wall").page
+    button = tile(page, "curl").get_by_role("button")
+    expect(button).to_contain_text("espresso")
+    button.press("Enter")
+    large = page.get_by_role("dialog")
+    expect(large.locator("#large-best")).to_contain_text("espresso")
+    expect(large.locator(".scores li")).to_have_count(1000)
+    served.client.post("/predict?camera=curl", content=photo("chelsea"))
+    served.client.post("/predict?camera=curl", content=photo("chelsea"))
+    for name, words in (("picture", "Download picture"), ("drawn", "Download annotated")):
+        with page.expect_download() as download:
+            large.get_by_role("link", name=words).click()
+        content = Path(download.value.path()).read_bytes()
+        assert (content == photo("coffee")) == (name == "picture")
+        assert content.startswith(b"\xff\xd8\xff")
+    large.get_by_text("JSON").click()
+    told = json.loads(large.locator("pre").text_content())
+    assert (told["predictions"][0]["label"], len(told["scores"])) == ("espresso", 1000)
+    page.keyboard.press("Escape")
+    expect(large).to_have_count(0)
+    expect(button).to_be_focused()
+
+
+def test_tiles_stay_in_the_order_of_names_while_a_fast_camera_posts(watch, served):
+    """And the fast one takes no other's place."""
+    page = watch("/wall").page
+    cameras = ["order-10", "order-2", "order-1"]
+    for camera in cameras:
+        served.client.post(f"/predict?camera={camera}", content=photo("coffee"))
+    shown = page.locator(".tile .camera").filter(has_text="order-")
+    expect(shown).to_have_text(["order-1", "order-2", "order-10"])
+    for _ in range(26):
+        served.client.post("/predict?camera=order-2", content=photo("chelsea"))
+    expect(tile(page, "order-2")).to_contain_text("tiger cat")
+    expect(shown).to_have_text(["order-1", "order-2", "order-10"])
+
+
+def test_a_camera_that_only_fails_is_red_and_says_why(watch, served):
+    for _ in range(2):
+        served.client.post("/predict?camera=red", content=b"\xff\xd8\xff no picture")
+    page = watch("/wall").page
+    expect(tile(page, "red")).to_have_attribute("data-state", "failing")
+    expect(tile(page, "red")).to_contain_text("Only errors: 2")
+    expect(tile(page, "red").locator(".more")).not_to_be_empty()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_television_has_no_controls_and_its_tiles_fill_the_screen(watch, served, size):
+    for number in range(3):
+        served.client.post(f"/predict?camera=tv-{number}", content=photo("coffee"))
+    width, height = SIZES[size]
+    page = watch("/wall?tv=1", viewport={"width": width, "height": height}).page
+    expect(page.locator(".tile").first).to_be_visible()
+    for control in (".bar", "#filters", ".panel"):
+        expect(page.locator(control)).to_be_hidden()
+    boxes = [one.bounding_box() for one in page.locator(".tiles > li").all()]
+    for side in ("width", "height"):
+        assert max(box[side] for box in boxes) - min(box[side] for box in boxes) < 1
+    assert max(box["x"] + box["width"] for box in boxes) == pytest.approx(width, abs=10)
+    assert max(box["y"] + box["height"] for box in boxes) <= height
+    assert page.evaluate("document.documentElement.scrollHeight") <= height
+    points = page.locator(".tile .best").first.evaluate("(one) => getComputedStyle(one).fontSize")
+    # Three metres from a television of 40 inches, where a pixel is half a millimetre.
+    assert float(points.removesuffix("px")) >= {"1080p": 44, "7-inch": 20, "phone": 16}[size]
 
 
 @pytest.mark.parametrize("shape", [(900, 300), (300, 700), (451, 300)])
-def test_boxes_on_a_card_are_where_the_answer_says(watch, served, shape):
+def test_boxes_on_a_tile_and_a_card_are_where_the_answer_says(watch, served, shape):
     page = watch("/wall", device_scale_factor=2).page
     expect(page.locator("#state")).to_have_text("Live")
     camera = f"shape-{shape[0]}-{shape[1]}"
@@ -55,19 +131,30 @@ def test_boxes_on_a_card_are_where_the_answer_says(watch, served, shape):
         f"/predict?camera={camera}&model=objects", content=encoded(scene(shape), "PNG")
     ).json()
     card = page.locator(".card").filter(has_text=camera)
-    expect(card.locator("img")).to_be_visible()
-    shown = card.locator("img").evaluate(
-        "(image) => image.decode().then(() => image.naturalWidth / image.naturalHeight)"
-    )
-    assert shown == pytest.approx(shape[0] / shape[1], rel=0.02)
-    assert card.locator("img").bounding_box() == card.locator("canvas").bounding_box()
-    assert_boxes_are_drawn(card.locator("canvas"), answer)
-    expect(card.locator("img")).to_have_css("object-fit", "contain")
+    for tab, one in (("Cameras", tile(page, camera)), ("Changes", card)):
+        page.get_by_role("tab", name=tab).click()
+        expect(one.locator("img")).to_be_visible()
+        shown = one.locator("img").evaluate(
+            "(image) => image.decode().then(() => image.naturalWidth / image.naturalHeight)"
+        )
+        assert shown == pytest.approx(shape[0] / shape[1], rel=0.02)
+        assert one.locator("img").bounding_box() == one.locator("canvas").bounding_box()
+        draw_all(page)
+        assert_boxes_are_drawn(one.locator("canvas"), answer)
+        expect(one.locator("img")).to_have_css("object-fit", "contain")
     page.set_viewport_size({"width": 1300, "height": 700})
+    draw_all(page)
+    assert_boxes_are_drawn(card.locator("canvas"), answer)
+    card.click()
+    expect(page.locator("#large-picture img")).to_be_visible()
+    draw_all(page)
+    assert_boxes_are_drawn(page.locator("#large-picture canvas"), answer)
+
+
+def draw_all(page):
     page.evaluate(
         "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
     )
-    assert_boxes_are_drawn(card.locator("canvas"), answer)
 
 
 def test_boxes_on_a_phone_are_where_the_answer_says(watch, tmp_path):
@@ -86,23 +173,30 @@ def test_boxes_on_a_phone_are_where_the_answer_says(watch, tmp_path):
 
 
 def test_filters_choose_and_survive_a_reload(watch, served):
-    page = watch("/wall").page
+    """In the feed; they fold behind a button where there is no room."""
+    page = watch("/wall?tab=feed").page
     expect(page.locator("#state")).to_have_text("Live")
-    for camera, name in (("one", "coffee"), ("two", "chelsea"), ("two", "astronaut")):
+    for camera, name in (("one", "coffee"), ("two", "chelsea"), ("three", "astronaut")):
         served.client.post(f"/predict?camera={camera}", content=photo(name))
     cards = page.locator(".card")
-    expect(cards.filter(has_text="Football helmet")).not_to_have_count(0)
-    page.get_by_label("Camera").select_option("=two")
+    expect(cards.filter(has_text="football helmet")).not_to_have_count(0)
+    expect(page.locator("#filters")).to_be_hidden()
+    page.get_by_role("button", name="Filters").click()
+    page.locator("#filter-camera").select_option("=two")
     expect(cards.filter(has_text="espresso")).to_have_count(0)
     expect(cards.filter(has_text="tiger cat")).not_to_have_count(0)
     page.get_by_label("Label").select_option("tiger cat")
     expect(cards.filter(has_text="football helmet")).to_have_count(0)
     page.get_by_label("Minimum score").fill("95")
-    expect(page.locator(".blank")).to_have_text("No answer matches the filters")
+    expect(page.locator("#cards .blank")).to_have_text("No answer matches the filters")
     page.get_by_label("Minimum score").fill("30")
     expect(cards.filter(has_text="tiger cat")).not_to_have_count(0)
+    expect(page.locator("#fold")).to_have_text("Filters (3)")
     page.reload()
-    expect(page.get_by_label("Camera")).to_have_value("=two")
+    expect(page.locator("#fold")).to_have_text("Filters (3)")
+    page.set_viewport_size({"width": 1000, "height": 700})
+    expect(page.locator("#fold")).to_be_hidden()
+    expect(page.locator("#filter-camera")).to_have_value("=two")
     expect(page.get_by_label("Label")).to_have_value("tiger cat")
     expect(page.get_by_label("Minimum score")).to_have_value("30")
     page.get_by_label("Source").select_option("cloud")
@@ -112,18 +206,19 @@ def test_filters_choose_and_survive_a_reload(watch, served):
 def test_the_wall_comes_back_by_itself(watch):
     with Server() as first:
         port = first.url.rpartition(":")[2]
-        watched = watch("/wall", base=first.url)
+        watched = watch("/wall?tv=1", base=first.url)
         watched.offline_expected = True
         page = watched.page
-        expect(page.locator("#state")).to_have_text("Live")
         first.client.post("/predict?camera=before", content=photo("coffee"))
-        expect(page.locator(".card")).to_have_count(1)
-    expect(page.locator("#state")).to_contain_text("cannot be reached")
+        expect(page.locator(".tile img")).to_be_visible()
+        expect(page.locator("#gone")).to_be_hidden()
+    expect(page.locator("#gone")).to_have_text("The service cannot be reached; trying again")
+    expect(page.locator("#tiles")).to_have_css("opacity", "0.4")
     with Server("--port", port) as second:
-        expect(page.locator("#state")).to_have_text("Live", timeout=10_000)
-        expect(page.locator(".card")).to_have_count(0)  # gone on restart
+        expect(page.locator("#gone")).to_be_hidden(timeout=10_000)
+        expect(page.locator(".tile")).to_have_count(0)  # gone on restart
         second.client.post("/predict?camera=after", content=photo("coffee"))
-        expect(page.locator(".card")).to_contain_text("after")
+        expect(page.locator(".tile")).to_contain_text("after")
         page.close()
 
 
@@ -163,12 +258,10 @@ def test_a_phone_scans_the_code_and_its_picture_is_on_the_wall_until_it_is_clear
     expect(phone.locator("#headline")).to_have_text("espresso")
     expect(phone.locator("#state")).to_have_text("Sur le mur")
 
-    card = wall.locator(".card").first
-    expect(card).to_contain_text("espresso", timeout=3000)
-    expect(card).to_contain_text("Phone")
+    expect(tile(wall, "Phone")).to_contain_text("espresso", timeout=3000)
     wall.get_by_role("button", name="Clear").click()
     wall.get_by_role("button", name="Remove").click()
-    expect(wall.locator(".card")).to_have_count(0)
+    expect(wall.locator(".tile")).to_have_count(0)
 
 
 def sign_in(page, key):
@@ -215,7 +308,7 @@ def test_under_the_path_of_a_proxy_pages_sign_in_and_ask_for_nothing_outside_of_
             "/predict", content=photo("coffee"), headers={"X-API-Key": KEYS["owner"]}
         )
         assert reply.status_code == 200
-        picture = page.locator(".card img")
+        picture = page.locator(".tile img").first
         expect(picture).to_be_visible()
         assert picture.evaluate("(image) => image.decode().then(() => image.naturalWidth > 0)")
         page.goto(f"{root}/docs")

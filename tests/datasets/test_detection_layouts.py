@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from edge.datasets import coco
 from edge.datasets.coco import read_coco
 from edge.datasets.dataset import LabeledBox, Split
+from edge.datasets.pascal_voc import read_voc_pairs
 from edge.datasets.read import read_data_set, read_with_faults
 from edge.datasets.reading import FaultLog
+from edge.datasets.yolo import read_yolo_folder
 from edge.datasets.yolo_names import YoloFile
 from edge.errors import DataSetError
 
@@ -326,3 +328,34 @@ def test_any_yaml_gives_names_or_an_error(tmp_path_factory, text):
     except DataSetError:
         return
     assert stated.names
+
+
+_pieces = st.sampled_from(
+    [b"<annotation>", b"</annotation>", b"<object>", b"</object>", b"<size>", b"</size>", b"<name>",
+     b"</name>", b"<width>9</width>", b"<height>9</height>", b"<bndbox>", b"</bndbox>",
+     b"<xmin>1</xmin>", b"x", b"<?xml version='1.0' encoding='utf-16'?>", b"<!", b"\xff", b"\0"]
+)  # fmt: skip
+
+
+@given(st.lists(_pieces, max_size=10))
+def test_any_pieces_of_xml_give_an_example_or_a_fault(tmp_path_factory, pieces):
+    root = tmp_path_factory.mktemp("any")
+    (root / "1.jpg").touch()
+    (root / "1.xml").write_bytes(b"".join(pieces))
+    log = FaultLog()
+    examples, unlabeled = read_voc_pairs(root, None, log)
+    assert (len(examples) + log.count, unlabeled) == (1, [])
+
+
+_words = st.lists(st.sampled_from(["0", "1", "2", ".5", ".1", "-1", "nan", "9" * 400, "²", "x"]))
+
+
+@given(st.lists(_words, min_size=1, max_size=4))
+def test_any_lines_of_yolo_give_an_example_or_faults(tmp_path_factory, lines):
+    root = tmp_path_factory.mktemp("any")
+    (root / "images").mkdir()
+    (root / "images/1.jpg").touch()
+    put_lines(root / "labels/1.txt", *(" ".join(line) for line in lines))
+    put_lines(root / "classes.txt", "bus", "car")
+    log = FaultLog()
+    assert (len(read_yolo_folder(root, log)) == 1) == (log.count == 0)

@@ -254,6 +254,7 @@ BOX = {"displayName": "car", "xMin": 0.1, "yMin": 0.2, "xMax": 0.5, "yMax": 0.8}
         (row(polygonAnnotations=[]), "polygonAnnotations is not read"),
         (row(**DAISY, dataItemResourceLabels={"ml_use": "exam"}), "ml_use is exam"),
         (row(**DAISY, dataItemResourceLabels={"ml_use": 7}), "ml_use is 7"),
+        (row(**DAISY, dataItemResourceLabels={"ml_use": []}), "ml_use is []"),
         (row(**DAISY, dataItemResourceLabels=[]), "must be an object"),
         (row(boundingBoxAnnotations=[BOX | {"xMax": 1.2}]), "stands out of the picture"),
         (row(boundingBoxAnnotations=[BOX | {"xMax": 0.1}]), "has no area"),

@@ -92,13 +92,13 @@ def test_what_is_there_by_what_was_shown_for_it():
     made = tally(
         ([("cat", LEFT), ("dog", RIGHT)], [("dog", 0.9, LEFT), ("dog", 0.4, RIGHT)]),
         ([], [("cat", 0.7, WHOLE)]),
-        ([("dog", WHOLE)], [("dog", 0.6, WHOLE), ("cat", 0.95, WHOLE)]),
+        ([("dog", WHOLE)], [("dog", 0.6, (0.0, 0.0, 0.8, 1.0)), ("cat", 0.95, WHOLE)]),
     )
     cat, dog, nothing = range(3)
     assert made.confusion[cat, dog] == 1  # taken for a dog
     assert made.confusion[dog, nothing] == 1  # below the threshold: missed
     assert made.confusion[nothing, cat] == 2
-    assert made.confusion[dog, dog] == 1  # the right label goes before the better score
+    assert made.confusion[dog, dog] == 1  # the right label goes before the better box
     assert made.confusion.sum() == 5
 
 

@@ -22,6 +22,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from edge.cli import main
+from edge.datasets.dataset import Split
+from edge.datasets.learnt import write_learnt
 from edge.evaluation.report.words import FIGURE_WORDS
 
 PHOTOS = Path(__file__).parents[2] / "models/photos"
@@ -67,7 +69,7 @@ def photos(tmp_path):
 def test_the_figures_of_a_set(export, photos):
     found, code = evaluated(export, photos)
     assert code == 0
-    assert found["pictures"] == {"chosen": 10, "answered": 10, "failed": 0}
+    assert found["pictures"] == {"chosen": 10, "answered": 10, "failed": 0, "learnt": 0}
     assert found["figures"]["accuracy"] == 0.8
     assert found["data_set"]["split"] == "all pictures: the set states no split"
     rows = {one["label"]: (one["there"], one["answered"], one["right"]) for one in found["labels"]}
@@ -184,11 +186,45 @@ def test_two_models_are_compared_picture_by_picture(export, photos, tmp_path):
     assert (comparison["both_right"], comparison["both_wrong"]) == (2, 1)
 
 
+def test_pictures_that_the_model_has_learnt_from_do_not_count(export, photos):
+    right = sorted((photos / "label 0").iterdir())[:3]
+    write_learnt(
+        export,
+        [
+            (right[0], Split.TRAINING),
+            (right[1], Split.VALIDATION),
+            (right[2], Split.TEST),
+            (photos / "gone.png", Split.TRAINING),
+        ],
+    )
+    right[0].rename(photos / "label 0" / "another name.png")
+    found, code = evaluated(export, photos)
+    assert code == 0
+    # Two of the three, and a copy of the first that lies under label 2.
+    assert found["pictures"] == {"chosen": 10, "answered": 7, "failed": 0, "learnt": 3}
+    assert found["figures"]["accuracy"] == pytest.approx(6 / 7, abs=1e-6)
+    assert "3 pictures are left out: the model has learnt from them." in found["notes"]
+    everything, _ = evaluated(export, photos, "--split", "all")
+    assert everything["pictures"]["answered"] == 10
+
+
+def test_a_set_that_the_model_has_learnt_by_heart_says_nothing(export, photos):
+    write_learnt(export, [(file, Split.TRAINING) for file in photos.rglob("*.png")])
+    done = edge("evaluate", export, photos)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "learnt from all 10 pictures" in done.stderr
+
+
+def test_a_set_without_splits_is_marked_if_nobody_knows_what_was_learnt(export, photos):
+    found, _ = evaluated(export, photos)
+    assert found["notes"][0].startswith("If the model has learnt from some of these pictures")
+
+
 def test_a_broken_picture_does_not_count_and_is_named(export, photos):
     (photos / "label 0" / "9.png").write_bytes(b"no picture")
     found, code = evaluated(export, photos)
     assert code == 1
-    assert found["pictures"] == {"chosen": 11, "answered": 10, "failed": 1}
+    assert found["pictures"] == {"chosen": 11, "answered": 10, "failed": 1, "learnt": 0}
     assert found["figures"]["accuracy"] == 0.8
     assert found["failures"][0]["file"].endswith("9.png")
     assert "1 picture could not be answered" in edge("evaluate", export, photos).stdout

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from builders.cloud import ANSWER, Cloud, HandClock, make_link
 from builders.tflite import tiny_export
+from builders.waiting import wait
 
 from edge.errors import CloudError, CloudNonsense, InputError
 from edge.evaluation.parity.difference import Expected, compare
@@ -284,9 +285,10 @@ def test_an_online_model_that_cannot_be_reached_is_said(version, monkeypatch):
     monkeypatch.setattr("edge.evaluation.parity.sources._CONNECT_S", 0.3)
     cloud = Cloud()
     cloud.reachable = False
+    link = make_link(cloud, HandClock())
     with pytest.raises(CloudError, match="cannot be asked"):
-        OnlineModel(make_link(cloud, HandClock()), version, 1)
-    assert not cloud.open
+        OnlineModel(link, version, 1)
+    wait(lambda: not link._thread.is_alive())
 
 
 def test_an_error_of_the_online_model_is_of_one_picture_only(version):

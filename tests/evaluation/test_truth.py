@@ -60,9 +60,6 @@ def test_without_a_stated_split_all_pictures_are_taken_and_that_is_said():
     selected = select(data_set((ROSE, None), (TULIP, None)), FLOWERS, None)
     assert names(selected) == ["0", "1"]
     assert "states no split" in selected.split
-    assert selected.notes == (
-        "If the model has learnt from some of these pictures, it looks too good.",
-    )
 
 
 @pytest.mark.parametrize("wanted", ["test", "validation"])

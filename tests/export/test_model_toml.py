@@ -38,6 +38,12 @@ def test_without_the_file_or_with_an_empty_one_the_defaults_hold(tmp_path):
             {"roses": 0.5, "two words": 0.0},
         ),
         ("top_k = 1", "top_k", 1),
+        (
+            "[display_names.en]\nn01 = 'Cup, \u00e9 🌻'\n[display_names.fr]\nn01 = 'Tasse\u00a0!'",
+            "display_names",
+            {"en": {"n01": "Cup, \u00e9 🌻"}, "fr": {"n01": "Tasse\u00a0!"}},
+        ),
+        (f"[display_names.en]\nn01 = '{'a' * 100}'", "display_names", {"en": {"n01": "a" * 100}}),
     ],
 )
 def test_every_key_is_read(text, name, value, tmp_path):
@@ -68,6 +74,14 @@ def test_every_key_is_read(text, name, value, tmp_path):
         ("top_k = 1.5", "top_k"),
         ("top_k = true", "top_k"),
         ("display_name = 5", "display_name"),
+        ("[display_names.de]\nn01 = 'Tasse'", r"display_names\.de"),
+        ("[display_names]\nn01 = 'cup'", r"display_names\.n01"),
+        ("[display_names.en]\nn01 = ''", "display_names.en.n01.*blank"),
+        ("[display_names.en]\nn01 = ' '", "display_names.en.n01.*blank"),
+        ("[display_names.en]\nn01 = 5", r"display_names\.en\.n01"),
+        ('[display_names.en]\nn01 = "a\\u202eb"', "U[+]202E"),
+        ('[display_names.en]\nn01 = "two\\nlines"', "U[+]000A"),
+        (f"[display_names.en]\nn01 = '{'a' * 101}'", r"display_names\.en\.n01"),
         ("top_k 5", "not TOML"),
         ("top_k = 1\ntop_k = 2", "not TOML"),
     ],
@@ -107,6 +121,21 @@ def test_a_threshold_for_a_label_that_the_model_has_not_is_refused_with_those_it
     with pytest.raises(ExportError, match="names 'rose', which the model does not know") as caught:
         read_export(tmp_path)
     assert "label 0, label 1" in caught.value.remedy
+
+
+def test_words_for_a_label_that_the_model_has_not_are_refused(tmp_path):
+    (tmp_path / "model.tflite").write_bytes(classifier())
+    (tmp_path / "dict.txt").write_text("\n".join(f"label {i}" for i in range(12)))
+    toml(tmp_path, "[display_names.fr]\n'label 3' = 'trois'")
+    read_export(tmp_path)
+    toml(tmp_path, "[display_names.fr]\n'label 3' = 'trois'\nrose = 'Rose'")
+    with pytest.raises(ExportError, match=r"display_names\.fr names .rose."):
+        read_export(tmp_path)
+
+
+def test_words_in_english_stand_on_drawn_pictures_or_else_the_label():
+    tuning = Tuning(display_names={"en": {"a": "Apple"}, "fr": {"b": "Banane"}})
+    assert [tuning.words_for(label) for label in "ab"] == ["Apple", "b"]
 
 
 def test_resize_for_a_graph_that_resizes_by_itself_is_noted(tmp_path):

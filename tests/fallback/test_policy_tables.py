@@ -108,6 +108,7 @@ KEPT = {
     Reason.NARROW_MARGIN,
     Reason.UNSURE_BAND,
     Reason.NOTHING_FOUND,
+    Reason.UNLIKE_TRAINING,
     Reason.EDGE_FAILED,
     Reason.EDGE_OVERLOADED,
     Reason.EDGE_LATE,

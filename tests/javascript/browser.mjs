@@ -246,13 +246,19 @@ function forbidden() {
   throw new Error("no storage");
 }
 
-/** The modules of the pages, fresh: none remembers an earlier test. */
+/** A module of the pages, fresh, as are those it imports: none remembers an earlier test. */
 export async function load(name) {
+  const [module] = await loadTogether(name);
+  return module;
+}
+
+/** Several of them, which share those that they import. */
+export async function loadTogether(...names) {
   const folder = mkdtempSync(join(tmpdir(), "edge-pages-"));
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   cpSync(STATIC, folder, { recursive: true });
   writeFileSync(join(folder, "package.json"), '{"type": "module"}'); // for node, which takes .js as CommonJS
-  return import(pathToFileURL(join(folder, name)));
+  return Promise.all(names.map((name) => import(pathToFileURL(join(folder, name)))));
 }
 
 /** Open a page in a browser of its own; what `prepare` is given the browser for happens before its script runs. */

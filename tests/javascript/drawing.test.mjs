@@ -102,8 +102,8 @@ test("a canvas that has its size keeps it: setting it would wipe and flicker", (
 });
 
 test("the best is drawn last, so that it lies on top", () => {
-  const pen = draw([400, 400], SQUARE, [seen("best"), seen("second"), seen("third")]);
-  assert.deepEqual(pen.seen("words").map((one) => one.of.split(" ")[0]), ["third", "second", "best"]);
+  const pen = draw([400, 400], SQUARE, [3, 2, 1].map((index) => seen("cat", TOP_LEFT, 0.5, index)));
+  assert.deepEqual(pen.seen("box").map((one) => one.stroke), [1, 2, 3].map((index) => colour(index).fill));
 });
 
 test("what has no box gets none, beside one that has", () => {
@@ -146,9 +146,29 @@ for (const mirror of [false, true]) {
   });
 }
 
-test("a caption that is too long for the picture begins where it begins", () => {
-  const [patch] = draw([400, 400], SQUARE, [seen("cat ".repeat(60))]).seen("caption");
-  assert.equal(patch.x, 0);
+test("a caption that is too long for the picture is shortened before its score, and stays within", () => {
+  for (const label of ["cat ".repeat(60), "c".repeat(5000)]) {
+    const pen = draw([400, 400], SQUARE, [seen(label)]);
+    const [[patch], [words]] = [pen.seen("caption"), pen.seen("words")];
+    assert.ok(patch.x >= 0 && patch.x + patch.width <= 400.001);
+    assert.match(words.of, /^c.*[^ ]… 50%$/);
+    assert.ok(patch.width > 400 * 0.8, "it is shortened to what fits, not more");
+  }
+});
+
+test("captions of objects in one place cover none of each other; the best have one, and what finds no place is left out", () => {
+  const many = Array.from({ length: 30 }, (_, at) => seen(`cat ${at}`, TOP_LEFT, 1 - at / 30));
+  const pen = draw([400, 400], SQUARE, many);
+  const patches = pen.seen("caption");
+  assert.equal(pen.seen("box").length, 30);
+  assert.ok(patches.length >= 3 && patches.length <= 6, `${patches.length}`);
+  patches.forEach((one, at) => {
+    for (const other of patches.slice(at + 1)) {
+      const across = one.x < other.x + other.width && other.x < one.x + one.width;
+      assert.ok(!(across && one.y < other.y + other.height && other.y < one.y + one.height));
+    }
+  });
+  assert.equal(pen.seen("words")[0].of, "cat 0 100%");
 });
 
 test("lines and letters grow with the picture, between limits", () => {
@@ -169,13 +189,18 @@ test("a box and its caption have the colour of their class, and ink that can be 
   assert.equal(pen.seen("words")[0].fill, ink);
 });
 
-test("neighbouring classes have hues far apart, and bright ones dark ink", () => {
-  const hue = (index) => Number(colour(index).fill.match(/^hsl\((\d+) /)[1]);
-  for (let index = 0; index < 90; index += 1) {
-    const apart = Math.abs(hue(index) - hue(index + 1));
+/** The hue of `#rrggbb`, 0..360. */
+function hue(fill) {
+  const [red, green, blue] = [1, 3, 5].map((at) => parseInt(fill.slice(at, at + 2), 16));
+  const [most, least] = [Math.max(red, green, blue), Math.min(red, green, blue)];
+  const sixth = most === red ? (green - blue) / (most - least) : most === green ? 2 + (blue - red) / (most - least) : 4 + (red - green) / (most - least);
+  return (sixth * 60 + 360) % 360;
+}
+
+test("neighbouring classes have hues far apart, also where the palette begins again", () => {
+  for (let index = 0; index < 200; index += 1) {
+    const apart = Math.abs(hue(colour(index).fill) - hue(colour(index + 1).fill));
     assert.ok(Math.min(apart, 360 - apart) > 60, `${index}: ${apart}`);
-    const bright = hue(index) > 40 && hue(index) < 200;
-    assert.equal(colour(index).ink, bright ? "#0b0e12" : "#ffffff");
   }
 });
 

@@ -103,6 +103,7 @@ export class Element extends Target {
   }
 
   setAttribute(name, value) {
+    if (name === "class") this.className = value;
     this.attributes.set(name, String(value));
   }
 
@@ -123,6 +124,10 @@ export class Element extends Target {
     return below.filter((one) => !wanted || one.tag === wanted);
   }
 
+  focus() {
+    document.activeElement = this;
+  }
+
   click() {
     return this.fire("click");
   }
@@ -133,6 +138,7 @@ export class Element extends Target {
 
   close() {
     this.open = false;
+    this.fire("close");
   }
 
   async requestFullscreen() {

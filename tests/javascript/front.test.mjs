@@ -66,16 +66,55 @@ test("a picture is asked about once with a low threshold; the model's own and it
   assert.equal(browser.fetched.filter((one) => one.pathname === "/predict").length, 1);
 });
 
-test("a picture that is refused is told with two large buttons, and stays; another try asks again", async () => {
-  const refusal = { status: 415, error: { code: "unsupported_image", message: "It is no picture." } };
+test("a picture that is refused is told in the page's words with two large buttons; another try asks again", async () => {
+  const refusal = { status: 415, error: { code: "unsupported_image", message: "They start with 50 4b." } };
   const browser = await front({ "/predict": refusal });
   await choose(browser);
   assert.equal(browser.byId("fault").hidden, false);
-  assert.equal(browser.byId("fault-words").textContent, "The service refused the picture: It is no picture.");
-  assert.equal(browser.byId("answer").hidden, true);
+  assert.match(browser.byId("fault-words").textContent, /^The service refused the picture\. .*not an image/);
+  assert.doesNotMatch(browser.byId("fault").textContent, /50 4b/);
+  assert.deepEqual([browser.byId("answer").hidden, browser.byId("invitation").hidden], [true, false]);
   browser.replies["/predict"] = ANSWER;
   await browser.byId("again").click().done;
   assert.deepEqual([browser.byId("fault").hidden, browser.byId("answer").hidden], [true, false]);
+  const [first, second] = browser.fetched.filter((one) => one.pathname === "/predict");
+  assert.equal(first.body, second.body);
+});
+
+test("a picture that is refused leaves the one before and its answer as they are", async () => {
+  const browser = await front();
+  await choose(browser);
+  const { src } = browser.byId("picture");
+  for (const reply of [{ status: 400, error: { code: "corrupt_image" } }, undefined]) {
+    browser.replies["/predict"] = reply;
+    await choose(browser);
+    assert.equal(browser.byId("fault").hidden, false);
+    assert.equal(browser.byId("picture").src, src);
+    assert.ok(browser.urls.has(src));
+    assert.equal(browser.byId("verdict").textContent, "Cat");
+  }
+  for (let turn = 0; turn < 5; turn += 1) {
+    browser.replies["/predict"] = ANSWER;
+    await choose(browser);
+  }
+  assert.equal(browser.urls.size, 1);
+});
+
+test("an answer of the online model says so, with its time and what the edge said; speeds are the edge's", async () => {
+  const edge = { predictions: [seen("Dog", 0.4)], latency_ms: 5 };
+  const browser = await front({ "/predict": { ...ANSWER, source: "cloud", edge, cloud: { latency_ms: 321 } } });
+  await choose(browser);
+  assert.equal(browser.byId("facts").textContent, "Cloud, 321 ms · edge said: Dog 40% · 300 × 200");
+  assert.ok(browser.byId("models").textContent.includes("not tried here yet"));
+});
+
+test("people's words stand for labels, thresholds go by the labels, and it is said what becomes of pictures", async () => {
+  const info = { default: "objects", models: { objects: { display_names: { en: { Cup: "Mug" } }, sends: true, keeps: false } } };
+  const browser = await front({ "/page/info": info });
+  await choose(browser);
+  assert.deepEqual(bars(browser), ["Cat", "Mug"]);
+  assert.match(browser.byId("privacy").textContent, /sent to an online model/);
+  assert.equal(browser.byId("privacy").hidden, false);
 });
 
 test("an unsure answer looks unsure", async () => {
@@ -89,6 +128,8 @@ test("an unsure answer looks unsure", async () => {
 test("a model that the address names and that is not there gives way to the default one", async () => {
   const browser = await front({}, "?model=gone");
   assert.equal(browser.byId("model").value, "objects");
+  assert.equal(browser.byId("note").textContent, "There is no model “gone” here: Things answers.");
+  assert.equal((await front({}, "?model=objects")).byId("note").hidden, true);
 });
 
 test("each model has a card, a refused one with its reason", async () => {

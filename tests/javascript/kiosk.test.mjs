@@ -171,7 +171,7 @@ test("boxes are on the other side in a mirrored kiosk, as the picture is", async
   browser.byId("set-mirror").fire("change");
   assert.equal(boxes(browser)[0].x, 400);
   assert.equal(browser.byId("video").classList.contains("mirror"), false);
-  assert.equal(browser.location.search, "");
+  assert.equal(browser.location.search, "?mirror=0");
 });
 
 test("an unsure verdict is faint, a sure one is not, and so is nothing", async () => {
@@ -221,7 +221,7 @@ test("a fault is told, nothing old is shown, and frames pause for a second", asy
   const sent = browser.socket.sent.length;
   browser.socket.say({ frame: 1, dropped: 0, error });
   browser.socket.say({ frame: 2, dropped: 0, error });
-  assert.deepEqual(words(browser, "verdict", "headline", "advice"), ["", "The service refused the picture", "Too many."]);
+  assert.deepEqual(words(browser, "verdict", "headline", "advice"), ["", "The service is busy", "It can be reached, and takes no more pictures at the moment. This page keeps trying."]);
   assert.equal(browser.byId("notice").hidden, false);
   assert.equal(boxes(browser).length, 0);
   await browser.clock.advance(950);
@@ -356,17 +356,246 @@ test("ten pictures later only the last is held", async () => {
   assert.equal(browser.urls.size, 1);
 });
 
-test("a picture that is refused, or a service that is gone, is told in words", async () => {
+test("a picture that is refused is told in the page's words, with ways on; what was seen before stays", async () => {
   const browser = await running();
-  await open(browser, { status: 400, error: { code: "bad_image", message: "This is not an image." } });
-  assert.deepEqual(words(browser, "headline", "advice", "verdict"), ["The service refused the picture", "This is not an image.", ""]);
-  await open(browser, answer());
-  assert.deepEqual(words(browser, "headline", "verdict"), ["", "Cat"]);
+  browser.socket.say(answer());
+  const refusal = { status: 415, error: { code: "unsupported_image", message: "They start with 50 4b 03 04." } };
+  await open(browser, refusal);
+  assert.deepEqual(words(browser, "headline", "verdict", "state"), ["The service refused the picture", "Cat", "Live"]);
+  assert.match(browser.byId("advice").textContent, /not an image/);
+  assert.doesNotMatch(browser.byId("notice").textContent, /50 4b/);
+  assert.equal(browser.byId("video").hidden, false);
+  assert.deepEqual(notice(browser), { over: true, alone: false, pair: false });
+  await open(browser, answer([{ ...CAT, label: "Dog" }]));
+  assert.deepEqual(words(browser, "headline", "verdict", "state"), ["", "Dog", "Picture"]);
+  const { src } = browser.byId("still");
   await open(browser, () => {
     throw new Error("gone");
   });
-  assert.match(browser.byId("advice").textContent, /keeps trying/);
-  assert.deepEqual(words(browser, "verdict"), [""]);
+  assert.deepEqual(words(browser, "headline", "verdict", "state"), ["The service cannot be reached", "Dog", "Picture"]);
+  assert.equal(browser.byId("still").src, src);
+  assert.ok(browser.urls.has(src));
+});
+
+test("a notice offers to try again, to open a picture, and to close it", async () => {
+  const browser = await running();
+  browser.socket.say(answer());
+  const file = { name: "one.jpg" };
+  await open(browser, { status: 400, error: { code: "corrupt_image", message: "" } }, file);
+  const ways = () => ["again", "other", "dismiss"].filter((id) => !browser.byId(id).hidden);
+  assert.equal(browser.byId("ways").hidden, false);
+  assert.deepEqual(ways(), ["again", "other", "dismiss"]);
+  let opened = 0;
+  browser.byId("file").addEventListener("click", () => (opened += 1));
+  browser.byId("other").click();
+  assert.equal(opened, 1);
+  await browser.byId("again").click().done;
+  assert.ok(browser.fetched.filter((one) => one.pathname === "/predict").every((one) => one.body === file));
+  assert.equal(browser.fetched.filter((one) => one.pathname === "/predict").length, 2);
+  browser.byId("dismiss").click();
+  assert.equal(browser.byId("notice").hidden, true);
+  browser.cameras.fault = "NotReadableError";
+  browser.cameras.tracks[0].fire("ended");
+  assert.deepEqual(ways(), ["again", "other"]);
+  browser.cameras.fault = null;
+  await browser.byId("again").click().done;
+  await settle();
+  assert.equal(browser.cameras.live, 1, "the camera was not opened again");
+});
+
+test("only the answer to the last picture is shown, whichever comes first, and none after a return to the camera", async () => {
+  const browser = await running();
+  let first;
+  browser.replies["/predict"] = () => new Promise((done) => (first = done));
+  browser.byId("file").fire("change", { target: { files: [{ name: "slow" }] } });
+  await settle();
+  assert.deepEqual(words(browser, "state"), ["Reading the picture"]);
+  await open(browser, answer());
+  first(answer([{ ...CAT, label: "Late" }]));
+  await settle();
+  assert.deepEqual(words(browser, "verdict"), ["Cat"]);
+  browser.replies["/predict"] = () => new Promise((done) => (first = done));
+  browser.byId("file").fire("change", { target: { files: [{ name: "slow" }] } });
+  await settle();
+  browser.byId("back").click();
+  first(answer());
+  await settle();
+  assert.equal(browser.byId("still").hidden, true);
+});
+
+test("a model that is not there is said so, and the default one is asked", async () => {
+  const remembered = (one) => one.stored.set("edge.model", "gone");
+  for (const [search, prepare] of [["?model=gone", () => {}], ["", remembered]]) {
+    const browser = await kiosk(search, prepare);
+    assert.equal(browser.socket.url.search, "?camera=kiosk");
+    assert.deepEqual(words(browser, "note"), ["There is no model “gone” here: Things answers."]);
+    assert.equal(browser.byId("note").hidden, false);
+    await open(browser, answer());
+    assert.deepEqual(browser.fetched.find((one) => one.pathname === "/predict").query, { camera: "kiosk" });
+  }
+});
+
+test("a model that goes while the kiosk runs gives way to the default one", async () => {
+  const browser = await running("?model=objects");
+  browser.replies["/models"] = { default: "imagenet", models: [{ name: "imagenet" }] };
+  browser.socket.end();
+  await browser.clock.advance(400);
+  browser.socket.end(); // the handshake was refused
+  await settle();
+  assert.equal(browser.socket.url.search, "?camera=kiosk");
+  assert.match(browser.byId("note").textContent, /“objects”/);
+});
+
+test("a service that takes no stream is busy if it can be reached, and gone if not", async () => {
+  const browser = await kiosk();
+  browser.socket.end();
+  await settle();
+  assert.deepEqual(words(browser, "headline"), ["The service is busy"]);
+  browser.replies["/models"] = undefined;
+  await browser.clock.advance(1000);
+  browser.socket.end();
+  await settle();
+  assert.deepEqual(words(browser, "headline"), ["The service cannot be reached"]);
+  const before = browser.sockets.length;
+  browser.byId("again").click();
+  assert.equal(browser.sockets.length, before + 1);
+});
+
+test("who answered is said, with that side's time, and what the edge said where the cloud did", async () => {
+  const browser = await running();
+  assert.equal(browser.byId("maker").hidden, true);
+  browser.socket.say(answer([CAT], { source: "edge" }));
+  assert.deepEqual(words(browser, "chip"), ["Edge, 22 ms"]);
+  assert.equal(browser.byId("edge-said").hidden, true);
+  const edge = { predictions: [{ ...CAT, label: "Dog", score: 0.4 }], latency_ms: 22 };
+  browser.socket.say(answer([CAT], { source: "cloud", edge, cloud: { latency_ms: 210.4, predictions: [CAT] } }));
+  assert.deepEqual(words(browser, "chip", "edge-said"), ["Cloud, 210 ms", "edge said: Dog 40%"]);
+  assert.equal(browser.byId("chip").dataset.source, "cloud");
+  assert.deepEqual([browser.byId("maker").hidden, browser.byId("edge-said").hidden], [false, false]);
+});
+
+const INFO = {
+  default: "imagenet",
+  models: {
+    imagenet: { display_names: { en: { Cat: "House cat" }, fr: { Cat: "Chat" } }, sends: true, keeps: true },
+    objects: { display_names: {}, sends: false, keeps: false },
+  },
+};
+
+test("people's words stand for labels, in their language, and nothing of it is sent", async () => {
+  const browser = await running("", (one) => (one.replies["/page/info"] = INFO));
+  browser.socket.say(answer());
+  assert.deepEqual(words(browser, "verdict"), ["House cat"]);
+  assert.equal(browser.byId("boxes").pen.seen("words")[0].of, "House cat 80%");
+  browser.byId("set-language").value = "fr";
+  browser.byId("set-language").fire("change");
+  assert.deepEqual(words(browser, "verdict"), ["Chat"]);
+  browser.socket.say(answer([{ ...CAT, label: "constructor" }]));
+  assert.deepEqual(words(browser, "verdict"), ["constructor"]);
+});
+
+test("it says what becomes of pictures, by the model that answers them", async () => {
+  const both = await running("", (one) => (one.replies["/page/info"] = INFO));
+  assert.equal(both.byId("privacy").hidden, false);
+  assert.match(both.byId("privacy").textContent, /sent to an online model, and kept/);
+  const none = await running("?model=objects", (one) => (one.replies["/page/info"] = INFO));
+  assert.equal(none.byId("privacy").hidden, true);
+});
+
+test("a locked kiosk has no settings, no links, no files and no keys; another visit is not locked", async () => {
+  const browser = await running("?locked=1", () => {}, { secure: false });
+  for (const id of ["configure", "open", "fullscreen", "other", "pair"]) assert.equal(browser.byId(id).hidden, true, id);
+  for (const key of ["s", "o", "f", " "]) {
+    assert.equal(browser.document.fire("keydown", { key, target: { closest: () => null } }).prevented, false, key);
+  }
+  assert.equal(browser.byId("settings").open, false);
+  browser.document.fire("drop", { dataTransfer: { files: [{ name: "dropped" }] } });
+  await settle();
+  assert.equal(browser.fetched.some((one) => one.pathname === "/predict"), false);
+  assert.equal(browser.document.fire("contextmenu").prevented, true);
+  assert.equal(browser.stored.has("edge.locked"), false);
+});
+
+test("a camera that looks at the visitor is a mirror, unless the settings say otherwise; frames are not", async () => {
+  const facing = (mode) => (one) => {
+    const open = one.cameras.getUserMedia.bind(one.cameras);
+    one.cameras.getUserMedia = async (wanted) => {
+      const stream = await open(wanted);
+      stream.getVideoTracks()[0].getSettings = () => ({ facingMode: mode });
+      return stream;
+    };
+  };
+  const isMirror = (browser) => browser.byId("video").classList.contains("mirror");
+  const front = await running("", facing("user"));
+  front.socket.say(answer());
+  assert.equal(isMirror(front), true);
+  assert.equal(boxes(front)[0].x, 200);
+  const [shot] = front.document.made.filter((one) => one.tag === "canvas");
+  assert.deepEqual([shot.pen.seen("picture")[0].x, shot.pen.seen("picture")[0].width], [0, 640]);
+  assert.equal(front.byId("set-mirror").checked, true);
+  assert.equal(isMirror(await running("", facing("environment"))), false);
+  assert.equal(isMirror(await running("?mirror=0", facing("user"))), false);
+  assert.equal(isMirror(await running("?mirror=1", facing("environment"))), true);
+});
+
+/** Let that many seconds pass, in which the service answers with the same. */
+async function pass(browser, seconds, reply = answer()) {
+  for (let second = 0; second < seconds; second += 1) {
+    browser.socket.say(reply);
+    await browser.clock.advance(1000);
+  }
+}
+
+test("an idle kiosk invites, and begins anew for who touches it", async () => {
+  const browser = await running("?idle=30");
+  const invites = () => !browser.byId("attract").hidden;
+  await pass(browser, 10);
+  await open(browser, answer());
+  browser.document.fire("pointerdown");
+  await pass(browser, 28);
+  assert.equal(invites(), false, "somebody had touched it");
+  await pass(browser, 4);
+  assert.equal(invites(), true);
+  assert.equal(browser.byId("still").hidden, true, "the picture of the one before is still there");
+  const sent = browser.socket.sent.length;
+  await pass(browser, 10);
+  assert.ok(browser.socket.sent.length - sent <= 20, "it looks as often as when somebody is there");
+  const space = browser.document.fire("keydown", { key: " ", target: { closest: () => null } });
+  assert.equal(invites(), false);
+  assert.equal(space.prevented, false, "the key that wakes it does nothing else");
+});
+
+test("an inviting kiosk wakes when the camera is sure of something else, not of the same, and not when unsure", async () => {
+  const browser = await running("?idle=30");
+  browser.socket.say(answer());
+  const say = async (more) => {
+    browser.socket.say(more);
+    await browser.clock.advance(100);
+  };
+  await pass(browser, 40);
+  const invites = () => !browser.byId("attract").hidden;
+  assert.equal(invites(), true);
+  await say({ ...answer([{ ...CAT, label: "Dog" }]), certain: false });
+  await say(answer([]));
+  await say(answer([CAT, CAT]));
+  assert.equal(invites(), true);
+  await say(answer([{ ...CAT, label: "Dog" }]));
+  assert.equal(invites(), false);
+});
+
+test("what is wrong is not hidden by an invitation, and an unlocked kiosk does not invite by itself", async () => {
+  const browser = await running("?idle=30");
+  browser.socket.say(answer());
+  await browser.clock.advance(3000);
+  browser.cameras.fault = "NotReadableError";
+  browser.cameras.tracks[0].fire("ended");
+  await browser.clock.advance(60000);
+  assert.equal(browser.byId("attract").hidden, true);
+  for (const [search, wanted] of [["", true], ["?locked=1", false], ["?locked=1&idle=0", true]]) {
+    const other = await running(search);
+    await pass(other, 70);
+    assert.equal(other.byId("attract").hidden, wanted, search);
+  }
 });
 
 test("a key that ran out leads to the sign-in", async () => {
@@ -459,15 +688,15 @@ test("a picture can be dropped or pasted", async () => {
   assert.equal(browser.fetched.filter((one) => one.pathname === "/predict").length, 2);
 });
 
-test("long words are made smaller, down to a limit, and short ones are not", async () => {
+test("long words are made smaller, down to half, where they stand on two lines, and short ones are not", async () => {
   const browser = await running();
   const verdict = browser.byId("verdict");
-  const sizes = [[100, 50], [100, 200], [100, 1000]].map(([clientWidth, scrollWidth], at) => {
+  const sizes = [[100, 50], [100, 200], [100, 210]].map(([clientWidth, scrollWidth], at) => {
     Object.assign(verdict, { clientWidth, scrollWidth });
     browser.socket.say(answer([{ ...CAT, label: `Cat ${at}` }]));
-    return verdict.style.fontSize;
+    return [verdict.style.fontSize, verdict.classList.contains("two-lines")];
   });
-  assert.deepEqual(sizes, ["", "49px", "40px"]);
+  assert.deepEqual(sizes, [["", false], ["49px", false], ["", true]]);
 });
 
 test("the screen is kept on when the page opens and each time it is seen again", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { openPage } from "./browser.mjs";
+import { openPage, settle } from "./browser.mjs";
 
 const CAT = { label: "Cat", index: 15, score: 0.8, box: { x_min: 0.5, y_min: 0.25, x_max: 0.75, y_max: 0.5 } };
 const ANSWER = { image: { width: 300, height: 400 }, predictions: [CAT, CAT] };
@@ -58,17 +58,51 @@ test("ten pictures later only the last is held, and no bitmap", async () => {
   assert.ok(browser.bitmaps.every((one) => one.closed));
 });
 
-test("a picture that is refused, or a network that is gone, is told, and what was found before is not shown", async () => {
+test("a picture that is refused, or a network that is gone, is told in the page's words; what was seen before stays", async () => {
   const browser = await phone();
+  await choose(browser, { size: [640, 480] }, { status: 401, error: { code: "key_missing", message: "Scan ff d8 ff." } });
+  assert.deepEqual(shown(browser, "state", "fault", "preview", "answer"), ["fault"]);
+  assert.equal(browser.byId("fault-words").textContent, "The picture could not be sent. Scan the code on the wall again, or sign in.");
   await choose(browser, { size: [640, 480] }, ANSWER);
-  await choose(browser, { size: [640, 480] }, { status: 403, error: { code: "pass_expired", message: "Scan again." } });
-  assert.deepEqual(shown(browser, "state", "fault", "answer"), ["fault"]);
-  assert.equal(browser.byId("fault").textContent, "The picture could not be sent. Scan again.");
-  assert.equal(browser.byId("boxes").pen.seen("box").length, 0);
-  await choose(browser, { size: [640, 480] }, undefined);
-  assert.equal(browser.byId("fault").textContent, "The picture could not be sent.");
-  await choose(browser, { size: [640, 480] }, ANSWER);
+  const { src } = browser.byId("picture");
+  await choose(browser, { size: [300, 300] }, { status: 400, error: { code: "corrupt_image", message: "" } });
+  assert.deepEqual(shown(browser, "state", "fault", "preview", "answer"), ["fault", "preview", "answer"]);
+  assert.match(browser.byId("fault-words").textContent, /damaged/);
+  assert.equal(browser.byId("picture").src, src);
+  assert.equal(browser.byId("headline").textContent, "2 × Cat");
+  await choose(browser, { size: [300, 300] }, undefined);
+  assert.match(browser.byId("fault-words").textContent, /keeps trying|cannot be reached|continues/);
+  browser.replies["/phone/picture"] = ANSWER;
+  await browser.byId("again").click().done;
   assert.deepEqual(shown(browser, "state", "fault", "answer"), ["state", "answer"]);
+  assert.deepEqual(browser.fetched.at(-1).body, { type: "image/jpeg", quality: 0.85, width: 300, height: 300 });
+});
+
+test("a model that is not there is said so, and the default one answers", async () => {
+  const browser = await phone("?model=gone");
+  const upload = await choose(browser, { size: [640, 480] }, () => {
+    const { model } = browser.fetched.at(-1).query;
+    return model ? { status: 404, error: { code: "model_not_found", message: "" } } : ANSWER;
+  });
+  assert.deepEqual(upload.query, {});
+  assert.equal(browser.byId("note").textContent, "There is no model “gone” here: the default one answers.");
+  assert.deepEqual(shown(browser, "note", "fault", "answer"), ["note", "answer"]);
+});
+
+test("words stand for labels, and where pictures go elsewhere it does not promise that they stay in memory", async () => {
+  const models = { objects: { display_names: { en: { Cat: "House cat" } }, sends: true, keeps: true } };
+  const browser = await openPage("phone", { search: "?pass=secret&model=objects" }, (opened) => {
+    opened.replies["/page/info"] = { default: "imagenet", models };
+  });
+  await settle();
+  assert.deepEqual(browser.fetched.find((one) => one.pathname === "/page/info").query, { pass: "secret" });
+  assert.doesNotMatch(browser.byId("notice").textContent, /never on disk/);
+  assert.match(browser.byId("privacy").textContent, /kept on this machine's disk/);
+  await choose(browser, { size: [640, 480] }, { ...ANSWER, model: { name: "objects", version: 1 } });
+  assert.equal(browser.byId("headline").textContent, "2 × House cat");
+  const other = await phone();
+  assert.match(other.byId("notice").textContent, /never on disk/);
+  assert.equal(other.byId("privacy").hidden, true);
 });
 
 test("an unsure answer looks unsure", async () => {

@@ -48,8 +48,8 @@ test("French is not left in English", () => {
 
 test("every text that a page names is there, and every one that is there is named", () => {
   const named = new Set([...source.matchAll(/data-(?:text|label|title|alt)="([\w.]+)"/g)].map(([, key]) => key));
-  for (const [, key] of source.matchAll(/"((?:front|answer|lost|kiosk|camera|server|settings|wall|phones?|login|pair)\.[\w.]+)"/g)) named.add(key);
-  const families = [...source.matchAll(/`((?:camera|server|login\.fault|pair|front\.task|wall\.(?:state|source|link))\.)\$/g)].map(([, start]) => start);
+  for (const [, key] of source.matchAll(/"((?:front|alerts|answer|correct|privacy|fault|lost|kiosk|camera|server|settings|wall|phones?|login|pair)\.[\w.]+)"/g)) named.add(key);
+  const families = [...source.matchAll(/`((?:camera|server|fault|login\.fault|pair|front\.task|wall\.(?:state|source|link))\.)\$/g)].map(([, start]) => start);
   assert.deepEqual([...named].filter((key) => !(key in TEXTS.en)), []);
   const unused = Object.keys(TEXTS.en).filter((key) => !named.has(key) && !families.some((start) => key.startsWith(start)));
   assert.deepEqual(unused, []);
@@ -57,7 +57,7 @@ test("every text that a page names is there, and every one that is there is name
 
 const families = {
   "camera.": ["starting", "none", "denied", "lost", "insecure"].flatMap((state) => [state, `${state}.help`]),
-  "server.": ["gone", "gone.help", "slow", "slow.help"],
+  "server.": ["gone", "gone.help", "slow", "slow.help", "busy", "busy.help"],
   "wall.state.": ["START", "LOADING", "AVAILABLE", "END"],
   "wall.link.": ["up", "half_open", "down", "absent"],
   "wall.source.": ["edge", "cloud"],

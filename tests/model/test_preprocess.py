@@ -90,15 +90,15 @@ def test_a_frame_is_preprocessed_in_the_order_that_the_input_takes():
 @pytest.mark.parametrize(
     ("tuning", "enough"),
     [
-        (Tuning(), 640),
-        (Tuning(kernel=Kernel.BICUBIC), 640),
-        (Tuning(resize=Resize.CENTER_CROP, crop_fraction=1.0), 640),
-        (Tuning(resize=Resize.CENTER_CROP, crop_fraction=0.5), 1280),
+        (Tuning(), 576),
+        (Tuning(kernel=Kernel.BICUBIC), 576),
+        (Tuning(resize=Resize.CENTER_CROP, crop_fraction=1.0), 576),
+        (Tuning(resize=Resize.CENTER_CROP, crop_fraction=0.5), 1152),
         (Tuning(kernel=Kernel.TENSORFLOW), None),
         (Tuning(kernel=Kernel.TENSORFLOW_V1), None),
     ],
 )
-def test_a_decode_keeps_twice_the_input_of_what_the_model_sees_or_all_where_the_kernel_aliases(
+def test_a_decode_keeps_enough_of_what_the_model_sees_or_all_where_the_kernel_aliases(
     tuning, enough
 ):
     assert min_decoded_side(spec(width=320, height=200), tuning) == enough

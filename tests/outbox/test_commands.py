@@ -72,14 +72,14 @@ def test_list_prints_entries_and_counts(edge, store, entries):
     done = edge("list", COLUMNS="200")
     assert done.exit_code == 0
     head, *rows, sums = done.stdout.splitlines()
-    assert head.split() == ["key", "state", "model", "edge", "cloud", "reason", "camera"]
+    assert head.split() == ["key", "state", "model", "edge", "cloud", "person", "reason", "camera"]
     assert [row.split()[:2] for row in rows] == [
         [key[:12], state]
         for key, state in zip(entries, ["waiting", "resolved", "dead_letter"], strict=True)
     ]
     assert ["daisy 0.50" in row for row in rows] == [True] * 3
     assert ["rose 0.90" in row for row in rows] == [False, True, False]
-    by_state = "1 waiting, 1 resolved, 1 dead_letter, 0 prediction_only"
+    by_state = "1 waiting, 1 resolved, 1 dead_letter, 0 prediction_only, 0 corrected"
     assert sums == f"{by_state}; {store.counts()['bytes']:,} bytes"
 
 

@@ -11,6 +11,7 @@ from builders.outbox import frame
 from PIL import Image
 
 from edge.errors import OutboxError, OutputError
+from edge.outbox.entry import Correction
 from edge.outbox.export import Labels, Plan, export
 from edge.outbox.store import Store
 
@@ -57,6 +58,45 @@ def test_a_classification_carries_the_online_models_label(store, tmp_path):
     ]
     assert (tmp_path / "images" / f"{receipt.key}.jpg").read_bytes() == picture()
     assert not (tmp_path / "detection.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("labels", "label", "multi_label", "written"),
+    [
+        (Labels.CLOUD, "tulip", False, {"classificationAnnotation": {"displayName": "tulip"}}),
+        (Labels.EDGE, "tulip", False, {"classificationAnnotation": {"displayName": "tulip"}}),
+        (Labels.CLOUD, "tulip", True, {"classificationAnnotations": [{"displayName": "tulip"}]}),
+        (Labels.NONE, "tulip", False, {}),
+        (Labels.CLOUD, "", False, {}),
+        (Labels.EDGE, "", False, {}),
+    ],
+)
+def test_a_persons_label_goes_before_the_clouds_and_the_edges(
+    store, tmp_path, labels, label, multi_label, written
+):
+    entry = replace(frame("a"), image=picture(), multi_label=multi_label)
+    (receipt,) = store.put([entry])
+    store.resolve(receipt.key, {"predictions": [{"label": "rose", "index": 1, "score": 0.9}]})
+    store.put([replace(entry, correction=Correction(label, "ann"))])
+    done = write(store, tmp_path, labels=labels)
+    assert (done.images, done.labelled) == (1, int(bool(written)))
+    name = "classification_multi_label" if multi_label else "classification"
+    (line,) = lines(tmp_path, name)
+    assert {key: line[key] for key in line if key.startswith("classification")} == written
+    assert line["dataItemResourceLabels"]["edge-correction"] == (label or "none-of-these")
+
+
+def test_a_corrected_detection_is_exported_without_the_boxes_that_are_wrong(store, tmp_path):
+    item = {"label": "dog", "index": 0, "score": 0.9, "box": BOX}
+    entry = replace(frame("a"), image=picture(), task="detection", items=[item])
+    (receipt,) = store.put([entry])
+    store.resolve(receipt.key, {"predictions": [item]})
+    store.put([replace(entry, correction=Correction("Grey Wolf", "ann"))])
+    done = write(store, tmp_path, labels=Labels.EDGE)
+    assert (done.images, done.labelled) == (1, 0)
+    (line,) = lines(tmp_path, "detection")
+    assert "boundingBoxAnnotations" not in line
+    assert line["dataItemResourceLabels"]["edge-correction"] == "grey-wolf"
 
 
 def test_detections_carry_boxes(store, tmp_path):

@@ -18,7 +18,7 @@ from edge.outbox.database import FILE_NAME
 from edge.outbox.describe import entry_json
 from edge.outbox.encryption import AesGcmEncryption
 from edge.outbox.entry import Delivery, EntryState
-from edge.outbox.schema import VERSION
+from edge.outbox.schema import MIGRATIONS, VERSION
 from edge.outbox.space import Quota
 from edge.outbox.store import Store
 
@@ -370,7 +370,7 @@ def test_a_transaction_that_fails_leaves_nothing_behind_and_the_store_usable(ope
     assert len(put(store, "c")) == 1
 
 
-@pytest.mark.parametrize("version", [VERSION - 1, VERSION + 1])
+@pytest.mark.parametrize("version", [min(MIGRATIONS) - 1, VERSION + 1])
 def test_a_database_of_another_version_is_refused_and_left_unchanged(open_store, tmp_path, version):
     store = open_store()
     put(store, "a")
@@ -448,6 +448,7 @@ def test_the_json_of_an_entry_is_complete(open_store):
         "attempts": 2,
         "fault": "busy",
         "webhook": "none",
+        "correction": None,
     }
     assert entry_json(store.get(key)) == waiting
     store.resolve(key, RESULT)

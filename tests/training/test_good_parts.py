@@ -2,7 +2,9 @@
 
 import json
 import math
+import shutil
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +12,12 @@ from builders.parts import part, put_parts
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from serving.process import Server
 
 from edge.cli import main
+from edge.datasets.dataset import DataSet, Example
+from edge.evaluation.anomaly import area_under_roc, good_or_anomaly
 from edge.export.good_parts_buffer import HEADER, decode_good_parts, encode_good_parts
 from edge.model.contract import Quantization
 from edge.training.good_parts_fit import MIN_PICTURES, fit_good_parts
@@ -150,6 +155,7 @@ def test_the_command_says_where_it_works_and_where_not(trained):
     assert "same camera" in output
     assert "does not work for free texture" in output
     assert "one good part in 50" in output
+    assert "60 pictures of good parts" in output  # near duplicates of each other, as parts are
 
 
 def test_the_model_is_one_file_that_holds_no_other_scores(trained):
@@ -203,17 +209,19 @@ def test_copies_of_one_picture_are_one_picture(tmp_path):
     assert "has 1 picture " in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["SET", "--good", "parts"]])
-def test_a_set_or_good_parts_are_demanded_and_not_both(tmp_path, arguments):
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "--good"),
+        (["SET", "--good", "parts"], "one of both"),
+        (["--good", "parts", "--add", "SET"], "--add"),
+        (["--good", "parts", "--minutes", "1"], "--minutes"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(tmp_path, arguments, words):
     result = edge("train", *arguments, "--out", tmp_path / "model")
     assert result.exit_code == 2
-    assert "--good" in result.stderr
-
-
-def test_good_parts_are_not_added_to(tmp_path):
-    result = edge("train", "--good", tmp_path, "--add", tmp_path, "--out", tmp_path / "model")
-    assert result.exit_code == 2
-    assert "--add" in result.stderr
+    assert words in result.stderr
 
 
 @pytest.mark.parametrize("offset", [0, 100, 20_000])
@@ -224,4 +232,90 @@ def test_a_model_whose_gaussians_are_damaged_is_refused(trained, tmp_path, offse
     (tmp_path / "model.tflite").write_bytes(content)
     result = edge("inspect", tmp_path)
     assert result.exit_code == 2
-    assert "EDGE_GOOD_PARTS" in result.stderr
+    assert "edge_good_parts" in result.stderr
+
+
+def test_what_is_drawn_glows_where_the_fault_is(trained, tmp_path):
+    (tmp_path / "bad.png").write_bytes(part(3000, "blob"))
+    result = edge(
+        "predict", "--model", trained[0], "--draw", tmp_path / "drawn.png", tmp_path / "bad.png"
+    )
+    assert result.exit_code == 0, result.output
+    before, after = (
+        np.asarray(Image.open(tmp_path / name).convert("RGB"), int)
+        for name in ("bad.png", "drawn.png")
+    )
+    redder = (after[..., 0] - after[..., 2]) - (before[..., 0] - before[..., 2])
+    row, column = np.unravel_index(redder[40:].argmax(), redder[40:].shape)
+    assert redder[40:].max() > 60
+    ground = np.asarray(before[..., 0] - before[..., 2])  # the blob is brown, all else is grey
+    rows, columns = np.nonzero(ground > 60)
+    assert abs(row + 40 - rows.mean()) < 30
+    assert abs(column - columns.mean()) < 30
+
+
+# Evaluation
+
+
+def test_evaluation_counts_faults_of_any_name_as_anomalies(trained, tmp_path):
+    put_parts(tmp_path / "set" / "good", 8, seed=4000)
+    put_parts(tmp_path / "set" / "blob", 5, "blob", seed=4100)
+    put_parts(tmp_path / "set" / "anomaly", 3, "chip", seed=4200)
+    result = edge("evaluate", trained[0], tmp_path / "set", "--json")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    figures = report["figures"]
+    assert figures["area_under_roc"] > 0.95
+    good, anomaly = sorted(report["labels"], key=lambda one: one["label"], reverse=True)
+    assert (good["there"], anomaly["there"]) == (8, 8)
+    assert anomaly["recall"] > 0.8
+    assert figures["accuracy"] == pytest.approx((good["right"] + anomaly["right"]) / 16)
+    assert figures["false_alarms"] == pytest.approx(1 - good["recall"])
+    assert not report["data_set"]["unknown_labels"]
+
+
+def test_evaluation_counts_by_the_threshold_of_model_toml(trained, tmp_path):
+    put_parts(tmp_path / "set" / "good", 4, seed=5000)
+    put_parts(tmp_path / "set" / "anomaly", 4, "blob", seed=5100)
+    shutil.copytree(trained[0], tmp_path / "model")
+    with (tmp_path / "model" / "model.toml").open("a") as file:
+        file.write("score_threshold = 0.0001\n")
+    result = edge("evaluate", tmp_path / "model", tmp_path / "set", "--json")
+    assert json.loads(result.stdout)["figures"]["false_alarms"] == 1
+
+
+def labelled(*labels):
+    examples = tuple(Example(Path(f"{label}.png"), (label,)) for label in labels)
+    return DataSet(Path("set"), "folder per label", tuple(sorted(labels)), examples)
+
+
+@pytest.mark.parametrize(
+    ("labels", "meant"),
+    [
+        (["good", "dent", "scratch"], ["good", "anomaly", "anomaly"]),
+        (["good", "anomaly"], ["good", "anomaly"]),
+        (["good"], ["good"]),
+        (["ok", "dent"], ["ok", "dent"]),
+        (["Good", "good", "dent"], ["Good", "good", "anomaly"]),
+    ],
+)
+def test_what_is_not_good_is_an_anomaly_if_the_set_says_what_is_good(labels, meant):
+    found = good_or_anomaly(labelled(*labels))
+    assert [example.labels for example in found.examples] == [(label,) for label in meant]
+    assert found.labels == tuple(sorted(set(meant)))
+
+
+@pytest.mark.parametrize(
+    ("scores", "is_anomaly", "area"),
+    [
+        ([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1], 1.0),
+        ([0.1, 0.2, 0.8, 0.9], [1, 1, 0, 0], 0.0),
+        ([0.5, 0.5], [0, 1], 0.5),
+        ([0.1, 0.6, 0.4, 0.9], [0, 0, 1, 1], 0.75),
+        ([0.1, 0.2], [0, 0], None),
+        ([], [], None),
+    ],
+)
+def test_the_area_under_roc_is_how_often_an_anomaly_scores_higher(scores, is_anomaly, area):
+    found = area_under_roc(np.array(scores, np.float32), np.array(is_anomaly, bool))
+    assert found == area

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -12,8 +14,13 @@ from click.testing import CliRunner
 
 from edge.cli import main
 from edge.export.read import read_export
+from edge.model.contract import Format
 
 COUNTS = {"disc": 24, "square": 24, "None_of_the_above": 12, "stripes": 24}
+
+
+def train(*arguments):
+    return edge("train", "--no-saved-model", *arguments)
 
 
 def edge(*arguments):
@@ -28,7 +35,7 @@ def names_in(folder):
 def trained(tmp_path_factory):
     root = tmp_path_factory.mktemp("trained")
     photos = put_shapes(root / "photos", COUNTS)
-    result = edge("train", photos, "--out", root / "model")
+    result = train(photos, "--out", root / "model")
     assert result.exit_code == 0, result.output
     return root / "model", result.output
 
@@ -36,7 +43,7 @@ def trained(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained_multi(tmp_path_factory):
     root = tmp_path_factory.mktemp("multi")
-    result = edge("train", put_multi_label(root / "photos", 20), "--out", root / "model")
+    result = train(put_multi_label(root / "photos", 20), "--out", root / "model")
     assert result.exit_code == 0, result.output
     return root / "model"
 
@@ -120,7 +127,7 @@ def test_a_multi_label_set_gives_independent_scores(trained_multi, tmp_path):
 
 def test_training_again_gives_the_same_file(trained, tmp_path):
     photos = put_shapes(tmp_path / "photos", COUNTS)
-    assert edge("train", photos, "--out", tmp_path / "model").exit_code == 0
+    assert train(photos, "--out", tmp_path / "model").exit_code == 0
     first, second = (folder / "model.tflite" for folder in (trained[0], tmp_path / "model"))
     assert first.read_bytes() == second.read_bytes()
 
@@ -129,7 +136,7 @@ def test_broken_pictures_are_named_and_left_out(tmp_path):
     photos = put_shapes(tmp_path / "photos", {"disc": 12, "square": 12})
     (photos / "disc" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut")
     (photos / "disc" / "empty.png").write_bytes(b"")
-    result = edge("train", photos, "--out", tmp_path / "model")
+    result = train(photos, "--out", tmp_path / "model")
     assert result.exit_code == 0, result.output
     assert "broken.jpg" in result.stderr
     assert "empty.png" in result.stderr
@@ -148,7 +155,7 @@ def test_broken_pictures_are_named_and_left_out(tmp_path):
 )
 def test_a_set_that_teaches_nothing_is_refused_with_what_is_missing(counts, words, tmp_path):
     photos = put_shapes(tmp_path / "photos", counts)
-    result = edge("train", photos, "--out", tmp_path / "model")
+    result = train(photos, "--out", tmp_path / "model")
     assert result.exit_code == 2
     assert words in result.stderr
     assert names_in(tmp_path) == ["photos"]
@@ -159,7 +166,7 @@ def test_a_set_of_broken_pictures_is_refused(tmp_path):
         (tmp_path / "photos" / label).mkdir(parents=True)
         for number in range(3):
             (tmp_path / "photos" / label / f"{number}.jpg").write_bytes(b"nothing")
-    result = edge("train", tmp_path / "photos", "--out", tmp_path / "model")
+    result = train(tmp_path / "photos", "--out", tmp_path / "model")
     assert result.exit_code == 2
     assert "No picture of" in result.stderr
     assert names_in(tmp_path) == ["photos"]
@@ -170,7 +177,7 @@ def test_a_folder_with_other_files_is_left_as_it_is(tmp_path):
     out = tmp_path / "model"
     out.mkdir()
     (out / "mine.txt").write_text("mine")
-    result = edge("train", photos, "--out", out)
+    result = train(photos, "--out", out)
     assert result.exit_code == 2
     assert "holds other files" in result.stderr
     assert names_in(out) == ["mine.txt"]
@@ -182,7 +189,7 @@ def test_an_older_result_is_replaced_whole(trained, tmp_path):
     shutil.copytree(trained[0], out)
     (out / "left.txt").write_text("of the older one")
     photos = put_shapes(tmp_path / "photos", {"disc": 12, "square": 12})
-    assert edge("train", photos, "--out", out).exit_code == 0
+    assert train(photos, "--out", out).exit_code == 0
     assert read_export(out).contract.labels == ("disc", "square")
     assert not (out / "left.txt").exists()
     assert names_in(tmp_path) == ["model", "photos"]
@@ -196,8 +203,8 @@ def test_ctrl_c_leaves_the_older_result_and_nothing_else(trained, tmp_path, monk
     shutil.copytree(trained[0], out)
     before = (out / "model.tflite").read_bytes()
     photos = put_shapes(tmp_path / "photos", {"disc": 12, "square": 12})
-    monkeypatch.setattr("edge.training.quick.write_golden", interrupted)
-    result = edge("train", photos, "--out", out)
+    monkeypatch.setattr("edge.training.train.write_golden", interrupted)
+    result = train(photos, "--out", out)
     assert result.exit_code == 130
     assert (out / "model.tflite").read_bytes() == before
     assert names_in(tmp_path) == ["model", "photos"]
@@ -208,7 +215,7 @@ def test_a_label_that_a_label_file_cannot_hold_is_named(tmp_path):
     lines = [f'photos/disc/disc00{number}.png,"# disc"' for number in range(3)]
     lines += [f"photos/square/square00{number}.png,square" for number in range(3)]
     (tmp_path / "set.csv").write_text("\n".join(lines), "utf-8")
-    result = edge("train", tmp_path / "set.csv", "--out", tmp_path / "model")
+    result = train(tmp_path / "set.csv", "--out", tmp_path / "model")
     assert result.exit_code == 2
     assert "# disc" in result.stderr
     assert photos.is_dir()
@@ -241,3 +248,71 @@ def test_a_stranger_is_known_by_a_multi_label_model_too(trained_multi, photos):
 def test_models_of_others_do_not_speak_of_training(photos):
     result = edge("predict", "--json", photos / "chelsea.jpg")
     assert "unlike_training" not in json.loads(result.stdout)
+
+
+@pytest.mark.slow
+def test_its_saved_model_answers_as_the_tflite_file(tmp_path):
+    """In a process of its own: TensorFlow takes 6 s and 600 MB."""
+    photos = put_shapes(tmp_path / "photos", COUNTS)
+    out = tmp_path / "model"
+    command = [sys.executable, "-m", "edge", "train", str(photos), "--out", str(out)]
+    subprocess.run(command, check=True, capture_output=True)
+    assert read_export(out).contract.format is Format.TFLITE
+    scores = []
+    for model in (out, out / "saved_model" / "0001"):
+        command = [sys.executable, "-m", "edge", "predict", "--model", str(model), "--json"]
+        done = subprocess.run(
+            [*command, "--top-k", "9", "--threshold", "0", str(out / "golden")],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        scores.append(
+            [{item["label"]: item["score"] for item in one["predictions"]} for one in answers]
+        )
+    assert len(scores[0]) == 8
+    for quantized, exact in zip(*scores, strict=True):
+        assert quantized.keys() == exact.keys() == set(COUNTS)
+        assert all(abs(quantized[label] - exact[label]) < 0.15 for label in exact)
+
+
+def test_without_tensorflow_the_saved_model_is_left_out_and_that_is_said(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    for module in ("edge.runtime.tensorflow", "edge.training.float_network"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    photos = put_shapes(tmp_path / "photos", {"disc": 12, "square": 12})
+    result = edge("train", photos, "--out", tmp_path / "model")
+    assert result.exit_code == 0, result.output
+    assert "TensorFlow is not installed, so there is no SavedModel" in result.stderr
+    assert not (tmp_path / "model" / "saved_model").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_with_a_time_the_network_is_fine_tuned_and_the_file_has_the_same_form(tmp_path):
+    """In a process of its own: TensorFlow takes 6 s and 600 MB."""
+    photos = put_shapes(tmp_path / "photos", {"disc": 30, "square": 30, "stripes": 30})
+    out = tmp_path / "model"
+    command = [sys.executable, "-m", "edge", "train", str(photos), "--out", str(out)]
+    options = ["--minutes", "1", "--no-saved-model"]
+    done = subprocess.run([*command, *options], check=True, capture_output=True, text=True)
+    assert "ine-tun" in done.stderr  # it did better in validation, or it is said that it did not
+    interpreter = Interpreter(str(out / "model.tflite"))
+    interpreter.allocate_tensors()
+    ((image,), (scores,)) = interpreter.get_input_details(), interpreter.get_output_details()
+    assert (image["name"], image["quantization"]) == ("image", (1 / 128, 127))
+    assert (scores["name"], scores["quantization"]) == ("scores", (1 / 256, 0))
+    assert read_export(out).contract.distribution is not None
+    (tmp_path / "new.png").write_bytes(shape("stripes", 800))
+    result = edge("predict", "--model", out, "--json", tmp_path / "new.png")
+    assert json.loads(result.stdout)["predictions"][0]["label"] == "stripes"
+
+
+def test_a_time_without_tensorflow_is_refused_with_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    photos = put_shapes(tmp_path / "photos", {"disc": 4, "square": 4})
+    result = edge("train", photos, "--out", tmp_path / "model", "--minutes", "1")
+    assert result.exit_code == 2
+    assert "--minutes needs TensorFlow" in result.stderr
+    assert names_in(tmp_path) == ["photos"]

@@ -25,6 +25,7 @@ DOORS = [
     ("POST", "/V1/models/imagenet:predict"),
     ("POST", "/phone/picture"),
     ("POST", "/wall/clear"),
+    ("POST", "/corrections"),
     ("POST", "/login"),
     ("POST", "/logout"),
     ("PUT", "/predict"),

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from contextlib import ExitStack
 from datetime import date
 
@@ -17,8 +18,9 @@ from edge.api_key import hash_key
 from edge.metrics import ConnectionFigures
 from edge.settings import Settings
 from edge.web.app import create_app
-from edge.web.transport.http_protocol import BoundedHttp
 from edge.web.transport.places import Places
+from edge.web.transport.refusal_pace import PACE_S
+from edge.web.transport.refusing_http import RefusingHttp
 from edge.wiring.bootstrap import build_service
 
 SLOTS = 4  # with fewer there are no turns
@@ -61,7 +63,7 @@ class Full:
         """The reply on a running loop: status line, headers, body; ``None`` if there is none."""
 
         async def ask():
-            return self.app.state.early_refusals.reply(scope(headers or {}, client), url, [DATE])
+            return refuse(self.app.state.early_refusals, url, headers, client)
 
         reply = asyncio.run(ask())
         return None if reply is None else taken_apart(reply)
@@ -71,6 +73,11 @@ def scope(headers, client):
     named = {"host": "localhost:8501"} | headers
     raw = [(name.encode(), value.encode()) for name, value in named.items()]
     return {"type": "http", "scheme": "http", "client": client, "headers": raw}
+
+
+def refuse(refusals, url, headers=None, client=("127.0.0.1", 4000)):
+    head = refusals.read_head(scope(headers or {}, client), url)
+    return None if head is None else refusals.refuse(head, client, [DATE])
 
 
 def taken_apart(reply):
@@ -176,7 +183,7 @@ def test_early_refusals_share_a_log_line_that_has_their_number(monkeypatch, capl
 
     async def story(refusals):
         for _ in range(5):
-            assert refusals.reply(scope({}, ("127.0.0.1", 1)), b"/predict", [DATE])
+            assert refuse(refusals, b"/predict")
         await until(lambda: caplog.records)
 
     with Full() as full, caplog.at_level(logging.INFO, "edge.requests"):
@@ -231,7 +238,7 @@ def connection_to(app, wire):
     config = uvicorn.Config(app, log_config=None, lifespan="off", ws="none", server_header=False)
     config.load()
     places = Places(4, ConnectionFigures())
-    protocol = BoundedHttp(config, ServerState(), {}, places, app.state.early_refusals)
+    protocol = RefusingHttp(config, ServerState(), {}, places, app.state.early_refusals)
     places.enter(protocol, "127.0.0.1")
     protocol.connection_made(wire)
     return protocol
@@ -290,3 +297,124 @@ def test_a_client_that_reads_no_refusals_gets_no_more_of_them_at_once():
 
     with Full() as full:
         asyncio.run(story(full.app))
+
+
+HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+
+
+class NoParser:
+    """Stands for a parser that must not be needed."""
+
+    def feed_data(self, data):
+        raise AssertionError(data)
+
+
+async def answered(wire, count):
+    await until(lambda: wire.sent.count(b"HTTP/1.1 503") == count)
+
+
+def test_a_head_that_was_refused_before_is_refused_unparsed():
+    async def story(app):
+        wire = Wire()
+        protocol = connection_to(app, wire)
+        protocol.data_received(HEAD % 3 + b"abc")
+        await answered(wire, 1)
+        first, wire.sent = wire.sent, b""
+        protocol.parser = NoParser()
+        protocol.data_received(HEAD % 5 + b"vwxyz")
+        await answered(wire, 1)
+        protocol.connection_lost(None)
+        return taken_apart(first), taken_apart(wire.sent)
+
+    with Full() as full:
+        (status, headers, body), repeated = asyncio.run(story(full.app))
+    assert len(headers.pop("x-request-id")) == len(repeated[1].pop("x-request-id"))
+    assert repeated == (status, headers, body)
+
+
+@pytest.mark.parametrize("pieces", [[b"", b"0123456789"], [b"01234", b"56789"], [b"0123456789"]])
+def test_the_body_of_an_unparsed_request_is_discarded_however_it_arrives(pieces):
+    async def story(app):
+        wire = Wire()
+        protocol = connection_to(app, wire)
+        protocol.data_received(HEAD % 0)
+        protocol.data_received(HEAD % 10 + pieces[0])
+        for piece in pieces[1:]:
+            protocol.data_received(piece)
+        protocol.data_received(HEAD % 0)
+        await answered(wire, 3)
+        assert not wire.is_closed
+        protocol.connection_lost(None)
+
+    with Full() as full:
+        asyncio.run(story(full.app))
+
+
+def test_a_remembered_head_with_a_key_is_refused_only_while_the_key_is_good():
+    with Full(**KEYED) as full:
+        refusals = full.app.state.early_refusals
+        head = refusals.read_head(scope({"x-api-key": "good"}, None), b"/predict")
+
+        async def ask():
+            return refusals.refuse(head, ("127.0.0.1", 4000), [])
+
+        assert asyncio.run(ask()) is not None
+        refusals._keys = {name: key for name, key in refusals._keys.items() if name != "line"}
+        assert asyncio.run(ask()) is None
+
+
+def test_a_connection_that_asks_again_at_once_is_refused_twenty_times_a_second():
+    async def story(app):
+        wire = Wire()
+        protocol = connection_to(app, wire)
+        began = time.monotonic()
+        for count in range(1, 4):
+            protocol.data_received(HEAD % 0)
+            await answered(wire, count)
+        protocol.connection_lost(None)
+        return time.monotonic() - began
+
+    with Full() as full:
+        assert asyncio.run(story(full.app)) >= 2 * PACE_S
+
+
+def test_a_paced_request_is_admitted_once_a_slot_is_free():
+    async def story(full):
+        wire = Wire()
+        protocol = connection_to(full.app, wire)
+        for _ in range(2):
+            protocol.data_received(HEAD % 1 + b"x")
+        assert wire.sent.count(b"HTTP/1.1 503") == 1  # the second one waits
+        full.service.admission._turns._end()
+        full.__exit__()
+        await until(lambda: wire.sent.count(b"HTTP/1.1 ") == 2)
+        assert b"is still loading" in wire.sent  # so the framework has looked at it
+        protocol.connection_lost(None)
+
+    asyncio.run(story(Full().__enter__()))
+
+
+def test_thousands_of_refused_requests_in_one_piece_are_answered_one_after_the_other(monkeypatch):
+    monkeypatch.setattr("edge.web.transport.refusal_pace.MAX_HELD_BYTES", 0)
+
+    async def story(app):
+        wire = Wire()
+        protocol = connection_to(app, wire)
+        protocol.data_received(HEAD % 0)
+        protocol.data_received(HEAD % 0 * 2_000)
+        await answered(wire, 2_001)
+        protocol.connection_lost(None)
+
+    with Full() as full:
+        asyncio.run(story(full.app))
+
+
+def test_heads_that_are_remembered_are_bounded():
+    with Full() as full:
+        refusals = full.app.state.early_refusals
+        meaning = refusals.read_head(scope({}, None), b"/predict")
+        for number in range(5_000):
+            refusals.remember(b"%d" % number, meaning)
+        assert refusals.recall(b"4999") is meaning
+        assert refusals.recall(b"0") is None
+        assert len(refusals._known_heads) <= 512

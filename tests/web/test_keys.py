@@ -42,7 +42,10 @@ DOORS = {
     ("GET", "/wall/phone"): {"operator", "owner"},
     ("GET", "/wall/phone.svg"): {"operator", "owner"},
     ("GET", "/wall/pictures/1.jpg"): {"operator", "owner"},
+    ("GET", "/page/info"): {"camera", "operator", "owner"},
     ("POST", "/wall/clear"): {"owner"},
+    ("GET", "/corrections"): {"camera", "owner"},
+    ("POST", "/corrections"): {"camera", "owner"},
     ("GET", "/docs"): {"operator", "owner"},
     ("GET", "/openapi.json"): {"operator", "owner"},
     ("GET", "/nothing-here"): {"camera", "owner"},
@@ -192,11 +195,13 @@ def test_a_phone_sends_with_the_pass_of_the_code_and_opens_nothing_else_with_it(
     shown = re.fullmatch(r"http://[^/]+/phone\?pass=(\S+)", url)[1]
     good = stranger.post(f"/phone/picture?pass={shown}", content=photo("coffee"))
     assert good.json()["predictions"][0]["label"] == "espresso"
+    assert stranger.get(f"/page/info?pass={shown}").json()["default"] == "imagenet"
     until, _, signature = shown.partition(".")
     for bad in ("", "x", f"{int(until) + 1}.{signature}", f"{until}.{'0' * 32}", f"{until}."):
         assert (
             stranger.post(f"/phone/picture?pass={bad}", content=photo("coffee")).status_code == 401
         )
+        assert stranger.get(f"/page/info?pass={bad}").status_code == 401
     assert stranger.post(f"/predict?pass={shown}", content=photo("coffee")).status_code == 401
 
 

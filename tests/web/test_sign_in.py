@@ -387,7 +387,9 @@ def test_a_form_that_does_not_arrive_is_waited_for_five_seconds():
         ("", "edge:8501", False),
     ],
 )
-@pytest.mark.parametrize("path", ["/login", "/logout", "/wall/clear", "/phone/picture"])
+@pytest.mark.parametrize(
+    "path", ["/login", "/logout", "/wall/clear", "/phone/picture", "/corrections"]
+)
 def test_only_this_service_s_own_pages_send_forms(open_client, path, origin, host, good):
     headers = {"X-API-Key": KEYS["lasting"], "Host": host} | (
         {} if origin is None else {"Origin": origin}

@@ -43,6 +43,11 @@ class Events:
         self.leaving = True
         self._thread.join(10)  # the next event, within a second, ends it
 
+    def frame(self, camera):
+        """The newest frame of that camera."""
+        found = self.wait("frames", lambda some: any(one["camera"] == camera for one in some))
+        return next(one for one in found if one["camera"] == camera)
+
     def wait(self, name, good=lambda content: True, seconds=10.0):
         """The first event of that name that is good."""
 
@@ -75,16 +80,69 @@ class Events:
 def test_an_open_wall_gets_a_posted_frame_with_its_answer_and_picture(walled):
     with Events(walled) as events:
         reply = walled.client.post("/predict?camera=line-7", content=photo("coffee")).json()
-        found = events.wait("answers", lambda some: some[-1]["camera"] == "line-7")
-        shown = {
-            key: value
-            for key, value in found[-1].items()
-            if key not in {"number", "at", "camera", "picture"}
-        }
-        assert shown == reply
-        picture = walled.client.get(f"/wall/pictures/{found[-1]['number']}.jpg")
+        found = events.frame("line-7")
+        head = {"number", "at", "camera", "picture"}
+        assert {key: value for key, value in found.items() if key not in head} == reply
+        picture = walled.client.get(f"/wall/pictures/{found['number']}.jpg")
         assert picture.headers["content-type"] == "image/jpeg"
         assert Image.open(io.BytesIO(picture.content)).size == (600, 400)
+
+
+def test_a_wall_opened_after_a_frame_shows_it(walled):
+    """The newest frame of each camera is kept though no wall is open."""
+    walled.client.post("/predict?camera=curl", content=photo("chelsea"))
+    walled.client.post("/predict?camera=curl", content=photo("coffee"))
+    with Events(walled) as events:
+        found = events.frame("curl")
+        assert found["predictions"][0]["label"] == "espresso"
+        picture = walled.client.get(f"/wall/pictures/{found['number']}.jpg")
+        assert picture.content == photo("coffee")  # a small JPEG needs no other
+
+
+def test_a_camera_whose_frames_only_fail_is_on_the_wall_with_the_reason(walled):
+    for _ in range(2):
+        reply = walled.client.post("/predict?camera=broken", content=b"\xff\xd8\xff no picture")
+        assert reply.status_code == 400
+    with Events(walled) as events:
+        cameras = events.wait("cameras")
+        broken = next(one for one in cameras if one["camera"] == "broken")
+        assert (broken["failing"], broken["errors"], broken["frame"]) == (True, 2, False)
+        assert broken["failure"]["code"] == "corrupt_image"
+
+
+def test_the_large_view_has_every_score_and_keeps_its_frame_while_newer_ones_come(walled):
+    with Events(walled) as events:
+        walled.client.post("/predict?camera=line-8", content=photo("coffee"))
+        number = events.frame("line-8")["number"]
+        whole = walled.client.get(f"/wall/answers/{number}").json()
+        scores = [one["score"] for one in whole["scores"]]
+        assert (len(scores), scores) == (1000, sorted(scores, reverse=True))
+        assert whole["predictions"] == whole["scores"][:5]
+        for _ in range(3):
+            walled.client.post("/predict?camera=line-8", content=photo("chelsea"))
+        frame = walled.client.get(f"/wall/frames/{number}")
+        assert frame.content == photo("coffee")
+        assert frame.headers["content-type"] == "image/jpeg"
+        assert frame.headers["content-disposition"] == f'attachment; filename="line-8-{number}.jpg"'
+        drawn = walled.client.get(f"/wall/annotated/{number}.jpg")
+        assert Image.open(io.BytesIO(drawn.content)).size == (600, 400)
+        assert drawn.content != photo("coffee")
+
+
+@pytest.mark.parametrize("path", ["answers/{}", "frames/{}", "annotated/{}.jpg"])
+@pytest.mark.parametrize("number", ["0", "-1", "x", "%C2%B2", "9" * 5000])
+def test_what_is_not_kept_is_gone_whatever_its_number(walled, path, number):
+    reply = walled.client.get(f"/wall/{path.format(number)}")
+    assert (reply.status_code, reply.json()["error"]["code"]) == (404, "picture_gone")
+
+
+def test_a_camera_s_name_cannot_shape_the_name_of_a_download(walled):
+    name = '../"; x=y'
+    walled.client.post("/predict", params={"camera": name}, content=photo("coffee"))
+    with Events(walled) as events:
+        number = events.frame(name)["number"]
+        headers = walled.client.get(f"/wall/frames/{number}").headers
+        assert headers["content-disposition"] == f'attachment; filename="x-y-{number}.jpg"'
 
 
 def test_every_door_ends_on_the_wall(walled):
@@ -92,8 +150,7 @@ def test_every_door_ends_on_the_wall(walled):
         walled.client.post(
             "/v1/models/objects:predict", json={"instances": [{"b64": _b64(photo("chelsea"))}]}
         )
-        found = events.wait("answers", lambda some: some[-1]["model"]["name"] == "objects")
-        assert found[-1]["camera"] == ""
+        assert events.frame("")["model"]["name"] == "objects"
 
 
 def test_a_wall_is_told_health_and_counts(walled):

@@ -37,11 +37,11 @@ _BARS: Final = """
 .bars .bar i { flex: none; }
 .bars .bar i.validation { background: var(--second); }
 .bars .bar i.test { background: var(--good); }
-.key { display: flex; gap: 1rem; flex-wrap: wrap; }
-.key i { display: inline-block; width: .8em; height: .8em; border-radius: 2px;
+.splits { display: flex; gap: 1rem; flex-wrap: wrap; }
+.splits i { display: inline-block; width: .8em; height: .8em; border-radius: 2px;
   background: var(--accent); }
-.key i.validation { background: var(--second); }
-.key i.test { background: var(--good); }
+.splits i.validation { background: var(--second); }
+.splits i.test { background: var(--good); }
 .todo li.repair { color: var(--ink); }
 .todo li b { text-transform: capitalize; }
 .rows { margin: 0; padding-left: 1.2rem; overflow-wrap: anywhere; }
@@ -153,7 +153,7 @@ class _Page:
     def _suspects(self) -> str:
         suspects = self._found.suspects or ()
         cards = [
-            self._card(one.index, suspect_words(one), f"{one.confidence:.0%} surer of it")
+            self._card(one.index, suspect_words(one), f"{one.confidence:.0%} likely")
             for one in suspects[:_MAX_CARDS]
         ]
         return _cards(cards, len(suspects))
@@ -233,7 +233,7 @@ def _label_table(counts: Sequence[LabelCount]) -> str:
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
     key = "".join(f'<span><i class="{split}"></i> {split}</span>' for split in Split)
     return (
-        f'<p class="key">{key}</p><div class="scroll"><table class="bars"><thead><tr>'
+        f'<p class="splits">{key}</p><div class="scroll"><table class="bars"><thead><tr>'
         f'<th scope="col">label</th>{head}<td></td></tr></thead><tbody>{"".join(rows)}</tbody>'
         "</table></div>"
     )

@@ -10,10 +10,10 @@ import click
 from edge.commands.images import STANDARD_INPUT
 from edge.errors import OutputError, RequestError
 from edge.printable import escape
-from edge.vision.draw import Mark, draw
+from edge.vision.draw import Heat, Mark, draw
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from edge.commands.images import ImageFile
@@ -30,13 +30,21 @@ class Drawings:
         target: the picture to write for a single image, or else the folder for all.
         images: all images.
         max_pixels: of the largest image that is drawn.
+        words_for: gives the words for a label that people are to see.
 
     Raises:
         OutputError: the folder cannot be made, or the picture would replace its image.
     """
 
-    def __init__(self, target: Path, images: Sequence[ImageFile], max_pixels: int) -> None:
+    def __init__(
+        self,
+        target: Path,
+        images: Sequence[ImageFile],
+        max_pixels: int,
+        words_for: Callable[[str], str],
+    ) -> None:
         self._target = target
+        self._words_for = words_for
         self._max_pixels = max_pixels
         # An image is never written over, wherever its picture would go.
         self._taken = {image.path.resolve() for image in images}
@@ -57,10 +65,15 @@ class Drawings:
             return
         out = self._target if self._single else self._unused(outcome.image.path)
         marks = [
-            Mark(item.label, item.index, item.score, item.box) for item in outcome.answer.items
+            Mark(self._words_for(item.label), item.index, item.score, item.box)
+            for item in outcome.answer.items
         ]
+        heat_map = outcome.answer.prediction.heat_map
+        heat = None if heat_map is None else Heat(heat_map.scores, heat_map.region)
         try:
-            await asyncio.to_thread(draw, outcome.content, marks, out, max_pixels=self._max_pixels)
+            await asyncio.to_thread(
+                draw, outcome.content, marks, out, max_pixels=self._max_pixels, heat=heat
+            )
         except RequestError as error:  # a model that decodes by itself accepted this image
             click.echo(escape(f"edge: {outcome.name} is not drawn: {error.message}"), err=True)
 

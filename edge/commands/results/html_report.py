@@ -21,6 +21,7 @@ from edge.commands.results.html_style import PAGE
 from edge.commands.results.words import describe, percent, visible
 from edge.errors import OutputError, RequestError
 from edge.printable import escape
+from edge.vision.palette import css_variables
 from edge.vision.thumbnail import thumbnail
 
 if TYPE_CHECKING:
@@ -41,8 +42,6 @@ _SIDE: Final = 480
 """Longer side of a thumbnail in pixels: 20 to 40 KB each."""
 
 _CARD_RATIO: Final = 4 / 3  # as in html_style
-_GOLDEN_ANGLE: Final = 222.5  # as in `edge.vision.draw`, so that a class has the same colour
-
 _CARD_WIDTH: Final = 290  # pixels of a card on a desk's screen, about
 _LETTER_WIDTH: Final = 7.5  # of the captions' font, about
 
@@ -209,7 +208,7 @@ def _box(item: Item, picture_width: float) -> str:
     """A box on a picture of that width in pixels; a label that does not fit shows on hovering."""
     assert item.box is not None
     x_min, y_min, x_max, y_max = (edge * 100 for edge in item.box)
-    hue = item.index * _GOLDEN_ANGLE % 360
+    paint = css_variables(item.index)
     words = f"{escape(item.label)} {percent(item.score)}"
     fits = len(words) * _LETTER_WIDTH <= (item.box[2] - item.box[0]) * picture_width
     title = escape_html(words)
@@ -217,4 +216,4 @@ def _box(item: Item, picture_width: float) -> str:
     place = (
         f"left:{x_min:.2f}%;top:{y_min:.2f}%;width:{x_max - x_min:.2f}%;height:{y_max - y_min:.2f}%"
     )
-    return f'<span class="box" title="{title}" style="--hue:{hue:.0f};{place}">{caption}</span>'
+    return f'<span class="box" title="{title}" style="{paint};{place}">{caption}</span>'

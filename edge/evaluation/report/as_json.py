@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from edge.evaluation.report.words import notes
+
 if TYPE_CHECKING:
     from edge.evaluation.classification import LabelFigures
     from edge.evaluation.comparison import Comparison
@@ -48,11 +50,12 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
             "chosen": evaluation.planned,
             "answered": evaluation.answered,
             "failed": len(evaluation.failures),
+            "learnt": evaluation.learnt,
         },
         "stopped": evaluation.done < evaluation.planned,
         "seconds": round(evaluation.seconds, 3),
         "counting": judgement.threshold_words,
-        "notes": list(evaluation.selected.notes),
+        "notes": notes(evaluation),
         "figures": {
             name: rounded(value) for name, value in judgement.figures.items() if ":" not in name
         },

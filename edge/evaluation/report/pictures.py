@@ -13,6 +13,7 @@ from edge.errors import EdgeError
 from edge.evaluation.run import read_picture
 from edge.printable import escape
 from edge.vision.decode import upright_size
+from edge.vision.palette import css_variables
 from edge.vision.thumbnail import thumbnail
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ _SIDE: Final = 320
 """Longer side of a copy in pixels: about 15 KB each, and a page holds at most 60."""
 
 _CARD_RATIO: Final = 4 / 3  # as in `edge.report_style`
-_GOLDEN_ANGLE: Final = 222.5  # as in `edge.vision.draw`, so that a class has the same colour
 
 
 def card(
@@ -72,8 +72,8 @@ def _boxes(example: Example, said: Sequence[Item]) -> Iterable[str]:
         yield _box(one.box, "true", f"there: {one.label}", "")
     for item in reversed(said):
         if item.box is not None:
-            hue = f"--hue:{item.index * _GOLDEN_ANGLE % 360:.0f};"
-            yield _box(item.box, "", f"{item.label} {item.score:.2f}", hue)
+            paint = f"{css_variables(item.index)};"
+            yield _box(item.box, "", f"{item.label} {item.score:.2f}", paint)
 
 
 def _box(box: tuple[float, float, float, float], kind: str, title: str, style: str) -> str:

@@ -193,7 +193,8 @@ def _colour(lines: Sequence[str]) -> str:
     coloured = []
     for line in lines:
         words = escape_html(escape(line))
-        kind = {"+": "plus", "-": "minus"}.get(line[:1])
+        is_header = line.startswith(("--- ", "+++ "))
+        kind = None if is_header else {"+": "plus", "-": "minus"}.get(line[:1])
         coloured.append(f'<span class="{kind}">{words}</span>' if kind else words)
     return "\n".join(coloured)
 

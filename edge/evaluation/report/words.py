@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from edge.evaluation.classification import wilson_interval
+from edge.evaluation.truth import UNSTATED
 from edge.printable import escape
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ FIGURE_WORDS: Final[Mapping[str, str]] = {
     "calibration_error": "Scores are off by, on average",
     "certain": "Answers marked certain",
     "accuracy_certain": "Right, of those marked certain",
+    "area_under_roc": "Anomalies that score higher than good parts (area under ROC)",
+    "false_alarms": "Good parts that are called an anomaly",
     "ap": "AP, IoU .5 to .95",
     "ap50": "AP, IoU .5",
     "ap75": "AP, IoU .75",
@@ -96,6 +99,12 @@ def notes(evaluation: Evaluation) -> list[str]:
             f"Stopped after {evaluation.done:,} of {evaluation.planned:,} pictures, "
             "a random sample of them.",
         )
+    if evaluation.learnt:
+        count = evaluation.learnt
+        are = "1 picture is" if count == 1 else f"{count:,} pictures are"
+        found.insert(0, f"{are} left out: the model has learnt from them.")
+    elif evaluation.selected.split == UNSTATED:
+        found.insert(0, "If the model has learnt from some of these pictures, it looks too good.")
     if evaluation.failures:
         count = len(evaluation.failures)
         were = "1 picture" if count == 1 else f"{count:,} pictures"

@@ -6,6 +6,7 @@ Their security policy allows no content from elsewhere.
 from __future__ import annotations
 
 import hashlib
+import html
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -22,6 +23,8 @@ from edge.web.root_path import root_path
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+    from edge.web.pages.brand import Brand
+
 FRONT = "front"
 """The page at `/`."""
 
@@ -31,6 +34,7 @@ PAGES = ("kiosk", "wall", "phone", "login", "pair")
 _PAGE_SCOPES = {"kiosk": Scope.PREDICT, "wall": Scope.VIEW, "phone": None, "pair": None}
 
 _BUILTIN = b'<p class="builtin" role="note" data-text="kiosk.builtin"'
+_LOGO = b'<img class="logo" id="logo" alt=""'
 _FOLDER = Path(__file__).parent / "static"
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -65,7 +69,11 @@ class _File:
 
 
 def pages_dialect(
-    pages: Iterable[str] = PAGES, *, samples: Path | None = None, builtin: bool = False
+    pages: Iterable[str] = PAGES,
+    *,
+    samples: Path | None = None,
+    builtin: bool = False,
+    brand: Brand | None = None,
 ) -> Dialect:
     """The front page at `/`, the pages, and `GET /static/{file}`; all files are read once, here.
 
@@ -73,6 +81,7 @@ def pages_dialect(
         samples: folder of the photos that the front page offers, served as `/samples/{file}`.
             Without it there is no front page, and `/` leads to the first of the pages.
         builtin: say on top of every page that a built-in model answers.
+        brand: the owner's title and logo of the kiosk; the logo is served as `/kiosk/logo`.
     """
     router = APIRouter(include_in_schema=False)
     scopes: dict[str, Scope | None] = {"/favicon.ico": None, "/static/": None}
@@ -82,6 +91,13 @@ def pages_dialect(
         for file in sorted(_FOLDER.iterdir())
         if file.suffix in _TYPES
     }
+
+    if brand is not None and "kiosk" in pages:
+        files["kiosk.html"] = _branded(files["kiosk.html"], brand)
+        if brand.logo is not None:
+            scopes["/kiosk/logo"] = Scope.PREDICT
+            logo = _File(brand.logo, _etag(brand.logo), brand.media_type)
+            router.add_api_route("/kiosk/logo", _page(logo), methods=["GET"])
 
     if samples is not None:
         scopes |= {"/": Scope.PREDICT, "/samples/": None}
@@ -156,4 +172,17 @@ def _read(file: Path, *, builtin: bool) -> _File:
     content = file.read_bytes()
     if builtin and file.suffix == ".html":
         content = content.replace(_BUILTIN + b" hidden", _BUILTIN)
-    return _File(content, f'"{hashlib.sha256(content).hexdigest()[:16]}"', _TYPES[file.suffix])
+    return _File(content, _etag(content), _TYPES[file.suffix])
+
+
+def _etag(content: bytes) -> str:
+    return f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+
+
+def _branded(page: _File, brand: Brand) -> _File:
+    """The kiosk page with the owner's title and logo in it."""
+    title = html.escape(brand.title).encode()
+    content = page.content.replace(b'data-brand=""', b'data-brand="' + title + b'"')
+    if brand.logo is not None:
+        content = content.replace(_LOGO + b" hidden", _LOGO + b' src="kiosk/logo"')
+    return _File(content, _etag(content), page.media_type)

@@ -75,10 +75,9 @@ class Passes:
         return hmac.new(self._secret, str(until).encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def phone_dialect(service: InferenceService, settings: Settings) -> Dialect:
+def phone_dialect(service: InferenceService, settings: Settings, passes: Passes) -> Dialect:
     """`POST /phone/picture`; `GET /wall/phone` and `/wall/phone.svg` with the page's address."""
     router = APIRouter()
-    passes = Passes()
 
     @router.post(
         "/phone/picture",

@@ -1,106 +1,97 @@
-"""The wall's memory: each camera's latest answers with pictures, and the labels of the last hour.
+"""The wall's memory: each camera's newest frame, the changes of its answer, and its appearances.
 
-All of it is in memory, bounded in number and bytes, and gone after a restart. While no wall is
-open, an answer only increments a count. Pictures are kept while a wall is open (those of phones
-always), and scaled down when a wall asks for one. Used only on the event loop.
+All of it is in memory, bounded in number and bytes, and gone after a restart. The newest frame of
+each camera is always kept, by reference: a frame's path copies and encodes nothing. Answers become
+JSON and pictures small when a wall asks for them, at a pace that leaves the processors to the
+workers. Used only on the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, deque
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edge.dataplane.answer import answer_json
 from edge.errors import EdgeError
 from edge.vision.thumbnail import thumbnail
-from edge.web.error_mapping import json_bytes
+from edge.web.pages.appearances import ABSENT_S, HOUR_MIN, hours_json
+from edge.web.pages.wall_camera import Seen
+from edge.web.pages.wall_store import WallStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from edge.dataplane.answer import Answer, InferRequest
+    from edge.model.prediction import Item, Selection
+    from edge.repository.version import ModelRef
+    from edge.web.pages.wall_camera import Camera
 
 PHONE = "phone"
 """Camera name of the pictures from the phone page."""
 
-MAX_CAMERAS = 32
-_HOUR_MIN = 60
-_PICTURE_SIDE = 640  # fills a card on a 1080p wall
-_TOP_LABELS = 8
-_MAX_LABELS = 1000
-"""Labels counted per minute: an online model may invent new ones without end."""
+_PICTURE_SIDE = 640  # fills a tile on a 1080p wall
+_AS_IT_IS_BYTES = 1 << 20
+_AS_IT_IS_PIXELS = 2560 * 1440
+"""A JPEG of up to these bytes and pixels is shown as it is: making one of 1080p smaller takes as
+long as a frame, sending it a fiftieth."""
+
+_JPEG = b"\xff\xd8\xff"
+
+_TILE_S = 1.0
+"""Least seconds between two frames of a camera on the walls."""
+
+_EACH_S = 0.2
+"""Seconds between two frames of any cameras on the walls, on average: each costs a request."""
+
+_PICTURE_SHARE = 0.01
+"""Of one processor, that small pictures may take."""
+
+_COST_WEIGHT = 0.25  # of the latest picture in the mean of their costs
 
 
-@dataclass(slots=True)
-class Seen:
-    """An answer on the wall.
-
-    Attributes:
-        number: ascending over all answers kept.
-        at: seconds since 1970.
-        camera: name that the frame came with; may be empty.
-        answer: as `POST /predict` returns it, as JSON: a tenth of the objects' memory.
-        picture: the frame's bytes, later the scaled-down JPEG; ``None`` if too large to keep.
-        is_small: whether the picture is the scaled-down JPEG.
-    """
-
-    number: int
-    at: float
-    camera: str
-    answer: bytes
-    picture: bytes | None
-    is_small: bool = False
-
-    @property
-    def size(self) -> int:
-        """Bytes of its picture and its answer."""
-        return len(self.answer) + (len(self.picture) if self.picture else 0)
-
-    def as_json(self) -> bytes:
-        """As sent to a wall, which fetches the picture by its number."""
-        head = {
-            "number": self.number,
-            "at": round(self.at, 3),
-            "camera": self.camera,
-            "picture": self.picture is not None,
-        }
-        return json_bytes(head)[:-1] + b"," + self.answer[1:]  # two objects in one
+def _no_selection(model: ModelRef) -> Selection | None:
+    del model
+    return None
 
 
 class Wall:
-    """The latest answers of every camera, within bounds.
+    """What all cameras saw, for the walls that are open or will be.
 
     Args:
-        size: answers kept per camera.
-        max_bytes: of all pictures and answers; beyond it the camera that holds the most loses its
-            oldest.
+        size: entries kept in a camera's feed.
+        max_bytes: of all pictures and answers; see `WallStore`.
         max_pixels: of the largest picture that is decoded.
         clock: seconds since 1970.
+        steady: seconds of a steady clock.
+        own_selection: what a model shows by its own settings, whatever a request selects.
     """
 
     def __init__(
-        self, size: int, max_bytes: int, max_pixels: int, clock: Callable[[], float] = time.time
+        self,
+        size: int,
+        max_bytes: int,
+        max_pixels: int,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+        own_selection: Callable[[ModelRef], Selection | None] = _no_selection,
     ) -> None:
         self._size = size
-        self._max_bytes = max_bytes
-        self._max_pixels = max_pixels
+        self.max_pixels = max_pixels
         self._clock = clock
-        self._cameras: dict[str, deque[Seen]] = {}  # least recently seen camera first
-        self._bytes = 0
+        self._steady = steady
+        self._own_selection = own_selection
+        self._began_s = steady()
+        self._store = WallStore(max_bytes)
         self._number = 0
+        self._order = 0
         self._cleared = 0
-        self._minutes: dict[int, Counter[str]] = {}
+        self._picture_s = 0.0
         self._watchers: set[asyncio.Event] = set()
         self._drawing = asyncio.Lock()
 
     def __repr__(self) -> str:
-        kept = sum(map(len, self._cameras.values()))
-        held = f"{kept} answers of {len(self._cameras)} cameras, {self._bytes} bytes"
-        return f"<Wall {held}, {self.watchers} watching>"
+        return f"<Wall {self._store}, {self.watchers} watching>"
 
     @property
     def watchers(self) -> int:
@@ -123,113 +114,171 @@ class Wall:
             self._watchers.discard(news)
 
     def observe(self, image: bytes, request: InferRequest, outcome: Answer | EdgeError) -> None:
-        """Count an answer, and keep it if a wall is open. Called for every frame."""
+        """Keep a frame as its camera's newest, and count what appears. Called for every frame."""
+        now = self._steady()
+        name = request.camera
+        camera = self._store.camera(name, request.client, every_frame_is_news=name == PHONE)
         if isinstance(outcome, EdgeError):
+            camera.failed_with(outcome, now)
             return
-        minute = int(self._clock() // 60)
-        counts = self._minutes.get(minute)
-        if counts is None:
-            counts = self._new_minute(minute)
-        for label in outcome.prediction.task.headline(outcome.items):
-            if label in counts or len(counts) < _MAX_LABELS:
-                counts[label] += 1
-        if self._watchers or request.camera == PHONE:
-            self._keep(request.camera, image, json_bytes(answer_json(outcome)))
+        camera.answered(now)
+        labels = self._labels(outcome, request)
+        camera.appearances.see(labels, now)
+        self._number += 1
+        seen = Seen(self._number, self._clock(), camera.name, image, outcome, labels)
+        self._store.replace_newest(camera, seen)
+        if self._watchers or camera.name == PHONE:
+            self._feed(camera, seen, now)
+        self._store.make_room()
+        for news in self._watchers:
+            news.set()
 
-    def since(self, number: int) -> list[Seen]:
-        """The answers after that number that are still kept, oldest first."""
-        kept = (
-            seen for camera in self._cameras.values() for seen in camera if seen.number > number
-        )
-        return sorted(kept, key=lambda seen: seen.number)
+    def show_newest(self) -> None:
+        """Let walls show the newest frames, of each camera once a second or, if many, less often.
 
-    async def picture(self, number: int) -> bytes | None:
-        """An answer's picture as a small JPEG; ``None`` if no longer kept, or undecodable."""
-        seen = self._find(number)
-        if seen is None or seen.picture is None:
-            return None
-        async with self._drawing:  # one at a time, to leave the processors to the workers
-            if seen.is_small or seen.picture is None:
-                return seen.picture
-            before = seen.size
-            try:
-                small = await asyncio.to_thread(
-                    thumbnail, seen.picture, _PICTURE_SIDE, max_pixels=self._max_pixels
-                )
-            except EdgeError:  # only a graph that decodes by itself accepted this picture
-                return None
-            seen.picture, seen.is_small = small, True
-            if seen in self._cameras.get(seen.camera, ()):
-                self._bytes += seen.size - before
-                self._evict()  # the JPEG may be larger than a tiny original
-            return small
+        Walls show the same frames, so that each is written and made small once for all of them.
+        """
+        now = self._steady()
+        waiting = [one for one in self._store if one.newest is not one.shown]
+        pause = max(_TILE_S, len(waiting) * max(_EACH_S, self._picture_s / _PICTURE_SHARE))
+        for camera in self._store:
+            newest = camera.newest
+            if newest is None:
+                continue
+            self._feed(camera, newest, now)
+            if newest is not camera.shown and now - camera.shown_s >= pause:
+                self._store.show(camera, newest)
+                self._order += 1
+                camera.shown_order, camera.shown_s = self._order, now
+        self._store.make_room()
 
-    def clear(self) -> None:
-        """Remove all answers and pictures; the counts stay."""
-        self._cameras.clear()
-        self._bytes = 0
-        self._cleared += 1
-        self._notify()
+    def shown_since(self, order: int) -> list[tuple[int, Seen]]:
+        """The frames that are shown since that order, each with its own, in that order."""
+        found = [
+            (camera.shown_order, camera.shown)
+            for camera in self._store
+            if camera.shown is not None and camera.shown_order > order
+        ]
+        return sorted(found, key=lambda pair: pair[0])
 
-    def last_hour(self) -> dict[str, Any]:
-        """The most frequent labels of the last hour: sums, and counts per minute, oldest first."""
-        now = int(self._clock() // 60)
-        hour = range(now - _HOUR_MIN + 1, now + 1)
-        minutes = [self._minutes.get(minute, Counter()) for minute in hour]
-        sums: Counter[str] = Counter()
-        for counts in minutes:
-            sums.update(counts)
-        top = sums.most_common(_TOP_LABELS)
-        return {
-            "labels": [
-                {"label": label, "sum": total, "minutes": [counts[label] for counts in minutes]}
-                for label, total in top
-            ],
-            "others": sums.total() - sum(total for _, total in top),
-        }
+    def fed_since(self, order: int) -> list[Seen]:
+        """The entries of all feeds after that order, oldest first."""
+        found: list[Seen] = []
+        for camera in self._store:
+            for seen in reversed(camera.feed):
+                if seen.order <= order:
+                    break
+                found.append(seen)
+        return sorted(found, key=lambda seen: seen.order)
 
-    def _find(self, number: int) -> Seen | None:
-        for camera in self._cameras.values():
+    def written(self, seen: Seen) -> bytes:
+        """A frame's answer as JSON, which is kept in place of its objects."""
+        content = seen.as_json()
+        self._store.recount(seen)
+        return content
+
+    def statuses(self) -> list[dict[str, Any]]:
+        """Of every camera; see `Camera.status`."""
+        now = self._steady()
+        return [
+            {**camera.status(now), "frame": camera.newest is not None} for camera in self._store
+        ]
+
+    def find(self, number: int) -> Seen | None:
+        """A frame that is still kept."""
+        for camera in self._store:
             for seen in camera:
                 if seen.number == number:
                     return seen
         return None
 
-    def _new_minute(self, minute: int) -> Counter[str]:
-        oldest = minute - _HOUR_MIN
-        self._minutes = {
-            one: counts for one, counts in self._minutes.items() if oldest < one <= minute
-        }
-        return self._minutes.setdefault(minute, Counter())
+    def open(self, number: int) -> Seen | None:
+        """The same, which is kept from now on though newer ones come."""
+        seen = self.find(number)
+        if seen is not None:
+            self._store.keep_open(seen)
+        return seen
 
-    def _keep(self, camera: str, image: bytes, answer: bytes) -> None:
-        if len(answer) > self._max_bytes:
-            return
-        self._number += 1
-        picture = image if len(answer) + len(image) <= self._max_bytes else None
-        seen = Seen(self._number, self._clock(), camera, answer, picture)
-        kept = self._cameras.pop(camera, None)
-        if kept is None:
-            kept = deque()
-            if len(self._cameras) >= MAX_CAMERAS:
-                least_recent = self._cameras.pop(next(iter(self._cameras)))
-                self._bytes -= sum(one.size for one in least_recent)
-        self._cameras[camera] = kept
-        kept.append(seen)
-        self._bytes += seen.size
-        if len(kept) > self._size:
-            self._bytes -= kept.popleft().size
-        self._evict()
-        self._notify()
+    async def picture(self, number: int) -> bytes | None:
+        """A frame's picture as a JPEG for a tile; ``None`` if not kept, or undecodable."""
+        seen = self.find(number)
+        if seen is None:
+            return None
+        if _is_shown_as_it_is(seen):
+            self._note_cost(0.0)
+            return seen.picture
+        async with self._drawing:  # one at a time, to leave the processors to the workers
+            if seen.small is None and seen.picture is not None:
+                try:
+                    made = await asyncio.to_thread(self._make_small, seen.picture)
+                except EdgeError:  # only a graph that decodes by itself accepted this picture
+                    return None
+                seen.small, cost_s = made
+                self._note_cost(cost_s)
+                self._store.recount(seen)
+                self._store.make_room()
+            return seen.small
 
-    def _evict(self) -> None:
-        """Remove the oldest answers of the largest cameras while over the limit of bytes."""
-        while self._bytes > self._max_bytes:
-            largest = max(
-                self._cameras.values(), key=lambda camera: sum(one.size for one in camera)
-            )
-            self._bytes -= largest.popleft().size
-
-    def _notify(self) -> None:
+    def clear(self) -> None:
+        """Remove all frames; the counts stay."""
+        self._store.clear()
+        self._cleared += 1
         for news in self._watchers:
             news.set()
+
+    def last_hour(self) -> dict[str, Any]:
+        """Appearances in the last hour; see `hours_json`.
+
+        With ``up_min``, the minutes that were counted, the current one included, and
+        ``absent_s``.
+        """
+        now = self._steady()
+        up_min = int(now // 60) - int(self._began_s // 60) + 1
+        hours = {one.name: one.appearances.last_hour(now) for one in self._store}
+        return {
+            "up_min": min(up_min, HOUR_MIN),
+            "absent_s": ABSENT_S,
+            **hours_json(hours),
+        }
+
+    def _labels(self, answer: Answer, request: InferRequest) -> list[str]:
+        """The labels that count: those above the model's own threshold.
+
+        A detector's items each reached it. A classifier always names a best class, which counts
+        only if the answer is certain.
+        """
+        task = answer.prediction.task
+        if not (task.has_boxes or answer.certain):
+            return []
+        return list(task.headline(self._own_items(answer, request)))
+
+    def _own_items(self, answer: Answer, request: InferRequest) -> Sequence[Item]:
+        if request.threshold is None and request.top_k is None:
+            return answer.items
+        selection = self._own_selection(answer.model)
+        return answer.items if selection is None else answer.prediction.select(selection)
+
+    def _feed(self, camera: Camera, seen: Seen, now: float) -> None:
+        if seen.order or not camera.is_news(seen, now):
+            return
+        self._order += 1
+        seen.order = self._order
+        self._store.feed(camera, seen, now, self._size)
+
+    def _make_small(self, picture: bytes) -> tuple[bytes, float]:
+        began = time.thread_time()
+        small = thumbnail(picture, _PICTURE_SIDE, max_pixels=self.max_pixels)
+        return small, time.thread_time() - began
+
+    def _note_cost(self, seconds: float) -> None:
+        self._picture_s += (seconds - self._picture_s) * _COST_WEIGHT
+
+
+def _is_shown_as_it_is(seen: Seen) -> bool:
+    picture = seen.picture
+    return (
+        picture is not None
+        and len(picture) <= _AS_IT_IS_BYTES
+        and seen.pixels <= _AS_IT_IS_PIXELS
+        and picture.startswith(_JPEG)
+    )

@@ -1,43 +1,40 @@
-"""The wall's routes: server-sent events (WHATWG HTML, 9.2), pictures, and the clearing."""
+"""The wall's routes: events, pictures, all scores of a frame, downloads, and the clearing."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import deque
-from contextlib import suppress
-from dataclasses import asdict
+import json
+import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Response
 from starlette.responses import StreamingResponse
 
 from edge.api_key import Scope
 from edge.errors import EdgeError, Refusal
+from edge.vision.draw import Mark, draw_jpeg
+from edge.vision.formats import sniff
 from edge.web.dialects.dialect import Dialect
-from edge.web.error_mapping import json_bytes, json_response
+from edge.web.error_mapping import json_response
+from edge.web.pages.wall_events import wall_events
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from starlette.types import Receive, Send
     from starlette.types import Scope as AsgiScope
 
     from edge.dataplane.service import InferenceService
-    from edge.web.pages.wall import Seen, Wall
+    from edge.repository.repository import ModelRepository
+    from edge.web.pages.wall import Wall
+    from edge.web.pages.wall_camera import Seen
 
 MAX_WALLS = 16
-_BATCH_S = 0.15  # answers within it are sent together
-_HEALTH_S = 1.0
-_COUNTS_S = 5.0
-_MAX_ANSWERS = 40  # per event; a wall shows no more
-_MAX_EVENT_BYTES = 1 << 20
-"""Of the answers in an event. A wall that reads slowly holds one event, and gets the next one with
-what is newest then: no queue grows behind it."""
-_RETRY_MS = 1000
 _BINARY = {"type": "string", "format": "binary"}
 _MAX_DIGITS = 18  # of a picture's number; Python refuses to parse thousands
+_NO_STORE = {"Cache-Control": "no-store"}
+_SUFFIXES = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "BMP": "bmp", "GIF": "gif", "TIFF": "tif"}
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
+"""Of a camera's name, in the name of a file."""
 
 
 class TooManyWalls(Refusal):
@@ -55,12 +52,13 @@ class PictureGone(EdgeError):
 
 
 def wall_dialect(wall: Wall, service: InferenceService) -> Dialect:
-    """`GET /wall/events`, `GET /wall/pictures/{number}.jpg`, `POST /wall/clear`."""
+    """`GET /wall/events`, the pictures and answers below `/wall/`, and `POST /wall/clear`."""
     router = APIRouter()
+    drawing = asyncio.Lock()
 
     @router.get(
         "/wall/events",
-        summary="Answers, counts and health as server-sent events",
+        summary="Frames, answers, cameras, counts and health as server-sent events",
         response_class=Response,
         responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
     )
@@ -69,16 +67,57 @@ def wall_dialect(wall: Wall, service: InferenceService) -> Dialect:
 
     @router.get(
         "/wall/pictures/{number}.jpg",
-        summary="The small picture of an answer on the wall",
+        summary="The small picture of a frame on the wall",
         response_class=Response,
         responses={200: {"content": {"image/jpeg": {"schema": _BINARY}}}},
     )
     async def picture(number: str) -> Response:
-        known = number.isascii() and number.isdecimal() and len(number) <= _MAX_DIGITS
-        small = await wall.picture(int(number)) if known else None
+        small = await wall.picture(_parse(number))
         if small is None:
-            raise PictureGone(f"Picture {number[:_MAX_DIGITS]} is no longer kept.")
-        return Response(small, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+            raise _gone(number)
+        return Response(small, media_type="image/jpeg", headers=_NO_STORE)
+
+    @router.get(
+        "/wall/answers/{number}",
+        summary="The answer of a frame with every score; the frame is kept for a while",
+        response_class=Response,
+        responses={200: {"content": {"application/json": {"schema": {"type": "object"}}}}},
+    )
+    async def answer(number: str) -> Response:
+        seen = wall.open(_parse(number))
+        if seen is None:
+            raise _gone(number)
+        return Response(seen.with_all_scores(), media_type="application/json", headers=_NO_STORE)
+
+    @router.get(
+        "/wall/frames/{number}",
+        summary="The frame itself, as its camera sent it",
+        response_class=Response,
+        responses={200: {"content": {"image/*": {"schema": _BINARY}}}},
+    )
+    async def frame(number: str) -> Response:
+        seen = _find(wall, number)
+        image = _image(seen)
+        try:
+            kind = sniff(image)
+        except EdgeError:  # only a graph that decodes by itself accepted it
+            return _download(image, "application/octet-stream", _file_name(seen, "bin"))
+        suffix = _SUFFIXES[kind]
+        return _download(image, f"image/{kind.lower()}", _file_name(seen, suffix))
+
+    @router.get(
+        "/wall/annotated/{number}.jpg",
+        summary="The frame with its answer drawn on it",
+        response_class=Response,
+        responses={200: {"content": {"image/jpeg": {"schema": _BINARY}}}},
+    )
+    async def annotated(number: str) -> Response:
+        seen = _find(wall, number)
+        image = _image(seen)
+        marks = _marks(seen, service.repository)
+        async with drawing:  # one at a time, to leave the processors to the workers
+            drawn = await asyncio.to_thread(draw_jpeg, image, marks, max_pixels=wall.max_pixels)
+        return _download(drawn, "image/jpeg", _file_name(seen, "jpg", "-annotated"))
 
     @router.post("/wall/clear", summary="Remove all pictures and answers from the wall")
     async def clear() -> Response:
@@ -88,11 +127,62 @@ def wall_dialect(wall: Wall, service: InferenceService) -> Dialect:
     return Dialect("wall", {"/wall/": Scope.VIEW, "/wall/clear": Scope.ADMIN}, router)
 
 
+def _parse(number: str) -> int:
+    """The number of a frame; -1, which none has, for what is no number."""
+    is_number = number.isascii() and number.isdecimal() and len(number) <= _MAX_DIGITS
+    return int(number) if is_number else -1
+
+
+def _gone(number: str) -> PictureGone:
+    return PictureGone(f"Picture {number[:_MAX_DIGITS]} is no longer kept.")
+
+
+def _find(wall: Wall, number: str) -> Seen:
+    seen = wall.find(_parse(number))
+    if seen is None:
+        raise _gone(number)
+    return seen
+
+
+def _image(seen: Seen) -> bytes:
+    if seen.picture is None:
+        raise _gone(str(seen.number))
+    return seen.picture
+
+
+def _marks(seen: Seen, repository: ModelRepository) -> list[Mark]:
+    """What is drawn of an answer, in the words that its model has for people."""
+    answer = json.loads(seen.answer_json())
+    words_for = repository.find(answer["model"]["name"]).contract.tuning.words_for
+    return [
+        Mark(words_for(one["label"]), one["index"], one["score"], _corners(one.get("box")))
+        for one in answer["predictions"]
+    ]
+
+
+def _corners(box: dict[str, float] | None) -> tuple[float, float, float, float] | None:
+    return None if box is None else (box["x_min"], box["y_min"], box["x_max"], box["y_max"])
+
+
+def _file_name(seen: Seen, suffix: str, what: str = "") -> str:
+    camera = _UNSAFE.sub("-", seen.camera).strip("-") or "camera"
+    return f"{camera}-{seen.number}{what}.{suffix}"
+
+
+def _download(content: bytes, media_type: str, name: str) -> Response:
+    headers = {
+        **_NO_STORE,
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(content, media_type=media_type, headers=headers)
+
+
 class _OpenWall(StreamingResponse):
     """The events of one wall, which counts as open from before the first byte until the end."""
 
     def __init__(self, wall: Wall, service: InferenceService) -> None:
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        headers = {**_NO_STORE, "X-Accel-Buffering": "no"}
         super().__init__((), headers=headers, media_type="text/event-stream")
         self._wall = wall
         self._service = service
@@ -101,62 +191,5 @@ class _OpenWall(StreamingResponse):
         if self._wall.watchers >= MAX_WALLS:
             raise TooManyWalls(f"{MAX_WALLS} walls are open already. Close one.")
         with self._wall.watch() as news:
-            self.body_iterator = _events(self._wall, self._service, news)
+            self.body_iterator = wall_events(self._wall, self._service, news)
             await super().__call__(scope, receive, send)
-
-
-async def _events(
-    wall: Wall, service: InferenceService, news: asyncio.Event
-) -> AsyncIterator[bytes]:
-    yield b"retry: %d\n\n" % _RETRY_MS
-    number, cleared, next_health, next_counts = 0, wall.cleared, 0.0, 0.0
-    while not service.stopping:
-        news.clear()
-        if wall.cleared != cleared:
-            cleared = wall.cleared
-            yield _event("clear", b"{}")
-        if seen := wall.since(number):
-            number = seen[-1].number
-            yield _event("answers", _newest(seen))
-        now = time.monotonic()
-        if now >= next_health:
-            next_health = now + _HEALTH_S
-            yield _event("health", json_bytes(health_json(service)))
-        if now >= next_counts:
-            next_counts = now + _COUNTS_S
-            yield _event("counts", json_bytes(wall.last_hour()))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_HEALTH_S):
-                await news.wait()
-                await asyncio.sleep(_BATCH_S)
-
-
-def _newest(seen: list[Seen]) -> bytes:
-    """The newest answers as a JSON list, oldest first, within the bounds of one event."""
-    answers: deque[bytes] = deque()
-    size = 0
-    for one in reversed(seen[-_MAX_ANSWERS:]):
-        answer = one.as_json()
-        size += len(answer)
-        if size > _MAX_EVENT_BYTES:
-            break
-        answers.appendleft(answer)
-    return b"[" + b",".join(answers) + b"]"
-
-
-def _event(name: str, content: bytes) -> bytes:
-    return b"event: %s\ndata: %s\n\n" % (name.encode(), content)
-
-
-def health_json(service: InferenceService) -> dict[str, Any]:
-    """Models, workers and queue at a glance, and the link and the outbox if configured."""
-    pool = service.pool
-    cloud = None if service.cloud is None else service.cloud.status().as_json()
-    return {
-        "models": [asdict(status) for status in service.repository.statuses()],
-        "workers": {"all": pool.workers, "busy": pool.busy},
-        "queue": {"size": pool.queue_size, "waiting": pool.waiting},
-        "stopping": service.stopping,
-        "link": cloud and cloud["link"],
-        "outbox": cloud and cloud["outbox"],
-    }

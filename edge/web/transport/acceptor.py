@@ -23,6 +23,9 @@ _REST_S = 0.1  # without descriptors the listener would be readable again at onc
 _MAX_REFUSED = 32  # refused sockets that linger; each needs a descriptor
 _OUT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _DRAIN_BYTES = 64 * 1024
+_MIN_HANDSHAKE_S = 1.0  # for a client whose first byte came at the last moment
+_FIRST_OF_METHOD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+"""What a line of HTTP begins with. TLS begins with a record's type, 22 for a handshake."""
 
 
 class Acceptor:
@@ -34,6 +37,7 @@ class Acceptor:
     Args:
         make_protocol: a new protocol for each connection.
         context: for TLS; ``None`` for plain HTTP.
+        plain_app: ASGI application that answers plain HTTP on the port of TLS.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class Acceptor:
         make_protocol: Callable[[], BoundedHttp],
         places: Places,
         context: ssl.SSLContext | None,
+        plain_app: Any = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._listener = listener
@@ -49,7 +54,8 @@ class Acceptor:
         self._places = places
         self._tls: dict[str, Any] = {}
         if context is not None:
-            self._tls = {"ssl": context, "ssl_handshake_timeout": limits.HEAD_S}
+            self._tls = {"ssl": context}
+        self._plain_app = plain_app
         self._reply = reply(too_many_connections(places.limit))
         self._opening: set[asyncio.Task[None]] = set()
         self._is_closed = False
@@ -114,7 +120,8 @@ class Acceptor:
 
     async def _connect(self, accepted: socket.socket, protocol: BoundedHttp) -> None:
         try:
-            await self._loop.connect_accepted_socket(lambda: protocol, accepted, **self._tls)
+            how = await self._encryption(accepted, protocol) if self._tls else {}
+            await self._loop.connect_accepted_socket(lambda: protocol, accepted, **how)
         except (OSError, asyncio.CancelledError):  # no TLS, not in time, or displaced
             if protocol.is_made:  # cancelled in the moment in which it was
                 protocol.connection_lost(None)
@@ -125,6 +132,42 @@ class Acceptor:
                 protocol.shutdown()
         finally:
             protocol.opening = None
+
+    async def _encryption(self, accepted: socket.socket, protocol: BoundedHttp) -> dict[str, Any]:
+        """Wait for the first byte, and choose by it between TLS and plain HTTP.
+
+        Until then the connection holds no buffer and no state of TLS.
+
+        Returns:
+            How the transport is made.
+
+        Raises:
+            OSError: the client has gone, or sends nothing in time.
+        """
+        began = self._places.clock()
+        first = await self._first_byte(accepted)
+        if self._plain_app is not None and first in _FIRST_OF_METHOD:
+            protocol.answer_with(self._plain_app, began)
+            return {}
+        left = limits.HEAD_S - (self._places.clock() - began)
+        return {**self._tls, "ssl_handshake_timeout": max(left, _MIN_HANDSHAKE_S)}
+
+    async def _first_byte(self, accepted: socket.socket) -> bytes:
+        """The first byte that the client sends, which stays in the socket's buffer."""
+        readable = asyncio.Event()
+        self._loop.add_reader(accepted, readable.set)
+        try:
+            async with asyncio.timeout(limits.HEAD_S):
+                await readable.wait()
+        except TimeoutError:
+            self._places.count("silent")
+            raise
+        finally:
+            self._loop.remove_reader(accepted)
+        first = accepted.recv(1, socket.MSG_PEEK)
+        if not first:
+            raise ConnectionResetError
+        return first
 
     def _refuse(self, accepted: socket.socket) -> None:
         """Reply and close; over TLS a reply would cost a handshake."""

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
     from edge.errors import EdgeError
-    from edge.web.early_refusal import EarlyRefusals
     from edge.web.transport.places import Places
 
 _SLICE = 8 * 1024
@@ -42,7 +41,6 @@ class BoundedHttp(HttpToolsProtocol):
 
     Args:
         places: where the connection has entered already, and which it leaves at its end.
-        early_refusals: may answer a request at once, before the application starts.
 
     Attributes:
         opening: the task that makes the connection, as long as it does.
@@ -57,15 +55,14 @@ class BoundedHttp(HttpToolsProtocol):
         server_state: ServerState,
         app_state: dict[str, Any],
         places: Places,
-        early_refusals: EarlyRefusals | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state)
-        self._early_refusals = early_refusals
         if self.ws_protocol_class is not None:
             in_its_place: Any = partial(cast("Any", self.ws_protocol_class), places=places)
             self.ws_protocol_class = in_its_place  # uvicorn only calls it
         self.opening: asyncio.Task[None] | None = None
         self._places = places
+        self._opened_at: float | None = None
         self.is_made = False
         self._budget = limits.HEAD_BYTES
         self._since: float | None = None  # a head, or the rest of an unwanted body, is arriving
@@ -89,7 +86,18 @@ class BoundedHttp(HttpToolsProtocol):
         self.is_made = True
         self.flow = TwoReasonFlow(transport)
         self._answers: Any = _Answers(transport, self.finish)
-        self._since = self._places.clock()
+        self._since = self._places.clock() if self._opened_at is None else self._opened_at
+
+    def answer_with(self, app: Any, opened_at: float) -> None:
+        """Let another ASGI application answer this connection, and nothing else; before it is made.
+
+        Args:
+            opened_at: on the clock of `Places`, from when the first head has its time.
+        """
+        self.app = app
+        self.ws_protocol_class = None
+        self._early_refusals = None
+        self._opened_at = opened_at
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave the place."""
@@ -296,8 +304,8 @@ class BoundedHttp(HttpToolsProtocol):
         except RequestError as error:
             self._fail(error)
         self._is_handshake = head.is_handshake
-        refusal = self._early_refusal()
-        if refusal is None:
+        early_reply = self._early_reply()
+        if early_reply is None:
             super().on_headers_complete()
             if not self._is_handshake:
                 self.cycle.transport = self._answers
@@ -307,8 +315,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._in_body = head.length != 0
         self._body_left = head.length
         self._places.work(self)
-        if refusal is not None:
-            self._answer_at_once(refusal)
+        if early_reply is not None:
+            self._answer_at_once(early_reply)
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body, which pays for the bytes around it."""
@@ -338,10 +346,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_message_complete()
         if not self._is_handshake and self.cycle.response_complete:
             self._since = None
-            self._unset_keepalive_if_required()
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+            self._keep_alive()
 
     def _fail(self, error: EdgeError) -> NoReturn:
         """Leave a callback; the parser raises an error of its own."""
@@ -353,20 +358,33 @@ class BoundedHttp(HttpToolsProtocol):
 
     # Answers
 
-    def _early_refusal(self) -> bytes | None:
-        """The reply to a request that needs no application, if its connection stays open."""
-        if (
-            self._early_refusals is None
-            or self.parser.get_method() != b"POST"
-            or self.parser.get_http_version() != "1.1"
-            or not self.parser.should_keep_alive()
-            or self.parser.should_upgrade()
-            or (self.cycle is not None and not self.cycle.response_complete)
-            or self.flow.write_paused  # the client must read earlier replies first
-        ):
-            return None
-        headers = self.server_state.default_headers
-        return self._early_refusals.reply(cast("Any", self.scope), self.url, headers)
+    def _early_reply(self) -> bytes | None:
+        """The reply to the head just read, if it needs no application; for subclasses."""
+        return None
+
+    def _is_idle(self) -> bool:
+        """Whether the next byte begins a head, and a reply to it may be sent at once."""
+        is_within_request = self._in_body or self._unread or self._is_within_head()
+        return not is_within_request and self._may_reply()
+
+    def _may_reply(self) -> bool:
+        """Whether a reply may be sent: earlier ones are complete, and the client reads them."""
+        is_answering = self.cycle is not None and not self.cycle.response_complete
+        return not is_answering and not self.flow.write_paused
+
+    def _answer_unparsed(self, answer: bytes, body_left: int) -> None:
+        """Send the whole answer to a request whose head no parser has seen.
+
+        Args:
+            body_left: bytes of its body that are still to come; they are discarded.
+        """
+        self._since = None
+        self._in_body = self._skips_parser = body_left > 0
+        self._body_left = body_left
+        self._places.work(self)
+        self._answer_at_once(answer)
+        if not self._in_body:
+            self._keep_alive()
 
     def _answer_at_once(self, answer: bytes) -> None:
         """Send the whole answer; a body that follows is read and discarded."""
@@ -376,6 +394,13 @@ class BoundedHttp(HttpToolsProtocol):
         self._places.wait(self)
         if self._in_body:
             self._since = self._places.clock()
+
+    def _keep_alive(self) -> None:
+        """Close the connection unless another request comes in time."""
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
 
     def on_response_complete(self) -> None:
         """Go on with what came meanwhile, or wait for the next request."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from edge.web.transport.parse_queue import ParseQueue
+from edge.web.transport.refusal_pace import RefusalPace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +83,7 @@ class Places:
     ) -> None:
         self.limit = limit
         self.parse_queue = ParseQueue()
+        self.refusal_pace = RefusalPace()
         self.clock = clock
         self._figures = figures
         self._figures.limit = limit
@@ -132,7 +134,9 @@ class Places:
         """The connection has no request in progress: it may be closed for a newcomer."""
         site = self._sites.get(connection)
         if site is not None:
-            waiting = self._waiting.setdefault(site, _Waiting())
+            waiting = self._waiting.get(site)
+            if waiting is None:
+                waiting = self._waiting[site] = _Waiting()
             waiting.discard(connection)  # to the end of its queue
             queue = waiting.kept_alive if connection in self._used else waiting.fresh
             queue[connection] = self.clock()

@@ -20,7 +20,7 @@ _PATHS = (
 )
 _NAMES = ("state", "after", "limit", "key", "name[]")
 _GOOD = {
-    "state": ("waiting", "resolved", "dead_letter", "prediction_only"),
+    "state": ("waiting", "resolved", "dead_letter", "prediction_only", "corrected"),
     "after": ("0", "5", str(2**63 - 1), str(2**63)),
     "limit": ("1", "10", "1000", "1001"),
 }

@@ -2,6 +2,7 @@
 
 const RETRY_MS = 2000;
 const STALLED_MS = 3000;
+const FRONT_NAMES = /\bfront\b|facetime|integrated|built-?in/i; // as phones and laptops call theirs
 
 /** Shows a camera in a video element; `onState` gets starting, live, none, denied, lost or insecure. */
 export class Camera {
@@ -26,6 +27,13 @@ export class Camera {
     this.#wanted = wanted;
     this.#close();
     return this.#open();
+  }
+
+  /** Whether it looks at the person in front of the screen, as far as the browser or the camera's name tells. */
+  get isFront() {
+    const track = this.#stream?.getVideoTracks()[0];
+    const facing = track?.getSettings?.().facingMode;
+    return facing ? facing === "user" : FRONT_NAMES.test(track?.label ?? "");
   }
 
   /** Names of the cameras, each once; browsers reveal them when one is allowed. */

@@ -1,16 +1,17 @@
 // Draws predictions as boxes and bars, for the kiosk, the wall and the phone.
 
+import { placeCaptions } from "./captions.js";
 import { element, percent } from "./page.js";
+import { PALETTE } from "./palette.js";
 
-const GOLDEN_RATIO = 0.618034; // steps of it spread hues evenly over any number of classes
+const CAPTION_HEIGHT = 1.5; // of the letters' size
+const CAPTION_MARGIN = 0.4;
+const MAX_LETTERS = 200; // of a label; more fit on no picture that is looked at
 
 /** The colour of a class, and a readable ink on it. */
 export function colour(index) {
-  const hue = Math.round(((index * GOLDEN_RATIO) % 1) * 360);
-  const light = hue > 40 && hue < 200; // yellow to cyan are light colours
-  return light
-    ? { fill: `hsl(${hue} 85% 55%)`, ink: "#0b0e12" }
-    : { fill: `hsl(${hue} 75% 48%)`, ink: "#ffffff" };
+  const [fill, ink] = PALETTE[index % PALETTE.length];
+  return { fill, ink };
 }
 
 /** Group predictions by class: each group has the best one and a count; best first. */
@@ -36,7 +37,7 @@ export function contain(width, height, spaceWidth, spaceHeight) {
   return { left: (spaceWidth - w) / 2, top: (spaceHeight - h) / 2, width: w, height: h };
 }
 
-/** Draw the boxes of an answer on a canvas over the picture. */
+/** Draw the boxes of an answer on a canvas over the picture, and as many of their captions as find a place. */
 export function drawBoxes(canvas, answer, { mirror = false } = {}) {
   const ratio = window.devicePixelRatio || 1;
   const [spaceWidth, spaceHeight] = [canvas.clientWidth, canvas.clientHeight];
@@ -53,23 +54,52 @@ export function drawBoxes(canvas, answer, { mirror = false } = {}) {
   pen.font = `600 ${size}px system-ui, sans-serif`;
   pen.textBaseline = "middle";
   pen.lineWidth = line;
-  for (const one of boxed.toReversed?.() ?? [...boxed].reverse()) {
-    const { fill, ink } = colour(one.index);
+  const boxes = boxed.map((one) => {
     const boxWidth = (one.box.x_max - one.box.x_min) * place.width;
     const boxHeight = (one.box.y_max - one.box.y_min) * place.height;
     const start = mirror ? 1 - one.box.x_max : one.box.x_min;
-    const [x, y] = [place.left + start * place.width, place.top + one.box.y_min * place.height];
-    pen.strokeStyle = fill;
-    pen.strokeRect(x, y, boxWidth, boxHeight);
-    const words = `${one.label} ${percent(one.score)}`;
-    const captionWidth = pen.measureText(words).width + size * 0.8;
-    const captionX = Math.max(place.left, Math.min(x - line / 2, place.left + place.width - captionWidth));
-    const captionY = y - size * 1.5 < place.top ? y : y - size * 1.5;
-    pen.fillStyle = fill;
-    pen.fillRect(captionX, captionY, captionWidth, size * 1.5);
-    pen.fillStyle = ink;
-    pen.fillText(words, captionX + size * 0.4, captionY + size * 0.78);
+    const [left, top] = [place.left + start * place.width, place.top + one.box.y_min * place.height];
+    return { left, top, width: boxWidth, height: boxHeight };
+  });
+  for (let at = boxed.length - 1; at >= 0; at -= 1) { // the best one last, on top of the others
+    pen.strokeStyle = colour(boxed[at].index).fill;
+    pen.strokeRect(boxes[at].left, boxes[at].top, boxes[at].width, boxes[at].height);
   }
+  drawCaptions(pen, boxed, boxes, { place, line, size });
+}
+
+function drawCaptions(pen, predictions, boxes, { place, line, size }) {
+  const margin = size * CAPTION_MARGIN;
+  const texts = predictions.map((one) => shortened(pen, one, place.width - 2 * margin));
+  const captions = texts.map((words, at) => {
+    const { left, top, width, height } = boxes[at];
+    const box = { left: left - line / 2, top, right: left + width + line / 2, bottom: top + height };
+    return { box, width: pen.measureText(words).width + 2 * margin, height: size * CAPTION_HEIGHT };
+  });
+  const area = { left: place.left, top: place.top, right: place.left + place.width, bottom: place.top + place.height };
+  placeCaptions(captions, area).forEach((patch, at) => {
+    if (!patch) return;
+    const { fill, ink } = colour(predictions[at].index);
+    pen.fillStyle = fill;
+    pen.fillRect(patch.left, patch.top, patch.right - patch.left, patch.bottom - patch.top);
+    pen.fillStyle = ink;
+    pen.fillText(texts[at], patch.left + margin, patch.top + size * 0.78);
+  });
+}
+
+/** Label and score; of a label that is too long for the picture, as much of its beginning as fits before the score. */
+function shortened(pen, { label, score }, width) {
+  const end = ` ${percent(score)}`;
+  if (pen.measureText(label + end).width <= width) return label + end;
+  const letters = [...label].slice(0, MAX_LETTERS);
+  const first = (count) => `${letters.slice(0, count).join("").trimEnd()}…${end}`;
+  let [fits, tooMany] = [1, letters.length + 1]; // a label is asked about for every frame: it is halved, not peeled
+  while (tooMany - fits > 1) {
+    const middle = Math.floor((fits + tooMany) / 2);
+    if (pen.measureText(first(middle)).width <= width) fits = middle;
+    else tooMany = middle;
+  }
+  return first(fits);
 }
 
 /** Fill a list with a bar per label, best first; rows are reused, so that nothing flickers. */

@@ -1,68 +1,74 @@
 // The front page: try a photo without a camera, see which models serve, and find everything else.
 
 import { drawBars, drawBoxes } from "./drawing.js";
+import { faultWords } from "./faults.js";
+import { learnModels, privacyWords, showPrivacy, worded } from "./model_info.js";
 import { byId, dress, element, keep, language, offerLooks, percent, session, setting, signIn, takePictures, text } from "./page.js";
-import { inWords } from "./verdict.js";
+import { inWords, maker, makerWords } from "./verdict.js";
 
 const LOWEST = 0.05; // asked for once; the slider filters what came
 const MAX_BARS = 8;
 const WAIT_MS = 2000; // between two looks at models that load
 const MEGABYTE = 1e6;
 
-const state = { file: null, answer: null, moved: false, asked: 0 };
+const state = { file: null, answer: null, refused: null, moved: false, asked: 0 };
 const speeds = new Map(); // model to milliseconds of its last answer here
 let models = null;
 let known = { keys: false };
 
 // A picture and its answer
 
+/** Ask about a picture, and show it once it is answered: what is refused leaves the view as it is. */
 async function look(file) {
   if (!file) return;
-  if (state.file) URL.revokeObjectURL(byId("picture").src);
-  Object.assign(state, { file, answer: null });
-  Object.assign(byId("picture"), { src: URL.createObjectURL(file), hidden: false });
-  byId("invitation").hidden = true;
-  byId("choose-again").hidden = false;
-  await ask();
-}
-
-async function ask() {
-  if (!state.file) return;
   const asked = (state.asked += 1); // only the answer to the last question is shown
   byId("fault").hidden = true;
   byId("stage").setAttribute("aria-busy", "true");
-  const query = new URLSearchParams({ camera: "front", threshold: LOWEST });
-  if (byId("model").value) query.set("model", byId("model").value);
-  let body;
-  try {
-    const response = await fetch(`predict?${query}`, { method: "POST", body: state.file });
-    if (response.status === 401) return signIn();
-    body = await response.json();
-  } catch {
-    body = { error: { code: "gone" } };
-  }
+  const answer = await ask(file);
   if (asked !== state.asked) return;
   byId("stage").setAttribute("aria-busy", "false");
-  state.answer = body.error ? null : body;
-  if (body.error) fail(body.error);
-  else {
-    speeds.set(body.model.name, Object.values(body.timing_ms).reduce((sum, one) => sum + one, 0));
-    showModels();
-  }
+  if (!answer) return;
+  if (answer.error) return fail(answer.error.code, file);
+  if (file !== state.file) showPicture(file);
+  Object.assign(state, { file, answer, refused: null });
+  if (answer.source === "edge") speeds.set(answer.model.name, maker(answer).ms);
+  showModels();
   show();
+}
+
+/** The answer to a picture, or the error in its place; nothing if the sign-in comes first. */
+async function ask(file) {
+  const query = new URLSearchParams({ camera: "front", threshold: LOWEST });
+  if (byId("model").value) query.set("model", byId("model").value);
+  try {
+    const response = await fetch(`predict?${query}`, { method: "POST", body: file });
+    if (response.status === 401) return signIn();
+    return await response.json();
+  } catch {
+    return { error: { code: "gone" } };
+  }
+}
+
+function showPicture(file) {
+  if (state.file) URL.revokeObjectURL(byId("picture").src);
+  Object.assign(byId("picture"), { src: URL.createObjectURL(file), hidden: false });
+  byId("invitation").hidden = true;
+  byId("choose-again").hidden = false;
 }
 
 async function sample(name) {
   try {
     await look(await (await fetch(`samples/${name}.jpg`)).blob());
   } catch {
-    fail({ code: "gone" });
+    fail("gone");
   }
 }
 
-function fail({ code, message }) {
+function fail(code, file = null) {
+  state.refused = file;
   byId("fault").hidden = false;
-  byId("fault-words").textContent = code === "gone" ? text("server.gone") : `${text("server.refused")}: ${message}`;
+  byId("again").hidden = !file;
+  byId("fault-words").textContent = faultWords(code).join(". ");
 }
 
 // What is shown of the answer
@@ -82,23 +88,22 @@ function shown() {
 }
 
 function show() {
-  const { answer } = state;
+  const answer = state.answer && worded({ ...state.answer, predictions: shown() });
   byId("answer").hidden = !answer;
-  const predictions = shown();
-  if (answer) showWords(answer, predictions);
-  // Last: the words may have changed the size of the picture next to them.
-  drawBoxes(byId("boxes"), answer && { ...answer, predictions });
+  if (answer) showWords(answer);
+  showPrivacy(byId("privacy"), privacyWords(byId("model").value));
+  drawBoxes(byId("boxes"), answer); // last: the words may have changed the size of the picture next to them
 }
 
-function showWords(answer, predictions) {
-  const { words, perhaps, unsure } = inWords({ ...answer, predictions });
+function showWords(answer) {
+  const { words, perhaps, unsure } = inWords(answer);
   byId("verdict").textContent = words;
   byId("verdict").classList.toggle("unsure", unsure);
   byId("perhaps").textContent = perhaps;
-  drawBars(byId("bars"), predictions, MAX_BARS);
-  const ms = speeds.get(answer.model.name)?.toFixed(0) ?? "";
-  const source = text(`wall.source.${answer.source}`);
-  byId("facts").textContent = `${source} · ${text("wall.ms", { ms })} · ${answer.image.width} × ${answer.image.height}`;
+  drawBars(byId("bars"), answer.predictions, MAX_BARS);
+  const made = maker(answer);
+  const size = `${answer.image.width} × ${answer.image.height}`;
+  byId("facts").textContent = [makerWords(made), made.edge, size].filter(Boolean).join(" · ");
   byId("spoken").textContent = perhaps ? `${words}, ${perhaps}` : words;
 }
 
@@ -124,6 +129,8 @@ async function refresh() {
   showThreshold();
   const waiting = !models || models.models.some((one) => one.state === "START" || one.state === "LOADING");
   if (waiting) setTimeout(refresh, WAIT_MS);
+  await learnModels();
+  show();
 }
 
 const named = (one) => one.display_name ?? one.name;
@@ -132,8 +139,17 @@ function offerModels() {
   if (!models || byId("model").length === models.models.length) return;
   const choices = models.models.map((one) => Object.assign(element("option", "", named(one)), { value: one.name }));
   byId("model").replaceChildren(...choices);
-  const wanted = setting("model", models.default);
-  byId("model").value = models.models.some((one) => one.name === wanted) ? wanted : models.default;
+  const wanted = setting("model") || models.default;
+  const isThere = models.models.some((one) => one.name === wanted);
+  byId("model").value = isThere ? wanted : models.default;
+  showAbsent(isThere || wanted === "default" ? "" : wanted);
+}
+
+/** Say that the model which the address or an earlier visit names does not serve. */
+function showAbsent(name) {
+  byId("note").hidden = !name;
+  const own = model();
+  byId("note").textContent = name ? text("kiosk.absent", { name, other: own ? named(own) : "" }) : "";
 }
 
 function showModels() {
@@ -209,15 +225,17 @@ function listen() {
     await look(event.target.files[0]);
     event.target.value = ""; // the same picture may be chosen again
   });
-  byId("again").addEventListener("click", ask);
+  byId("again").addEventListener("click", () => look(state.refused));
   for (const button of document.querySelectorAll("[data-sample]")) {
     button.addEventListener("click", () => sample(button.dataset.sample));
   }
   byId("model").addEventListener("change", () => {
     keep("model", byId("model").value);
     state.moved = false;
+    showAbsent("");
     showThreshold();
-    return ask();
+    show();
+    return look(state.file);
   });
   byId("threshold").addEventListener("input", () => {
     state.moved = true;

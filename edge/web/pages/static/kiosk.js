@@ -1,38 +1,52 @@
 // The kiosk: shows in large type what the model sees through the webcam, or in a picture opened here.
 
 import { Camera } from "./camera.js";
-import { drawBars, drawBoxes } from "./drawing.js";
-import { byId, dress, element, keep, offerLooks, session, setting, signIn, takePictures, text } from "./page.js";
+import { closeCorrection, learnCorrections } from "./kiosk_correction.js";
+import { isInviting, notice, stayAwake, watchForIdleness } from "./kiosk_idle.js";
+import { findModels, offer, offerModels, wantedModel } from "./kiosk_models.js";
+import { countAnswer, fitVerdict, show, showRate } from "./kiosk_screen.js";
+import { locked, mirrored, state } from "./kiosk_state.js";
+import { byId, dress, keep, offerLooks, session, setting, signIn, takePictures, text } from "./page.js";
 import { Stream } from "./stream.js";
-import { inWords } from "./verdict.js";
 
 const MAX_SIDE = 640; // twice the input of the models, so that no detail is lost
 const JPEG_QUALITY = 0.8;
 const MAX_PER_SECOND = 15; // more would not be noticed, and other clients need the server
+const INVITING_PER_SECOND = 2; // enough to see that somebody comes
 const PAUSE_AFTER_ERROR_MS = 1000;
-const SPEAK_AFTER_MS = 1200; // screen readers announce only a verdict that lasts this long
-const SMALLEST_VERDICT = 0.4; // share of the full size, for long words
 
-const state = { camera: "starting", server: "starting", fault: null, paused: false, still: null, answer: null };
-const rate = { count: 0, since: performance.now() };
 const shot = document.createElement("canvas");
-let models = null;
 let nextFrame = 0;
 let capturing = false;
+let asked = 0; // pictures opened; only the answer to the last one is shown
 
 const camera = new Camera(byId("video"), (now) => {
-  state.camera = now;
+  Object.assign(state, { camera: now, facesVisitor: camera.isFront });
   if (now === "live") offerCameras();
   else forget();
   show();
 });
-const stream = new Stream(answered, (now) => {
+const stream = new Stream(answered, serverChanged);
+
+function serverChanged(now) {
+  const takesNoStream = now === "gone" && state.server !== "open" && state.server !== "slow";
+  if (now !== "open") forget();
+  if (now === "gone") checkKey();
+  if (takesNoStream) return findCause();
   state.server = now;
   if (now === "open") refresh();
-  else forget();
-  if (now === "gone") checkKey();
   show();
-});
+}
+
+/** The service took no stream: because it cannot be reached, has no such model, or has too many streams. */
+async function findCause() {
+  const before = wantedModel();
+  const reached = await refresh();
+  if (state.server === "open") return;
+  state.server = reached ? "busy" : "gone";
+  if (reached && wantedModel() !== before) connect();
+  show();
+}
 
 // Frames out, answers in
 
@@ -42,7 +56,7 @@ function pump(now) {
   if (!looking || capturing || now < nextFrame || !stream.free) return;
   const video = byId("video");
   if (!video.videoWidth) return;
-  nextFrame = now + 1000 / MAX_PER_SECOND;
+  nextFrame = now + 1000 / (isInviting() ? INVITING_PER_SECOND : MAX_PER_SECOND);
   capturing = true;
   encode(video, video.videoWidth, video.videoHeight)
     .then((frame) => frame && !state.still && stream.send(frame))
@@ -57,16 +71,17 @@ async function encode(source, width, height) {
   return new Promise((done) => shot.toBlob(done, "image/jpeg", JPEG_QUALITY));
 }
 
-function answered(message) {
+function answered(message, image) {
   if (state.still || state.camera !== "live") return;
-  rate.count += 1;
+  countAnswer();
   if (message.error) {
-    state.fault = message.error;
+    state.fault = message.error.code;
     state.answer = null;
     nextFrame = performance.now() + PAUSE_AFTER_ERROR_MS;
   } else {
     state.fault = null;
-    state.answer = message;
+    Object.assign(state, { answer: message, frame: image });
+    notice(message);
   }
   show();
 }
@@ -77,173 +92,81 @@ function forget() {
 
 // Pictures opened, dropped or pasted
 
+/** Ask about a picture, and show it once it is answered: what is refused leaves the view as it is. */
 async function look(file) {
   if (!file) return;
-  if (state.still) URL.revokeObjectURL(state.still);
-  state.still = URL.createObjectURL(file);
-  Object.assign(state, { answer: null, fault: null });
-  byId("still").src = state.still;
+  const number = (asked += 1);
+  Object.assign(state, { reading: true, refused: null });
   show();
-  const query = new URLSearchParams({ camera: setting("name", "kiosk") });
-  if (setting("model")) query.set("model", setting("model"));
-  try {
-    const response = await fetch(`predict?${query}`, { method: "POST", body: file });
-    if (response.status === 401) return signIn();
-    const body = await response.json();
-    state.answer = body.error ? null : body;
-    state.fault = body.error ?? null;
-  } catch {
-    state.fault = { code: "gone", message: text("server.gone.help") };
+  const answer = await ask(file);
+  if (number !== asked) return;
+  state.reading = false;
+  if (!answer) return;
+  if (answer.error) state.refused = { file, code: answer.error.code };
+  else {
+    if (state.still) URL.revokeObjectURL(state.still);
+    Object.assign(state, { still: URL.createObjectURL(file), answer, frame: file, fault: null });
+    byId("still").src = state.still;
   }
   show();
 }
 
+/** The answer to a picture, or the error in its place; nothing if the sign-in comes first. */
+async function ask(file) {
+  const query = new URLSearchParams({ camera: setting("name", "kiosk") });
+  if (wantedModel()) query.set("model", wantedModel());
+  try {
+    const response = await fetch(`predict?${query}`, { method: "POST", body: file });
+    if (response.status === 401) return signIn();
+    return await response.json();
+  } catch {
+    return { error: { code: "gone" } };
+  }
+}
+
 function backToCamera() {
-  if (!state.still) return;
-  URL.revokeObjectURL(state.still);
-  Object.assign(state, { still: null, answer: null, fault: null });
+  asked += 1;
+  Object.assign(state, { reading: false, refused: null });
+  if (state.still) {
+    URL.revokeObjectURL(state.still);
+    Object.assign(state, { still: null, answer: null, fault: null });
+  }
   byId("file").value = "";
   show();
 }
 
-// The screen
-
-function show() {
-  const still = Boolean(state.still);
-  byId("video").hidden = still;
-  byId("still").hidden = !still;
-  byId("back").hidden = !still;
-  byId("video").classList.toggle("mirror", mirrored());
-  showState(still);
-  showNotice(still);
-  drawBoxes(byId("boxes"), state.answer, { mirror: mirrored() });
-  drawBars(byId("bars"), state.answer?.predictions ?? []);
-  showVerdict();
+function dismiss() {
+  state.refused = null;
+  show();
 }
 
-const mirrored = () => !state.still && setting("mirror") === "1";
-
-function showState(still) {
-  let [kind, words] = ["live", text("kiosk.live")];
-  if (still) [kind, words] = ["still", text("kiosk.still")];
-  else if (state.server === "gone" || state.server === "slow") [kind, words] = ["bad", text(`server.${state.server}`)];
-  else if (state.camera !== "live" && state.camera !== "starting") [kind, words] = ["bad", text(`camera.${state.camera}`)];
-  else if (state.paused) [kind, words] = ["paused", text("kiosk.paused")];
-  else if (!state.answer) [kind, words] = ["starting", text("kiosk.starting")];
-  const element = byId("state");
-  element.dataset.state = kind;
-  if (element.textContent !== words) element.textContent = words;
-  const model = state.answer?.model;
-  byId("model").textContent = model ? text("wall.model", { name: displayName(model.name), version: model.version }) : "";
-}
-
-function showNotice(still) {
-  const [headline, advice] = noticeWords(still);
-  const notice = byId("notice");
-  notice.hidden = !headline;
-  byId("main").classList.toggle("alone", Boolean(headline) && !state.answer);
-  notice.classList.toggle("over", still || state.camera === "live");
-  byId("pair").hidden = state.camera !== "insecure" || still || advice !== text("camera.insecure.help");
-  if (byId("headline").textContent !== headline) byId("headline").textContent = headline;
-  if (byId("advice").textContent !== advice) byId("advice").textContent = advice;
-}
-
-function noticeWords(still) {
-  const fault = state.fault && state.fault.code === "model_unavailable" ? "server.loading" : "server.refused";
-  if (still) return state.fault ? [text(fault), state.fault.message] : ["", ""];
-  if (state.server === "gone" || state.server === "slow") {
-    return [text(`server.${state.server}`), text(`server.${state.server}.help`)];
-  }
-  if (state.camera !== "live") return [text(`camera.${state.camera}`), text(`camera.${state.camera}.help`)];
-  return state.fault ? [text(fault), state.fault.message] : ["", ""];
-}
-
-let shownVerdict = "";
-
-function showVerdict() {
-  const said = state.answer && inWords(state.answer);
-  let words = said?.words ?? "";
-  const looking = state.camera === "live" && state.server === "open" && !state.fault && !state.paused;
-  if (!said && looking) words = text("kiosk.waiting");
-  const verdict = byId("verdict");
-  verdict.classList.toggle("unsure", said?.unsure ?? true);
-  byId("score").textContent = said?.score || said?.perhaps || "";
-  byId("score").classList.toggle("perhaps", Boolean(said?.perhaps));
-  if (words !== shownVerdict) {
-    shownVerdict = words;
-    verdict.textContent = words;
-    fit(verdict);
-    speakSoon(said, words);
-  }
-}
-
-/** Shrink words that are too long for their line, down to a limit. */
-function fit(line) {
-  line.style.fontSize = "";
-  const full = parseFloat(getComputedStyle(line).fontSize);
-  const share = Math.min(1, line.clientWidth / line.scrollWidth);
-  if (share < 1) line.style.fontSize = `${full * Math.max(SMALLEST_VERDICT, share * 0.98)}px`;
-}
-
-let speaking = 0;
-
-function speakSoon(said, words) {
-  clearTimeout(speaking);
-  speaking = setTimeout(() => {
-    const detail = said?.score || said?.perhaps;
-    byId("spoken").textContent = detail ? text("kiosk.spoken", { label: words, score: detail }) : words;
-  }, SPEAK_AFTER_MS);
-}
-
-function showRate() {
-  const seconds = (performance.now() - rate.since) / 1000;
-  const perSecond = rate.count / seconds;
-  Object.assign(rate, { count: 0, since: performance.now() });
-  const stages = state.answer?.timing_ms;
-  const ms = stages ? Math.round(Object.values(stages).reduce((sum, one) => sum + one, 0)) : 0;
-  const shown = perSecond >= 0.5 && stages && !state.still;
-  byId("rate").textContent = shown ? text("kiosk.rate", { rate: Math.round(perSecond), ms }) : "";
+/** Try again what went wrong last. */
+function tryAgain() {
+  if (state.refused) return look(state.refused.file);
+  if (state.server !== "open") return connect();
+  if (state.camera !== "live") return camera.use(setting("camera"));
+  nextFrame = 0;
 }
 
 // Settings
 
-const displayName = (name) => models?.models.find((one) => one.name === name)?.display_name ?? name;
-
 async function refresh() {
-  try {
-    const response = await fetch("models");
-    if (response.ok) models = await response.json();
-  } catch {
-    return; // the stream reports that the server is gone
-  }
+  const reached = await findModels();
+  wantedModel(); // it may be there now, or gone
   offerModels();
-}
-
-function options(select, values, chosen) {
-  select.replaceChildren(
-    ...values.map(([value, words]) => Object.assign(element("option", "", words), { value })),
-  );
-  select.value = chosen;
-  if (select.value !== chosen) {
-    select.append(Object.assign(element("option", "", chosen), { value: chosen })); // not available now, perhaps later
-    select.value = chosen;
-  }
-}
-
-function offerModels() {
-  if (!models) return;
-  const names = models.models.map((one) => [one.name, one.display_name ?? one.name]);
-  const preset = text("settings.model.default", { name: displayName(models.default) });
-  options(byId("set-model"), [["", preset], ...names], setting("model"));
+  learnCorrections();
+  show();
+  return reached;
 }
 
 async function offerCameras() {
   const names = await camera.names();
-  options(byId("set-camera"), [["", text("settings.camera.any")], ...names.map((one) => [one, one])], setting("camera"));
+  byId("set-mirror").checked = mirrored();
+  offer(byId("set-camera"), [["", text("settings.camera.any")], ...names.map((one) => [one, one])], setting("camera"));
 }
 
 function connect() {
-  stream.open({ model: setting("model"), camera: setting("name", "kiosk") });
+  stream.open({ model: wantedModel(), camera: setting("name", "kiosk") });
 }
 
 async function checkKey() {
@@ -256,8 +179,13 @@ async function checkKey() {
 }
 
 function listen() {
-  byId("open").addEventListener("click", () => byId("file").click());
-  byId("file").addEventListener("change", (event) => look(event.target.files[0]));
+  for (const id of ["open", "other"]) byId(id).addEventListener("click", () => byId("file").click());
+  byId("file").addEventListener("change", async (event) => {
+    await look(event.target.files[0]);
+    event.target.value = ""; // the same picture may be chosen again
+  });
+  byId("again").addEventListener("click", tryAgain);
+  byId("dismiss").addEventListener("click", dismiss);
   byId("back").addEventListener("click", backToCamera);
   byId("fullscreen").addEventListener("click", toggleFullScreen);
   byId("configure").addEventListener("click", () => byId("settings").showModal());
@@ -269,15 +197,16 @@ function listen() {
     keep("model", event.target.value);
     forget();
     connect();
+    show();
   });
   byId("set-name").value = setting("name");
   byId("set-name").addEventListener("change", (event) => {
     keep("name", event.target.value.trim());
     connect();
   });
-  byId("set-mirror").checked = setting("mirror") === "1";
+  byId("set-mirror").checked = mirrored();
   byId("set-mirror").addEventListener("change", (event) => {
-    keep("mirror", event.target.checked ? "1" : "");
+    keep("mirror", event.target.checked ? "1" : "0");
     show();
   });
   offerLooks(byId("set-language"), byId("set-theme"), () => {
@@ -286,15 +215,16 @@ function listen() {
     show();
   });
   document.addEventListener("keydown", onKey);
-  takePictures(look);
+  takePictures(locked ? () => {} : look);
   window.addEventListener("resize", () => {
     show();
-    fit(byId("verdict"));
+    fitVerdict();
   });
   document.addEventListener("visibilitychange", stayAwake);
 }
 
 function onKey(event) {
+  if (isInviting()) return; // any key only wakes it
   const typing = event.target.closest("input, select, dialog, button, a");
   if (event.ctrlKey || event.metaKey || event.altKey || (typing && event.key !== "Escape")) return;
   const actions = {
@@ -305,13 +235,17 @@ function onKey(event) {
     Escape: backToCamera,
   };
   const action = actions[event.key] ?? actions[event.key.toLowerCase()];
-  if (!action) return;
+  if (!action || (locked && event.key !== "Escape")) return;
   if (event.key !== "Escape") event.preventDefault();
   action();
 }
 
 function togglePause() {
-  state.paused = !state.paused;
+  setPaused(!state.paused);
+}
+
+function setPaused(paused) {
+  state.paused = paused;
   const video = byId("video");
   if (state.paused) video.pause();
   else video.play().catch(() => {});
@@ -323,18 +257,46 @@ function toggleFullScreen() {
   else document.documentElement.requestFullscreen?.().catch(() => {});
 }
 
-/** Keep the screen on while the page is visible. */
-function stayAwake() {
-  if (!document.hidden) navigator.wakeLock?.request("screen").catch(() => {});
+/** For the public there are no settings, no links, and no files of this machine to look at. */
+function lock() {
+  for (const id of ["configure", "open", "fullscreen"]) byId(id).hidden = true;
+  document.addEventListener("contextmenu", (event) => event.preventDefault());
 }
 
-dress();
-listen();
-show();
-stayAwake();
-session().then(({ keys }) => (byId("signout-button").hidden = !keys)).catch(() => {});
-for (const name of ["camera", "model", "name", "mirror", "lang", "theme"]) if (setting(name)) keep(name, setting(name));
-connect();
-camera.use(setting("camera"));
-requestAnimationFrame(pump);
-setInterval(showRate, 1000);
+/** The owner's title, which the service has written into the page, in the place of the page's own. */
+function showBrand() {
+  const { brand } = document.body.dataset;
+  if (!brand) return;
+  const title = byId("title");
+  delete title.dataset.text;
+  title.textContent = brand;
+  title.classList.remove("hidden");
+}
+
+/** As at the start, for the next person. */
+function reset() {
+  byId("settings").close();
+  closeCorrection();
+  if (state.paused) setPaused(false);
+  backToCamera();
+}
+
+async function start() {
+  showBrand();
+  dress();
+  if (locked) lock();
+  listen();
+  show();
+  stayAwake();
+  watchForIdleness(reset);
+  session().then(({ keys }) => (byId("signout-button").hidden = !keys)).catch(() => {});
+  const kept = ["camera", "model", "name", "mirror", "idle", "lang", "theme"];
+  for (const name of kept) if (setting(name)) keep(name, setting(name));
+  camera.use(setting("camera"));
+  requestAnimationFrame(pump);
+  setInterval(showRate, 1000);
+  await refresh(); // an unknown model is known before it is asked for
+  connect();
+}
+
+start();

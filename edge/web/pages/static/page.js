@@ -11,6 +11,9 @@ export function setting(name, otherwise = "") {
   return query.get(name) ?? recall(name) ?? otherwise;
 }
 
+/** What the page's address says, and nothing that an earlier visit left behind. */
+export const inAddress = (name) => query.get(name) ?? "";
+
 /** Store a setting in the URL and in this browser, so that it survives a reload, a restart and a bookmark. */
 export function keep(name, value) {
   if (value) query.set(name, value);
@@ -65,7 +68,8 @@ export function dress() {
     if (element.tagName === "BUTTON" || element.tagName === "A") element.title = text(element.dataset.label);
   }
   for (const element of document.querySelectorAll("[data-alt]")) element.alt = text(element.dataset.alt);
-  document.title = `${text(document.body.dataset.title)} · edge`;
+  const { brand, title } = document.body.dataset;
+  document.title = brand || `${text(title)} · edge`;
 }
 
 /** Connect the selects for language and theme. */

@@ -9,13 +9,14 @@ const SILENT_MS = 4000;
 const LOOK_MS = 500;
 const RECONNECT_MS = [300, 700, 1500, 2000];
 
-/** `onAnswer(message)` gets each answer; `onState(state)` gets open, gone or slow. */
+/** `onAnswer(message, image)` gets each answer and the frame it is about; `onState(state)` gets open, gone or slow. */
 export class Stream {
   #parameters = {};
   #socket = null;
   #onAnswer;
   #onState;
   #underWay = 0;
+  #sent = []; // frames without an answer yet
   #heard = 0;
   #failures = 0;
   #silent = false;
@@ -45,6 +46,7 @@ export class Stream {
     if (!this.free) return;
     if (!this.#underWay) this.#heard = performance.now();
     this.#underWay += 1;
+    this.#sent.push(image);
     this.#socket.send(image);
   }
 
@@ -69,7 +71,8 @@ export class Stream {
       this.#silent = false;
       this.#heard = performance.now();
       this.#underWay = Math.max(0, this.#underWay - 1 - message.dropped);
-      this.#onAnswer(message);
+      const [image] = this.#sent.splice(0, 1 + message.dropped).slice(-1);
+      this.#onAnswer(message, image);
     });
     socket.addEventListener("close", () => {
       if (this.#socket !== socket) return;
@@ -100,6 +103,7 @@ export class Stream {
     const old = this.#socket;
     this.#socket = null;
     this.#underWay = 0;
+    this.#sent = [];
     old?.close();
   }
 }

@@ -1,18 +1,24 @@
-"""Quick training: the built-in classifier with another last layer, in seconds, without TensorFlow.
+"""Trains: the built-in classifier with another last layer, in seconds, without TensorFlow.
 
 features -> split -> head -> int8 head in the TFLite file -> answers of that file -> thresholds,
-report. What is reported is what the finished file answers, never what the float head would.
+report. If a time is given, `best.py` fine-tunes the backbone first. What is reported is what the
+finished file answers, never what the float head would.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import tempfile
+import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
 from edge.datasets.dataset import Split
-from edge.errors import DataSetError
+from edge.datasets.learnt import write_learnt
+from edge.errors import DataSetError, UsageError
 from edge.export.distribution_buffer import BUFFER_NAME, encode_distribution
 from edge.export.tflite_metadata import METADATA_BUFFER
 from edge.model.contract import PixelInput, Resize
@@ -34,20 +40,26 @@ from edge.training.trial import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from edge.datasets.dataset import DataSet
     from edge.export.read import Export
     from edge.model.training_distribution import TrainingDistribution
+    from edge.training.choice import ChosenHead
+    from edge.training.feature_table import FeatureTable
     from edge.training.gather import Gathered
-    from edge.training.head import Head
     from edge.training.training_set import TrainingSet
 
     Floats = NDArray[np.float32]
 
 MODEL_FILE: Final = "model.tflite"
+
+_RESERVED_S: Final = 15.0
+_RESERVED_SHARE: Final = 0.25
+"""Of the time that is left after quick training, for what comes after fine-tuning: the conversion
+to 8 bits, features once more, tests, and the SavedModel."""
+
 _DESCRIPTION: Final = "Image classifier, uint8, trained by edge on features of EfficientNet-Lite0"
 
 
@@ -72,6 +84,9 @@ class Task:
         backbone: the built-in classifier.
         max_pixels: of a picture.
         workers: pictures at a time.
+        saved_model: also write the SavedModel, if TensorFlow is installed.
+        seconds: in which all should be done, with the last layers of the backbone fine-tuned;
+            ``None`` for quick training.
     """
 
     base: DataSet
@@ -80,35 +95,113 @@ class Task:
     backbone: Export
     max_pixels: int
     workers: int
+    saved_model: bool = True
+    seconds: float | None = None
 
 
-def train_quick(task: Task, progress: Progress) -> Report:
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What was learned on one backbone.
+
+    Attributes:
+        backbone: the file whose last layer is replaced.
+        table: features of the pictures of the training set.
+        chosen: the head that does best in validation.
+    """
+
+    backbone: Export
+    reader: FeatureReader
+    training_set: TrainingSet
+    table: FeatureTable
+    chosen: ChosenHead
+    broken: tuple[tuple[Path, str], ...]
+
+
+def train(task: Task, progress: Progress) -> Report:
     """Train, and write the export.
 
     Raises:
         DataSetError: nothing can be learned from the set.
         OutputError: the folder cannot be written, or holds something else.
+        UsageError: a time is given, and TensorFlow is not installed.
     """
+    began = time.monotonic()
     refuse_foreign(task.out)
-    tuning = replace(task.backbone.contract.tuning, resize=Resize.STRETCH, crop_fraction=1.0)
-    backbone = replace(task.backbone.contract, tuning=tuning)
-    file = ClassifierFile(task.backbone.model.read_bytes(), task.backbone.model.name)
+    if task.seconds is not None:
+        _need_tensorflow()
+    learned = learn(task, task.backbone, progress)
+    notes: tuple[str, ...] = ()
+    with tempfile.TemporaryDirectory(prefix="edge-train-") as scratch:
+        if task.seconds is not None:
+            left = task.seconds - (time.monotonic() - began)
+            learned, notes = _fine_tuned(task, learned, Path(scratch), left, progress)
+        return _write(task, learned, notes, progress)
+
+
+def learn(task: Task, backbone: Export, progress: Progress) -> Learned:
+    """Read the features of all pictures and fit a head to them; raises ``DataSetError``."""
+    tuning = replace(backbone.contract.tuning, resize=Resize.STRETCH, crop_fraction=1.0)
+    contract = replace(backbone.contract, tuning=tuning)
+    file = ClassifierFile(backbone.model.read_bytes(), backbone.model.name)
     reader = FeatureReader(
-        task.backbone.model, backbone, max_pixels=task.max_pixels, workers=task.workers
+        backbone.model, contract, max_pixels=task.max_pixels, workers=task.workers
     )
-    examples = all_examples(task.base, task.added)
     progress.stage("Reading pictures")
+    examples = all_examples(task.base, task.added)
     gathered = gather(examples, reader, file.features, progress.advance)
-    training_set, gathered, broken = _without_broken(task, gathered)
+    training_set, table, broken = _without_broken(task, gathered)
     progress.stage("Fitting")
-    chosen = fit_best_head(training_set, gathered.table, progress.advance)
-    distribution = _distribution(training_set, gathered)
-    assert isinstance(backbone.input, PixelInput)
+    chosen = fit_best_head(training_set, table, progress.advance)
+    return Learned(backbone, reader, training_set, table, chosen, broken)
+
+
+def _need_tensorflow() -> None:
+    if importlib.util.find_spec("tensorflow") is None:
+        raise UsageError(
+            "--minutes needs TensorFlow, which is not installed. Install it (pip install "
+            "tensorflow), or leave --minutes out: quick training needs none."
+        )
+
+
+def _fine_tuned(
+    task: Task, learned: Learned, scratch: Path, left: float, progress: Progress
+) -> tuple[Learned, tuple[str, ...]]:
+    """What is learned on a fine-tuned backbone, if that does better in validation."""
+    from edge.training.best import fine_tuned  # noqa: PLC0415 -- 6 s and 500 MB
+
+    unchanged = (
+        "Fine-tuning did not do better in validation; the model is that of quick training.",
+    )
+    progress.stage("Fine-tuning")
+    seconds = max(left - _RESERVED_S - _RESERVED_SHARE * left, left / 4, 1.0)
+    backbone = fine_tuned(
+        learned.backbone,
+        learned.training_set,
+        learned.chosen.head,
+        learned.reader,
+        scratch,
+        seconds,
+        progress.advance,
+    )
+    if backbone is None:
+        return learned, unchanged
+    tuned = learn(task, backbone, progress)
+    before, after = learned.chosen.loss, tuned.chosen.loss
+    if before is None or after is None or after >= before:
+        return learned, unchanged
+    return tuned, ("The last layers of the built-in classifier were fine-tuned.",)
+
+
+def _write(task: Task, learned: Learned, notes: tuple[str, ...], progress: Progress) -> Report:
+    training_set, image = learned.training_set, learned.backbone.contract.input
+    assert isinstance(image, PixelInput)
     with written_whole(task.out) as folder:
-        _write_model(folder, file, training_set, gathered, chosen.head, distribution)
+        _write_model(folder, learned)
         write_labels(folder, training_set.labels)
-        write_metadata(folder, backbone.input, backbone.outputs["scores"].name)
+        write_metadata(folder, image, learned.backbone.contract.outputs["scores"].name)
         write_settings(folder, task.out.name)
+        images = [example.image for example in training_set.examples]
+        write_learnt(folder, zip(images, training_set.splits, strict=True))
         progress.stage("Testing the finished file")
         measured = _measure(task, folder, training_set, progress)
         progress.stage("Writing")
@@ -117,9 +210,10 @@ def train_quick(task: Task, progress: Progress) -> Report:
         report = Report(
             name=task.out.name,
             training_set=training_set,
-            penalty=chosen.penalty,
+            penalty=learned.chosen.penalty,
             measured=measured,
-            broken=broken,
+            broken=learned.broken,
+            notes=notes + _write_saved_model(task, folder, learned),
         )
         write_report(folder, report)
     return report
@@ -127,7 +221,7 @@ def train_quick(task: Task, progress: Progress) -> Report:
 
 def _without_broken(
     task: Task, gathered: Gathered
-) -> tuple[TrainingSet, Gathered, tuple[tuple[Path, str], ...]]:
+) -> tuple[TrainingSet, FeatureTable, tuple[tuple[Path, str], ...]]:
     """The training set of the pictures that can be read, their features, and the others."""
     examples = all_examples(task.base, task.added)
     broken = tuple((examples[number].image, gathered.broken[number]) for number in gathered.broken)
@@ -138,38 +232,53 @@ def _without_broken(
     training_set = make_training_set(
         task.base, task.added, groups=gathered.groups, left_out=left_out
     )
-    if left_out:
-        kept = [number for number in range(len(examples)) if number not in left_out]
-        gathered = replace(gathered, table=gathered.table.subset(kept))
-    return training_set, gathered, broken
+    if not left_out:
+        return training_set, gathered.table, broken
+    kept = [number for number in range(len(examples)) if number not in left_out]
+    return training_set, gathered.table.subset(kept), broken
 
 
-def _distribution(training_set: TrainingSet, gathered: Gathered) -> TrainingDistribution | None:
+def _distribution(learned: Learned) -> TrainingDistribution | None:
     """Of the training and the validation pictures; those of the test show whether it holds."""
+    training_set = learned.training_set
     known = np.array([split is not Split.TEST for split in training_set.splits])
     labels = training_set.targets().argmax(axis=1)[known]
     if training_set.multi_label:
         labels = np.zeros_like(labels)
-    return fit_distribution(gathered.table.subset(np.flatnonzero(known)), labels)
+    return fit_distribution(learned.table.subset(np.flatnonzero(known)), labels)
 
 
-def _write_model(
-    folder: Path,
-    file: ClassifierFile,
-    training_set: TrainingSet,
-    gathered: Gathered,
-    head: Head,
-    distribution: TrainingDistribution | None,
-) -> None:
-    trained = gathered.table.subset(training_set.indices(Split.TRAINING))
-    int8_head = quantize_head(head, file.features, trained)
+def _write_model(folder: Path, learned: Learned) -> None:
+    training_set = learned.training_set
+    file = ClassifierFile(learned.backbone.model.read_bytes(), learned.backbone.model.name)
+    trained = learned.table.subset(training_set.indices(Split.TRAINING))
+    int8_head = quantize_head(learned.chosen.head, file.features, trained)
     file.replace_head(int8_head, multi_label=training_set.multi_label)
     entries = {METADATA_BUFFER: metadata_buffer(_DESCRIPTION, 127.0, 128.0)}
+    distribution = _distribution(learned)
     if distribution is not None:
         entries[BUFFER_NAME] = encode_distribution(distribution)
     file.add_metadata(entries)
     content = append_labels(file.pack(_DESCRIPTION), training_set.labels)
     (folder / MODEL_FILE).write_bytes(content)
+
+
+def _write_saved_model(task: Task, folder: Path, learned: Learned) -> tuple[str, ...]:
+    """Write `saved_model/0001`; returns a note if it is left out for want of TensorFlow."""
+    image = learned.backbone.contract.input
+    if not task.saved_model or not isinstance(image, PixelInput):
+        return ()
+    try:
+        # 6 s and 500 MB, which only this needs
+        from edge.training.float_network import FloatBackbone  # noqa: PLC0415
+        from edge.training.saved_model import write_saved_model  # noqa: PLC0415
+    except ModuleNotFoundError:
+        return ("TensorFlow is not installed, so there is no SavedModel; edge needs none.",)
+    backbone = FloatBackbone(learned.backbone.model.read_bytes(), learned.backbone.model.name)
+    target, size = folder / "saved_model" / "0001", (image.height, image.width)
+    labels = learned.training_set.labels
+    write_saved_model(target, backbone, learned.chosen.head, labels, size)
+    return ()
 
 
 def _measure(task: Task, folder: Path, training_set: TrainingSet, progress: Progress) -> Measured:
