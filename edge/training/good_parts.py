@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from edge.datasets.dataset import Example
+from edge.datasets.dataset import Example, Split
+from edge.datasets.learnt import write_learnt
 from edge.datasets.picture_folder import PictureFolder
 from edge.datasets.reading import FaultLog
 from edge.errors import DataSetError
@@ -86,6 +87,9 @@ def train_good_parts(task: GoodTask, progress: Progress) -> GoodPartsReport:
         content = encode_good_parts(fit_good_parts(maps, quantization))
         model.write_bytes(write_trunk(data, task.backbone.model.name, {BUFFER_NAME: content}))
         write_settings(folder, task.out.name)
+        unread = {file for file, _ in broken}
+        learnt = [one.image for one in chosen if one.image not in unread]
+        write_learnt(folder, ((image, Split.TRAINING) for image in learnt))
         report = GoodPartsReport(
             name=task.out.name,
             learned=len(maps),

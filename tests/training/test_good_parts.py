@@ -161,7 +161,7 @@ def test_the_command_says_where_it_works_and_where_not(trained):
 def test_the_model_is_one_file_that_holds_no_other_scores(trained):
     model, _ = trained
     names = sorted(entry.name for entry in model.iterdir())
-    assert names == ["model.tflite", "model.toml", "report.html"]
+    assert names == ["learnt_pictures.tsv", "model.tflite", "model.toml", "report.html"]
     shown = json.loads(edge("inspect", model, "--json").stdout)
     assert (shown["task"], shown["labels"]) == ("anomaly", ["good", "anomaly"])
 
