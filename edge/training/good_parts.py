@@ -28,6 +28,7 @@ from edge.training.good_parts_fit import (
     ENOUGH_FOR_RATE,
     MAX_PICTURES,
     MIN_PICTURES,
+    alignment,
     fit_good_parts,
 )
 from edge.training.good_parts_report import GoodPartsReport, write_good_parts_report
@@ -94,6 +95,7 @@ def train_good_parts(task: GoodTask, progress: Progress) -> GoodPartsReport:
             name=task.out.name,
             learned=len(maps),
             passed_over=len(examples) - len(chosen),
+            alignment=alignment(maps, quantization),
             copies=len(chosen) - len(broken) - len(maps),
             broken=broken,
         )

@@ -29,6 +29,9 @@ MAX_PICTURES: Final = 2_000
 ENOUGH_FOR_RATE: Final = math.ceil(KEPT / (1 - KEPT))
 """Pictures from which on one in 50 can be told; of fewer the bound is the farthest's distance."""
 
+MIN_ALIGNMENT: Final = 0.25
+"""Below it the pictures look like free texture, on which faults were found by chance only."""
+
 _DIMENSIONS: Final = 32
 """Of the 112 channels' main directions. 64 and 112 told good from bad no better."""
 
@@ -65,6 +68,27 @@ def fit_good_parts(maps: NDArray[np.int8], quantization: Quantization) -> GoodPa
     # The bound is above what is typical even if all pictures are the same.
     bound = max(float(ordered[rank - 1]), 1.05 * typical)
     return replace(_fit(projected, projection), typical=typical, bound=bound)
+
+
+def alignment(maps: NDArray[np.int8], quantization: Quantization) -> float:
+    """How much each place shows the same in all pictures, 0..1.
+
+    Of all that varies, the share by which places differ from each other rather than pictures at a
+    place. For drawn parts it was 0.9, for solar cells 0.45 to 0.7, for bricks, grass and gravel at
+    most 0.13.
+    """
+    count = len(maps)
+    total = np.zeros(maps.shape[1:], np.float64)
+    squares = np.zeros(maps.shape[1:], np.float64)
+    for one in maps:
+        features = _real(one, quantization)
+        total += features
+        squares += features * features
+    means = total / count
+    within = float((squares / count - means * means).sum(axis=-1).mean())
+    # Means of few pictures differ by chance as well.
+    between = float(means.var(axis=(0, 1)).sum()) - within / count
+    return max(between, 0.0) / max(between + within, 1e-9)
 
 
 def _real(stored: NDArray[np.int8], quantization: Quantization) -> Floats:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from edge.training.good_parts_fit import ENOUGH_FOR_RATE, KEPT
+from edge.training.good_parts_fit import ENOUGH_FOR_RATE, KEPT, MIN_ALIGNMENT
 from edge.training.output_folder import MARK
 from edge.training.report_style import PAGE
 
@@ -30,6 +30,7 @@ class GoodPartsReport:
     Attributes:
         learned: pictures that were learned from.
         passed_over: pictures that were not needed.
+        alignment: how much each place shows the same in all pictures, 0..1.
         copies: pictures whose file is the same as that of another one.
         broken: pictures that cannot be read, and why.
     """
@@ -37,6 +38,7 @@ class GoodPartsReport:
     name: str
     learned: int
     passed_over: int
+    alignment: float
     copies: int
     broken: tuple[tuple[Path, str], ...]
 
@@ -44,6 +46,11 @@ class GoodPartsReport:
     def notes(self) -> tuple[str, ...]:
         """What its owner should know; a sentence each."""
         notes = []
+        if self.alignment < MIN_ALIGNMENT:
+            notes.append(
+                "These pictures do not show the same thing at the same place: they look like free "
+                "texture, or like parts that lie differently. Faults will hardly be found."
+            )
         if self.broken:
             count = len(self.broken)
             pictures = "1 picture" if count == 1 else f"{count:,} pictures"

@@ -20,7 +20,12 @@ from edge.datasets.dataset import DataSet, Example
 from edge.evaluation.anomaly import area_under_roc, good_or_anomaly
 from edge.export.good_parts_buffer import HEADER, decode_good_parts, encode_good_parts
 from edge.model.contract import Quantization
-from edge.training.good_parts_fit import MIN_PICTURES, fit_good_parts
+from edge.training.good_parts_fit import (
+    MIN_ALIGNMENT,
+    MIN_PICTURES,
+    alignment,
+    fit_good_parts,
+)
 
 SHAPE = (4, 5, 6)
 QUANTIZATION = Quantization(0.5, 3)
@@ -67,6 +72,14 @@ def test_parts_that_are_all_the_same_still_give_a_bound():
     parts = fit_good_parts(np.repeat(maps(1, seed=4), MIN_PICTURES, axis=0), QUANTIZATION)
     assert 0 < parts.typical < parts.bound < math.inf
     assert highest(parts, maps(1, seed=4))[0] < 0.5 < highest(parts, maps(1, seed=5))[0]
+
+
+def test_parts_are_aligned_and_texture_is_not():
+    parts = maps(30, seed=8)
+    texture = np.random.default_rng(9).integers(-80, 80, parts.shape).astype(np.int8)
+    assert alignment(parts, QUANTIZATION) > 0.8
+    assert alignment(texture, QUANTIZATION) < 0.05 < MIN_ALIGNMENT
+    assert alignment(parts[:1].repeat(20, axis=0), QUANTIZATION) == pytest.approx(1)
 
 
 def test_too_few_parts_are_refused():
@@ -155,6 +168,7 @@ def test_the_command_says_where_it_works_and_where_not(trained):
     assert "same camera" in output
     assert "does not work for free texture" in output
     assert "one good part in 50" in output
+    assert "Faults will hardly be found" not in output
     assert "60 pictures of good parts" in output  # near duplicates of each other, as parts are
 
 
@@ -222,6 +236,18 @@ def test_what_does_not_go_together_is_refused(tmp_path, arguments, words):
     result = edge("train", *arguments, "--out", tmp_path / "model")
     assert result.exit_code == 2
     assert words in result.stderr
+
+
+def test_a_warning_is_given_for_free_texture(tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "texture").mkdir()
+    grain = rng.integers(0, 256, (40, 40), np.uint8)
+    whole = Image.fromarray(grain).resize((640, 640), Image.Resampling.BICUBIC)
+    for number, (x, y) in enumerate(rng.integers(0, 440, (20, 2)).tolist()):
+        whole.crop((x, y, x + 200, y + 200)).save(tmp_path / "texture" / f"{number}.png")
+    result = edge("train", "--good", tmp_path / "texture", "--out", tmp_path / "model")
+    assert result.exit_code == 0, result.output
+    assert "Faults will hardly be found" in result.stderr
 
 
 @pytest.mark.parametrize("offset", [0, 100, 20_000])
