@@ -53,6 +53,7 @@
     │   ├── UsageError               its arguments are incomplete or name something missing
     │   ├── InputError               a file cannot be read
     │   ├── DataSetError             a data set cannot be read, or not all of it
+    │   ├── NoMoreAnswers            in evaluation: the source answers no further picture
     │   └── OutputError              a file cannot be written
     ├── ExportError                  on loading: the export is refused
     ├── SettingsError                at startup: a setting is invalid
