@@ -21,7 +21,7 @@ import click
 from edge import __version__, logs
 from edge.api_key import Scope
 from edge.environment import logs_as_json
-from edge.errors import EdgeError
+from edge.errors import DataSetError, EdgeError
 from edge.printable import escape
 from edge.settings import FIELDS, TOPICS, default_text, load_settings
 
@@ -81,6 +81,8 @@ class _Group(click.Group):
                 logging.getLogger(__name__).critical("%s", error.message)
             else:
                 click.echo(f"edge: {escape(error.message)}", err=True)
+                for fault in error.faults if isinstance(error, DataSetError) else ():
+                    click.echo(f"  {escape(fault)}", err=True)
             ctx.exit(REFUSED)
 
 

@@ -53,6 +53,7 @@
     │   ├── UsageError               its arguments are incomplete or name something missing
     │   ├── InputError               a file cannot be read
     │   ├── DataSetError             a data set cannot be read, or not all of it
+    │   ├── NoMoreAnswers            in evaluation: the source answers no further picture
     │   └── OutputError              a file cannot be written
     ├── ExportError                  on loading: the export is refused
     ├── SettingsError                at startup: a setting is invalid
@@ -65,7 +66,10 @@ has an HTTP status, a code that never changes, and a message that anyone may rea
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class EdgeError(Exception):
@@ -297,9 +301,17 @@ class InputError(CommandError):
 
 
 class DataSetError(CommandError):
-    """A data set cannot be read, or lines or files of it are wrong; the message lists them."""
+    """A data set cannot be read, or lines or files of it are wrong.
+
+    Attributes:
+        faults: what is wrong and where, a line each; the message says how many there are.
+    """
 
     code = "unreadable_data_set"
+
+    def __init__(self, message: str, faults: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
 
 
 class OutputError(CommandError):

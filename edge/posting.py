@@ -69,9 +69,15 @@ class Poster:
             error.close()
             return PostFault(f"it answered {error.code}", error.code)
         except OSError as error:
-            return PostFault(str(error))
+            return PostFault(_words(error))
         # Their words may quote the URL, which is a secret, or whatever answered.
         except (http.client.HTTPException, ValueError) as error:
             kind = type(error).__name__
             return PostFault(f"it cannot be asked, or its answer is not HTTP ({kind})")
         return None
+
+
+def _words(error: OSError) -> str:
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    plain = reason.strerror if isinstance(reason, OSError) else None
+    return plain or str(reason)

@@ -92,7 +92,7 @@ def parse_rules(text: str, file: Path) -> tuple[Rule, ...]:
         raise _fault(file, None, "it holds no rule", "Begin a rule with [[rule]], or unset it")
     if len(tables) > MAX_RULES:
         raise _fault(file, None, f"it has {len(tables)} rules", f"The maximum is {MAX_RULES}")
-    lines = _Lines(text, len(tables))
+    lines = RuleLines(text, len(tables))
     rules: dict[str, Rule] = {}
     for number, table in enumerate(tables, 1):
         rule = _read_rule(file, lines, number, table)
@@ -105,8 +105,13 @@ def parse_rules(text: str, file: Path) -> tuple[Rule, ...]:
     return tuple(rules.values())
 
 
-class _Lines:
-    """Where rules and their keys stand, as far as a look at the text can tell."""
+class RuleLines:
+    """Where rules and their keys stand, as far as a look at the text can tell.
+
+    Args:
+        text: of the file.
+        rules: number of rules in it.
+    """
 
     def __init__(self, text: str, rules: int) -> None:
         self._lines = text.splitlines()
@@ -129,7 +134,7 @@ def _line_of(lines: list[str], first: int, last: int | None, key: str) -> int | 
     return next(found, None)
 
 
-def _read_rule(file: Path, lines: _Lines, number: int, table: dict[str, Any]) -> Rule:
+def _read_rule(file: Path, lines: RuleLines, number: int, table: dict[str, Any]) -> Rule:
     try:
         values = _RuleToml.model_validate(table)
     except ValidationError as error:
@@ -185,6 +190,11 @@ def _slug(name: str) -> str:
 
 
 def _fault(file: Path, line: int | None, reason: str, remedy: str) -> SettingsError:
-    place = f"{file}, line {line}" if line is not None else f"{file}"
+    place = place_in(file, line)
     end = "" if remedy.endswith("?") else "."
     return SettingsError(f"alerts_rules: {place}: {reason.removesuffix('.')}. {remedy}{end}")
+
+
+def place_in(file: Path, line: int | None) -> str:
+    """The file, and the line where it is known, in words."""
+    return f"{file}, line {line}" if line is not None else f"{file}"

@@ -7,7 +7,7 @@ import resource
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import cycle, islice
 from typing import TYPE_CHECKING
@@ -68,7 +68,10 @@ def _prepare(
     global _process  # noqa: PLW0603 -- the process's one purpose
     export = read_export(path)
     pipeline = open_pipeline(export.model, export.contract, threads)
-    yardstick = Yardstick(export.model, export.contract, threads, exact=options.exact)
+    # The yardstick reads the outputs that the file itself lists.
+    listed = {role: output for role, output in export.contract.outputs.items() if not output.inner}
+    contract = replace(export.contract, outputs=listed)
+    yardstick = Yardstick(export.model, contract, threads, exact=options.exact)
 
     def bare(worker: int, frame: bytes) -> object:
         return pipeline.compute(worker, frame, options)

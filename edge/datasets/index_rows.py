@@ -220,7 +220,7 @@ def _check_new(image: Path, seen: Mapping[Path, str]) -> None:
 
 
 def _not_found(name: str, folder: Path, error: Exception) -> str:
-    shown, here = escape(name), escape(os.fspath(folder) or ".")
+    shown, here = escape(name), escape(os.fspath(folder.resolve()))
     if name.startswith(_GCS):
         bucket = escape(name.removeprefix(_GCS).split("/")[0])
         return (

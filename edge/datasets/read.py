@@ -23,12 +23,12 @@ def read_data_set(path: Path) -> DataSet:
         path: a folder or an index file; docs/datasets.md describes the layouts.
 
     Raises:
-        DataSetError: it cannot be read, or parts of it are wrong: the message lists the first
-            ones with their places.
+        DataSetError: it cannot be read, or parts of it are wrong: it lists the first ones with
+            their places.
     """
     reading = read_with_faults(path)
     if reading.fault_count:
-        raise DataSetError(faults_text(reading))
+        raise _wrong(reading)
     if not reading.data_set.examples:
         raise DataSetError(f"{escape(str(path))} has no labelled pictures.")
     return reading.data_set
@@ -52,16 +52,14 @@ def read_with_faults(path: Path) -> Reading:
     return Reading(data_set, tuple(faults.first), faults.count, tuple(faults.notes))
 
 
-def faults_text(reading: Reading) -> str:
-    """The faults as text of several lines, the first saying how many there are."""
+def _wrong(reading: Reading) -> DataSetError:
     shown = escape(str(reading.data_set.path))
     number = reading.fault_count
     title = "1 fault" if number == 1 else f"{number:,} faults"
-    lines = [f"{shown} has {title}:"]
-    lines += [f"  {fault.source}: {fault.reason}" for fault in reading.faults]
-    if number > len(reading.faults):
-        lines.append(f"  ... and {number - len(reading.faults):,} more.")
-    return "\n".join(lines)
+    faults = [f"{fault.source}: {fault.reason}" for fault in reading.faults]
+    if number > len(faults):
+        faults.append(f"... and {number - len(faults):,} more.")
+    return DataSetError(f"{shown} has {title}:", faults)
 
 
 def _read(path: Path, faults: FaultLog) -> tuple[str, list[Example], list[Example]]:

@@ -10,7 +10,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from edge.alerts.labels import ModelLabels, label_fault
-from edge.alerts.rules_file import MAX_BYTES, parse_rules
+from edge.alerts.rules_file import MAX_BYTES, RuleLines, parse_rules, place_in
 from edge.dataplane.alerting import Alerting
 from edge.errors import ExportError, SettingsError
 from edge.export.regular_file import read_bounded
@@ -45,13 +45,16 @@ def build_alerting(
             f"{given} without alerts_rules: no alert would ever be raised. Set alerts_rules to the "
             "file of the rules, or unset the others."
         )
-    rules = _read_rules(alerts.rules)
+    text = _read_text(alerts.rules)
+    rules = parse_rules(text, alerts.rules)
     models = _model_labels(repository)
+    lines = RuleLines(text, len(rules))
     all_known = not (has_cloud or repository.refused)
-    for rule in rules:
+    for number, rule in enumerate(rules, 1):
         fault = label_fault(rule, models)
         if fault is not None:
-            words = f'alerts_rules: {alerts.rules}: rule "{rule.name}": {fault}'
+            place = place_in(alerts.rules, lines.of(number, "label"))
+            words = f'alerts_rules: {place}: rule {number} ("{rule.name}"): {fault}'
             if all_known:
                 raise SettingsError(words)
             _log.warning("%s The rule stays: a model that is not known here may have it.", words)
@@ -62,9 +65,9 @@ def build_alerting(
     return Alerting(rules, rules_of, _sinks(alerts, rules))
 
 
-def _read_rules(file: Path) -> tuple[Rule, ...]:
+def _read_text(file: Path) -> str:
     try:
-        text = read_bounded(file, MAX_BYTES).decode("utf-8-sig")
+        return read_bounded(file, MAX_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise SettingsError(f"alerts_rules: {file}: it is not UTF-8. Save it as UTF-8.") from None
     except ExportError as error:
@@ -74,7 +77,6 @@ def _read_rules(file: Path) -> tuple[Rule, ...]:
             f"alerts_rules: {file} cannot be read: {error.strerror or error}. Correct the path, or "
             "make the file readable for the service's user."
         ) from None
-    return parse_rules(text, file)
 
 
 def _model_labels(repository: ModelRepository) -> list[ModelLabels]:

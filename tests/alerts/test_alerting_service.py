@@ -61,7 +61,10 @@ def test_a_wrong_setting_stops_the_start(case, rules, monkeypatch):
 @pytest.mark.parametrize(
     ("rule", "words"),
     [
-        ('label = "cat"', r'rule "a": label "cat" is none of the models\. Did you mean "Cat"\?'),
+        (
+            'label = "cat"',
+            r'line 3: rule 1 \("a"\): label "cat" is none of the models\. Did you mean "Cat"\?',
+        ),
         ('label = "espresso"\ncount = 2', "Remove count"),
     ],
 )

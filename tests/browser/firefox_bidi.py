@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FIREFOX = "/usr/bin/firefox-esr"
 _UNKNOWN = "emulation.setMediaFeaturesOverride"
 _PLAIN = {"max_size": None, "ping_interval": None}  # Firefox answers no pings
+_MAX_LINE = 64 << 20  # it quotes whole scripts, and a longer line would end this program
 _LISTENING = re.compile(r"WebDriver BiDi listening on (ws://\S+)")
 
 
@@ -46,7 +47,7 @@ async def _back(near: Connection, far: Connection) -> None:
 async def main() -> None:
     """Start Firefox with the arguments given; end with it."""
     firefox = await asyncio.create_subprocess_exec(
-        FIREFOX, *sys.argv[1:], stderr=asyncio.subprocess.PIPE
+        FIREFOX, *sys.argv[1:], stderr=asyncio.subprocess.PIPE, limit=_MAX_LINE
     )
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, firefox.terminate)

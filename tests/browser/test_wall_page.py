@@ -124,7 +124,9 @@ def test_a_television_has_no_controls_and_its_tiles_fill_the_screen(watch, serve
 
 @pytest.mark.parametrize("shape", [(900, 300), (300, 700), (451, 300)])
 def test_boxes_on_a_tile_and_a_card_are_where_the_answer_says(watch, served, shape):
-    page = watch("/wall", device_scale_factor=2).page
+    width, height = SIZES["1080p"]  # a caption has room beside the narrowest picture
+    viewport = {"width": width, "height": height}
+    page = watch("/wall", device_scale_factor=2, viewport=viewport).page
     expect(page.locator("#state")).to_have_text("Live")
     camera = f"shape-{shape[0]}-{shape[1]}"
     answer = served.client.post(

@@ -82,8 +82,10 @@ def test_hidden_files_are_passed_over_and_others_that_are_no_pictures_counted(tm
 def test_a_photo_in_a_format_that_is_not_read_is_a_fault(tmp_path):
     put(tmp_path, "daisy/1.jpg", "daisy/2.HEIC")
     assert "convert it to JPEG" in faults_of(tmp_path)["daisy/2.HEIC"]
-    with pytest.raises(DataSetError, match=r"daisy/2\.HEIC: .*convert it"):
+    with pytest.raises(DataSetError, match="1 fault:") as refused:
         read_data_set(tmp_path)
+    (fault,) = refused.value.faults
+    assert fault.startswith("daisy/2.HEIC: ")
 
 
 @pytest.mark.parametrize("target", ["..", "../daisy", ".", "../tulip"])

@@ -142,7 +142,7 @@ def test_a_fault_is_shown_and_never_the_url(receiver, caplog):
     status = asyncio.run(run())
     assert (status.state, status.queued) == ("down", 1)
     told = f"{status} {status.as_json()} {caplog.text}"
-    assert "refused" in status.fault
+    assert status.fault == "Connection refused"
     assert not {word for word in ("s3cret", "t0ken", SECRET) if word in told}
     assert "stopped with 1 alerts that the webhook has not taken" in caplog.text
 
@@ -191,6 +191,10 @@ def test_a_receiver_that_sends_a_byte_now_and_then_holds_one_thread(monkeypatch)
         while not ended.wait(0.01):
             connection.sendall(b"x")
         connection.sendall(b"\r\n\r\n")
+        # What is unread when a connection is closed resets it, and the answer may be lost.
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(4096):
+            pass
         connection.close()
 
     async def run(listener):

@@ -87,7 +87,7 @@ PAGES = {
     "/logout",
     "/session",
 }
-PAGES |= {"/samples/{name}", "/pair", "/pair/info", "/pair/ca.crt", "/pair/qr.svg"}
+PAGES |= {"/samples/{name}", "/pair", "/pair/info", "/pair/ca.crt", "/pair/qr.svg", "/page/info"}
 STREAM = "/stream"  # a WebSocket, which OpenAPI cannot describe: see docs/stream.md
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
-from edge.errors import CloudError, CloudUnreachable, EdgeError
+from edge.errors import CloudError, CloudUnreachable, CommandError
 from edge.evaluation.parity.difference import Expected
 from edge.evaluation.parity.recorded import RecordedAnswers, read_expected
 from edge.fallback.cloud import CloudRequest
@@ -30,7 +30,7 @@ _GRACE_S: Final = 5.0
 """Beyond the time of a call, after which the link itself has given up."""
 
 
-class NoMoreAnswers(EdgeError):
+class NoMoreAnswers(CommandError):
     """The source answers no further picture: the budget is spent, for instance."""
 
     code = "no_more_answers"
