@@ -19,7 +19,7 @@ DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8501  # as in `edge.settings`, which a
 TIMEOUT_S = 4.0
 _MAIN_S, _LIVE_S = 3.5, 0.5  # the image gives a check 5 s
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 -- not ours
-_READY = 200
+_READY, _REDIRECT = 200, 307
 _READY_PATH, _LIVE = "/health/ready", "/health/live"
 _TRUE = {"true", "1", "yes", "on", "y", "t"}  # as pydantic reads one
 
@@ -49,11 +49,11 @@ def check(
         reply = connection.getresponse()
         body = reply.read()
     except (OSError, http.client.HTTPException) as error:
-        fault = f"{host}:{port} does not answer: {error or type(error).__name__}"
-        closed_at_once = isinstance(error, http.client.RemoteDisconnected) and not secure
-        return f"{fault}. If it serves HTTPS, set EDGE_TLS=true." if closed_at_once else fault
+        return f"{host}:{port} does not answer: {error or type(error).__name__}"
     finally:
         connection.close()
+    if reply.status == _REDIRECT:
+        return f"{host}:{port} serves HTTPS. Set EDGE_TLS=true."
     return None if reply.status == _READY else _reason(body)
 
 

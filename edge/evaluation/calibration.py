@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class Bin:
     accuracy: float | None
 
 
-def calibration(scores: NDArray[np.floating], right: NDArray[np.bool_]) -> list[Bin]:
+def calibration(scores: NDArray[np.floating[Any]], right: NDArray[np.bool_]) -> list[Bin]:
     """Sort answers into bins by their score.
 
     Args:

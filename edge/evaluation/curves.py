@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class Curve:
 
 
 def precision_recall(
-    scores: NDArray[np.floating], right: NDArray[np.bool_], positives: int
+    scores: NDArray[np.floating[Any]], right: NDArray[np.bool_], positives: int
 ) -> Curve:
     """Make the curve of one label.
 
@@ -73,7 +73,7 @@ def average_precision(curve: Curve) -> float | None:
 
 
 def interpolated_precision(
-    scores: NDArray[np.floating], right: NDArray[np.bool_], positives: int
+    scores: NDArray[np.floating[Any]], right: NDArray[np.bool_], positives: int
 ) -> float | None:
     """The average precision as COCO defines it, 0..1: the mean at 101 recalls.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -34,7 +34,9 @@ MAX_DETECTIONS: Final = 100
 """Rows of a picture that count, the best ones; COCO's number."""
 
 
-def overlaps(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.float64]:
+def overlaps(
+    first: NDArray[np.floating[Any]], second: NDArray[np.floating[Any]]
+) -> NDArray[np.float64]:
     """The IoU of every box of the first [n, 4] with every one of the second [m, 4], [n, m], 0..1.
 
     A box without area overlaps with nothing.

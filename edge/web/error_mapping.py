@@ -8,9 +8,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import Match
 
 from edge import logs
 from edge.errors import BadRequest, EdgeError, Refusal
@@ -19,8 +19,6 @@ from edge.web.content_encoding import ACCEPTED, UnsupportedEncoding
 from edge.web.root_path import root_path, route_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from fastapi import FastAPI
     from starlette.requests import HTTPConnection, Request
     from starlette.types import ExceptionHandler
@@ -109,12 +107,11 @@ def install_handlers(app: FastAPI) -> None:
         assert isinstance(error, EdgeError)
         return error_response(request, error)
 
-    async def on_method_not_allowed(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
+    async def on_method_not_allowed(request: Request, _: Exception) -> Response:
         reply = error_response(
             request, MethodNotAllowed(f"{request.scope['path']} does not take {request.method}.")
         )
-        reply.headers.update(_with_head(error.headers or {}))
+        reply.headers["Allow"] = _allowed_methods(request)
         return reply
 
     async def on_wrong_parameter(request: Request, error: Exception) -> Response:
@@ -148,9 +145,15 @@ def install_handlers(app: FastAPI) -> None:
         app.add_exception_handler(key, handler)
 
 
-def _with_head(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """The headers of a 405, in which Allow lists the methods: what takes GET takes HEAD."""
-    return {**headers, "Allow": "GET, HEAD"} if headers.get("Allow") == "GET" else headers
+def _allowed_methods(request: Request) -> str:
+    """The methods of all routes of a path; what takes GET takes HEAD."""
+    allowed: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            allowed |= getattr(route, "methods", None) or set()
+    if "GET" in allowed:
+        allowed.add("HEAD")
+    return ", ".join(sorted(allowed))
 
 
 def _faults_in_words(error: RequestValidationError) -> str:

@@ -27,6 +27,7 @@ _STATUSES: dict[str, tuple[int, ...]] = {
     "/v1/models/{model}/versions/{version}/metadata": (404,),
     "/v1/models/{model}/versions/{version}:predict": (*_FRAME, 501),
     "/outbox/{key}": (404,),
+    "/corrections": (404, 409, 413, 415, 504),
     "/wall/events": (429,),
     "/wall/pictures/{number}.jpg": (404,),
     "/wall/answers/{number}": (404,),

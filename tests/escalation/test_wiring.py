@@ -162,7 +162,7 @@ def test_every_setting_of_the_outbox_comes_to_its_place(wired, tmp_path):
     parts = service.cloud
     assert parts.ack_s == 0.25
     assert parts.outbox.folder == tmp_path / "box"
-    assert (parts.webhook._url, parts.webhook._secret) == (
+    assert (parts.webhook._poster._url, parts.webhook._secret) == (
         "http://127.0.0.1:9/results",
         "s3cret",
     )

@@ -236,7 +236,10 @@ def test_the_webhook_and_the_wait_for_the_disk_are_as_the_settings_say(repositor
     )
     cloud = service.cloud
     assert cloud.ack_s == 0.25
-    assert (cloud.webhook._url, cloud.webhook._secret) == ("http://localhost/results", "s3cret")
+    assert (cloud.webhook._poster._url, cloud.webhook._secret) == (
+        "http://localhost/results",
+        "s3cret",
+    )
     assert cloud.outbox.folder == box
     service.pool.close()
     without_webhook = build_serving_service(Settings(outbox_dir=box), repository)
