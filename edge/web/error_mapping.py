@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match
@@ -19,6 +20,8 @@ from edge.web.content_encoding import ACCEPTED, UnsupportedEncoding
 from edge.web.root_path import root_path, route_path
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fastapi import FastAPI
     from starlette.requests import HTTPConnection, Request
     from starlette.types import ExceptionHandler
@@ -107,11 +110,12 @@ def install_handlers(app: FastAPI) -> None:
         assert isinstance(error, EdgeError)
         return error_response(request, error)
 
-    async def on_method_not_allowed(request: Request, _: Exception) -> Response:
+    async def on_method_not_allowed(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
         reply = error_response(
             request, MethodNotAllowed(f"{request.scope['path']} does not take {request.method}.")
         )
-        reply.headers["Allow"] = _allowed_methods(request)
+        reply.headers["Allow"] = _allowed_methods(request, error.headers or {})
         return reply
 
     async def on_wrong_parameter(request: Request, error: Exception) -> Response:
@@ -145,10 +149,15 @@ def install_handlers(app: FastAPI) -> None:
         app.add_exception_handler(key, handler)
 
 
-def _allowed_methods(request: Request) -> str:
-    """The methods of all routes of a path; what takes GET takes HEAD."""
-    allowed: set[str] = set()
-    for route in request.app.routes:
+def _allowed_methods(request: Request, headers: Mapping[str, str]) -> str:
+    """The methods of all routes of a path; what takes GET takes HEAD.
+
+    Args:
+        headers: the framework's, whose Allow knows only the first route that matches.
+    """
+    allowed = set(headers.get("Allow", "").split(", ")) - {""}
+    dialects: DialectTable = request.app.state.dialects
+    for route in dialects.find(route_path(request.scope)).dialect.router.routes:
         if route.matches(request.scope)[0] is not Match.NONE:
             allowed |= getattr(route, "methods", None) or set()
     if "GET" in allowed:

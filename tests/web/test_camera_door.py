@@ -410,6 +410,7 @@ def test_what_takes_get_takes_head_and_says_so(client: httpx.Client) -> None:
         assert (head.status_code, head.content) == (200, b""), path
         assert "HEAD" in client.post(path).headers["allow"], path
     assert client.head("/").status_code == 200
+    assert client.put("/corrections").headers["allow"] == "GET, HEAD, POST"
     missing = client.head("/nothing-here")
     assert (missing.status_code, missing.headers["x-edge-error"]) == (404, "not_found")
     assert missing.content == b""
