@@ -157,8 +157,10 @@ def _allowed_methods(request: Request, headers: Mapping[str, str]) -> str:
     """
     allowed = set(headers.get("Allow", "").split(", ")) - {""}
     dialects: DialectTable = request.app.state.dialects
-    for route in dialects.find(route_path(request.scope)).dialect.router.routes:
-        if route.matches(request.scope)[0] is not Match.NONE:
+    routes = dialects.find(route_path(request.scope)).dialect.router.routes
+    matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    for route in matching:
+        if getattr(route, "path", "") == getattr(matching[0], "path", ""):
             allowed |= getattr(route, "methods", None) or set()
     if "GET" in allowed:
         allowed.add("HEAD")
