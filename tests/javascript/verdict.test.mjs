@@ -16,6 +16,11 @@ const cases = [
   ["nothing found, and unsure", false, [], ["Nothing recognised", "", "", true]],
   ["an answer that does not say", undefined, [CAT], ["Cat", "86%", "", false]],
 ];
+test("an answer in words: unlike all that the model has learnt from", () => {
+  const { words, perhaps, unsure } = inWords({ certain: false, unlike_training: true, predictions: [CAT] });
+  assert.deepEqual([words, perhaps, unsure], ["Unknown", "perhaps Cat 86%", true]);
+});
+
 for (const [what, certain, predictions, wanted] of cases) {
   test(`an answer in words: ${what}`, () => {
     const { words, score, perhaps, unsure } = inWords({ certain, predictions });

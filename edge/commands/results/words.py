@@ -36,7 +36,10 @@ def describe(result: Answer | EdgeError, max_labels: int | None = None) -> str:
     listed = ", ".join(named)
     if rest := len(labels) - len(named):
         listed += f", +{rest}" if named else f"{rest} labels"
-    return listed if result.certain else f"not sure ({listed})"
+    if result.certain:
+        return listed
+    doubt = "unlike its training" if result.prediction.unlike_training else "not sure"
+    return f"{doubt} ({listed})"
 
 
 def count_labels(result: Answer | EdgeError) -> int:

@@ -46,6 +46,7 @@ export const TEXTS = {
     "correct.outbox": "The service could not keep it: its disk is full or cannot be written. Try again later.",
 
     "answer.unsure": "Not sure",
+    "answer.unlike": "Unknown",
     "answer.perhaps": "perhaps {label} {score}",
     "answer.edge_said": "edge said: {words}",
 
@@ -314,6 +315,7 @@ export const TEXTS = {
     "correct.outbox": "Le service n’a pas pu la conserver : son disque est plein ou protégé. Réessayez plus tard.",
 
     "answer.unsure": "Pas sûr",
+    "answer.unlike": "Inconnu",
     "answer.perhaps": "peut-être {label} {score}",
     "answer.edge_said": "en local : {words}",
 

@@ -15,7 +15,8 @@ export function inWords(answer) {
   if (!best) return { words: text("kiosk.nothing"), score: "", perhaps: "", unsure: true };
   if (unsure) {
     const perhaps = text("answer.perhaps", { label: named(best), score: percent(best.score) });
-    return { words: text("answer.unsure"), score: "", perhaps, unsure };
+    const words = text(answer.unlike_training ? "answer.unlike" : "answer.unsure");
+    return { words, score: "", perhaps, unsure };
   }
   const score = best.count > 1 ? "" : percent(best.score); // a count would borrow the best one's score
   return { words: named(best), score, perhaps: "", unsure };
