@@ -33,6 +33,7 @@ from edge.errors import (
 )
 from edge.fallback.cloud import CloudRequest
 from edge.fallback.vertex import MAX_REQUEST_BYTES, VertexClient, VertexOptions
+from edge.model.tasks.anomaly import ANOMALY
 from edge.model.tasks.classification import CLASSIFICATION
 from edge.model.tasks.detection import DETECTION
 from edge.model.tasks.registry import TASKS
@@ -141,14 +142,19 @@ def test_a_container_of_tensorflow_serving_is_asked_as_it_wants_it(vertex):
     assert answer.prediction.scores.tolist() == [0.25, 0.75]
 
 
-SIDES = {CLASSIFICATION: 640, DETECTION: 1024}
+SIDES = {CLASSIFICATION: 640, DETECTION: 1024, ANOMALY: 640}
+REPLIES = {
+    CLASSIFICATION: DAISY,
+    DETECTION: {**DAISY, "bboxes": [[0, 1, 0, 1]]},
+    ANOMALY: {**DAISY, "displayNames": ["anomaly"]},
+}
 MOST_IMAGE_BYTES = (MAX_REQUEST_BYTES - 4_096) * 3 // 4
 """So much of a picture fits in a request as base64, with room for the names around it."""
 
 
 def sent(vertex, task, image):
     """The size of the request, and the picture that the far side got."""
-    vertex.behave(DAISY if task is CLASSIFICATION else {**DAISY, "bboxes": [[0, 1, 0, 1]]})
+    vertex.behave(REPLIES[task])
     ask(vertex, question(task, image), seconds=30)
     (call,) = vertex.calls()
     return call["size"], vertex.image()
