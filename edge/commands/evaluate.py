@@ -33,8 +33,11 @@ if TYPE_CHECKING:
     from edge.evaluation.comparison import Comparison
     from edge.evaluation.evaluation import Evaluation
     from edge.evaluation.gate import Demand
+    from edge.repository.repository import ModelRepository
     from edge.repository.version import ModelVersion
     from edge.settings import Settings
+
+    FoundModel = tuple[ModelRepository, ModelVersion, Settings]
 
 INTERRUPTED: Final = 130
 """Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
@@ -87,17 +90,22 @@ def run(request: Request, settings: Settings) -> int:
 
 def _evaluate(request: Request, settings: Settings, demands: Sequence[Demand]) -> Report:
     data_set = read_data_set(request.data_set)
-    service, version = _load(request.model, settings)
+    found = find_model(request.model, settings)
+    against = None if request.against is None else find_model(request.against, settings)
+    compared_with = None if against is None else against[1]
+    service, version = _load(found)
     selected = choose_pictures(data_set, version, request.split)
     empty = make_judge(selected, version.contract).judge()
     check_names(demands, empty.figures, selected.labels)
     with progress("pictures", len(selected.examples)) as advance:
-        evaluation = evaluate(service, version, data_set, selected, advance)
+        evaluation = evaluate(
+            service, version, data_set, selected, advance, compared_with=compared_with
+        )
     if evaluation.done < evaluation.planned:
         return Report(evaluation)
     other = comparison = None
-    if request.against is not None:
-        other = _evaluate_other(request.against, request.split, data_set, evaluation, settings)
+    if against is not None:
+        other = _evaluate_other(against, request, data_set, evaluation, version)
         comparison = _compare(evaluation, other)
     thresholds = None
     if request.precision is not None:
@@ -107,23 +115,27 @@ def _evaluate(request: Request, settings: Settings, demands: Sequence[Demand]) -
     return Report(evaluation, other, comparison, thresholds, verdicts)
 
 
-def _load(name: str, settings: Settings) -> tuple[InferenceService, ModelVersion]:
-    repository, version, settings = find_model(name, settings)
+def _load(found: FoundModel) -> tuple[InferenceService, ModelVersion]:
+    repository, version, settings = found
     service = build_service(fit_to_memory(settings, repository), repository)
     version.load(service.pool.workers, service.options)
     return service, version
 
 
 def _evaluate_other(
-    name: str, split: str | None, data_set: DataSet, evaluation: Evaluation, settings: Settings
+    found: FoundModel,
+    request: Request,
+    data_set: DataSet,
+    evaluation: Evaluation,
+    first: ModelVersion,
 ) -> Evaluation:
-    service, version = _load(name, settings)
+    service, version = _load(found)
     contract = version.contract
     if (contract.task.name, contract.multi_label) != (evaluation.task, evaluation.multi_label):
-        raise UsageError(f"{name} does another task than {evaluation.model['name']}.")
-    selected = choose_pictures(data_set, version, split)
+        raise UsageError(f"{request.against} does another task than {evaluation.model['name']}.")
+    selected = choose_pictures(data_set, version, request.split)
     with progress("pictures, other model", len(selected.examples)) as advance:
-        return evaluate(service, version, data_set, selected, advance)
+        return evaluate(service, version, data_set, selected, advance, compared_with=first)
 
 
 def _compare(evaluation: Evaluation, other: Evaluation) -> Comparison:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from edge.dataplane.answer import Answer
 from edge.datasets.learnt import picture_digest, read_learnt
 from edge.errors import InputError, UsageError
-from edge.evaluation.evaluation import Evaluation, Failure
+from edge.evaluation.evaluation import Evaluation, Failure, learners
 from edge.evaluation.judge import as_judged, make_judge
 from edge.evaluation.run import answer_all
 from edge.evaluation.truth import Known, select
@@ -36,6 +36,8 @@ def evaluate(
     data_set: DataSet,
     selected: Selected,
     advance: Callable[[], None] = lambda: None,
+    *,
+    compared_with: ModelVersion | None = None,
 ) -> Evaluation:
     """Answer the pictures and judge the answers; after Ctrl-C those that were answered.
 
@@ -43,12 +45,18 @@ def evaluate(
         service: serves the model and nothing else; it is stopped in the end.
         version: the model, loaded.
         advance: called after each picture.
+        compared_with: another model, whose figures stand next to these: what it has learnt from
+            is left out as well, so that both are of the same pictures.
 
     Raises:
         UsageError: no picture could be answered.
     """
     judge = make_judge(selected, version.contract)
-    learnt = _learnt(version) if selected.leaves_out_learnt else frozenset()
+    learnt: frozenset[str] = frozenset()
+    if selected.leaves_out_learnt:
+        learnt = _learnt(version)
+        if compared_with is not None:
+            learnt |= _learnt(compared_with)
     failures: list[Failure] = []
     done = left_out = 0
 
@@ -73,8 +81,9 @@ def evaluate(
     )
     seconds = time.perf_counter() - started
     if finished and left_out == done:
+        who = learners(compared=compared_with is not None).capitalize()
         raise UsageError(
-            f"The model has learnt from all {done} pictures: they say nothing about others. "
+            f"{who} has learnt from all {done} pictures: they say nothing about others. "
             "--split all takes them nevertheless."
         )
     if finished and len(failures) + left_out == done:
@@ -90,6 +99,7 @@ def evaluate(
         done=done,
         failures=failures,
         learnt=left_out,
+        compared=compared_with is not None,
         seconds=seconds,
         judgement=judge.judge(),
     )

@@ -76,6 +76,11 @@ class Judgement:
     threshold_words: str
 
 
+def learners(*, compared: bool) -> str:
+    """Who has learnt from the pictures that are left out, in words."""
+    return "one or the other model" if compared else "the model"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
     """One model on one set.
@@ -88,7 +93,9 @@ class Evaluation:
         selected: which pictures of the set, and notes.
         done: number of pictures that were looked at.
         failures: those that could not be answered.
-        learnt: number of those that were left out because the model has learnt from them.
+        learnt: number of those that were left out because the model has learnt from them, or the
+            one that it is compared with.
+        compared: there is one that it is compared with.
         seconds: that the pictures took.
     """
 
@@ -100,6 +107,7 @@ class Evaluation:
     done: int
     failures: Sequence[Failure]
     learnt: int
+    compared: bool
     seconds: float
     judgement: Judgement
 

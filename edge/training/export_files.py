@@ -36,20 +36,19 @@ def write_metadata(folder: Path, image: PixelInput, output: str) -> None:
 
 def write_settings(
     folder: Path,
-    name: str,
     *,
     certain_threshold: float | None = None,
     thresholds: Mapping[str, float] | None = None,
 ) -> None:
     """Write model.toml.
 
+    It sets no name: that of the folder follows when the export is moved into a model repository.
+
     Args:
-        name: shown to people.
         certain_threshold: best score from which on an answer is certain.
         thresholds: of single labels, for a multi-label model.
     """
     lines = [
-        f"display_name = {toml_text(name)}",
         "# The whole picture, as AutoML's exports take it: a defect at its edge must be seen.",
         'resize = "stretch"',
     ]

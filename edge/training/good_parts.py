@@ -87,7 +87,7 @@ def train_good_parts(task: GoodTask, progress: Progress) -> GoodPartsReport:
         progress.stage("Fitting")
         content = encode_good_parts(fit_good_parts(maps, quantization))
         model.write_bytes(write_trunk(data, task.backbone.model.name, {BUFFER_NAME: content}))
-        write_settings(folder, task.out.name)
+        write_settings(folder)
         unread = {file for file, _ in broken}
         learnt = [one.image for one in chosen if one.image not in unread]
         write_learnt(folder, ((image, Split.TRAINING) for image in learnt))

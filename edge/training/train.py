@@ -130,11 +130,12 @@ def train(task: Task, progress: Progress) -> Report:
     if task.seconds is not None:
         _need_tensorflow()
     learned = learn(task, task.backbone, progress)
-    notes: tuple[str, ...] = ()
+    notes = _unlabeled_note(task)
     with tempfile.TemporaryDirectory(prefix="edge-train-") as scratch:
         if task.seconds is not None:
             left = task.seconds - (time.monotonic() - began)
-            learned, notes = _fine_tuned(task, learned, Path(scratch), left, progress)
+            learned, what_came = _fine_tuned(task, learned, Path(scratch), left, progress)
+            notes += what_came
         return _write(task, learned, notes, progress)
 
 
@@ -153,6 +154,16 @@ def learn(task: Task, backbone: Export, progress: Progress) -> Learned:
     progress.stage("Fitting")
     chosen = fit_best_head(training_set, table, progress.advance)
     return Learned(backbone, reader, training_set, table, chosen, broken)
+
+
+def _unlabeled_note(task: Task) -> tuple[str, ...]:
+    """Says that pictures wait for a label, if some do."""
+    count = sum(len(one.unlabeled) for one in (task.base, *task.added))
+    if not count:
+        return ()
+    if count == 1:
+        return ("1 picture has no label yet, and nothing was learnt from it.",)
+    return (f"{count:,} pictures have no label yet, and nothing was learnt from them.",)
 
 
 def _need_tensorflow() -> None:
@@ -199,7 +210,7 @@ def _write(task: Task, learned: Learned, notes: tuple[str, ...], progress: Progr
         _write_model(folder, learned)
         write_labels(folder, training_set.labels)
         write_metadata(folder, image, learned.backbone.contract.outputs["scores"].name)
-        write_settings(folder, task.out.name)
+        write_settings(folder)
         images = [example.image for example in training_set.examples]
         write_learnt(folder, zip(images, training_set.splits, strict=True))
         progress.stage("Testing the finished file")
@@ -288,12 +299,12 @@ def _measure(task: Task, folder: Path, training_set: TrainingSet, progress: Prog
     if training_set.multi_label:
         of_labels = label_thresholds(scores, targets)
         named = dict(zip(training_set.labels, of_labels, strict=True))
-        write_settings(folder, task.out.name, thresholds=named)
+        write_settings(folder, thresholds=named)
         scores, targets, known = _answers(trial, training_set, Split.TEST, progress)
         figures = multi_label_figures(training_set.labels, scores, targets, of_labels)
         return Measured(figures, known, label_thresholds=tuple(of_labels))
     certain = certain_threshold(scores, targets)
-    write_settings(folder, task.out.name, certain_threshold=certain)
+    write_settings(folder, certain_threshold=certain)
     scores, targets, known = _answers(trial, training_set, Split.TEST, progress)
     figures = single_label_figures(training_set.labels, scores, targets)
     return Measured(figures, known, certain_threshold=certain)

@@ -208,6 +208,20 @@ def test_pictures_that_the_model_has_learnt_from_do_not_count(export, photos):
     assert everything["pictures"]["answered"] == 10
 
 
+def test_two_models_are_compared_on_pictures_that_neither_has_learnt_from(export, photos, tmp_path):
+    first, *_, last = sorted((photos / "label 1").iterdir())
+    (tmp_path / "other").mkdir()
+    other = tiny_export(tmp_path / "other")
+    write_learnt(export, [(first, Split.TRAINING)])
+    write_learnt(other, [(last, Split.TRAINING)])
+    found, _ = evaluated(export, photos, "--against", other)
+    assert found["pictures"] == found["against"]["pictures"]
+    assert found["pictures"]["learnt"] >= 2
+    assert found["figures"] == found["against"]["figures"]
+    words = "pictures are left out: one or the other model has learnt from them."
+    assert any(words in note for note in found["notes"])
+
+
 def test_a_set_that_the_model_has_learnt_by_heart_says_nothing(export, photos):
     write_learnt(export, [(file, Split.TRAINING) for file in photos.rglob("*.png")])
     done = edge("evaluate", export, photos)

@@ -30,6 +30,7 @@ class Server:
         program: what Python runs, for tests that change the program.
         prefix: a command that runs the process, such as ``ip netns exec near``.
         env: added to the environment, which has no EDGE_ variable.
+        folder: where it runs, and what relative paths are relative to.
         settings: more flags, by the names of the settings: ``workers=1`` is ``--workers 1``.
     """
 
@@ -40,13 +41,14 @@ class Server:
         program: tuple[str, ...] = ("-m", "edge"),
         prefix: tuple[str, ...] = (),
         env: dict[str, str] | None = None,
+        folder: Path = ROOT,
         **settings: object,
     ) -> None:
         arguments = ["--port", "0", *map(str, flags), *setting_flags(settings)]
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 -- lives as long as the process
         self.process = subprocess.Popen(
             [*prefix, sys.executable, *program, "serve", *arguments],
-            cwd=ROOT,
+            cwd=folder,
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from edge.evaluation.classification import wilson_interval
+from edge.evaluation.evaluation import learners
 from edge.evaluation.truth import UNSTATED
 from edge.printable import escape
 
@@ -102,7 +103,8 @@ def notes(evaluation: Evaluation) -> list[str]:
     if evaluation.learnt:
         count = evaluation.learnt
         are = "1 picture is" if count == 1 else f"{count:,} pictures are"
-        found.insert(0, f"{are} left out: the model has learnt from them.")
+        who = learners(compared=evaluation.compared)
+        found.insert(0, f"{are} left out: {who} has learnt from them.")
     elif evaluation.selected.split == UNSTATED:
         found.insert(0, "If the model has learnt from some of these pictures, it looks too good.")
     if evaluation.failures:
