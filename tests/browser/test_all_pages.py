@@ -151,7 +151,7 @@ def test_every_text_is_there_in_both_languages_and_is_used(watch):
     named = set(re.findall(r'data-(?:text|label|title|alt)="([\w.]+)"', sources))
     named |= set(
         re.findall(
-            r'"((?:front|answer|correct|privacy|fault|lost|kiosk|camera|server|settings|wall|phones?|login|pair)\.[\w.]+)"',
+            r'"((?:front|alerts|answer|correct|privacy|fault|lost|kiosk|camera|server|settings|wall|phones?|login|pair)\.[\w.]+)"',
             sources,
         )
     )

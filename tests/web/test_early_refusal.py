@@ -12,6 +12,7 @@ import uvicorn
 from builders.waiting import until
 from prometheus_client import generate_latest
 from serving.direct import DirectClient
+from starlette.responses import Response
 from uvicorn.server import ServerState
 
 from edge.api_key import hash_key
@@ -234,12 +235,14 @@ class Wire:
         return True
 
 
-def connection_to(app, wire):
+def connection_to(app, wire, plain_app=None):
     config = uvicorn.Config(app, log_config=None, lifespan="off", ws="none", server_header=False)
     config.load()
     places = Places(4, ConnectionFigures())
     protocol = RefusingHttp(config, ServerState(), {}, places, app.state.early_refusals)
     places.enter(protocol, "127.0.0.1")
+    if plain_app is not None:
+        protocol.answer_with(plain_app, places.clock())
     protocol.connection_made(wire)
     return protocol
 
@@ -392,6 +395,22 @@ def test_a_paced_request_is_admitted_once_a_slot_is_free():
         protocol.connection_lost(None)
 
     asyncio.run(story(Full().__enter__()))
+
+
+def test_plain_http_on_the_port_of_tls_is_not_refused_but_redirected():
+    async def redirect(scope, receive, send):
+        await Response(status_code=307)(scope, receive, send)
+
+    async def story(app):
+        wire = Wire()
+        protocol = connection_to(app, wire, plain_app=redirect)
+        protocol.data_received(HEAD % 0)
+        await until(lambda: wire.sent)
+        assert wire.sent.startswith(b"HTTP/1.1 307")
+        protocol.connection_lost(None)
+
+    with Full() as full:
+        asyncio.run(story(full.app))
 
 
 def test_thousands_of_refused_requests_in_one_piece_are_answered_one_after_the_other(monkeypatch):

@@ -96,7 +96,6 @@ class BoundedHttp(HttpToolsProtocol):
         """
         self.app = app
         self.ws_protocol_class = None
-        self._early_refusals = None
         self._opened_at = opened_at
 
     def connection_lost(self, exc: Exception | None) -> None:

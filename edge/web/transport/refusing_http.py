@@ -34,9 +34,19 @@ class RefusingHttp(BoundedHttp):
     ) -> None:
         super().__init__(config, server_state, app_state, places)
         self._refusals = refusals
+        self._takes_frames = True
         self._new_head: bytes | None = None
         """The bytes of the head that is being parsed, if they are worth remembering."""
         self._refused_at = -math.inf
+
+    def answer_with(self, app: Any, opened_at: float) -> None:
+        """Let another ASGI application, which takes no frames, answer this connection."""
+        super().answer_with(app, opened_at)
+        self._takes_frames = False
+
+    @property
+    def _may_refuse(self) -> bool:
+        return self._takes_frames and self._refusals.may_refuse
 
     def _parse(self, data: bytes) -> None:
         if not self._refuse_repeated(data):
@@ -45,7 +55,7 @@ class RefusingHttp(BoundedHttp):
     def _refuse_repeated(self, data: bytes) -> bool:
         """Refuse a request whose head was refused before: its bytes need no parsing."""
         self._new_head = None
-        if not self._refusals.may_refuse or not self._is_idle():
+        if not self._may_refuse or not self._is_idle():
             return False
         request = split_request(data)
         if request is None:
@@ -72,7 +82,7 @@ class RefusingHttp(BoundedHttp):
     def _early_reply(self) -> bytes | None:
         new_head, self._new_head = self._new_head, None
         if (
-            not self._refusals.may_refuse
+            not self._may_refuse
             or self.parser.get_method() != b"POST"
             or self.parser.get_http_version() != "1.1"
             or not self.parser.should_keep_alive()
