@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from edge.commands.results.data_page import check_page, write_page
+from edge.commands.results.data_page import COMMAND, make_page
 from edge.commands.results.text import echo_json
 from edge.datasets.describe import Describer
 from edge.datasets.inspection import Progress as Steps
@@ -25,6 +25,7 @@ from edge.export.read import read_export
 from edge.model.contract import PixelInput
 from edge.model.preprocess import min_decoded_side
 from edge.printable import escape
+from edge.report_file import check_page, write_page
 from edge.runtime.cpus import usable_cpus
 from edge.runtime.features import FeatureReader
 from edge.vision.decode_memory import decode_memory
@@ -72,7 +73,7 @@ def inspect(request: Request, settings: Settings) -> int:
         OutputError: the page or the data folder cannot be written.
     """
     if request.html is not None:
-        check_page(request.html)
+        check_page(request.html, COMMAND)
     try:
         reading = read_with_faults(request.data_set)
         if not reading.data_set.examples and not reading.fault_count:
@@ -88,7 +89,8 @@ def inspect(request: Request, settings: Settings) -> int:
         return INTERRUPTED
     describer = Describer(found)
     if request.html is not None:
-        write_page(found, describer, request.html, settings.max_pixels)
+        page = make_page(found, describer, request.html, settings.max_pixels)
+        write_page(request.html, page)
     if request.as_json:
         echo_json(describer.json(), indent=2)
     else:

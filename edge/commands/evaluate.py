@@ -19,8 +19,9 @@ from edge.evaluation.gate import check_names, judge, parse_demand
 from edge.evaluation.judge import make_judge
 from edge.evaluation.label_thresholds import set_thresholds
 from edge.evaluation.report.as_json import report_json
-from edge.evaluation.report.page import check_page, write_page
+from edge.evaluation.report.page import COMMAND, make_page
 from edge.evaluation.report.text import text_lines
+from edge.report_file import check_page, write_page
 from edge.wiring.bootstrap import build_service
 from edge.wiring.limits import fit_to_memory
 
@@ -71,13 +72,14 @@ def run(request: Request, settings: Settings) -> int:
     if request.dry_run and request.precision is None:
         raise UsageError("--dry-run shows what --precision would write: give --precision too.")
     if request.html is not None:
-        check_page(request.html)
+        check_page(request.html, COMMAND)
     try:
         report = _evaluate(request, settings, demands)
     except KeyboardInterrupt:
         return INTERRUPTED
     if request.html is not None:
-        write_page(report, request.html, settings.max_pixels)
+        page = make_page(report, request.html, settings.max_pixels)
+        write_page(request.html, page)
     if request.as_json:
         echo_json(report_json(report))
     else:

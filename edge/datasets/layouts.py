@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from edge.datasets.coco import is_coco, read_coco
+from edge.datasets.folder_names import list_names
 from edge.datasets.folder_per_label import read_folder
 from edge.datasets.index_rows import read_examples
 from edge.datasets.label_names import split_of
@@ -16,7 +17,6 @@ from edge.datasets.yolo import IMAGES, LABELS, read_yolo_file, read_yolo_folder
 from edge.datasets.yolo_names import is_yolo
 from edge.errors import DataSetError
 from edge.printable import escape
-from edge.vision.picture_files import is_left_behind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +58,7 @@ def read_layout(folder: Path, faults: FaultLog) -> Layout:
     Raises:
         DataSetError: it is none, or cannot be read.
     """
-    names = _names(folder)
+    names = list_names(folder)
     index = _index_in(folder, names)
     if index is not None:
         return read_index(index, faults)
@@ -92,15 +92,6 @@ def _read_parts(layout: str, parts: list[Path], faults: FaultLog) -> Layout:
     return layout, examples, unlabeled
 
 
-def _names(folder: Path) -> list[str]:
-    try:
-        names = sorted(os.listdir(folder))  # noqa: PTH208 -- names, to be sorted as such
-    except OSError as error:
-        shown = escape(str(folder))
-        raise DataSetError(f"{shown} cannot be read: {error.strerror}.") from error
-    return [name for name in names if not is_left_behind(name)]
-
-
 def _index_in(folder: Path, names: list[str]) -> Path | None:
     """The index file of a folder; ``None`` if it has none.
 
@@ -131,7 +122,7 @@ def _index_in(folder: Path, names: list[str]) -> Path | None:
 def _coco_files(folder: Path, names: list[str]) -> list[Path]:
     """COCO's files of the splits: `annotations/instances_*.json`, or one in each split's folder."""
     if "annotations" in names and (folder / "annotations").is_dir():
-        files = [folder / "annotations" / name for name in _names(folder / "annotations")]
+        files = [folder / "annotations" / name for name in list_names(folder / "annotations")]
         return [file for file in files if file.name.startswith("instances_")]
     splits = [folder / name for name in names if split_of(name) is not None]
     return [split / _ROBOFLOW_COCO for split in splits if (split / _ROBOFLOW_COCO).is_file()]

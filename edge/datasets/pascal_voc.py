@@ -14,13 +14,14 @@ from xml.etree import ElementTree as ET
 
 from edge.datasets.box_values import checked_box, number
 from edge.datasets.dataset import LabeledBox, Split
+from edge.datasets.folder_names import list_names
 from edge.datasets.index_rows import MAX_BOXES, Row, labels_of, read_examples
 from edge.datasets.label_names import clean_label, split_of
 from edge.datasets.reading import MAX_EXAMPLES, BadEntry, FaultLog
 from edge.datasets.text_lines import read_lines, read_text
 from edge.errors import DataSetError
 from edge.printable import escape
-from edge.vision.picture_files import READABLE_SUFFIXES, is_left_behind
+from edge.vision.picture_files import READABLE_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,14 +80,10 @@ def read_voc_pairs(
 
 
 def _names(folder: Path) -> list[str]:
-    try:
-        names = sorted(os.listdir(folder))  # noqa: PTH208 -- names, to be sorted as such
-    except OSError as error:
-        shown = escape(str(folder))
-        raise DataSetError(f"{shown} cannot be read: {error.strerror}.") from error
+    names = list_names(folder)
     if len(names) > 2 * MAX_EXAMPLES:
         raise DataSetError(f"{escape(str(folder))} has too many files. Split it.")
-    return [name for name in names if not is_left_behind(name)]
+    return names
 
 
 def _stem(name: str) -> str:

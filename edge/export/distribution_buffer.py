@@ -7,16 +7,13 @@ basis, and as float32 whitening, centres, bounds and the rest's variance.
 
 from __future__ import annotations
 
-import math
 import struct
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
+from edge.export.number_arrays import read_arrays
 from edge.model.training_distribution import TrainingDistribution
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 BUFFER_NAME: Final = "edge_training_distribution"
 HEADER: Final = struct.Struct("<8sIII")
@@ -63,16 +60,7 @@ def decode_distribution(content: bytes, features: int) -> TrainingDistribution:
         raise ValueError(f"its {BUFFER_NAME} belongs to another model")
     short = [(features,), (dimensions, features)]
     long = [(dimensions, dimensions), (groups, dimensions), (groups,), (1,)]
-    wanted = HEADER.size + 2 * sum(map(math.prod, short)) + 4 * sum(map(math.prod, long))
-    if len(content) != wanted:
-        raise ValueError(f"its {BUFFER_NAME} has {len(content)} bytes instead of {wanted}")
-    arrays: list[NDArray[np.float32]] = []
-    position = HEADER.size
-    for dtype, shapes in (("<f2", short), ("<f4", long)):
-        for shape in shapes:
-            numbers = np.frombuffer(content, dtype, math.prod(shape), position)
-            position += numbers.nbytes
-            arrays.append(numbers.astype(np.float32).reshape(shape))
+    arrays = read_arrays(content, HEADER.size, [("<f2", short), ("<f4", long)], name=BUFFER_NAME)
     mean, basis, whitening, centres, bounds, rest = arrays
     is_finite = all(bool(np.isfinite(numbers).all()) for numbers in arrays)
     if not is_finite or not rest[0] > 0:

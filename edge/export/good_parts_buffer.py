@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import math
 import struct
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
+from edge.export.number_arrays import read_arrays
 from edge.model.good_parts import GoodParts
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 BUFFER_NAME: Final = "edge_good_parts"
 HEADER: Final = struct.Struct("<8sIIIIff")
@@ -69,16 +67,7 @@ def decode_good_parts(content: bytes, map_shape: tuple[int, ...]) -> GoodParts:
         raise ValueError(f"its {BUFFER_NAME} belongs to another model")
     long = [(channels, dimensions), (height, width, dimensions)]
     short = [(places, dimensions, dimensions)]
-    wanted = HEADER.size + 4 * sum(map(math.prod, long)) + 2 * sum(map(math.prod, short))
-    if len(content) != wanted:
-        raise ValueError(f"its {BUFFER_NAME} has {len(content)} bytes instead of {wanted}")
-    arrays: list[NDArray[np.float32]] = []
-    position = HEADER.size
-    for dtype, shapes in (("<f4", long), ("<f2", short)):
-        for shape in shapes:
-            numbers = np.frombuffer(content, dtype, math.prod(shape), position)
-            position += numbers.nbytes
-            arrays.append(numbers.astype(np.float32).reshape(shape))
+    arrays = read_arrays(content, HEADER.size, [("<f4", long), ("<f2", short)], name=BUFFER_NAME)
     is_finite = all(bool(np.isfinite(numbers).all()) for numbers in arrays)
     if not is_finite or not 0 < typical < bound < math.inf:
         raise ValueError(f"its {BUFFER_NAME} holds numbers that cannot be")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from edge.datasets.dataset import Split
 from edge.datasets.describe import label_sets, suspect_words
-from edge.errors import OutputError
 from edge.evaluation.report.pictures import card
 from edge.evaluation.report.style import PAGE_STYLE
 from edge.printable import escape
+from edge.report_file import page_start
 from edge.report_style import STYLE
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ _MAX_OF_GROUP: Final = 4
 
 _MAX_ROWS: Final = 200
 
-_MARK: Final = '<meta name="generator" content="edge data inspect">'
-"""Distinguishes an older report from a page that must not be overwritten."""
+COMMAND: Final = "data inspect"
 
 _BARS: Final = """
 .bars td.wide { min-width: 12rem; width: 100%; }
@@ -48,41 +47,14 @@ _BARS: Final = """
 """
 
 
-def check_page(file: Path) -> None:
-    """Find out beforehand whether the page may be written there.
-
-    Raises:
-        OutputError: it may not.
-    """
-    if file.is_dir():
-        raise OutputError(f"{file} is a folder. Name a file, such as {file}/report.html.")
-    if not file.parent.is_dir():
-        raise OutputError(f"There is no folder {file.parent} for the report.")
-    try:
-        if file.exists() and _MARK not in file.read_text("utf-8", "replace"):
-            raise OutputError(
-                f"{file} is there and is no report of edge data inspect. Name another."
-            )
-    except OSError as error:
-        raise OutputError(f"{file} cannot be read: {error.strerror or error}.") from error
-
-
-def write_page(found: Inspection, describer: Describer, file: Path, max_pixels: int) -> None:
-    """Write the page.
+def make_page(found: Inspection, describer: Describer, file: Path, max_pixels: int) -> str:
+    """Make the page.
 
     Args:
-        file: where `check_page` allows it.
+        file: where it will be, for the links to pictures.
         max_pixels: of the largest picture that is shown.
-
-    Raises:
-        OutputError: it cannot be written.
     """
-    page = _Page(found, describer, file, max_pixels)
-    try:
-        file.write_text(page.html(), "utf-8")
-    except OSError as error:
-        reason = error.strerror or error
-        raise OutputError(f"The report cannot be written to {file}: {reason}.") from error
+    return _Page(found, describer, file, max_pixels).html()
 
 
 class _Page:
@@ -118,11 +90,7 @@ class _Page:
         )
         name = escape_html(escape(found.data_set.path.name or str(found.data_set.path)))
         return (
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            '<meta http-equiv="Content-Security-Policy"\n'
-            "  content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n"
-            f"{_MARK}\n<title>{name} · edge data inspect</title>\n"
+            f"{page_start(COMMAND)}<title>{name} · edge {COMMAND}</title>\n"
             f"<style>{STYLE}{PAGE_STYLE}{_BARS}</style>\n</head>\n<body>\n"
             f"<header><h1>{name}</h1><p>{escape_html(self._describer.headline())}</p>"
             f"{self._advice()}</header>\n"

@@ -21,6 +21,7 @@ from edge.commands.results.html_style import PAGE
 from edge.commands.results.words import describe, percent, visible
 from edge.errors import OutputError, RequestError
 from edge.printable import escape
+from edge.report_file import generator_mark
 from edge.vision.palette import css_variables
 from edge.vision.thumbnail import thumbnail
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 _PAGE: Final = "index.html"
 THUMBNAILS: Final = "thumbnails"
-_MARK: Final = '<meta name="generator" content="edge predict">'
+_MARK: Final = generator_mark("predict")
 """Distinguishes an older report from a page that must not be overwritten."""
 
 _SIDE: Final = 480

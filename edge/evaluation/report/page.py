@@ -5,7 +5,6 @@ from __future__ import annotations
 from html import escape as escape_html
 from typing import TYPE_CHECKING, Final
 
-from edge.errors import OutputError
 from edge.evaluation.report.pictures import card
 from edge.evaluation.report.sections import (
     calibration_section,
@@ -28,6 +27,7 @@ from edge.evaluation.report.words import (
     set_words,
 )
 from edge.printable import escape
+from edge.report_file import page_start
 from edge.report_style import STYLE
 
 if TYPE_CHECKING:
@@ -40,55 +40,16 @@ MAX_MISTAKES: Final = 24
 MAX_CHANGES: Final = 12
 """Pictures on the page, of the worst and of each side that changes: less than 1 MB in all."""
 
-_MARK: Final = '<meta name="generator" content="edge evaluate">'
-"""Distinguishes an older report from a page that must not be overwritten."""
-
-_START: Final = f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
-  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-{_MARK}
-"""
+COMMAND: Final = "evaluate"
 
 
-def write_page(report: Report, file: Path, max_pixels: int) -> None:
-    """Write the page.
+def make_page(report: Report, file: Path, max_pixels: int) -> str:
+    """Make the page.
 
     Args:
-        file: an older report of this command is replaced, any other file is not.
+        file: where it will be, for the links to pictures.
         max_pixels: of the largest picture that is shown.
-
-    Raises:
-        OutputError: it cannot be written, or is another file.
     """
-    try:
-        file.write_text(_page(report, file, max_pixels), "utf-8")
-    except OSError as error:
-        reason = error.strerror or error
-        raise OutputError(f"The report cannot be written to {file}: {reason}.") from error
-
-
-def check_page(file: Path) -> None:
-    """Find out beforehand whether the page may be written there.
-
-    Raises:
-        OutputError: it may not.
-    """
-    if file.is_dir():
-        raise OutputError(f"{file} is a folder. Name a file, such as {file}/report.html.")
-    if not file.parent.is_dir():
-        raise OutputError(f"There is no folder {file.parent} for the report.")
-    try:
-        if file.exists() and _MARK not in file.read_text("utf-8", "replace"):
-            raise OutputError(f"{file} is there and is no report of edge evaluate. Name another.")
-    except OSError as error:
-        raise OutputError(f"{file} cannot be read: {error.strerror or error}.") from error
-
-
-def _page(report: Report, file: Path, max_pixels: int) -> str:
     evaluation = report.evaluation
     chosen = (
         {one.label: one.threshold for one in report.thresholds.thresholds}
@@ -119,8 +80,8 @@ def _page(report: Report, file: Path, max_pixels: int) -> str:
     )
     content = content.replace(" %", "\N{NO-BREAK SPACE}%")  # a number stays with its unit
     return (
-        f"{_START}<title>{title} · edge evaluate</title>\n<style>{STYLE}{PAGE_STYLE}</style>\n"
-        f"</head>\n<body>\n{content}\n</body>\n</html>\n"
+        f"{page_start(COMMAND)}<title>{title} · edge {COMMAND}</title>\n"
+        f"<style>{STYLE}{PAGE_STYLE}</style>\n</head>\n<body>\n{content}\n</body>\n</html>\n"
     )
 
 
