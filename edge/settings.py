@@ -477,13 +477,13 @@ class Settings(BaseModel):
     )
     wall_size: Annotated[int, Field(ge=1, le=1_000)] = Field(
         32,
-        description="Changes of its answer, with their pictures, that the wall keeps per camera "
-        "beside its newest frame, up to 1000; in memory only.",
+        description="Number of changed answers that the wall keeps per camera, with their pictures "
+        "and in addition to the newest frame, up to 1000; in memory only.",
     )
     wall_bytes: Annotated[int, Field(ge=1, le=1 << 34)] = Field(
         64 << 20,
         description="Maximum bytes of pictures and answers that the wall keeps in total, up to "
-        "16 GiB; each camera's newest frame goes last. Less if memory is limited and this is not "
+        "16 GiB; each camera's newest frame is dropped last. Less if memory is limited and this is not "
         "set.",
     )
     kiosk_title: Annotated[str, Field(max_length=60), AfterValidator(_check_title)] = Field(

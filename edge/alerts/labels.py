@@ -42,7 +42,7 @@ def label_fault(rule: Rule, models: Sequence[ModelLabels]) -> str | None:
     """Say what is wrong with a rule's label or count, and what to do; ``None`` if nothing is."""
     able = [model for model in models if model.may_see(rule.label)]
     if not able:
-        return f'label "{rule.label}" is none of the models. {_suggestion(rule.label, models)}'
+        return f'no model has the label "{rule.label}". {_suggestion(rule.label, models)}'
     if rule.count > 1 and not any(model.counts_objects for model in able):
         names = ", ".join(model.name for model in able)
         return (

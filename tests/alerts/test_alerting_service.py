@@ -63,7 +63,7 @@ def test_a_wrong_setting_stops_the_start(case, rules, monkeypatch):
     [
         (
             'label = "cat"',
-            r'line 3: rule 1 \("a"\): label "cat" is none of the models\. Did you mean "Cat"\?',
+            r'line 3: rule 1 \("a"\): no model has the label "cat"\. Did you mean "Cat"\?',
         ),
         ('label = "espresso"\ncount = 2', "Remove count"),
     ],

@@ -16,7 +16,7 @@ def test_a_label_of_any_model_is_good():
 
 def test_another_spelling_is_a_fault_that_names_the_right_one():
     fault = label_fault(rule(label="person"), [CLASSES, OBJECTS])
-    assert fault == 'label "person" is none of the models. Did you mean "Person"?'
+    assert fault == 'no model has the label "person". Did you mean "Person"?'
 
 
 def test_a_label_that_resembles_none_is_answered_with_all():
