@@ -127,8 +127,9 @@ def split_mqtt_url(text: str) -> MqttAddress:
     try:
         url = urlsplit(text)
         port = url.port or _MQTT_PORTS.get(url.scheme, 0)
+        is_known = url.scheme in _MQTT_PORTS  # any other one would be spoken without TLS
         more = url.path.removesuffix("/") or url.query or url.fragment
-        usable = bool(port and url.hostname) and url.port != 0 and not more
+        usable = is_known and bool(port and url.hostname) and url.port != 0 and not more
     except ValueError:  # a malformed port or IPv6 address
         usable = False
     if not usable or not _PLAIN.fullmatch(text) or not url.hostname:

@@ -216,7 +216,8 @@ CHOICES = {  # setting: what is taken, and what is nearly so
     "alerts_mqtt": (
         ["mqtt://host", "mqtts://host:1", "mqtts://na%20me:p%40ss@[::1]:8883/", "mqtt://user@h"],
         ["host", "http://host", "mqtt://", "mqtt:host", "mqtt://h:0", "mqtt://h:x", "mqtt://h/topic",
-         "mqtt://h?x=1", "mqtt://h o", "mqtt://h\u00f6st", "mqtt://[", "MQTT//h", "ws://h"],
+         "mqtt://h?x=1", "mqtt://h o", "mqtt://h\u00f6st", "mqtt://[", "MQTT//h", "ws://h",
+         "tls://h:8883", "wss://na:pw@h:8883", "http://h:1883", "//h:1883"],
     ),
     "latency": (["throughput", "low"], ["lowest", "LOW"]),
     "log_level": (["debug", "info", "warning", "error"], ["loud", "INFO", "critical"]),
