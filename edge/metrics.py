@@ -324,8 +324,7 @@ def _alert_metrics(alerting: Alerting) -> Iterator[Metric]:
     dropped = CounterMetricFamily(
         "edge_alert_sink_dropped", "Alerts that were given up.", labels=("sink",)
     )
-    for sink in alerting.sinks:
-        status = sink.status()
+    for status in alerting.sink_statuses():
         up.add_metric((status.name,), float(status.fault is None))
         queued.add_metric((status.name,), float(status.queued))
         delivered.add_metric((status.name,), float(status.delivered))

@@ -483,8 +483,8 @@ class Settings(BaseModel):
     wall_bytes: Annotated[int, Field(ge=1, le=1 << 34)] = Field(
         64 << 20,
         description="Maximum bytes of pictures and answers that the wall keeps in total, up to "
-        "16 GiB; each camera's newest frame is dropped last. Less if memory is limited and this is not "
-        "set.",
+        "16 GiB; each camera's newest frame is dropped last. Less if memory is limited and this "
+        "is not set.",
     )
     kiosk_title: Annotated[str, Field(max_length=60), AfterValidator(_check_title)] = Field(
         "", description="Title of the kiosk page, up to 60 characters. Its own if not set."

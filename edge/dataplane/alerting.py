@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edge.alerts.rule import Rule
     from edge.alerts.table import Change
     from edge.dataplane.answer import Answer, InferRequest
+    from edge.sinks.health import SinkStatus
     from edge.sinks.sink import Sink
 
 _log = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ class Alerting:
         now = self._steady()
         found = self._scores.find(outcome.model.name, outcome.prediction)
         for rule in rules:
-            if rule.cameras and camera.name not in rule.cameras:
+            if not rule.is_about(camera.name):
                 continue
             scores = found.get(rule.label)
             seen = NOTHING if scores is None else sighting(scores, rule.score)
@@ -149,7 +150,7 @@ class Alerting:
             "rules": rules,
             "recent": [alert.as_json() for alert in self.recent()],
             "suppressed": self._suppressed,
-            "sinks": {status.name: status.as_json() for status in self._statuses()},
+            "sinks": self.sinks_json(),
         }
 
     def wall_json(self) -> dict[str, Any]:
@@ -157,15 +158,20 @@ class Alerting:
         on = [state.as_json() for state in self._states.values() if state.is_on]
         recent = [
             {**alert.as_json(), "sound": alert.rule.sound, "age_s": round(self._age_s(alert), 1)}
-            for alert in self.recent()
+            for alert in self.recent()[:_MAX_ON_WALL]
         ]
-        return {"on": on, "recent": recent[:_MAX_ON_WALL]}
+        return {"on": on, "recent": recent}
 
     def _age_s(self, alert: Alert) -> float:
         return max(self._clock() - alert.at, 0.0)
 
-    def _statuses(self) -> list[Any]:
+    def sink_statuses(self) -> list[SinkStatus]:
+        """Of each place where alerts go besides the wall."""
         return [sink.status() for sink in self.sinks]
+
+    def sinks_json(self) -> dict[str, Any]:
+        """Whether alerts get through, by the name of each sink."""
+        return {status.name: status.as_json() for status in self.sink_statuses()}
 
     async def _tick(self) -> None:
         while True:

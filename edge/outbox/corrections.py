@@ -12,22 +12,20 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edge.outbox.entry import EntryState
 from edge.outbox.rows import READ_COLUMNS, read_entry
+from edge.outbox.space import Space, excess
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edge.outbox.database import Database
     from edge.outbox.entry import Correction
-    from edge.outbox.space import Space
 
 _SHARE = 2
 """Corrections take at most the quota divided by this, so that as much is left for other frames."""
-_SLACK = 20
-"""What is freed beyond the need: a twentieth of that bound, so that it is rarely looked for."""
 
 _ROW = f"SELECT {', '.join(READ_COLUMNS)} FROM entry WHERE key = ?"  # noqa: S608 -- constants
 _TOTALS = (
@@ -87,23 +85,18 @@ def bound_corrections(database: Database, space: Space) -> None:
     if totals["bytes"] <= max_bytes and totals["entries"] <= max_entries:
         return
     rows = database.execute(_HELD).fetchall()
-    held = [Held(**_named(row)) for row in rows if isinstance(row["size"], int)]
+    held = [
+        Held(row["sequence"], str(row["corrected_by"]), row["size"])
+        for row in rows
+        if isinstance(row["size"], int)
+    ]
     space.drop(
         surplus(
             held,
-            excess_bytes=_excess(totals["bytes"], max_bytes),
-            excess_entries=_excess(totals["entries"], max_entries),
+            excess_bytes=excess(totals["bytes"], max_bytes),
+            excess_entries=excess(totals["entries"], max_entries),
         )
     )
-
-
-def _excess(used: int, limit: int) -> int:
-    """What to free if ``used`` is over the limit, the slack included."""
-    return used - limit + limit // _SLACK if used > limit else 0
-
-
-def _named(row: Any) -> dict[str, Any]:
-    return {"sequence": row["sequence"], "by": str(row["corrected_by"]), "size": row["size"]}
 
 
 def surplus(held: Iterable[Held], *, excess_bytes: int, excess_entries: int) -> list[int]:

@@ -130,8 +130,8 @@ class Space:
         quota = self.quota
         if used_bytes > quota.max_bytes or entries > quota.max_entries:
             self._evict(
-                excess_bytes=_excess(used_bytes, quota.max_bytes),
-                excess_entries=_excess(entries, quota.max_entries),
+                excess_bytes=excess(used_bytes, quota.max_bytes),
+                excess_entries=excess(entries, quota.max_entries),
             )
 
     def protect_reserve(self, pages_before: int) -> None:
@@ -216,7 +216,7 @@ class Space:
             self._database.execute("PRAGMA incremental_vacuum(1)")
 
 
-def _excess(used: int, limit: int) -> int:
+def excess(used: int, limit: int) -> int:
     """What to free if ``used`` is over the limit, the slack included."""
     if used <= limit:
         return 0

@@ -6,7 +6,7 @@ In the form that Standard Webhooks 1.0 advises for payloads: ``type``, ``timesta
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge.alerts.alert import iso_time
 
@@ -19,4 +19,9 @@ TYPE = "alert.raised"
 def alert_body(alert: Alert) -> bytes:
     """The alert as JSON in UTF-8."""
     content = {"type": TYPE, "timestamp": iso_time(alert.at), "data": alert.as_json()}
+    return json_body(content)
+
+
+def json_body(content: dict[str, Any]) -> bytes:
+    """Compact JSON in UTF-8."""
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()

@@ -98,7 +98,7 @@ class SinkHealth:
 
     def worked(self) -> None:
         """An attempt succeeded."""
-        if self._state is SinkState.DOWN and self._failing_since is not None:
+        if self._failing_since is not None:
             away_s = self._steady() - self._failing_since
             _log.info("alerts reach %s again, after %.0f s", self._words, away_s)
         self._state, self._fault, self._failing_since = SinkState.UP, None, None

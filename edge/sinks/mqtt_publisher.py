@@ -6,12 +6,11 @@ nothing piles up in the library when the network is slow.
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from edge.sinks.alert_body import alert_body
+from edge.sinks.alert_body import alert_body, json_body
 from edge.sinks.mqtt_session import BrokerLost
 from edge.sinks.sink import STALE
 from edge.sinks.topics import OFFLINE, ONLINE, alert_topic, discovery, state_topic, status_topic
@@ -99,7 +98,7 @@ class MqttPublisher:
         if prefix is not None:
             for rule in rules:
                 topic, content = discovery(rule, prefix, self._topics.prefix)
-                self._session.publish(topic, _json(content), retain=True)
+                self._session.publish(topic, json_body(content), retain=True)
         self._board.mark_all()
 
     def step(self) -> None:
@@ -129,7 +128,7 @@ class MqttPublisher:
             del self._states[slug]
         for state in self._board.take(self._states):
             topic = state_topic(state.rule, self._topics.prefix)
-            info = self._session.publish(topic, _json(state.as_json()), retain=True)
+            info = self._session.publish(topic, json_body(state.as_json()), retain=True)
             self._states[state.rule.slug] = _Sent(info, now)
 
     def _publish_alerts(self, now: float) -> None:
@@ -145,7 +144,3 @@ class MqttPublisher:
         if alert is not None:
             topic = alert_topic(alert.rule, self._topics.prefix)
             self._alert = _Sent(self._session.publish(topic, alert_body(alert), retain=False), now)
-
-
-def _json(content: dict[str, Any]) -> bytes:
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()

@@ -100,7 +100,7 @@ def _alert_faults(service: InferenceService) -> dict[str, Any]:
     """Where alerts do not get through, if so: frames are answered, so the service stays ready."""
     if service.alerting is None:
         return {}
-    statuses = [sink.status() for sink in service.alerting.sinks]
+    statuses = service.alerting.sink_statuses()
     faults = {status.name: status.fault for status in statuses if status.fault is not None}
     return {"alerts": faults} if faults else {}
 

@@ -14,6 +14,7 @@ from edge.alerts.rules_file import MAX_BYTES, RuleLines, parse_rules, place_in
 from edge.dataplane.alerting import Alerting
 from edge.errors import ExportError, SettingsError
 from edge.export.regular_file import read_bounded
+from edge.secret_text import split_mqtt_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +114,6 @@ def _sinks(alerts: AlertSettings, rules: Sequence[Rule]) -> list[Sink]:
 
 
 def _mqtt(alerts: AlertSettings, url: str, rules: Sequence[Rule]) -> Sink:
-    from edge.secret_text import split_mqtt_url  # noqa: PLC0415 -- as above
     from edge.sinks.mqtt import MqttOptions, MqttSink  # noqa: PLC0415 -- imports paho-mqtt
     from edge.sinks.mqtt_publisher import Topics  # noqa: PLC0415
 

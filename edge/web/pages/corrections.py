@@ -29,7 +29,7 @@ from edge.web.dialects.dialect import Dialect
 from edge.web.dialects.query import camera_name, read_query, shown
 from edge.web.error_mapping import json_response
 from edge.web.form import find_images
-from edge.web.pages.wall_routes import PictureGone
+from edge.web.pages.wall_routes import parse_number, picture_gone
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 MAX_LABEL = 128
 """Characters of a label that the model does not have: Vertex AI's display names have no more."""
 
-_MAX_DIGITS = 18  # of a picture's number; Python refuses to parse thousands
 _CHECKED_SIDE = 64
 """Pixels per side at which a posted JPEG is decoded to see that it is whole."""
 
@@ -209,10 +208,9 @@ def _seen(request: Request, query: Mapping[str, str], wall: Wall, settings: Sett
     if length != "0" or "transfer-encoding" in request.headers:
         raise BadRequest("The query names a picture on the wall, and the body holds another one.")
     text = query["picture"]
-    is_number = text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS
-    seen = wall.find(int(text)) if is_number else None
+    seen = wall.find(parse_number(text))
     if seen is None or seen.picture is None:
-        raise PictureGone(f"Picture {text[:_MAX_DIGITS]!r} is no longer kept.")
+        raise picture_gone(text)
     return seen
 
 

@@ -124,5 +124,4 @@ def _sinks_json(service: InferenceService) -> dict[str, Any]:
     """Where alerts go, and whether they get through; nothing without rules."""
     if service.alerting is None:
         return {}
-    statuses = [sink.status() for sink in service.alerting.sinks]
-    return {"sinks": {status.name: status.as_json() for status in statuses}}
+    return {"sinks": service.alerting.sinks_json()}

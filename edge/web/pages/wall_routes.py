@@ -72,9 +72,9 @@ def wall_dialect(wall: Wall, service: InferenceService) -> Dialect:
         responses={200: {"content": {"image/jpeg": {"schema": _BINARY}}}},
     )
     async def picture(number: str) -> Response:
-        small = await wall.picture(_parse(number))
+        small = await wall.picture(parse_number(number))
         if small is None:
-            raise _gone(number)
+            raise picture_gone(number)
         return Response(small, media_type="image/jpeg", headers=_NO_STORE)
 
     @router.get(
@@ -84,9 +84,9 @@ def wall_dialect(wall: Wall, service: InferenceService) -> Dialect:
         responses={200: {"content": {"application/json": {"schema": {"type": "object"}}}}},
     )
     async def answer(number: str) -> Response:
-        seen = wall.open(_parse(number))
+        seen = wall.open(parse_number(number))
         if seen is None:
-            raise _gone(number)
+            raise picture_gone(number)
         return Response(seen.with_all_scores(), media_type="application/json", headers=_NO_STORE)
 
     @router.get(
@@ -127,26 +127,27 @@ def wall_dialect(wall: Wall, service: InferenceService) -> Dialect:
     return Dialect("wall", {"/wall/": Scope.VIEW, "/wall/clear": Scope.ADMIN}, router)
 
 
-def _parse(number: str) -> int:
+def parse_number(number: str) -> int:
     """The number of a frame; -1, which none has, for what is no number."""
     is_number = number.isascii() and number.isdecimal() and len(number) <= _MAX_DIGITS
     return int(number) if is_number else -1
 
 
-def _gone(number: str) -> PictureGone:
+def picture_gone(number: str) -> PictureGone:
+    """The error for a frame that the wall no longer has."""
     return PictureGone(f"Picture {number[:_MAX_DIGITS]} is no longer kept.")
 
 
 def _find(wall: Wall, number: str) -> Seen:
-    seen = wall.find(_parse(number))
+    seen = wall.find(parse_number(number))
     if seen is None:
-        raise _gone(number)
+        raise picture_gone(number)
     return seen
 
 
 def _image(seen: Seen) -> bytes:
     if seen.picture is None:
-        raise _gone(str(seen.number))
+        raise picture_gone(str(seen.number))
     return seen.picture
 
 
