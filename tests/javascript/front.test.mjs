@@ -66,6 +66,19 @@ test("a picture is asked about once with a low threshold; the model's own and it
   assert.equal(browser.fetched.filter((one) => one.pathname === "/predict").length, 1);
 });
 
+test("a part is called good or anomaly by the threshold, which hides neither", async () => {
+  const models = { ...MODELS, models: [{ ...MODELS.models[0], task: "anomaly", labels: ["good", "anomaly"], label_thresholds: {} }] };
+  const answer = { ...ANSWER, task: "anomaly", predictions: [{ label: "anomaly", index: 1, score: 0.1 }] };
+  const browser = await front({ "/models": models, "/predict": answer });
+  await choose(browser);
+  assert.deepEqual(bars(browser), ["good"]);
+  for (const [at, wanted] of [["5", ["anomaly"]], ["95", ["good"]]]) {
+    browser.byId("threshold").value = at;
+    browser.byId("threshold").fire("input");
+    assert.deepEqual(bars(browser), wanted, at);
+  }
+});
+
 test("a picture that is refused is told in the page's words with two large buttons; another try asks again", async () => {
   const refusal = { status: 415, error: { code: "unsupported_image", message: "They start with 50 4b." } };
   const browser = await front({ "/predict": refusal });

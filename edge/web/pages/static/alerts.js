@@ -1,6 +1,8 @@
 // Alerts on the wall: a banner and a sound. They come with the wall's events; without rules none come, and nothing is shown.
 
+import { labelWords } from "./model_info.js";
 import { element, keep, percent, setting, text } from "./page.js";
+import { cameraName } from "./wall_answer.js";
 
 const MAX_SHOWN = 3;
 const STAYS_MS = 30_000; // an alert that is over stays for somebody who was away
@@ -103,11 +105,12 @@ function newRow(alert) {
 
 function fill(row, alert, language) {
   row.dataset.language = language;
-  const what = alert.count > 1 ? `${alert.count} × ${alert.label}` : alert.label;
+  const label = labelWords(alert.label, alert.model?.name);
+  const what = alert.count > 1 ? `${alert.count} × ${label}` : label;
   const words = element("p", "alert-words");
   const time = element("time", "", new Date(alert.at).toLocaleTimeString(language));
   words.append(element("strong", "", alert.rule), element("span", "", what), element("span", "", percent(alert.score)));
-  words.append(element("span", "", cameraWords(alert.camera)), time);
+  words.append(element("span", "", cameraName(alert.camera)), time);
   const dismiss = element("button", "text", text("alerts.dismiss"));
   dismiss.setAttribute("type", "button");
   dismiss.setAttribute("aria-label", text("alerts.dismiss.of", { rule: alert.rule }));
@@ -116,11 +119,6 @@ function fill(row, alert, language) {
     show();
   });
   row.replaceChildren(words, dismiss);
-}
-
-function cameraWords(name) {
-  if (name === "phone") return text("wall.camera.phone");
-  return name || text("wall.camera.unnamed");
 }
 
 // The sound

@@ -3,7 +3,7 @@
 import { drawBars, drawBoxes } from "./drawing.js";
 import { faultWords } from "./faults.js";
 import { learnModels, privacyWords, showPrivacy, worded } from "./model_info.js";
-import { byId, dress, element, keep, language, offerLooks, percent, session, setting, signIn, takePictures, text } from "./page.js";
+import { byId, dress, element, keep, language, offerLooks, percent, predict, session, setting, signIn, takePictures, text } from "./page.js";
 import { inWords, maker, makerWords } from "./verdict.js";
 
 const LOWEST = 0.05; // asked for once; the slider filters what came
@@ -36,17 +36,10 @@ async function look(file) {
   show();
 }
 
-/** The answer to a picture, or the error in its place; nothing if the sign-in comes first. */
-async function ask(file) {
+function ask(file) {
   const query = new URLSearchParams({ camera: "front", threshold: LOWEST });
   if (byId("model").value) query.set("model", byId("model").value);
-  try {
-    const response = await fetch(`predict?${query}`, { method: "POST", body: file });
-    if (response.status === 401) return signIn();
-    return await response.json();
-  } catch {
-    return { error: { code: "gone" } };
-  }
+  return predict(file, query);
 }
 
 function showPicture(file) {
@@ -84,7 +77,15 @@ function least(label) {
 
 function shown() {
   if (!state.answer) return [];
+  if (state.answer.task === "anomaly") return state.answer.predictions.map(decided);
   return state.answer.predictions.filter((one) => one.score >= least(one.label));
+}
+
+/** A part is good or an anomaly: the threshold decides which, and hides neither. */
+function decided(one) {
+  const score = one.label === "anomaly" ? one.score : 1 - one.score;
+  const isAnomaly = score >= least("anomaly");
+  return isAnomaly ? { ...one, label: "anomaly", index: 1, score } : { ...one, label: "good", index: 0, score: 1 - score };
 }
 
 function show() {

@@ -6,7 +6,7 @@ import { isInviting, notice, stayAwake, watchForIdleness } from "./kiosk_idle.js
 import { findModels, offer, offerModels, wantedModel } from "./kiosk_models.js";
 import { countAnswer, fitVerdict, show, showRate } from "./kiosk_screen.js";
 import { locked, mirrored, state } from "./kiosk_state.js";
-import { byId, dress, keep, offerLooks, session, setting, signIn, takePictures, text } from "./page.js";
+import { byId, dress, keep, offerLooks, predict, session, setting, signIn, takePictures, text } from "./page.js";
 import { Stream } from "./stream.js";
 
 const MAX_SIDE = 640; // twice the input of the models, so that no detail is lost
@@ -111,17 +111,10 @@ async function look(file) {
   show();
 }
 
-/** The answer to a picture, or the error in its place; nothing if the sign-in comes first. */
-async function ask(file) {
+function ask(file) {
   const query = new URLSearchParams({ camera: setting("name", "kiosk") });
   if (wantedModel()) query.set("model", wantedModel());
-  try {
-    const response = await fetch(`predict?${query}`, { method: "POST", body: file });
-    if (response.status === 401) return signIn();
-    return await response.json();
-  } catch {
-    return { error: { code: "gone" } };
-  }
+  return predict(file, query);
 }
 
 function backToCamera() {

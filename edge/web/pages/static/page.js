@@ -114,6 +114,17 @@ export function signIn(fault = "") {
   location.assign(`login?${to}`);
 }
 
+/** The answer to a picture, or the error in its place; nothing if the sign-in comes first. */
+export async function predict(file, query) {
+  try {
+    const response = await fetch(`predict?${query}`, { method: "POST", body: file });
+    if (response.status === 401) return signIn();
+    return await response.json();
+  } catch {
+    return { error: { code: "gone" } };
+  }
+}
+
 /** An element with classes and text. */
 export function element(tag, className = "", words = "") {
   const made = document.createElement(tag);
