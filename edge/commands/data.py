@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from edge.commands.exit_code import INTERRUPTED
 from edge.commands.results.data_page import COMMAND, make_page
 from edge.commands.results.text import echo_json
 from edge.datasets.describe import Describer
@@ -37,16 +37,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from edge.datasets.inspection import Inspection
     from edge.datasets.reading import Reading
     from edge.settings import Settings
-    from edge.vision.frame import Frame
-
-INTERRUPTED: Final = 130
-"""Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
 
 _CLASSIFIER: Final = "imagenet"
 """The built-in classifier, whose features labels are checked on."""
@@ -133,32 +126,9 @@ def _with_features(settings: Settings, workers: int) -> tuple[PictureReader, int
     features = FeatureReader(
         export.model, export.contract, max_pixels=settings.max_pixels, workers=workers
     )
-    numbers = _WorkerNumbers()
-
-    def read(frame: Frame) -> NDArray[np.float32]:
-        return features.read(frame, numbers.own())
-
     min_side = min_decoded_side(spec, tuning)
-    reader = PictureReader(settings.max_pixels, min_side, workers, read)
+    reader = PictureReader(settings.max_pixels, min_side, workers, features.read)
     return reader, features.size, export.digest
-
-
-class _WorkerNumbers:
-    """Numbers the threads that ask, from 0."""
-
-    def __init__(self) -> None:
-        self._own = threading.local()
-        self._lock = threading.Lock()
-        self._count = 0
-
-    def own(self) -> int:
-        """The number of the thread that asks."""
-        if not hasattr(self._own, "number"):
-            with self._lock:
-                self._own.number = self._count
-                self._count += 1
-        number: int = self._own.number
-        return number
 
 
 @contextmanager

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
+from edge.commands.exit_code import INTERRUPTED
 from edge.commands.named_model import find_model
 from edge.commands.progress import progress
 from edge.commands.results.text import echo_json
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
     from edge.settings import Settings
 
     FoundModel = tuple[ModelRepository, ModelVersion, Settings]
-
-INTERRUPTED: Final = 130
-"""Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ import math
 import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import Progress
 
+from edge.commands.exit_code import INTERRUPTED
 from edge.commands.images import STANDARD_INPUT, ImageFile, find_images, read_streams, short_names
 from edge.commands.named_model import find_model
 from edge.commands.results.drawings import Drawings
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from edge.commands.results.outcome import Output
     from edge.dataplane.service import InferenceService
     from edge.settings import Settings
-
-INTERRUPTED: Final = 130
-"""Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
 
 
 @dataclass(frozen=True, slots=True)

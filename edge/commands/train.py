@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress as Bars
 
+from edge.commands.exit_code import INTERRUPTED
 from edge.datasets.read import read_data_set
 from edge.errors import UsageError
 from edge.export.read import read_export
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
     from edge.settings import Settings
     from edge.training.report import Report
-
-INTERRUPTED: Final = 130
-"""Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
 
 _BACKBONE: Final = "imagenet"
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from edge.commands.exit_code import INTERRUPTED
 from edge.commands.images import find_images, read_streams
 from edge.commands.named_model import find_model
 from edge.commands.progress import progress
@@ -29,6 +30,7 @@ from edge.model.contract import PixelInput
 from edge.outbox.entry import EntryState
 from edge.repository.version import ModelVersion
 from edge.runtime.pipeline import DecodeOptions
+from edge.training import golden
 from edge.wiring.bootstrap import build_prover
 from edge.wiring.cloud import build_cloud_parts, open_store
 
@@ -46,13 +48,6 @@ if TYPE_CHECKING:
     from edge.outbox.store import Store
     from edge.repository.repository import ModelRepository
     from edge.settings import Settings
-
-INTERRUPTED: Final = 130
-"""Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
-
-GOLDEN: Final = "golden"
-GOLDEN_ANSWERS: Final = "answers.json"
-"""Pictures in an export, and the answers that it gave to them when it was made."""
 
 _PAGE: Final = 200
 """Entries of the outbox that are read at a time."""
@@ -137,12 +132,12 @@ def _with_golden(request: Request, export: Export) -> Request:
     """Take the pictures and answers that `edge train` wrote with the export, if none are given."""
     if request.images or request.outbox:
         return request
-    folder = (export.model if export.model.is_dir() else export.model.parent) / GOLDEN
-    answers = folder / GOLDEN_ANSWERS
+    folder = (export.model if export.model.is_dir() else export.model.parent) / golden.FOLDER
+    answers = folder / golden.ANSWERS
     if not answers.is_file():
         raise UsageError(
             "Give images, or --outbox, whose frames are the images then. Only an export of edge "
-            f"train has pictures of its own ({GOLDEN}/{GOLDEN_ANSWERS})."
+            f"train has pictures of its own ({golden.FOLDER}/{golden.ANSWERS})."
         )
     return replace(request, images=(str(folder),), answers=request.answers or answers)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from edge.datasets.dataset import Split
 from edge.errors import EdgeError
 from edge.export.regular_file import read_bounded
+from edge.vision.picture_files import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +25,6 @@ _DIGEST_BYTES: Final = 16
 _MAX_FILE_BYTES: Final = 128 << 20
 """Two million pictures."""
 
-_MAX_PICTURE_BYTES: Final = 512 << 20
 _FOLDERS_UP: Final = 2
 """A SavedModel stands in `saved_model/0001/` of its export."""
 
@@ -45,7 +45,7 @@ def write_learnt(folder: Path, pictures: Iterable[tuple[Path, Split]]) -> None:
         if split is Split.TEST:
             continue
         try:
-            content = read_bounded(file, _MAX_PICTURE_BYTES)
+            content = read_bounded(file, MAX_BYTES)
         except (OSError, EdgeError):
             continue
         lines.append(f"{picture_digest(content)}\t{split}\n")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from edge.dataplane.answer import InferRequest
 from edge.errors import EdgeError, InputError
 from edge.export.regular_file import read_bounded
+from edge.vision.picture_files import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     Outcome = Answer | EdgeError | None
     Ask = Callable[[Path], Coroutine[None, None, Outcome]]
 
-MAX_PICTURE_BYTES: Final = 512 << 20
-"""Of one picture: an uncompressed one of 50 megapixels has 400 MB at most."""
-
 
 def read_picture(file: Path) -> bytes:
     """Read a picture's file.
@@ -32,7 +30,7 @@ def read_picture(file: Path) -> bytes:
         InputError: it is missing, no regular file, unreadable or too large.
     """
     try:
-        return read_bounded(file, MAX_PICTURE_BYTES)
+        return read_bounded(file, MAX_BYTES)
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror or error}.") from error
     except EdgeError as error:

@@ -6,6 +6,7 @@ costs nothing beyond the run itself.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -72,20 +73,17 @@ class FeatureReader:
         self._max_pixels = max_pixels
         self._interpreters = open_interpreters(model, self._contract, workers)
         self.workers = workers
-        self.size = len(self._run(0, np.zeros(self._spec.shape[1:], self._spec.dtype)))
+        self.size = len(self._run(np.zeros(self._spec.shape[1:], self._spec.dtype)))
 
-    def read(self, picture: bytes | Frame, worker: int = 0) -> NDArray[np.float32]:
+    def read(self, picture: bytes | Frame) -> NDArray[np.float32]:
         """Features of an encoded or a decoded picture: float32 [size].
-
-        Args:
-            worker: number of the thread that asks, from 0.
 
         Raises:
             RequestError: the picture is at fault.
             InferenceFailed: the model failed.
         """
         frame = picture if isinstance(picture, Frame) else self.decode(picture)
-        return self._run(worker, self.tensor(frame))
+        return self._run(self.tensor(frame))
 
     def tensor(self, frame: Frame) -> NDArray[np.generic]:
         """What the model takes of a picture: of its input's dtype and shape, without batch."""
@@ -129,7 +127,7 @@ class FeatureReader:
         min_side = min_decoded_side(self._spec, self._contract.tuning)
         return decode(encoded, max_pixels=self._max_pixels, min_side=min_side)
 
-    def _run(self, worker: int, tensor: NDArray[np.generic]) -> NDArray[np.float32]:
-        with self._interpreters.lease(worker) as interpreter:
+    def _run(self, tensor: NDArray[np.generic]) -> NDArray[np.float32]:
+        with self._interpreters.lease(threading.get_ident()) as interpreter:
             outputs = interpreter.invoke({IMAGE: tensor[np.newaxis]})
         return self._contract.real(outputs)[FEATURES].reshape(-1)

@@ -15,7 +15,7 @@ from edge.datasets.dataset import Split
 from edge.export.read import read_export
 from edge.model.contract import PixelInput
 from edge.training.convert import to_tflite
-from edge.training.export_files import write_labels
+from edge.training.export_files import MODEL_FILE, write_labels
 from edge.training.fine_tune import FineTuning
 from edge.training.float_network import FloatBackbone
 from edge.training.gather import read_picture
@@ -123,7 +123,7 @@ def fine_tuned(
     image = backbone.contract.input
     assert isinstance(image, PixelInput)
     content = to_tflite(network, head, samples.images(), (image.height, image.width))
-    (scratch / "model.tflite").write_bytes(content)
+    (scratch / MODEL_FILE).write_bytes(content)
     write_labels(scratch, training_set.labels)
     return read_export(scratch)
 

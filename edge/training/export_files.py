@@ -1,15 +1,17 @@
-"""The text files of an AutoML export: dict.txt, tflite_metadata.json, and our own next to them."""
+"""The files of an AutoML export: dict.txt, tflite_metadata.json, and our own next to them."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from edge.model.contract import PixelInput
+
+MODEL_FILE: Final = "model.tflite"
 
 
 def write_labels(folder: Path, labels: Sequence[str]) -> None:

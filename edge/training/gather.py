@@ -1,10 +1,10 @@
-"""Reads the features of every picture of a data set, and finds near duplicates, in one pass."""
+"""Reads the features of every picture of a data set, and what tells near duplicates."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from edge.datasets.duplicates import exact_groups, groups_to_split, near_groups
 from edge.errors import EdgeError, InferenceFailed
 from edge.export.regular_file import read_bounded
 from edge.training.feature_table import FeatureTable
+from edge.vision.picture_files import MAX_BYTES
 from edge.vision.sketch import SKETCH_SIDE, sketch
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
     Advance = Callable[[int, int], None]
 
-MAX_PICTURE_BYTES: Final = 512 << 20
-"""Of one picture: an uncompressed one of 50 megapixels has 400 MB at most."""
-
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
@@ -37,12 +35,14 @@ class Gathered:
 
     Attributes:
         table: one row per picture; zeros for those that cannot be read.
-        groups: near duplicates, which must not be trained and tested, have the same number.
+        digests: of each picture's bytes.
+        sketches: of each picture, uint8 [pictures, side, side, 3].
         broken: number of a picture to why it cannot be read.
     """
 
     table: FeatureTable
-    groups: tuple[int, ...]
+    digests: list[bytes]
+    sketches: NDArray[np.uint8]
     broken: dict[int, str]
 
 
@@ -71,29 +71,27 @@ def gather(
         else:
             stored[number] = np.rint(found / scale + zero_point).clip(-128, 127)
         advance(number + 1, len(examples))
-    groups = _groups(examples, digests, sketches, broken)
-    return Gathered(FeatureTable(stored, quantization), groups, broken)
+    return Gathered(FeatureTable(stored, quantization), digests, sketches, broken)
 
 
-def _groups(
-    examples: Sequence[Example],
-    digests: list[bytes],
-    sketches: NDArray[np.uint8],
-    broken: dict[int, str],
-) -> tuple[int, ...]:
-    """The group of each picture; a broken one is a group of its own."""
-    readable = np.array([n for n in range(len(examples)) if n not in broken], np.int64)
-    exact = exact_groups([digests[number] for number in readable])
-    near = near_groups(sketches, readable, exact)
+def find_groups(examples: Sequence[Example], gathered: Gathered) -> tuple[int, ...]:
+    """The group of each picture; a broken one is a group of its own.
+
+    Near duplicates, of which none may be trained while another is tested, have the same number.
+    """
+    count = len(examples)
+    readable = np.array([n for n in range(count) if n not in gathered.broken], np.int64)
+    exact = exact_groups([gathered.digests[number] for number in readable])
+    near = near_groups(gathered.sketches, readable, exact)
     together = groups_to_split(exact, near, [examples[number] for number in readable])
-    groups = np.arange(len(examples))
+    groups = np.arange(count)
     groups[readable] = readable[together]
     return tuple(groups.tolist())
 
 
 def read_picture(file: Path) -> bytes:
     """The bytes of a picture; raises ``OSError``, or ``ExportError`` for no regular file."""
-    return read_bounded(file, MAX_PICTURE_BYTES)
+    return read_bounded(file, MAX_BYTES)
 
 
 def error_words(error: Exception) -> str:

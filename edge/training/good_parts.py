@@ -6,7 +6,7 @@ feature maps -> Gaussians at each place -> the bound, from parts held out -> one
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from edge.model.contract import Resize
 from edge.model.tasks.anomaly import FEATURE_MAP, GOOD
 from edge.printable import escape
 from edge.runtime.features import FeatureReader
-from edge.training.export_files import write_settings
+from edge.training.export_files import MODEL_FILE, write_settings
 from edge.training.gather import gather
 from edge.training.good_parts_fit import (
     ENOUGH_FOR_RATE,
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from edge.model.contract import Quantization
     from edge.training.gather import Gathered
     from edge.training.train import Progress
-
-MODEL_FILE: Final = "model.tflite"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,9 @@ from edge.runtime.features import FeatureReader
 from edge.training.choice import fit_best_head
 from edge.training.distribution_fit import fit_distribution
 from edge.training.embedded_labels import append_labels, metadata_buffer
-from edge.training.export_files import write_labels, write_metadata, write_settings
+from edge.training.export_files import MODEL_FILE, write_labels, write_metadata, write_settings
 from edge.training.figures import multi_label_figures, single_label_figures
-from edge.training.gather import gather
+from edge.training.gather import find_groups, gather
 from edge.training.golden import write_golden
 from edge.training.int8_head import quantize_head
 from edge.training.output_folder import refuse_foreign, written_whole
@@ -52,8 +52,6 @@ if TYPE_CHECKING:
     from edge.training.training_set import TrainingSet
 
     Floats = NDArray[np.float32]
-
-MODEL_FILE: Final = "model.tflite"
 
 _RESERVED_S: Final = 15.0
 _RESERVED_SHARE: Final = 0.25
@@ -240,9 +238,8 @@ def _without_broken(
         file, reason = broken[0]
         raise DataSetError(f"No picture of {task.base.path} can be read. {file}: {reason}")
     left_out = frozenset(gathered.broken)
-    training_set = make_training_set(
-        task.base, task.added, groups=gathered.groups, left_out=left_out
-    )
+    groups = find_groups(examples, gathered)
+    training_set = make_training_set(task.base, task.added, groups=groups, left_out=left_out)
     if not left_out:
         return training_set, gathered.table, broken
     kept = [number for number in range(len(examples)) if number not in left_out]
