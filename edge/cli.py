@@ -364,7 +364,7 @@ def evaluate(config: Path | None, **arguments: Any) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_settings(
-    *_MODEL_SETTINGS,
+    *(name for name in _MODEL_SETTINGS if name != "workers"),
     "cloud_endpoint",
     "cloud_address",
     "cloud_transport",
@@ -449,7 +449,7 @@ def data_inspect(config: Path | None, **arguments: Any) -> None:
     help="Fine-tune the network as well, and be done in about this time. Needs TensorFlow. Without "
     "it only a last layer is fitted, in seconds.",
 )
-@_settings("workers", "max_pixels")
+@_settings("workers", "max_pixels", "max_decoded_bytes")
 def train(
     data_set: Path | None,
     good: Path | None,

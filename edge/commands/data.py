@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from edge.commands.exit_code import INTERRUPTED
+from edge.commands.machine import fit_to_machine
 from edge.commands.results.data_page import COMMAND, make_page
 from edge.commands.results.text import echo_json
 from edge.datasets.describe import Describer
@@ -26,12 +27,9 @@ from edge.model.contract import PixelInput
 from edge.model.preprocess import min_decoded_side
 from edge.printable import escape
 from edge.report_file import check_page, write_page
-from edge.runtime.cpus import usable_cpus
 from edge.runtime.features import FeatureReader
-from edge.vision.decode_memory import decode_memory
 from edge.vision.sketch import SKETCH_SIDE
-from edge.wiring.bootstrap import build_repository, embedded_models
-from edge.wiring.limits import fit_to_memory
+from edge.wiring.bootstrap import embedded_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,10 +96,7 @@ def inspect(request: Request, settings: Settings) -> int:
 
 
 def _inspect(reading: Reading, request: Request, settings: Settings) -> Inspection:
-    builtin = settings.model_copy(update={"models": embedded_models()})
-    settings = fit_to_memory(settings, build_repository(builtin))
-    workers = settings.workers or usable_cpus()
-    decode_memory.limit(settings.max_decoded_bytes, workers)
+    settings, workers = fit_to_machine(settings)
     reader, size, model = PictureReader(settings.max_pixels, SKETCH_SIDE, workers), 0, ""
     if _are_labels_checked(reading):
         reader, size, model = _with_features(settings, workers)

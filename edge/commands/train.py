@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.progress import Progress as Bars
 
 from edge.commands.exit_code import INTERRUPTED
+from edge.commands.machine import fit_to_machine
 from edge.datasets.read import read_data_set
 from edge.errors import UsageError
 from edge.export.read import read_export
 from edge.printable import escape
-from edge.runtime.cpus import usable_cpus
 from edge.training.good_parts import GoodTask, train_good_parts
 from edge.training.good_parts_report import WHERE_IT_WORKS, false_alarm_period
 from edge.training.report import percent
@@ -80,13 +80,14 @@ def _refuse_what_does_not_go_together(request: Request) -> None:
 
 def _train_set(data_set: Path, request: Request, settings: Settings) -> None:
     began = time.monotonic()
+    settings, workers = fit_to_machine(settings)
     task = Task(
         base=read_data_set(data_set),
         added=tuple(read_data_set(path) for path in request.added),
         out=request.out,
         backbone=read_export(embedded_models() / _BACKBONE),
         max_pixels=settings.max_pixels,
-        workers=settings.workers or usable_cpus(),
+        workers=workers,
         saved_model=request.saved_model,
         seconds=None if request.minutes is None else 60 * request.minutes,
     )
@@ -97,12 +98,13 @@ def _train_set(data_set: Path, request: Request, settings: Settings) -> None:
 
 def _train_good(good: Path, out: Path, settings: Settings) -> None:
     began = time.monotonic()
+    settings, workers = fit_to_machine(settings)
     task = GoodTask(
         good=good,
         out=out,
         backbone=read_export(embedded_models() / _BACKBONE),
         max_pixels=settings.max_pixels,
-        workers=settings.workers or usable_cpus(),
+        workers=workers,
     )
     with _shown() as progress:
         report = train_good_parts(task, progress)

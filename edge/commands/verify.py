@@ -31,6 +31,7 @@ from edge.outbox.entry import EntryState
 from edge.repository.version import ModelVersion
 from edge.runtime.pipeline import DecodeOptions
 from edge.training import golden
+from edge.vision.decode_memory import decode_memory
 from edge.wiring.bootstrap import build_prover
 from edge.wiring.cloud import build_cloud_parts, open_store
 
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from edge.outbox.store import Store
     from edge.repository.repository import ModelRepository
     from edge.settings import Settings
+
+_WORKERS: Final = 1  # one picture after the other
 
 _PAGE: Final = 200
 """Entries of the outbox that are read at a time."""
@@ -97,7 +100,8 @@ def _verify(request: Request, settings: Settings, stack: ExitStack) -> ParityRep
     repository, version, settings = find_model(request.model, settings)
     request = _with_golden(request, version.export)
     options = DecodeOptions(settings.max_pixels, exact=settings.exact_decode)
-    version.load(1, options)
+    decode_memory.limit(settings.max_decoded_bytes, _WORKERS)
+    version.load(_WORKERS, options)
     sources: list[Source] = []
     if request.outbox:
         store = open_store(settings, create=False)

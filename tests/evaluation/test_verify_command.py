@@ -79,6 +79,14 @@ def test_a_real_export_answers_as_recorded(shared_exports, recording):
     assert against["preprocessing"] is None
 
 
+def test_the_bound_of_decoding_holds(shared_exports, recording):
+    photos = shared_exports / "flowers/photos"
+    small = ("--max-decoded-bytes", 1 << 17)
+    done = edge("verify", shared_exports / "flowers", photos, "--answers", recording, *small)
+    assert done.exit_code != 0
+    assert "memory" in done.output
+
+
 def test_the_preprocessing_that_explains_a_gap_is_found(tuned, shared_exports, recording):
     export = tuned('channel_order = "bgr"\nresize = "center_crop"\ncrop_fraction = 0.4\n')
     found, code = verified(export, shared_exports / "flowers/photos", "--answers", recording)

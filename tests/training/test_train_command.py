@@ -53,6 +53,17 @@ def photos(embedded_models):
     return embedded_models / "photos"
 
 
+def test_the_bound_of_decoding_holds_for_training_as_well(tmp_path, photos):
+    few = tmp_path / "few"
+    for label in ("a", "b"):
+        (few / label).mkdir(parents=True)
+        shutil.copy(photos / "coffee.jpg", few / label / f"{label}.jpg")
+    result = train(few, "--out", tmp_path / "model", "--max-decoded-bytes", 1 << 17)
+    assert result.exit_code == 2
+    assert "No picture of" in result.stderr
+    assert "memory" in result.stderr
+
+
 def test_the_export_answers_pictures_that_it_has_not_seen(trained, tmp_path):
     model, _ = trained
     unseen = tmp_path / "unseen"
