@@ -5,10 +5,10 @@ import subprocess
 import sys
 
 import pytest
+from builders.receiver import running_receiver
 from builders.waiting import wait
 from serving.pictures import photo
 from serving.process import MODELS, Server
-from serving.sinks import receiver
 
 from edge.errors import SettingsError
 from edge.settings import Settings
@@ -100,9 +100,11 @@ def test_nothing_is_imported_without_rules():
 
 def test_an_alert_goes_all_the_way(rules):
     with (
-        receiver() as posts,
+        running_receiver("/alerts") as receiver,
         Server(
-            alerts_rules=rules, alerts_webhook=posts.url, env={"EDGE_ALERTS_WEBHOOK_SECRET": SECRET}
+            alerts_rules=rules,
+            alerts_webhook=receiver.url,
+            env={"EDGE_ALERTS_WEBHOOK_SECRET": SECRET},
         ) as server,
     ):
         client = server.client
@@ -111,7 +113,7 @@ def test_an_alert_goes_all_the_way(rules):
             reply = client.post(f"{where}={camera}&threshold=1", content=photo("chelsea"))
             assert reply.json()["predictions"] == []
         wait(lambda: client.get("/alerts").json()["sinks"]["webhook"]["delivered"] == 1)
-        (body,) = posts.bodies
+        ((_, body),) = receiver.posts
         data = json.loads(body)["data"]
         assert (data["rule"], data["camera"], data["label"]) == ("cat at the gate", "gate", "Cat")
         told = client.get("/alerts").json()

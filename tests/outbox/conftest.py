@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from builders.outbox import Clocks
+from builders.receiver import running_receiver
 
 from edge.clock import SteadyClock
 from edge.outbox.outbox import Outbox
@@ -45,40 +44,8 @@ def outbox(tmp_path):
 
 @pytest.fixture
 def receiver():
-    """Answers each request with the next of `statuses`, then with 204.
-
-    It waits for an event in `statuses` before it answers. Redirects lead back to itself.
-    """
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self.server.posts.append((dict(self.headers), body))
-            status = self.server.statuses.pop(0) if self.server.statuses else 204
-            if isinstance(status, threading.Event):
-                status.wait(30)
-                status = 204
-            self.send_response(status)
-            if 300 <= status < 400:
-                self.send_header("Location", "/elsewhere")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def do_GET(self):
-            self.do_POST()
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.posts, server.statuses = [], []
-    server.url = f"http://127.0.0.1:{server.server_port}/results"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with running_receiver("/results") as server:
+        yield server
 
 
 @pytest.fixture
