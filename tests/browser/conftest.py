@@ -2,7 +2,6 @@
 and axe-core.
 """
 
-import io
 import os  # tests stand outside the service: they hand Chromium an environment
 import re
 import shutil
@@ -12,15 +11,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from PIL import Image, ImageOps
+from chromium import CHROMIUM, clip
 from screens import SIZES
-from serving.process import MODELS, Server
+from serving.process import Server
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 
-CHROMIUM = Path("/usr/bin/chromium")  # Debian's; Playwright's own browsers are not used
 HERE = Path(__file__).parent
-_FRAMES = 30
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,20 +31,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(
                     pytest.mark.skip(reason=f"{CHROMIUM} is not there (apt-get install chromium)")
                 )
-
-
-def clip(photo: str, folder: Path) -> Path:
-    """A Motion JPEG clip for Chromium's fake camera: JPEG frames one after the other, here all of
-    one photo.
-    """
-    picture = ImageOps.fit(
-        Image.open(MODELS / "photos" / f"{photo}.jpg").convert("RGB"), (640, 480)
-    )
-    frame = io.BytesIO()
-    picture.save(frame, "JPEG", quality=92)
-    file = folder / f"{photo}.mjpeg"
-    file.write_bytes(frame.getvalue() * _FRAMES)
-    return file
 
 
 @pytest.fixture(scope="session")

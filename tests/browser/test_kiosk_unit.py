@@ -12,7 +12,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import CHROMIUM, clip
+from chromium import CHROMIUM, clip
 from playwright.sync_api import expect
 from serving.process import ROOT
 
