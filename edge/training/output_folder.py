@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -20,10 +21,10 @@ _MODE: Final = 0o755
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Refuse a folder that may not be replaced: it is no earlier result, and not empty.
+    """Refuse a folder that may not be replaced, before minutes of work go into it.
 
     Raises:
-        OutputError: so, or its parent cannot be written.
+        OutputError: it is not empty and no earlier result, or its parent cannot be written.
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise OutputError(f"{folder} is no folder. Name a new one with --out.")
@@ -36,6 +37,16 @@ def refuse_foreign(folder: Path) -> None:
             f"{folder} holds other files than a result of edge train, and is left as it is. Name a "
             "new folder with --out."
         )
+    _refuse_unwritable_parent(folder)
+
+
+def _refuse_unwritable_parent(folder: Path) -> None:
+    parents = folder.absolute().parents
+    existing = next(parent for parent in parents if parent.exists())
+    if not existing.is_dir():
+        raise OutputError(f"{folder} cannot be written: {existing} is no folder.")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise OutputError(f"{folder} cannot be written: no permission to write to {existing}.")
 
 
 @contextmanager
