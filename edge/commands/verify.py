@@ -220,7 +220,7 @@ def _refuse_empty(outcome: Outcome) -> None:
         is_finished = outcome.done == outcome.planned
         if is_finished and not parity.compared and not parity.failures:
             reason = parity.ended.removesuffix(".") or f"none for the {parity.missing} pictures"
-            raise UsageError(f"There is no answer in {parity.source}: {reason}.")
+            raise UsageError(f"Nothing to compare with from {parity.source}: {reason}.")
 
 
 def _explanations(
