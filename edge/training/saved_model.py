@@ -68,7 +68,7 @@ def encode_saved_model(
     batch, rows = Shape((-1,)), Shape((-1, len(labels)))
     images = graph.node("image_bytes", "Placeholder", dtype=DataType.STRING, shape=batch)
     key = graph.node("key", "Placeholder", dtype=DataType.STRING, shape=batch)
-    count = _add_count(graph, images)
+    count = graph.node("count", "Size", [images], T=DataType.STRING)
     pixels = add_picture_loop(graph, images, count, size, (backbone.mean, backbone.std))
     features = add_backbone(graph, pixels, backbone)
     scores = add_head(graph, features, head)
@@ -84,22 +84,6 @@ def encode_saved_model(
         "key": (same_key, DataType.STRING, batch),
     }
     return _encode(graph, inputs, outputs)
-
-
-def _add_count(graph: GraphBuilder, images: str) -> str:
-    """How many pictures there are, int32: the first number of the shape."""
-    shape = graph.node("shape", "Shape", [images], T=DataType.STRING)
-    begin = graph.constant("count/begin", np.array([0], np.int32))
-    end = graph.constant("count/end", np.array([1], np.int32))
-    step = graph.constant("count/step", np.array([1], np.int32))
-    return graph.node(
-        "count",
-        "StridedSlice",
-        [shape, begin, end, step],
-        T=DataType.INT32,
-        Index=DataType.INT32,
-        shrink_axis_mask=1,
-    )
 
 
 def _add_labels(graph: GraphBuilder, count: str, labels: Sequence[str]) -> str:

@@ -320,11 +320,7 @@ def test_with_a_time_the_network_is_fine_tuned_and_the_file_has_the_same_form(tm
     assert (image["name"], image["quantization"]) == ("image", (1 / 128, 127))
     assert (scores["name"], scores["quantization"]) == ("scores", (1 / 256, 0))
     assert read_export(out).contract.distribution is not None
-    assert read_export(out / "saved_model" / "0001").contract.labels == (
-        "disc",
-        "square",
-        "stripes",
-    )
+    assert read_export(out / "saved_model" / "0001").contract.format is Format.SAVED_MODEL
     (tmp_path / "new.png").write_bytes(shape("stripes", 800))
     result = edge("predict", "--model", out, "--json", tmp_path / "new.png")
     assert json.loads(result.stdout)["predictions"][0]["label"] == "stripes"
