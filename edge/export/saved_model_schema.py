@@ -1,8 +1,8 @@
-"""Field numbers of the protobuf messages in a SavedModel; those that are read here.
+"""Field numbers of the protobuf messages in a SavedModel; those that are read or written here.
 
 They follow TensorFlow's `saved_model.proto`, `meta_graph.proto`, `tensor_shape.proto`,
-`graph.proto`, `function.proto`, `op_def.proto`, `node_def.proto`, `attr_value.proto`,
-`tensor.proto`, `saver.proto` and `saved_object_graph.proto`.
+`graph.proto`, `versions.proto`, `function.proto`, `op_def.proto`, `node_def.proto`,
+`attr_value.proto`, `tensor.proto`, `types.proto`, `saver.proto` and `saved_object_graph.proto`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ class MapEntryField(IntEnum):
 class SavedModelField(IntEnum):
     """Message `SavedModel`, the root of `saved_model.pb`."""
 
+    SCHEMA_VERSION = 1
     META_GRAPHS = 2
 
 
@@ -40,6 +41,7 @@ class MetaInfoField(IntEnum):
     """Message `MetaGraphDef.MetaInfoDef`."""
 
     TAGS = 4
+    STRIPPED_DEFAULTS = 7
 
 
 class SaverField(IntEnum):
@@ -134,6 +136,14 @@ class GraphField(IntEnum):
 
     NODES = 1
     LIBRARY = 2
+    VERSIONS = 4
+
+
+class VersionsField(IntEnum):
+    """Message `VersionDef`."""
+
+    PRODUCER = 1
+    MIN_CONSUMER = 2
 
 
 class LibraryField(IntEnum):
@@ -163,6 +173,7 @@ class ArgField(IntEnum):
     """Message `OpDef.ArgDef`."""
 
     NAME = 1
+    TYPE = 3
 
 
 class NodeField(IntEnum):
@@ -178,6 +189,11 @@ class AttributeField(IntEnum):
     """Message `AttrValue`."""
 
     LIST = 1
+    STRING = 2
+    INTEGER = 3
+    BOOLEAN = 5
+    TYPE = 6
+    SHAPE = 7
     TENSOR = 8
     FUNCTION = 10
 
@@ -186,13 +202,17 @@ class TensorField(IntEnum):
     """Message `TensorProto`."""
 
     DTYPE = 1
+    SHAPE = 2
     CONTENT = 4
     FLOATS = 5
+    STRINGS = 8
 
 
 class AttributeListField(IntEnum):
     """Message `AttrValue.ListValue`."""
 
+    INTEGERS = 3
+    TYPES = 6
     FUNCTIONS = 9
 
 
@@ -202,13 +222,18 @@ class NameAttrListField(IntEnum):
     NAME = 1
 
 
-DTYPES: Final = {
-    1: "DT_FLOAT",
-    2: "DT_DOUBLE",
-    3: "DT_INT32",
-    4: "DT_UINT8",
-    7: "DT_STRING",
-    9: "DT_INT64",
-    10: "DT_BOOL",
-}
-"""Enum `DataType` of `types.proto`."""
+class DataType(IntEnum):
+    """Enum `DataType`: those that models of images use."""
+
+    FLOAT = 1
+    DOUBLE = 2
+    INT32 = 3
+    UINT8 = 4
+    STRING = 7
+    INT64 = 9
+    BOOL = 10
+    VARIANT = 21
+
+
+DTYPES: Final = {int(dtype): f"DT_{dtype.name}" for dtype in DataType}
+"""Their names."""

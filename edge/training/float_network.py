@@ -1,35 +1,19 @@
-"""The built-in classifier's backbone as a TensorFlow function, from its uint8 TFLite file.
+"""The built-in classifier's backbone as a TensorFlow function whose weights can be trained.
 
-Weights are dequantised: what TensorFlow then computes differs from the file by its rounding alone.
-Only the operators of that file are known. Imported late: it needs TensorFlow.
+Needs TensorFlow; import this late.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-import numpy as np
-from ai_edge_litert import schema_py_generated as schema
-
-from edge.errors import ExportError
 from edge.runtime.tensorflow import tf  # type: ignore[attr-defined]  # hides the banner
+from edge.training.float_layers import Addition, Convolution, read_float_layers
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-_DTYPES: Final = {
-    schema.TensorType.INT8: np.int8,
-    schema.TensorType.INT32: np.int32,
-}
 _ACTIVATIONS: Final = {
-    schema.ActivationFunctionType.NONE: lambda values: values,
-    schema.ActivationFunctionType.RELU: tf.nn.relu,
-    schema.ActivationFunctionType.RELU6: tf.nn.relu6,
-}
-_PADDINGS: Final = {schema.Padding.SAME: "SAME", schema.Padding.VALID: "VALID"}
-_CONVOLUTIONS: Final = {
-    schema.BuiltinOperator.CONV_2D,
-    schema.BuiltinOperator.DEPTHWISE_CONV_2D,
+    "": lambda values: values,
+    "Relu": tf.nn.relu,
+    "Relu6": tf.nn.relu6,
 }
 
 
@@ -49,42 +33,26 @@ class FloatBackbone(tf.Module):  # type: ignore[misc]
             ExportError: the file has other operators than the built-in classifier.
         """
         super().__init__()
-        model = schema.ModelT.InitFromPackedBuf(data, 0)
-        self._graph = model.subgraphs[0]
-        self._buffers = model.buffers
-        self._codes = [int(code.builtinCode) for code in model.operatorCodes]
-        image = self._graph.tensors[self._graph.inputs[0]].quantization
-        self.std = float(1 / image.scale[0])
-        self.mean = float(image.zeroPoint[0])
-        last = max(
-            index
-            for index, operator in enumerate(self._graph.operators)
-            if self._codes[operator.opcodeIndex] == schema.BuiltinOperator.FULLY_CONNECTED
-        )
-        self._operators = self._graph.operators[:last]
-        self._features = int(self._graph.operators[last].inputs[0])
-        self.kernels: list[Any] = []
-        self.biases: list[Any] = []
-        for operator in self._operators:
-            code = self._codes[operator.opcodeIndex]
-            if code in _CONVOLUTIONS:
-                self._add_variables(operator)
-            elif code not in {
-                schema.BuiltinOperator.QUANTIZE,
-                schema.BuiltinOperator.ADD,
-                schema.BuiltinOperator.MEAN,
-            }:
-                reason = f"its operator {code} has no counterpart here"
-                raise ExportError(name, reason, "Train on the built-in classifier imagenet")
+        read = read_float_layers(data, name)
+        self.mean, self.std = read.mean, read.std
+        self._image, self._features = read.image, read.features
+        self._layers = read.layers
+        convolutions = [layer for layer in read.layers if isinstance(layer, Convolution)]
+        self.kernels: list[Any] = [tf.Variable(layer.kernel) for layer in convolutions]
+        self.biases: list[Any] = [tf.Variable(layer.bias) for layer in convolutions]
 
     def __call__(self, images: Any) -> Any:
         """Features float32 [pictures, features] of normalised images [pictures, h, w, 3]."""
-        values = {int(self._graph.inputs[0]): images}
-        layers = zip(self.kernels, self.biases, strict=True)
-        for operator in self._operators:
-            code = self._codes[operator.opcodeIndex]
-            layer = next(layers) if code in _CONVOLUTIONS else None
-            values[int(operator.outputs[0])] = self._run(operator, code, layer, values)
+        values = {self._image: images}
+        weights = zip(self.kernels, self.biases, strict=True)
+        for layer in self._layers:
+            if isinstance(layer, Convolution):
+                values[layer.target] = _convolve(layer, values[layer.source], *next(weights))
+            elif isinstance(layer, Addition):
+                first, second = (values[source] for source in layer.sources)
+                values[layer.target] = _ACTIVATIONS[layer.activation](first + second)
+            else:
+                values[layer.target] = tf.reduce_mean(values[layer.source], axis=(1, 2))
         return values[self._features]
 
     def freeze(self) -> None:
@@ -92,39 +60,8 @@ class FloatBackbone(tf.Module):  # type: ignore[misc]
         self.kernels = [tf.constant(kernel.numpy()) for kernel in self.kernels]
         self.biases = [tf.constant(bias.numpy()) for bias in self.biases]
 
-    def _run(self, operator: Any, code: int, layer: Any, values: dict[int, Any]) -> Any:
-        first = values[int(operator.inputs[0])]
-        options = operator.builtinOptions
-        if code == schema.BuiltinOperator.QUANTIZE:
-            return first
-        if code == schema.BuiltinOperator.MEAN:
-            return tf.reduce_mean(first, axis=(1, 2))
-        activation = _ACTIVATIONS[options.fusedActivationFunction]
-        if code == schema.BuiltinOperator.ADD:
-            return activation(first + values[int(operator.inputs[1])])
-        kernel, bias = layer
-        convolve = (
-            tf.nn.conv2d if code == schema.BuiltinOperator.CONV_2D else tf.nn.depthwise_conv2d
-        )
-        strides = (1, options.strideH, options.strideW, 1)
-        return activation(convolve(first, kernel, strides, _PADDINGS[options.padding]) + bias)
 
-    def _add_variables(self, operator: Any) -> None:
-        kernel, bias = (self._dequantised(int(index)) for index in operator.inputs[1:3])
-        # TFLite: out, height, width, in; depthwise 1, height, width, channels.
-        self.kernels.append(tf.Variable(kernel.transpose((1, 2, 3, 0))))
-        self.biases.append(tf.Variable(bias))
-
-    def _dequantised(self, index: int) -> NDArray[np.float32]:
-        tensor = self._graph.tensors[index]
-        content = np.asarray(self._buffers[tensor.buffer].data, np.uint8)
-        stored = content.view(_DTYPES[tensor.type]).reshape(tensor.shape)
-        scale = np.asarray(tensor.quantization.scale, np.float32)
-        zero_point = np.asarray(tensor.quantization.zeroPoint, np.float32)
-        axis = int(tensor.quantization.quantizedDimension)
-        if len(scale) > 1:
-            shape = [1] * stored.ndim
-            shape[axis] = len(scale)
-            scale, zero_point = scale.reshape(shape), zero_point.reshape(shape)
-        real: NDArray[np.float32] = (stored.astype(np.float32) - zero_point) * scale
-        return real
+def _convolve(layer: Convolution, values: Any, kernel: Any, bias: Any) -> Any:
+    convolve = tf.nn.depthwise_conv2d if layer.is_depthwise else tf.nn.conv2d
+    strides = (1, *layer.strides, 1)
+    return _ACTIVATIONS[layer.activation](convolve(values, kernel, strides, layer.padding) + bias)

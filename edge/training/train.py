@@ -28,11 +28,13 @@ from edge.training.distribution_fit import fit_distribution
 from edge.training.embedded_labels import append_labels, metadata_buffer
 from edge.training.export_files import MODEL_FILE, write_labels, write_metadata, write_settings
 from edge.training.figures import multi_label_figures, single_label_figures
+from edge.training.float_layers import read_float_layers
 from edge.training.gather import find_groups, gather
 from edge.training.golden import write_golden
 from edge.training.int8_head import quantize_head
 from edge.training.output_folder import refuse_foreign, written_whole
 from edge.training.report import Measured, Report, write_report
+from edge.training.saved_model import write_saved_model
 from edge.training.tflite_file import ClassifierFile
 from edge.training.thresholds import certain_threshold, label_thresholds
 from edge.training.training_set import all_examples, make_training_set
@@ -82,7 +84,7 @@ class Task:
         backbone: the built-in classifier.
         max_pixels: of a picture.
         workers: pictures at a time.
-        saved_model: also write the SavedModel, if TensorFlow is installed.
+        saved_model: also write the SavedModel.
         seconds: in which all should be done, with the last layers of the backbone fine-tuned;
             ``None`` for quick training.
     """
@@ -216,13 +218,15 @@ def _write(task: Task, learned: Learned, notes: tuple[str, ...], progress: Progr
         progress.stage("Writing")
         trial = Trial(folder, max_pixels=task.max_pixels, workers=task.workers)
         write_golden(folder, training_set, trial)
+        if task.saved_model:
+            _write_saved_model(folder, learned, (image.height, image.width))
         report = Report(
             name=task.out.name,
             training_set=training_set,
             penalty=learned.chosen.penalty,
             measured=measured,
             broken=learned.broken,
-            notes=notes + _write_saved_model(task, folder, learned),
+            notes=notes,
         )
         write_report(folder, report)
     return report
@@ -271,22 +275,12 @@ def _write_model(folder: Path, learned: Learned) -> None:
     (folder / MODEL_FILE).write_bytes(content)
 
 
-def _write_saved_model(task: Task, folder: Path, learned: Learned) -> tuple[str, ...]:
-    """Write `saved_model/0001`; returns a note if it is left out for want of TensorFlow."""
-    image = learned.backbone.contract.input
-    if not task.saved_model or not isinstance(image, PixelInput):
-        return ()
-    try:
-        # 6 s and 500 MB, which only this needs
-        from edge.training.float_network import FloatBackbone  # noqa: PLC0415
-        from edge.training.saved_model import write_saved_model  # noqa: PLC0415
-    except ModuleNotFoundError:
-        return ("TensorFlow is not installed, so there is no SavedModel; edge needs none.",)
-    backbone = FloatBackbone(learned.backbone.model.read_bytes(), learned.backbone.model.name)
-    target, size = folder / "saved_model" / "0001", (image.height, image.width)
-    labels = learned.training_set.labels
-    write_saved_model(target, backbone, learned.chosen.head, labels, size)
-    return ()
+def _write_saved_model(folder: Path, learned: Learned, size: tuple[int, int]) -> None:
+    """Write `saved_model/0001`, with the weights in float."""
+    model, head = learned.backbone.model, learned.chosen.head
+    layers = read_float_layers(model.read_bytes(), model.name)
+    target = folder / "saved_model" / "0001"
+    write_saved_model(target, layers, head, learned.training_set.labels, size)
 
 
 def _measure(task: Task, folder: Path, training_set: TrainingSet, progress: Progress) -> Measured:

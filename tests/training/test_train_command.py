@@ -288,15 +288,21 @@ def test_its_saved_model_answers_as_the_tflite_file(tmp_path):
         assert all(abs(quantized[label] - exact[label]) < 0.15 for label in exact)
 
 
-def test_without_tensorflow_the_saved_model_is_left_out_and_that_is_said(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorflow", None)
+def test_training_writes_the_saved_model_and_never_imports_tensorflow(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)  # an import of it fails
     for module in ("edge.runtime.tensorflow", "edge.training.float_network"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     photos = put_shapes(tmp_path / "photos", {"disc": 12, "square": 12})
     result = edge("train", photos, "--out", tmp_path / "model")
     assert result.exit_code == 0, result.output
-    assert "TensorFlow is not installed, so there is no SavedModel" in result.stderr
-    assert not (tmp_path / "model" / "saved_model").exists()
+    assert "TensorFlow" not in result.stderr
+    contract = read_export(tmp_path / "model" / "saved_model" / "0001").contract
+    assert contract.format is Format.SAVED_MODEL
+
+
+def test_the_saved_model_can_be_left_out(trained):
+    model, _ = trained
+    assert not (model / "saved_model").exists()
 
 
 @pytest.mark.slow
@@ -306,8 +312,7 @@ def test_with_a_time_the_network_is_fine_tuned_and_the_file_has_the_same_form(tm
     photos = put_shapes(tmp_path / "photos", {"disc": 30, "square": 30, "stripes": 30})
     out = tmp_path / "model"
     command = [sys.executable, "-m", "edge", "train", str(photos), "--out", str(out)]
-    options = ["--minutes", "1", "--no-saved-model"]
-    done = subprocess.run([*command, *options], check=True, capture_output=True, text=True)
+    done = subprocess.run([*command, "--minutes", "1"], check=True, capture_output=True, text=True)
     assert "ine-tun" in done.stderr  # it did better in validation, or it is said that it did not
     interpreter = Interpreter(str(out / "model.tflite"))
     interpreter.allocate_tensors()
@@ -315,6 +320,7 @@ def test_with_a_time_the_network_is_fine_tuned_and_the_file_has_the_same_form(tm
     assert (image["name"], image["quantization"]) == ("image", (1 / 128, 127))
     assert (scores["name"], scores["quantization"]) == ("scores", (1 / 256, 0))
     assert read_export(out).contract.distribution is not None
+    assert read_export(out / "saved_model" / "0001").contract.format is Format.SAVED_MODEL
     (tmp_path / "new.png").write_bytes(shape("stripes", 800))
     result = edge("predict", "--model", out, "--json", tmp_path / "new.png")
     assert json.loads(result.stdout)["predictions"][0]["label"] == "stripes"
