@@ -537,12 +537,21 @@ def outbox_show(key: str, config: Path | None, image: Path | None, **flags: Any)
     show_default=True,
     help="Minimum score for a label to be exported.",
 )
+@click.option(
+    "--none-of-the-above",
+    is_flag=True,
+    help="Export what a person has called none of the labels as None_of_the_above, for edge train "
+    "to learn. Without it such frames wait for a label.",
+)
 @_settings(*_OUTBOX_SETTINGS)
 def outbox_export(folder: Path, config: Path | None, **given: Any) -> None:
     """Write all images and their Vertex AI import files (JSONL) to FOLDER."""
     from edge.commands.outbox import export_all
 
-    how = {name: given.pop(name) for name in ("model", "prefix", "labels", "threshold")}
+    how = {
+        name: given.pop(name)
+        for name in ("model", "prefix", "labels", "threshold", "none_of_the_above")
+    }
     export_all(load_settings(given, config), folder, **how)
 
 

@@ -20,8 +20,7 @@ from edge.datasets.describe import Describer
 from edge.datasets.inspection import Progress as Steps
 from edge.datasets.inspection import inspect_data_set
 from edge.datasets.picture_pass import PictureReader
-from edge.datasets.read import read_with_faults
-from edge.errors import DataSetError
+from edge.datasets.read import no_labelled_pictures, read_with_faults
 from edge.export.read import read_export
 from edge.printable import escape
 from edge.report_file import check_page, write_page
@@ -67,8 +66,7 @@ def inspect(request: Request, settings: Settings) -> int:
     try:
         reading = read_with_faults(request.data_set)
         if not reading.data_set.examples and not reading.fault_count:
-            shown = escape(str(request.data_set))
-            raise DataSetError(f"{shown} has no labelled pictures.")
+            raise no_labelled_pictures(reading.data_set)
         found = _inspect(reading, request, settings)
     except KeyboardInterrupt:
         click.echo("edge: stopped.", err=True)
