@@ -449,7 +449,13 @@ def data_inspect(config: Path | None, **arguments: Any) -> None:
     help="Fine-tune the network as well, and be done in about this time. Needs TensorFlow. Without "
     "it only a last layer is fitted, in seconds.",
 )
-@_settings("workers", "max_pixels", "max_decoded_bytes")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Reuse what an earlier run, or edge data inspect, has read of pictures that have not "
+    "changed.",
+)
+@_settings("data", "workers", "max_pixels", "max_decoded_bytes")
 def train(
     data_set: Path | None,
     good: Path | None,
@@ -459,6 +465,7 @@ def train(
     *,
     saved_model: bool,
     minutes: float | None,
+    resume: bool,
     **flags: Any,
 ) -> None:
     """Train a classifier on the pictures of SET and write it as an AutoML export.
@@ -467,7 +474,7 @@ def train(
     """
     from edge.commands.train import Request, run
 
-    request = Request(data_set, out, added, saved_model, minutes, good)
+    request = Request(data_set, out, added, saved_model, minutes, good, resume)
     sys.exit(run(request, load_settings(flags, config)))
 
 
@@ -530,12 +537,21 @@ def outbox_show(key: str, config: Path | None, image: Path | None, **flags: Any)
     show_default=True,
     help="Minimum score for a label to be exported.",
 )
+@click.option(
+    "--none-of-the-above",
+    is_flag=True,
+    help="Export what a person has called none of the labels as None_of_the_above, for edge train "
+    "to learn. Without it such frames wait for a label.",
+)
 @_settings(*_OUTBOX_SETTINGS)
 def outbox_export(folder: Path, config: Path | None, **given: Any) -> None:
     """Write all images and their Vertex AI import files (JSONL) to FOLDER."""
     from edge.commands.outbox import export_all
 
-    how = {name: given.pop(name) for name in ("model", "prefix", "labels", "threshold")}
+    how = {
+        name: given.pop(name)
+        for name in ("model", "prefix", "labels", "threshold", "none_of_the_above")
+    }
     export_all(load_settings(given, config), folder, **how)
 
 

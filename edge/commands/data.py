@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,21 +13,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from edge.commands.exit_code import INTERRUPTED
 from edge.commands.machine import fit_to_machine
+from edge.commands.pictures_read import picture_cache
 from edge.commands.results.data_page import COMMAND, make_page
 from edge.commands.results.text import echo_json
 from edge.datasets.describe import Describer
 from edge.datasets.inspection import Progress as Steps
 from edge.datasets.inspection import inspect_data_set
-from edge.datasets.picture_cache import PictureCache
 from edge.datasets.picture_pass import PictureReader
-from edge.datasets.read import read_with_faults
-from edge.errors import DataSetError
+from edge.datasets.read import no_labelled_pictures, read_with_faults
 from edge.export.read import read_export
-from edge.model.contract import PixelInput
-from edge.model.preprocess import min_decoded_side
 from edge.printable import escape
 from edge.report_file import check_page, write_page
-from edge.runtime.features import FeatureReader
+from edge.runtime.features import FeatureReader, with_whole_picture
 from edge.vision.sketch import SKETCH_SIDE
 from edge.wiring.bootstrap import embedded_models
 
@@ -36,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.datasets.inspection import Inspection
+    from edge.datasets.picture_cache import PictureCache
     from edge.datasets.reading import Reading
     from edge.settings import Settings
 
@@ -68,15 +66,10 @@ def inspect(request: Request, settings: Settings) -> int:
     try:
         reading = read_with_faults(request.data_set)
         if not reading.data_set.examples and not reading.fault_count:
-            shown = escape(str(request.data_set))
-            raise DataSetError(f"{shown} has no labelled pictures.")
+            raise no_labelled_pictures(reading.data_set)
         found = _inspect(reading, request, settings)
     except KeyboardInterrupt:
-        shown = escape(str(request.data_set))
-        click.echo(
-            f"Stopped. What was read is kept: go on with\n  edge data inspect {shown} --resume",
-            err=True,
-        )
+        click.echo("edge: stopped.", err=True)
         return INTERRUPTED
     describer = Describer(found)
     if request.html is not None:
@@ -97,12 +90,14 @@ def inspect(request: Request, settings: Settings) -> int:
 
 def _inspect(reading: Reading, request: Request, settings: Settings) -> Inspection:
     settings, workers = fit_to_machine(settings)
-    reader, size, model = PictureReader(settings.max_pixels, SKETCH_SIDE, workers), 0, ""
-    if _are_labels_checked(reading):
-        reader, size, model = _with_features(settings, workers)
-    folder = settings.data_folder
-    cache = PictureCache(folder, request.data_set, size, model, keep=request.resume)
-    with closing(cache), _steps() as steps:
+    with (
+        picture_cache(settings.data_folder, request.data_set, resume=request.resume) as cache,
+        _steps() as steps,
+    ):
+        if _are_labels_checked(reading):
+            reader = _with_features(settings, workers, cache)
+        else:
+            reader = PictureReader(settings.max_pixels, SKETCH_SIDE, workers)
         return inspect_data_set(reading, reader, cache, steps)
 
 
@@ -113,17 +108,17 @@ def _are_labels_checked(reading: Reading) -> bool:
     return len(data_set.labels) > 1 and not has_boxes
 
 
-def _with_features(settings: Settings, workers: int) -> tuple[PictureReader, int, str]:
-    """A reader that gives features, their size, and the digest of their model."""
+def _with_features(settings: Settings, workers: int, cache: PictureCache) -> PictureReader:
+    """A reader that gives features as `edge train` reads them, which the cache keeps."""
     export = read_export(embedded_models() / _CLASSIFIER)
-    spec, tuning = export.contract.input, export.contract.tuning
-    assert isinstance(spec, PixelInput)
     features = FeatureReader(
-        export.model, export.contract, max_pixels=settings.max_pixels, workers=workers
+        export.model,
+        with_whole_picture(export.contract),
+        max_pixels=settings.max_pixels,
+        workers=workers,
     )
-    min_side = min_decoded_side(spec, tuning)
-    reader = PictureReader(settings.max_pixels, min_side, workers, features.read)
-    return reader, features.size, export.digest
+    cache.open_features(features.size, export.digest)
+    return PictureReader(settings.max_pixels, features.min_side, workers, features.read_stored)
 
 
 @contextmanager

@@ -78,9 +78,18 @@ def export_all(
     prefix: str | None,
     labels: str,
     threshold: float,
+    none_of_the_above: bool,
 ) -> None:
     """Write the images and Vertex AI's import files."""
-    plan = Plan(folder, prefix, Labels(labels), threshold, settings.max_pixels, model)
+    plan = Plan(
+        folder,
+        prefix,
+        Labels(labels),
+        threshold,
+        settings.max_pixels,
+        model,
+        none_of_the_above=none_of_the_above,
+    )
     with _store(settings) as store:
         done = export(store, plan)
     click.echo(f"{done.images} images in {folder}, {done.labelled} of them with labels")

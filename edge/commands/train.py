@@ -14,6 +14,7 @@ from rich.progress import Progress as Bars
 
 from edge.commands.exit_code import INTERRUPTED
 from edge.commands.machine import fit_to_machine
+from edge.commands.pictures_read import picture_cache
 from edge.datasets.read import read_data_set
 from edge.errors import UsageError
 from edge.export.read import read_export
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from edge.datasets.picture_cache import PictureCache
     from edge.settings import Settings
     from edge.training.report import Report
 
@@ -44,13 +46,14 @@ class Request:
     saved_model: bool
     minutes: float | None
     good: Path | None = None
+    resume: bool = False
 
 
 def run(request: Request, settings: Settings) -> int:
     """Train, and print what came out.
 
     Returns:
-        0, or 130 after Ctrl-C, which leaves nothing behind.
+        0, or 130 after Ctrl-C, which leaves no model behind.
 
     Raises:
         EdgeError: nothing can be trained, or written.
@@ -58,11 +61,11 @@ def run(request: Request, settings: Settings) -> int:
     _refuse_what_does_not_go_together(request)
     try:
         if request.good is not None:
-            _train_good(request.good, request.out, settings)
+            _train_good(request.good, request, settings)
         elif request.data_set is not None:
             _train_set(request.data_set, request, settings)
     except KeyboardInterrupt:
-        click.echo("edge: stopped; nothing was written.", err=True)
+        click.echo("edge: stopped; no model was written.", err=True)
         return INTERRUPTED
     return 0
 
@@ -91,23 +94,24 @@ def _train_set(data_set: Path, request: Request, settings: Settings) -> None:
         saved_model=request.saved_model,
         seconds=None if request.minutes is None else 60 * request.minutes,
     )
-    with _shown() as progress:
-        report = train(task, progress)
+    with _cache(data_set, request, settings) as cache, _shown() as progress:
+        report = train(task, cache, progress)
     _print(report, request.out, time.monotonic() - began)
 
 
-def _train_good(good: Path, out: Path, settings: Settings) -> None:
+def _train_good(good: Path, request: Request, settings: Settings) -> None:
     began = time.monotonic()
     settings, workers = fit_to_machine(settings)
     task = GoodTask(
         good=good,
-        out=out,
+        out=request.out,
         backbone=read_export(embedded_models() / _BACKBONE),
         max_pixels=settings.max_pixels,
         workers=workers,
     )
-    with _shown() as progress:
-        report = train_good_parts(task, progress)
+    with _cache(good, request, settings) as cache, _shown() as progress:
+        report = train_good_parts(task, cache, progress)
+    out = request.out
     _print_left_out(report.broken, report.notes)
     seconds = time.monotonic() - began
     click.echo(f"{escape(str(out))}: {report.learned:,} pictures of good parts, {seconds:.0f} s")
@@ -117,6 +121,16 @@ def _train_good(good: Path, out: Path, settings: Settings) -> None:
     )
     click.echo(WHERE_IT_WORKS)
     click.echo(f"Serve it: edge serve --models {escape(str(out))}")
+
+
+@contextmanager
+def _cache(data_set: Path, request: Request, settings: Settings) -> Iterator[PictureCache]:
+    """What is kept of the set's pictures; says in the end how many of them were known."""
+    with picture_cache(settings.data_folder, data_set, resume=request.resume) as cache:
+        yield cache
+        if request.resume:
+            count = f"{cache.reused:,} pictures were" if cache.reused != 1 else "1 picture was"
+            click.echo(f"{count} known already.", err=True)
 
 
 def _print(report: Report, out: Path, seconds: float) -> None:

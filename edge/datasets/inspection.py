@@ -155,7 +155,7 @@ def inspect_data_set(
         tuple(same),
         tuple(alike),
         _suspects(kept, readable, known, near, cache, progress),
-        known.resumed,
+        cache.reused,
     )
 
 

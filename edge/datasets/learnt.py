@@ -12,9 +12,7 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from edge.datasets.dataset import Split
-from edge.errors import EdgeError
 from edge.export.regular_file import read_bounded
-from edge.vision.picture_files import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,21 +32,14 @@ def picture_digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()
 
 
-def write_learnt(folder: Path, pictures: Iterable[tuple[Path, Split]]) -> None:
-    """Write the file; test pictures and what cannot be read any more are left out.
+def write_learnt(folder: Path, pictures: Iterable[tuple[str, Split]]) -> None:
+    """Write the digests of pictures and what each was used for; test pictures are left out.
 
     Raises:
         OSError: it cannot be written.
     """
-    lines = []
-    for file, split in pictures:
-        if split is Split.TEST:
-            continue
-        try:
-            content = read_bounded(file, MAX_BYTES)
-        except (OSError, EdgeError):
-            continue
-        lines.append(f"{picture_digest(content)}\t{split}\n")
+    learnt = [(digest, split) for digest, split in pictures if split is not Split.TEST]
+    lines = [f"{digest}\t{split}\n" for digest, split in learnt]
     (folder / FILE_NAME).write_text("".join(sorted(lines)), "ascii")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,11 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from edge.datasets.picture_cache import DIGEST_BYTES, picture_key
-from edge.datasets.text_lines import open_file
-from edge.errors import EdgeError, InputError
+from edge.datasets.picture_file import read_picture
+from edge.errors import EdgeError, InferenceFailed
 from edge.printable import escape
 from edge.vision.decode import decode
-from edge.vision.picture_files import MAX_BYTES
 from edge.vision.sketch import sketch
 
 if TYPE_CHECKING:
@@ -41,14 +39,13 @@ class PictureReader:
         max_pixels: as for `decode`.
         min_side: as for `decode`; what the features need.
         workers: pictures at the same time.
-        features: returns float32 [size] for a frame and the number of a worker; ``None`` if none
-            are wanted.
+        features: returns int8 [size] for a frame; ``None`` if none are wanted.
     """
 
     max_pixels: int
     min_side: int | None
     workers: int
-    features: Callable[[Frame], NDArray[np.float32]] | None = None
+    features: Callable[[Frame], NDArray[np.int8]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,7 @@ class Facts:
     width: int
     height: int
     sketch: NDArray[np.uint8]
-    features: NDArray[np.float32] | None
+    features: NDArray[np.int8] | None
 
 
 @dataclass(slots=True)
@@ -70,13 +67,11 @@ class PassResult:
         rows: number of its record, by the example's index; -1 if it could not be read.
         feature_rows: number of its features' record, likewise.
         broken: index to what is wrong with the picture.
-        resumed: how many were known from an earlier run.
     """
 
     rows: NDArray[np.int64]
     feature_rows: NDArray[np.int64]
     broken: dict[int, str]
-    resumed: int = 0
 
 
 def read_pictures(
@@ -91,23 +86,21 @@ def read_pictures(
     At most two pictures a worker are in memory.
 
     Raises:
+        InferenceFailed: the model of the features failed.
         OutputError: the cache cannot be written.
         KeyboardInterrupt: after Ctrl-C; what was read until then is in the cache.
     """
     missing = np.full(len(examples), -1, np.int64)
     result = PassResult(missing, missing.copy(), {})
-    try:
-        for index, key, outcome in _outcomes(examples, data_set, reader, cache):
-            if isinstance(outcome, str):
-                result.broken[index] = outcome
-            elif outcome is None:
-                result.resumed += 1
-            else:
-                _keep(cache, key, outcome)
-            _fill_rows(result, cache, index, key)
-            advance()
-    finally:
-        cache.flush()
+    for index, key, outcome in _outcomes(examples, data_set, reader, cache):
+        if isinstance(outcome, str):
+            result.broken[index] = outcome
+        elif outcome is None:
+            cache.reused += 1
+        else:
+            _keep(cache, key, outcome)
+        _fill_rows(result, cache, index, key)
+        advance()
     return result
 
 
@@ -115,8 +108,9 @@ def _keep(cache: PictureCache, key: bytes, facts: Facts) -> None:
     if key not in cache.pictures:
         value = (np.void(facts.digest), facts.width, facts.height, facts.sketch)
         cache.pictures.add(key, value)
-    if cache.features is not None and facts.features is not None:
-        cache.features.add(key, facts.features)
+    features = cache.features
+    if features is not None and facts.features is not None and key not in features:
+        features.add(key, facts.features)
 
 
 def _fill_rows(result: PassResult, cache: PictureCache, index: int, key: bytes) -> None:
@@ -162,21 +156,12 @@ def _finished(one: tuple[int, bytes, Future[Any] | None]) -> tuple[int, bytes, F
 def _facts(image: Path, reader: PictureReader) -> Facts | str:
     """Facts of a picture, or what is wrong with it."""
     try:
-        encoded = _read_bounded(image)
+        encoded = read_picture(image)
         frame = decode(encoded, max_pixels=reader.max_pixels, min_side=reader.min_side)
         features = None if reader.features is None else reader.features(frame)
-    except OSError as error:
-        return f"It cannot be read: {error.strerror}."
+    except InferenceFailed:  # which is no fault of the picture
+        raise
     except EdgeError as error:
         return escape(error.message)
     digest = hashlib.blake2b(encoded, digest_size=DIGEST_BYTES).digest()
     return Facts(digest, frame.width, frame.height, sketch(frame), features)
-
-
-def _read_bounded(image: Path) -> bytes:
-    with open_file(image) as stream:
-        size = os.fstat(stream.fileno()).st_size
-        content = b"" if size > MAX_BYTES else stream.read(MAX_BYTES + 1)
-    if max(size, len(content)) > MAX_BYTES:
-        raise InputError(f"It has more than {MAX_BYTES >> 20} MiB.")
-    return content

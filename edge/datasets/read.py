@@ -30,8 +30,22 @@ def read_data_set(path: Path) -> DataSet:
     if reading.fault_count:
         raise _wrong(reading)
     if not reading.data_set.examples:
-        raise DataSetError(f"{escape(str(path))} has no labelled pictures.")
+        raise no_labelled_pictures(reading.data_set)
     return reading.data_set
+
+
+def no_labelled_pictures(data_set: DataSet) -> DataSetError:
+    """The error of a set without examples, with what to do."""
+    shown, waiting = escape(str(data_set.path)), len(data_set.unlabeled)
+    if not waiting:
+        return DataSetError(
+            f"{shown} has no labelled pictures. Put pictures into a folder for each label."
+        )
+    pictures = "1 picture waits" if waiting == 1 else f"{waiting:,} pictures wait"
+    return DataSetError(
+        f"{shown} has no labelled pictures: {pictures} for a label. Sort them into a folder for "
+        "each label, or label them in the index file."
+    )
 
 
 def read_with_faults(path: Path) -> Reading:

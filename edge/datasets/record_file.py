@@ -70,6 +70,7 @@ class RecordFile:
         record["check"] = _check(record)
         try:
             self._stream.write(record.tobytes())
+            self._stream.flush()  # what a kill finds in a buffer is lost
         except OSError as error:
             raise self._unwritable(error) from error
         self._rows[key] = self._count
@@ -80,29 +81,19 @@ class RecordFile:
         return self._rows.get(key)
 
     def values(self) -> NDArray[Any]:
-        """All values by their row numbers, from the file: [records], the type of a value.
-
-        Raises:
-            OutputError: the disk is full.
-        """
-        self.flush()
+        """All values by their row numbers, from the file: [records], the type of a value."""
         if not self._count:
             return np.zeros(0, self._type)["value"]
         mapped = np.memmap(self._file, self._type, "r", shape=(self._count,))
         values: NDArray[Any] = mapped["value"]
         return values
 
-    def flush(self) -> None:
-        """Hand what was added to the system; raises ``OutputError`` as `add` does."""
-        try:
-            self._stream.flush()
-        except OSError as error:
-            raise self._unwritable(error) from error
-
     def close(self) -> None:
         """Close the file; raises ``OutputError`` as `add` does."""
-        self.flush()
-        self._stream.close()
+        try:
+            self._stream.close()
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def _read_keys(self) -> None:
         size = self._type.itemsize

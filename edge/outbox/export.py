@@ -75,6 +75,8 @@ class Plan:
         max_pixels: as for `edge.vision.decode`.
         model: export the frames of this model only, since one data set has one list of labels;
             ``None`` for all.
+        none_of_the_above: whether an image of which a person has said that it shows none of the
+            labels is exported as that, to be learnt; otherwise it waits for a label.
     """
 
     folder: Path
@@ -83,6 +85,7 @@ class Plan:
     threshold: float
     max_pixels: int
     model: str | None = None
+    none_of_the_above: bool = False
 
 
 def export(store: Store, plan: Plan, *, advance: Callable[[], None] = lambda: None) -> Exported:
@@ -180,11 +183,16 @@ def _annotations(entry: Entry, plan: Plan) -> dict[str, Any]:
     """The annotations of an import line; empty if no trusted label reaches the threshold.
 
     A person's label is for the whole image. A task with boxes takes none from it: the image is
-    imported unlabelled, for its boxes to be drawn, and so is one that shows none of the labels.
+    imported unlabelled, for its boxes to be drawn.
     """
     task = TASKS[entry.task]
     if entry.correction is not None:
-        if plan.labels is Labels.NONE or task.has_boxes or not entry.correction:
+        if plan.labels is Labels.NONE:
+            return {}
+        if not entry.correction:
+            is_learnt = plan.none_of_the_above
+            return task.import_nothing(multi_label=entry.multi_label) if is_learnt else {}
+        if task.has_boxes:
             return {}
         said = [{"label": entry.correction, "score": 1.0}]
         return task.import_annotations(said, multi_label=entry.multi_label)

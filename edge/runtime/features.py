@@ -10,13 +10,13 @@ import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
 from edge.errors import ExportError, RequestError
 from edge.export.pooled_features import FEATURES, find_features
-from edge.model.contract import Format, PixelInput
+from edge.model.contract import Format, PixelInput, Resize
 from edge.model.preprocess import min_decoded_side, preprocess
 from edge.runtime.interpreter import IMAGE
 from edge.runtime.interpreters import open_interpreters
@@ -24,7 +24,7 @@ from edge.vision.decode import decode
 from edge.vision.frame import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -42,6 +42,8 @@ class FeatureReader:
 
     Attributes:
         size: numbers of one picture; 1,280 for the built-in classifier.
+        min_side: minimum pixels per side of a decoded picture; ``None`` if all are needed.
+        quantization: of the features as the model stores them; ``None`` if it does not.
         workers: pictures that run at the same time.
     """
 
@@ -71,6 +73,8 @@ class FeatureReader:
         self._contract = replace(contract, outputs={FEATURES: output})
         self._spec = contract.input
         self._max_pixels = max_pixels
+        self.min_side = min_decoded_side(self._spec, contract.tuning)
+        self.quantization = output.quantization
         self._interpreters = open_interpreters(model, self._contract, workers)
         self.workers = workers
         self.size = len(self._run(np.zeros(self._spec.shape[1:], self._spec.dtype)))
@@ -84,6 +88,14 @@ class FeatureReader:
         """
         frame = picture if isinstance(picture, Frame) else self.decode(picture)
         return self._run(self.tensor(frame))
+
+    def read_stored(self, frame: Frame) -> NDArray[Any]:
+        """Features as the model stores them: [size], of its own dtype, int8 for the built-in one.
+
+        Raises:
+            InferenceFailed: the model failed.
+        """
+        return self._invoke(self.tensor(frame))[FEATURES].reshape(-1)
 
     def tensor(self, frame: Frame) -> NDArray[np.generic]:
         """What the model takes of a picture: of its input's dtype and shape, without batch."""
@@ -124,10 +136,20 @@ class FeatureReader:
 
     def decode(self, encoded: bytes) -> Frame:
         """Decode a picture at the scale that the model needs; raises ``RequestError``."""
-        min_side = min_decoded_side(self._spec, self._contract.tuning)
-        return decode(encoded, max_pixels=self._max_pixels, min_side=min_side)
+        return decode(encoded, max_pixels=self._max_pixels, min_side=self.min_side)
 
     def _run(self, tensor: NDArray[np.generic]) -> NDArray[np.float32]:
+        return self._contract.real(self._invoke(tensor))[FEATURES].reshape(-1)
+
+    def _invoke(self, tensor: NDArray[np.generic]) -> Mapping[str, NDArray[Any]]:
         with self._interpreters.lease(threading.get_ident()) as interpreter:
-            outputs = interpreter.invoke({IMAGE: tensor[np.newaxis]})
-        return self._contract.real(outputs)[FEATURES].reshape(-1)
+            return interpreter.invoke({IMAGE: tensor[np.newaxis]})
+
+
+def with_whole_picture(contract: Contract) -> Contract:
+    """The contract of the same model, fed the whole picture, stretched.
+
+    So a model that was trained here is served: a fault at the edge of a part must be seen.
+    """
+    tuning = replace(contract.tuning, resize=Resize.STRETCH, crop_fraction=1.0)
+    return replace(contract, tuning=tuning)

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from edge.datasets.dataset import Split
+from edge.datasets.picture_file import read_picture
+from edge.errors import InputError, RequestError
 from edge.export.read import read_export
 from edge.model.contract import PixelInput
 from edge.training.convert import to_tflite
 from edge.training.export_files import MODEL_FILE, write_labels
 from edge.training.fine_tune import FineTuning
 from edge.training.float_network import FloatBackbone
-from edge.training.gather import read_picture
+from edge.training.gather import unreadable_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,8 +87,12 @@ class _Pictures:
         return np.stack([future.result() for future in futures]), self._targets[numbers]
 
     def _pixels(self, number: int) -> NDArray[np.uint8]:
-        content = read_picture(self._examples[number].image)
-        return np.asarray(self._reader.tensor(self._reader.decode(content)), np.uint8)
+        file = self._examples[number].image
+        try:
+            frame = self._reader.decode(read_picture(file))
+        except (InputError, RequestError) as error:
+            raise unreadable_again(file, error.message) from error
+        return np.asarray(self._reader.tensor(frame), np.uint8)
 
 
 def fine_tuned(

@@ -24,35 +24,47 @@ class FeatureTable:
         size: features of a picture.
     """
 
-    def __init__(self, stored: NDArray[np.int8], quantization: Quantization) -> None:
-        """Keep rows [pictures, features] as they were stored by the model."""
+    def __init__(
+        self,
+        stored: NDArray[np.int8],
+        quantization: Quantization,
+        records: NDArray[np.int64] | None = None,
+    ) -> None:
+        """Keep rows as they were stored by the model.
+
+        Args:
+            stored: [records, features]; may be a memory map, of which only what is asked for is
+                read.
+            records: int64 [pictures], the record of each; ``None`` if it has its own number.
+        """
         self._stored = stored
         self._quantization = quantization
-        self.size = stored.shape[1]
+        self._records = np.arange(len(stored)) if records is None else records
+        self.size: int = stored.shape[1]
 
     def __len__(self) -> int:
-        return len(self._stored)
-
-    @property
-    def stored(self) -> NDArray[np.int8]:
-        """The rows as the model stored them, int8 [pictures, features]."""
-        return self._stored
+        return len(self._records)
 
     @property
     def float_bytes(self) -> int:
         """Bytes of the whole table as float32."""
-        return self._stored.size * _FLOAT_BYTES
+        return len(self) * self.size * _FLOAT_BYTES
+
+    def stored(self, index: slice | int) -> NDArray[np.int8]:
+        """Rows as the model stored them, int8 [pictures, features], or [features] of one."""
+        return self._stored[self._records[index]]
 
     def rows(self, index: slice | NDArray[np.intp]) -> NDArray[np.float32]:
         """Real features float32 [pictures, features] of some rows."""
-        numbers = self._stored[index].astype(np.float32)
+        numbers = self._stored[self._records[index]].astype(np.float32)
         numbers -= np.float32(self._quantization.zero_point)
         numbers *= np.float32(self._quantization.scale)
         return numbers
 
     def subset(self, indices: Sequence[int] | NDArray[np.intp]) -> FeatureTable:
         """A table of some rows, in that order."""
-        return FeatureTable(self._stored[np.asarray(indices, np.intp)], self._quantization)
+        records = self._records[np.asarray(indices, np.intp)]
+        return FeatureTable(self._stored, self._quantization, records)
 
     def moments(self) -> tuple[NDArray[np.float32], float]:
         """The mean row, float32 [features], and the mean of the rows' squared lengths."""

@@ -1,121 +1,106 @@
-"""Reads the features of every picture of a data set, and what tells near duplicates."""
+"""Reads the features of every picture of a data set, and what tells near duplicates.
+
+The pass over the pictures, and the files that keep what was read, are those of `edge data inspect`.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edge.datasets.duplicates import exact_groups, groups_to_split, near_groups
-from edge.errors import EdgeError, InferenceFailed
-from edge.export.regular_file import read_bounded
+from edge.datasets.picture_pass import PictureReader, read_pictures
+from edge.errors import DataSetError
 from edge.training.feature_table import FeatureTable
-from edge.vision.picture_files import MAX_BYTES
-from edge.vision.sketch import SKETCH_SIDE, sketch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+    from typing import Any
 
     from numpy.typing import NDArray
 
     from edge.datasets.dataset import Example
-    from edge.model.contract import Quantization
+    from edge.datasets.picture_cache import PictureCache
     from edge.runtime.features import FeatureReader
-    from edge.vision.frame import Frame
 
     Advance = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """Features of a data set's pictures.
+    """What was read of a data set's pictures; it stays on disk, and the cache open.
 
     Attributes:
-        table: one row per picture; zeros for those that cannot be read.
-        digests: of each picture's bytes.
-        sketches: of each picture, uint8 [pictures, side, side, 3].
+        readable: numbers of the pictures that can be read, int64 [n].
+        table: one row for each of them.
+        digests: hex, of the bytes of each of them.
         broken: number of a picture to why it cannot be read.
     """
 
+    readable: NDArray[np.int64]
     table: FeatureTable
-    digests: list[bytes]
-    sketches: NDArray[np.uint8]
+    digests: tuple[str, ...]
     broken: dict[int, str]
+    _sketches: NDArray[Any]
+    _rows: NDArray[np.int64]
+
+    def find_groups(self, examples: Sequence[Example]) -> tuple[int, ...]:
+        """The group of each picture; a broken one is a group of its own.
+
+        Near duplicates, of which none may be trained while another is tested, have the same number.
+        """
+        exact = exact_groups([digest.encode() for digest in self.digests])
+        near = near_groups(self._sketches, self._rows, exact)
+        together = groups_to_split(exact, near, [examples[number] for number in self.readable])
+        groups = np.arange(len(examples))
+        groups[self.readable] = self.readable[together]
+        return tuple(groups.tolist())
 
 
 def gather(
     examples: Sequence[Example],
+    data_set: Path,
     reader: FeatureReader,
-    quantization: Quantization,
+    cache: PictureCache,
+    max_pixels: int,
     advance: Advance,
 ) -> Gathered:
-    """Read features.
+    """Read what the cache does not know of pictures.
 
     Args:
-        quantization: of the features, in which they are kept.
+        data_set: path of the set that the cache is of.
+        reader: its features are int8.
+        cache: its features are those of the reader.
         advance: called with the number of pictures done and of all.
+
+    Raises:
+        InferenceFailed: the model failed.
+        OutputError: the cache cannot be written.
+        KeyboardInterrupt: after Ctrl-C; what was read until then is in the cache.
     """
-    stored = np.zeros((len(examples), reader.size), np.int8)
-    sketches = np.zeros((len(examples), SKETCH_SIDE, SKETCH_SIDE, 3), np.uint8)
-    digests = [b""] * len(examples)
-    broken: dict[int, str] = {}
-    scale, zero_point = np.float32(quantization.scale), np.float32(quantization.zero_point)
-    for number, found in reader.read_all(_pictures(examples, reader, digests, sketches)):
-        if isinstance(found, InferenceFailed):
-            raise found
-        if isinstance(found, Exception):
-            broken[number] = error_words(found)
-        else:
-            stored[number] = np.rint(found / scale + zero_point).clip(-128, 127)
-        advance(number + 1, len(examples))
-    return Gathered(FeatureTable(stored, quantization), digests, sketches, broken)
+    assert cache.features is not None
+    assert reader.quantization is not None
+    pictures = PictureReader(max_pixels, reader.min_side, reader.workers, reader.read_stored)
+    done = 0
+
+    def advance_by_one() -> None:
+        nonlocal done
+        done += 1
+        advance(done, len(examples))
+
+    found = read_pictures(examples, data_set, pictures, cache, advance_by_one)
+    readable = np.flatnonzero(found.rows >= 0)
+    rows = found.rows[readable]
+    records = cache.pictures.values()
+    digests = tuple(digest.tobytes().hex() for digest in records["digest"][rows])
+    stored = cache.features.values()
+    table = FeatureTable(stored, reader.quantization, found.feature_rows[readable])
+    return Gathered(readable, table, digests, found.broken, records["sketch"], rows)
 
 
-def find_groups(examples: Sequence[Example], gathered: Gathered) -> tuple[int, ...]:
-    """The group of each picture; a broken one is a group of its own.
-
-    Near duplicates, of which none may be trained while another is tested, have the same number.
-    """
-    count = len(examples)
-    readable = np.array([n for n in range(count) if n not in gathered.broken], np.int64)
-    exact = exact_groups([gathered.digests[number] for number in readable])
-    near = near_groups(gathered.sketches, readable, exact)
-    together = groups_to_split(exact, near, [examples[number] for number in readable])
-    groups = np.arange(count)
-    groups[readable] = readable[together]
-    return tuple(groups.tolist())
-
-
-def read_picture(file: Path) -> bytes:
-    """The bytes of a picture; raises ``OSError``, or ``ExportError`` for no regular file."""
-    return read_bounded(file, MAX_BYTES)
-
-
-def error_words(error: Exception) -> str:
-    """Why a picture cannot be read, in a sentence."""
-    if isinstance(error, EdgeError):
-        return error.message
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return str(error)
-
-
-def _pictures(
-    examples: Sequence[Example],
-    reader: FeatureReader,
-    digests: list[bytes],
-    sketches: NDArray[np.uint8],
-) -> Iterator[tuple[int, Callable[[], Frame]]]:
-    for number, example in enumerate(examples):
-
-        def opened(number: int = number, file: Path = example.image) -> Frame:
-            content = read_picture(file)
-            frame = reader.decode(content)
-            digests[number] = hashlib.sha256(content).digest()
-            sketches[number] = sketch(frame)
-            return frame
-
-        yield number, opened
+def unreadable_again(file: Path, reason: str) -> DataSetError:
+    """The error of a picture that was read a moment ago; ``reason`` is a sentence."""
+    return DataSetError(f"{file} could be read before, but not again. {reason} Train again.")

@@ -7,7 +7,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from edge.datasets.dataset import Split
-from edge.training.gather import read_picture
+from edge.datasets.picture_file import read_picture
+from edge.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +36,10 @@ def write_golden(folder: Path, training_set: TrainingSet, trial: Trial) -> None:
     copies: list[tuple[str, Example]] = []
     for example in _choose(training_set):
         name = f"{len(copies) + 1:02}{example.image.suffix.lower()}"
-        content = read_picture(example.image)
+        try:
+            content = read_picture(example.image)
+        except InputError:  # gone since its features were read
+            continue
         if len(content) <= _MAX_BYTES:
             (target / name).write_bytes(content)
             copies.append((name, example))

@@ -5,7 +5,8 @@ feature maps -> Gaussians at each place -> the bound, from parts held out -> one
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,10 +19,9 @@ from edge.errors import DataSetError
 from edge.export.good_parts_buffer import BUFFER_NAME, encode_good_parts
 from edge.export.tflite_graph import Graph
 from edge.export.tflite_outputs import tensor_outputs
-from edge.model.contract import Resize
 from edge.model.tasks.anomaly import FEATURE_MAP, GOOD
 from edge.printable import escape
-from edge.runtime.features import FeatureReader
+from edge.runtime.features import FeatureReader, with_whole_picture
 from edge.training.export_files import MODEL_FILE, write_settings
 from edge.training.gather import gather
 from edge.training.good_parts_fit import (
@@ -40,8 +40,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edge.datasets.picture_cache import PictureCache
     from edge.export.read import Export
     from edge.model.contract import Quantization
+    from edge.training.feature_table import FeatureTable
     from edge.training.gather import Gathered
     from edge.training.train import Progress
 
@@ -65,12 +67,15 @@ class GoodTask:
     workers: int
 
 
-def train_good_parts(task: GoodTask, progress: Progress) -> GoodPartsReport:
+def train_good_parts(task: GoodTask, cache: PictureCache, progress: Progress) -> GoodPartsReport:
     """Learn how good parts look, and write the model.
+
+    Args:
+        cache: of the folder; what is read of its pictures is kept there.
 
     Raises:
         DataSetError: there are too few pictures that can be read.
-        OutputError: the folder cannot be written, or holds something else.
+        OutputError: the folder or the cache cannot be written, or the folder holds something else.
     """
     refuse_foreign(task.out)
     examples = _find_pictures(task.good)
@@ -80,15 +85,15 @@ def train_good_parts(task: GoodTask, progress: Progress) -> GoodPartsReport:
         model = folder / MODEL_FILE
         model.write_bytes(write_trunk(data, task.backbone.model.name, {}))
         progress.stage("Reading pictures")
-        maps, quantization, broken = _read_maps(task, model, chosen, progress)
+        gathered, quantization = _read_maps(task, model, chosen, cache, progress)
+        maps = _distinct_maps(gathered.table)
         _refuse_too_few(escape(str(task.good)), len(maps))
         progress.stage("Fitting")
         content = encode_good_parts(fit_good_parts(maps, quantization))
         model.write_bytes(write_trunk(data, task.backbone.model.name, {BUFFER_NAME: content}))
         write_settings(folder)
-        unread = {file for file, _ in broken}
-        learnt = [one.image for one in chosen if one.image not in unread]
-        write_learnt(folder, ((image, Split.TRAINING) for image in learnt))
+        write_learnt(folder, ((digest, Split.TRAINING) for digest in gathered.digests))
+        broken = tuple((chosen[number].image, why) for number, why in gathered.broken.items())
         report = GoodPartsReport(
             name=task.out.name,
             learned=len(maps),
@@ -134,36 +139,33 @@ def _thinned(examples: list[Example]) -> list[Example]:
 
 
 def _read_maps(
-    task: GoodTask, trunk: Path, examples: list[Example], progress: Progress
-) -> tuple[NDArray[np.int8], Quantization, tuple[tuple[Path, str], ...]]:
-    """Maps int8 [pictures, height, width, channels], and the pictures that cannot be read."""
+    task: GoodTask, trunk: Path, examples: list[Example], cache: PictureCache, progress: Progress
+) -> tuple[Gathered, Quantization]:
+    """Feature maps, flat, and the pictures that cannot be read."""
     graph = Graph(trunk.read_bytes())
     output = tensor_outputs({FEATURE_MAP: graph.outputs[0]}, graph)[FEATURE_MAP]
     assert output.quantization is not None
-    contract = task.backbone.contract
-    # The whole picture, as `write_settings` has it: a fault at its edge must be seen.
-    tuning = replace(contract.tuning, resize=Resize.STRETCH, crop_fraction=1.0)
     reader = FeatureReader(
         trunk,
-        replace(contract, tuning=tuning),
+        with_whole_picture(task.backbone.contract),
         max_pixels=task.max_pixels,
         workers=task.workers,
         output=output,
     )
-    gathered = gather(examples, reader, output.quantization, progress.advance)
-    broken = tuple((examples[number].image, reason) for number, reason in gathered.broken.items())
-    return _distinct_maps(gathered), output.quantization, broken
+    # Of the whole backbone: the trunk is a part of it, and its maps have a size of their own.
+    cache.open_features(reader.size, task.backbone.digest)
+    gathered = gather(examples, task.good, reader, cache, task.max_pixels, progress.advance)
+    return gathered, output.quantization
 
 
-def _distinct_maps(gathered: Gathered) -> NDArray[np.int8]:
-    """Maps of the pictures that can be read, each once: a copy tells nothing about what varies.
+def _distinct_maps(table: FeatureTable) -> NDArray[np.int8]:
+    """Maps int8 [pictures, height, width, channels], each once: a copy does not tell what varies.
 
     Near duplicates all stay: good parts look nearly the same.
     """
-    stored = gathered.table.stored
     seen: dict[bytes, int] = {}
-    for number in range(len(stored)):
-        if number not in gathered.broken:
-            seen.setdefault(stored[number].tobytes(), number)
-    rows = stored[list(seen.values())]
+    for number in range(len(table)):
+        content = table.stored(number).tobytes()
+        seen.setdefault(hashlib.sha256(content).digest(), number)
+    rows = table.subset(list(seen.values())).stored(slice(None))
     return rows.reshape(len(rows), *MAP_SHAPE[1:])

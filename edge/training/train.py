@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
@@ -18,18 +19,19 @@ import numpy as np
 
 from edge.datasets.dataset import Split
 from edge.datasets.learnt import write_learnt
+from edge.datasets.picture_cache import PictureCache
 from edge.errors import DataSetError, UsageError
 from edge.export.distribution_buffer import BUFFER_NAME, encode_distribution
 from edge.export.tflite_metadata import METADATA_BUFFER
-from edge.model.contract import PixelInput, Resize
-from edge.runtime.features import FeatureReader
+from edge.model.contract import PixelInput
+from edge.runtime.features import FeatureReader, with_whole_picture
 from edge.training.choice import fit_best_head
 from edge.training.distribution_fit import fit_distribution
 from edge.training.embedded_labels import append_labels, metadata_buffer
 from edge.training.export_files import MODEL_FILE, write_labels, write_metadata, write_settings
 from edge.training.figures import multi_label_figures, single_label_figures
 from edge.training.float_layers import read_float_layers
-from edge.training.gather import find_groups, gather
+from edge.training.gather import gather, unreadable_again
 from edge.training.golden import write_golden
 from edge.training.int8_head import quantize_head
 from edge.training.output_folder import refuse_foreign, written_whole
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.datasets.dataset import DataSet
+    from edge.datasets.dataset import DataSet, Example
     from edge.export.read import Export
     from edge.model.training_distribution import TrainingDistribution
     from edge.training.choice import ChosenHead
@@ -106,6 +108,7 @@ class Learned:
     Attributes:
         backbone: the file whose last layer is replaced.
         table: features of the pictures of the training set.
+        digests: hex, of the bytes of each of these pictures.
         chosen: the head that does best in validation.
     """
 
@@ -113,23 +116,27 @@ class Learned:
     reader: FeatureReader
     training_set: TrainingSet
     table: FeatureTable
+    digests: tuple[str, ...]
     chosen: ChosenHead
     broken: tuple[tuple[Path, str], ...]
 
 
-def train(task: Task, progress: Progress) -> Report:
+def train(task: Task, cache: PictureCache, progress: Progress) -> Report:
     """Train, and write the export.
+
+    Args:
+        cache: of the first data set; what is read of all pictures is kept there.
 
     Raises:
         DataSetError: nothing can be learned from the set.
-        OutputError: the folder cannot be written, or holds something else.
+        OutputError: the folder or the cache cannot be written, or the folder holds something else.
         UsageError: a time is given, and TensorFlow is not installed.
     """
     began = time.monotonic()
     refuse_foreign(task.out)
     if task.seconds is not None:
         _need_tensorflow()
-    learned = learn(task, task.backbone, progress)
+    learned = learn(task, cache, progress)
     notes = _unlabeled_note(task)
     with tempfile.TemporaryDirectory(prefix="edge-train-") as scratch:
         if task.seconds is not None:
@@ -139,21 +146,42 @@ def train(task: Task, progress: Progress) -> Report:
         return _write(task, learned, notes, progress)
 
 
-def learn(task: Task, backbone: Export, progress: Progress) -> Learned:
+def learn(task: Task, cache: PictureCache, progress: Progress) -> Learned:
     """Read the features of all pictures and fit a head to them; raises ``DataSetError``."""
-    tuning = replace(backbone.contract.tuning, resize=Resize.STRETCH, crop_fraction=1.0)
-    contract = replace(backbone.contract, tuning=tuning)
-    file = ClassifierFile(backbone.model.read_bytes(), backbone.model.name)
-    reader = FeatureReader(
-        backbone.model, contract, max_pixels=task.max_pixels, workers=task.workers
-    )
-    progress.stage("Reading pictures")
     examples = all_examples(task.base, task.added)
-    gathered = gather(examples, reader, file.features, progress.advance)
-    training_set, table, broken = _without_broken(task, gathered)
+    reader, gathered = _read_features(task, task.backbone, examples, cache, progress)
+    training_set, broken = _without_broken(task, examples, gathered)
     progress.stage("Fitting")
-    chosen = fit_best_head(training_set, table, progress.advance)
-    return Learned(backbone, reader, training_set, table, chosen, broken)
+    chosen = fit_best_head(training_set, gathered.table, progress.advance)
+    return Learned(
+        task.backbone,
+        reader,
+        training_set,
+        gathered.table,
+        gathered.digests,
+        chosen,
+        broken,
+    )
+
+
+def _read_features(
+    task: Task,
+    backbone: Export,
+    examples: Sequence[Example],
+    cache: PictureCache,
+    progress: Progress,
+) -> tuple[FeatureReader, Gathered]:
+    """Features of pictures by a backbone, which become those that the cache keeps."""
+    reader = FeatureReader(
+        backbone.model,
+        with_whole_picture(backbone.contract),
+        max_pixels=task.max_pixels,
+        workers=task.workers,
+    )
+    cache.open_features(reader.size, backbone.digest)
+    progress.stage("Reading pictures")
+    gathered = gather(examples, task.base.path, reader, cache, task.max_pixels, progress.advance)
+    return reader, gathered
 
 
 def _unlabeled_note(task: Task) -> tuple[str, ...]:
@@ -196,11 +224,31 @@ def _fine_tuned(
     )
     if backbone is None:
         return learned, unchanged
-    tuned = learn(task, backbone, progress)
+    tuned = _learn_again(task, learned, backbone, scratch, progress)
     before, after = learned.chosen.loss, tuned.chosen.loss
     if before is None or after is None or after >= before:
         return learned, unchanged
     return tuned, ("The last layers of the built-in classifier were fine-tuned.",)
+
+
+def _learn_again(
+    task: Task, learned: Learned, backbone: Export, scratch: Path, progress: Progress
+) -> Learned:
+    """Fit a head to the same pictures' features by another backbone.
+
+    Only features are new: groups, splits and digests do not depend on the backbone. No later run
+    has use for them, so they are kept in the scratch folder, as long as the process lives.
+    """
+    training_set = learned.training_set
+    with closing(PictureCache(scratch / "pictures", task.base.path, keep=False)) as cache:
+        reader, gathered = _read_features(task, backbone, training_set.examples, cache, progress)
+    if gathered.broken:
+        number, reason = next(iter(gathered.broken.items()))
+        file = training_set.examples[number].image
+        raise unreadable_again(file, reason)
+    progress.stage("Fitting")
+    chosen = fit_best_head(training_set, gathered.table, progress.advance)
+    return replace(learned, backbone=backbone, reader=reader, table=gathered.table, chosen=chosen)
 
 
 def _write(task: Task, learned: Learned, notes: tuple[str, ...], progress: Progress) -> Report:
@@ -211,8 +259,7 @@ def _write(task: Task, learned: Learned, notes: tuple[str, ...], progress: Progr
         write_labels(folder, training_set.labels)
         write_metadata(folder, image, learned.backbone.contract.outputs["scores"].name)
         write_settings(folder)
-        images = [example.image for example in training_set.examples]
-        write_learnt(folder, zip(images, training_set.splits, strict=True))
+        write_learnt(folder, zip(learned.digests, training_set.splits, strict=True))
         progress.stage("Testing the finished file")
         measured = _measure(task, folder, training_set, progress)
         progress.stage("Writing")
@@ -233,21 +280,17 @@ def _write(task: Task, learned: Learned, notes: tuple[str, ...], progress: Progr
 
 
 def _without_broken(
-    task: Task, gathered: Gathered
-) -> tuple[TrainingSet, FeatureTable, tuple[tuple[Path, str], ...]]:
-    """The training set of the pictures that can be read, their features, and the others."""
-    examples = all_examples(task.base, task.added)
+    task: Task, examples: Sequence[Example], gathered: Gathered
+) -> tuple[TrainingSet, tuple[tuple[Path, str], ...]]:
+    """The training set of the pictures that can be read, and the others."""
     broken = tuple((examples[number].image, gathered.broken[number]) for number in gathered.broken)
     if len(broken) == len(examples):
         file, reason = broken[0]
         raise DataSetError(f"No picture of {task.base.path} can be read. {file}: {reason}")
     left_out = frozenset(gathered.broken)
-    groups = find_groups(examples, gathered)
+    groups = gathered.find_groups(examples)
     training_set = make_training_set(task.base, task.added, groups=groups, left_out=left_out)
-    if not left_out:
-        return training_set, gathered.table, broken
-    kept = [number for number in range(len(examples)) if number not in left_out]
-    return training_set, gathered.table.subset(kept), broken
+    return training_set, broken
 
 
 def _distribution(learned: Learned) -> TrainingDistribution | None:

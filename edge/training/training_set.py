@@ -12,6 +12,7 @@ from edge.datasets.dataset import Split
 from edge.datasets.split import split_examples
 from edge.errors import DataSetError, ExportError
 from edge.export.labels import parse_labels
+from edge.model.tasks.classification import NONE_OF_THE_ABOVE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.datasets.dataset import DataSet, Example
-
-NONE_OF_THE_ABOVE: Final = "None_of_the_above"
-"""AutoML's label for pictures that show none of the others; it puts it last."""
 
 _MIN_LABELS: Final = 2
 _MIN_TRAINED: Final = 2

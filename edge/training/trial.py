@@ -7,12 +7,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from edge.errors import ExportError, RequestError
+from edge.datasets.picture_file import read_picture
+from edge.errors import InputError, RequestError
 from edge.export.read import read_export
 from edge.model.rules import Rules
 from edge.repository.version import ModelVersion
 from edge.runtime.pipeline import DecodeOptions
-from edge.training.gather import read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,7 +80,7 @@ class Trial:
     def _answer(self, picture: Path) -> TrialAnswer | None:
         try:
             prediction = self._predict(picture)
-        except (RequestError, ExportError, OSError):
+        except (RequestError, InputError):
             return None
         contract = self._version.contract
         items = prediction.select(contract.selection())

@@ -57,7 +57,6 @@ def test_what_was_half_written_is_cut_off_and_written_again(tmp_path, opened, cu
     assert (key(3) in records, key(4) in records) == (True, False)
     records.add(key(4), ([7] * 3, np.void(b"abcd")))
     assert records.values()["numbers"][records.row(key(4))].tolist() == [7, 7, 7]
-    records.flush()
     assert file.stat().st_size == 5 * size
 
 
@@ -79,13 +78,13 @@ def test_a_run_from_the_start_forgets_what_was_kept(tmp_path, opened):
 def test_a_folder_that_cannot_be_written_is_named_with_the_remedy(tmp_path):
     (tmp_path / "datasets").write_text("a file")
     with pytest.raises(OutputError, match="Name another folder with --data"):
-        PictureCache(tmp_path, tmp_path, 0, "", keep=False)
+        PictureCache(tmp_path, tmp_path, keep=False)
 
 
 def test_only_the_last_sets_are_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(picture_cache, "_MAX_SETS", 2)
     for name in ("a", "b", "c"):
-        PictureCache(tmp_path, tmp_path / name, 0, "", keep=False).close()
+        PictureCache(tmp_path, tmp_path / name, keep=False).close()
     assert len(list((tmp_path / "datasets").iterdir())) == 2
 
 

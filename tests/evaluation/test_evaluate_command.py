@@ -23,7 +23,7 @@ from PIL import Image
 
 from edge.cli import main
 from edge.datasets.dataset import Split
-from edge.datasets.learnt import write_learnt
+from edge.datasets.learnt import picture_digest, write_learnt
 from edge.evaluation.report.words import FIGURE_WORDS
 
 PHOTOS = Path(__file__).parents[2] / "models/photos"
@@ -31,6 +31,10 @@ PHOTOS = Path(__file__).parents[2] / "models/photos"
 
 def edge(*arguments):
     return CliRunner().invoke(main, list(map(str, arguments)), catch_exceptions=False)
+
+
+def digest_of(file):
+    return picture_digest(file.read_bytes())
 
 
 def evaluated(*arguments):
@@ -191,10 +195,10 @@ def test_pictures_that_the_model_has_learnt_from_do_not_count(export, photos):
     write_learnt(
         export,
         [
-            (right[0], Split.TRAINING),
-            (right[1], Split.VALIDATION),
-            (right[2], Split.TEST),
-            (photos / "gone.png", Split.TRAINING),
+            (digest_of(right[0]), Split.TRAINING),
+            (digest_of(right[1]), Split.VALIDATION),
+            (digest_of(right[2]), Split.TEST),
+            (picture_digest(b"gone"), Split.TRAINING),
         ],
     )
     right[0].rename(photos / "label 0" / "another name.png")
@@ -212,8 +216,8 @@ def test_two_models_are_compared_on_pictures_that_neither_has_learnt_from(export
     first, *_, last = sorted((photos / "label 1").iterdir())
     (tmp_path / "other").mkdir()
     other = tiny_export(tmp_path / "other")
-    write_learnt(export, [(first, Split.TRAINING)])
-    write_learnt(other, [(last, Split.TRAINING)])
+    write_learnt(export, [(digest_of(first), Split.TRAINING)])
+    write_learnt(other, [(digest_of(last), Split.TRAINING)])
     found, _ = evaluated(export, photos, "--against", other)
     assert found["pictures"] == found["against"]["pictures"]
     assert found["pictures"]["learnt"] >= 2
@@ -223,7 +227,7 @@ def test_two_models_are_compared_on_pictures_that_neither_has_learnt_from(export
 
 
 def test_a_set_that_the_model_has_learnt_by_heart_says_nothing(export, photos):
-    write_learnt(export, [(file, Split.TRAINING) for file in photos.rglob("*.png")])
+    write_learnt(export, [(digest_of(file), Split.TRAINING) for file in photos.rglob("*.png")])
     done = edge("evaluate", export, photos)
     assert (done.exit_code, done.stdout) == (2, "")
     assert "learnt from all 10 pictures" in done.stderr

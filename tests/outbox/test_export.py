@@ -11,6 +11,7 @@ from builders.outbox import frame
 from PIL import Image
 
 from edge.errors import OutboxError, OutputError
+from edge.model.tasks.classification import NONE_OF_THE_ABOVE as NOTHING
 from edge.outbox.entry import Correction
 from edge.outbox.export import Labels, Plan, export
 from edge.outbox.store import Store
@@ -84,6 +85,34 @@ def test_a_persons_label_goes_before_the_clouds_and_the_edges(
     (line,) = lines(tmp_path, name)
     assert {key: line[key] for key in line if key.startswith("classification")} == written
     assert line["dataItemResourceLabels"]["edge-correction"] == (label or "none-of-these")
+
+
+@pytest.mark.parametrize(
+    ("task", "multi_label", "written"),
+    [
+        ("classification", False, {"classificationAnnotation": {"displayName": NOTHING}}),
+        ("classification", True, {"classificationAnnotations": []}),
+        ("detection", False, {"boundingBoxAnnotations": []}),
+        ("anomaly", False, {}),
+    ],
+)
+def test_none_of_these_is_exported_as_such_if_the_owner_wants_it_learnt(
+    store, tmp_path, task, multi_label, written
+):
+    entry = replace(frame("a"), image=picture(), task=task, multi_label=multi_label, items=[])
+    store.put([replace(entry, correction=Correction("", "ann"))])
+    name = (
+        "classification_multi_label" if multi_label else task.replace("anomaly", "classification")
+    )
+    asked = Plan(tmp_path, None, Labels.CLOUD, 0.5, 10_000_000, none_of_the_above=True)
+    for plan, expected in (
+        (asked, written),
+        (replace(asked, none_of_the_above=False), {}),
+        (replace(asked, labels=Labels.NONE), {}),
+    ):
+        export(store, plan)
+        (line,) = lines(tmp_path, name)
+        assert {key: line[key] for key in line if "Annotation" in key} == expected
 
 
 def test_a_corrected_detection_is_exported_without_the_boxes_that_are_wrong(store, tmp_path):

@@ -9,12 +9,15 @@ from typing import ClassVar
 
 import httpx
 import pytest
+from builders.shapes import put_shapes, shape
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from serving.pictures import encoded, photo, picture
 from serving.process import Server
 
 from edge.api_key import ApiKey, Scope, hash_key, new_key
+from edge.cli import main
 from edge.errors import BadRequest
 from edge.outbox.export import Labels, Plan, export
 from edge.outbox.store import Store
@@ -101,6 +104,28 @@ def test_a_picture_on_the_wall_is_kept_with_its_label_and_the_edges_answer(tmp_p
     store = Store(tmp_path / "outbox")
     assert store.image(store.entries()[0].key) == photo("coffee")
     store.close()
+
+
+def test_none_of_these_becomes_the_last_label_of_the_next_model(tmp_path):
+    async def test(bench):
+        for seed in range(6):
+            reply = await bench.post("none=true&model=imagenet", shape("disc", seed))
+            assert reply.json()["label"] is None
+
+    def edge(*arguments):
+        result = CliRunner().invoke(main, list(map(str, arguments)), catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    run(tmp_path, test)
+    added, photos, model = tmp_path / "added", tmp_path / "photos", tmp_path / "model"
+    put_shapes(photos, {"square": 6, "stripes": 6})
+    export_them = ["outbox", "export", added, "--outbox-dir", tmp_path / "outbox"]
+    learn = ["train", photos, "--add", added, "--out", model, "--no-saved-model"]
+    assert "0 of them with labels" in edge(*export_them)
+    assert "6 of them with labels" in edge(*export_them, "--none-of-the-above")
+    edge(*learn)
+    assert (model / "dict.txt").read_text().split() == ["square", "stripes", "None_of_the_above"]
 
 
 def test_a_posted_picture_is_kept_and_exported_for_training(tmp_path):

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     )
     from edge.vision.geometry import Region
 
+NONE_OF_THE_ABOVE = "None_of_the_above"
+"""AutoML's label for pictures that show none of the others; it puts it last."""
+
 _MULTI_LABEL_SCORE = 0.5
 """Minimum score for a class of a multi-label image to count as seen, and to become a training
 label."""
@@ -195,6 +198,12 @@ class ClassificationTask(Task):
         if not items:
             return {}
         return {"classificationAnnotation": {"displayName": items[0]["label"]}}
+
+    def import_nothing(self, *, multi_label: bool) -> dict[str, Any]:
+        """Return AutoML's label for it; no label where a picture may have several, or none."""
+        if multi_label:
+            return {"classificationAnnotations": []}
+        return {"classificationAnnotation": {"displayName": NONE_OF_THE_ABOVE}}
 
 
 CLASSIFICATION = ClassificationTask()

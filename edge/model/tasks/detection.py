@@ -235,6 +235,11 @@ class DetectionTask(Task):
             return {}
         return {"boundingBoxAnnotations": [_import_box(item) for item in items]}
 
+    def import_nothing(self, *, multi_label: bool) -> dict[str, Any]:
+        """Return no boxes: a picture without objects."""
+        del multi_label
+        return {"boundingBoxAnnotations": []}
+
 
 DETECTION = DetectionTask()
 """The task; it has no state."""

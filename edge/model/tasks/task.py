@@ -219,3 +219,7 @@ class Task(ABC):
         self, items: Sequence[Mapping[str, Any]], *, multi_label: bool
     ) -> dict[str, Any]:
         """Return the annotations in an import line for an image with these items, best first."""
+
+    @abstractmethod
+    def import_nothing(self, *, multi_label: bool) -> dict[str, Any]:
+        """Return the annotations of an image that shows none of the labels; empty if none can."""

@@ -1,0 +1,28 @@
+"""Reads the file of a picture of a data set: a regular file, and not more than a picture has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge.errors import ExportError, InputError
+from edge.export.regular_file import read_bounded
+from edge.vision.picture_files import MAX_BYTES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def read_picture(file: Path) -> bytes:
+    """The bytes of a picture.
+
+    Raises:
+        InputError: it is missing, no regular file, unreadable or too large; a sentence that does
+            not name the file.
+    """
+    try:
+        return read_bounded(file, MAX_BYTES)
+    except ExportError as error:
+        reason = error.reason
+    except OSError as error:
+        reason = error.strerror or str(error)
+    raise InputError(f"It cannot be read: {reason}.")
