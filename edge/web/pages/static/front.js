@@ -1,6 +1,6 @@
 // The front page: try a photo without a camera, see which models serve, and find everything else.
 
-import { drawBars, drawBoxes } from "./drawing.js";
+import { drawBars, drawAnswer } from "./drawing.js";
 import { faultWords } from "./faults.js";
 import { learnModels, privacyWords, showPrivacy, worded } from "./model_info.js";
 import { byId, dress, element, keep, language, offerLooks, percent, predict, session, setting, signIn, takePictures, text } from "./page.js";
@@ -93,7 +93,7 @@ function show() {
   byId("answer").hidden = !answer;
   if (answer) showWords(answer);
   showPrivacy(byId("privacy"), privacyWords(byId("model").value));
-  drawBoxes(byId("boxes"), answer); // last: the words may have changed the size of the picture next to them
+  drawAnswer(byId("boxes"), answer); // last: the words may have changed the size of the picture next to them
 }
 
 function showWords(answer) {
