@@ -260,6 +260,7 @@ def answer_json(answer: Answer) -> dict[str, Any]:
     heat_map = answer.prediction.heat_map
     if heat_map is not None:
         body["heat_map"] = heat_map.as_json()
+        body["heat_region"] = heat_map.region_json()
     if answer.nearest is not None:
         body["nearest"] = answer.nearest.as_json()
     if answer.model.builtin:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from edge.dataplane.answer import CloudSide, OutboxReceipt, OutboxState
 from edge.fallback.cloud import CloudRequest
 from edge.fallback.shares import NO_CLIENT
-from edge.model.prediction import Selection
 from edge.outbox.entry import NewEntry
 
 if TYPE_CHECKING:
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     from edge.outbox.entry import Receipt
     from edge.repository.version import ModelVersion
 
-_EVERYTHING = Selection(100, 0.0, {})
-"""Selects all that the online model was asked for: up to 100 items, whatever their score."""
+_MAX_ITEMS = 100  # the online model was asked for so many
 
 
 def cloud_request(image: bytes, version: ModelVersion, client: str = NO_CLIENT) -> CloudRequest:
@@ -46,7 +44,8 @@ def cloud_request(image: bytes, version: ModelVersion, client: str = NO_CLIENT) 
 
 def cloud_side(response: CloudResponse, version: ModelVersion, request: InferRequest) -> CloudSide:
     """The online model's answer, limited to what this caller asked to see."""
-    return _side(response, version.contract.selection(request.top_k, request.threshold))
+    selection = version.contract.selection(request.top_k, request.threshold)
+    return _side(response, response.prediction.select(selection))
 
 
 def result_json(response: CloudResponse) -> Mapping[str, Any]:
@@ -54,11 +53,10 @@ def result_json(response: CloudResponse) -> Mapping[str, Any]:
 
     Complete, since people who label with it select later.
     """
-    return _side(response, _EVERYTHING).as_json()
+    return _side(response, response.prediction.best(_MAX_ITEMS)).as_json()
 
 
-def _side(response: CloudResponse, selection: Selection) -> CloudSide:
-    shown = response.prediction.select(selection)
+def _side(response: CloudResponse, shown: list[Item]) -> CloudSide:
     # Leaves out classes that the cloud did not name.
     items = [item for item in shown if item.score > 0]
     return CloudSide(items, response.latency, response.model, response.unknown_labels)

@@ -66,8 +66,7 @@ class Item:
             "score": round(self.score, _DIGITS),
         }
         if self.box is not None:
-            x_min, y_min, x_max, y_max = (round(edge, _DIGITS) for edge in self.box)
-            found["box"] = {"x_min": x_min, "y_min": y_min, "x_max": x_max, "y_max": y_max}
+            found["box"] = _box_json(self.box)
         return found
 
 
@@ -87,6 +86,11 @@ class HeatMap:
         """The rows, from the top; rounded to 2 digits, since it is looked at."""
         rows: list[list[float]] = self.scores.astype(np.float64).round(_HEAT_DIGITS).tolist()
         return rows
+
+    def region_json(self) -> dict[str, float]:
+        """The region, in the form of a box."""
+        region = self.region
+        return _box_json((region.x_min, region.y_min, region.x_max, region.y_max))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +128,8 @@ def find_nearest(prediction: _Selectable, shown: Selection) -> Nearest | None:
 def best_first(scores: NDArray[np.float32], top_k: int) -> NDArray[np.intp]:
     """Indices of the best scores; equal scores stay in the model's order."""
     return np.argsort(-scores, kind="stable")[:top_k]
+
+
+def _box_json(box: tuple[float, float, float, float]) -> dict[str, float]:
+    x_min, y_min, x_max, y_max = (round(edge, _DIGITS) for edge in box)
+    return {"x_min": x_min, "y_min": y_min, "x_max": x_max, "y_max": y_max}

@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
+    from edge.vision.heat import Heat
 
-    from edge.vision.geometry import Region
 _ELLIPSIS: Final = "..."  # in every font
 _MAX_LETTERS: Final = 200  # of a label; more fit on no picture that is looked at
 
@@ -39,14 +37,6 @@ class Mark:
     index: int
     score: float
     box: tuple[float, float, float, float] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Heat:
-    """A grid of scores, float32 [rows, columns], 0..1, over a region of the image."""
-
-    scores: NDArray[np.float32]
-    region: Region
 
 
 def draw(
@@ -74,19 +64,21 @@ def draw(
         raise OutputError(f"The image cannot be written to {out}: {error}.") from error
 
 
-def draw_jpeg(encoded: bytes, marks: Sequence[Mark], *, max_pixels: int) -> bytes:
-    """Return the upright image with the marks as a JPEG; raises as `decode` does."""
+def draw_jpeg(
+    encoded: bytes, marks: Sequence[Mark], *, max_pixels: int, heat: Heat | None = None
+) -> bytes:
+    """Return the upright image with the marks as a JPEG; arguments and errors as of `draw`."""
     file = io.BytesIO()
-    _drawn(encoded, marks, max_pixels).save(file, "JPEG", quality=_QUALITY)
+    _drawn(encoded, marks, max_pixels, heat).save(file, "JPEG", quality=_QUALITY)
     return file.getvalue()
 
 
 def _drawn(
-    encoded: bytes, marks: Sequence[Mark], max_pixels: int, heat: Heat | None = None
+    encoded: bytes, marks: Sequence[Mark], max_pixels: int, heat: Heat | None
 ) -> Image.Image:
     picture = decode(encoded, max_pixels=max_pixels).pixels.copy()
     if heat is not None:
-        lay_heat(picture, heat.scores, heat.region)
+        lay_heat(picture, heat)
     pen = ImageDraw.Draw(picture)
     size = max(12, min(picture.size) // 28)
     font = ImageFont.load_default(size)

@@ -110,6 +110,9 @@ class AnswerSchema(_Schema):
         description="Anomaly only: for each place of a grid over the part of the image that the "
         "model saw, rows from the top, how odd it looks: 0..1, as the score of anomaly.",
     )
+    heat_region: BoxSchema | None = Field(
+        None, description="Set with heat_map: the part of the image that the grid covers."
+    )
     source: Source
     model: ModelSchema
     image: ImageSchema

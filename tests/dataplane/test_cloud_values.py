@@ -27,6 +27,7 @@ from edge.fallback.shares import NO_CLIENT
 from edge.frame_key import digest_of, frame_key
 from edge.model.contract import Contract, ModelFallback, Tuning
 from edge.model.rules import Mode, Reason, Rules
+from edge.model.tasks.anomaly import Anomaly
 from edge.model.tasks.classification import CLASSIFICATION, Classification
 from edge.model.tasks.detection import DETECTION, Detections
 from edge.outbox.entry import Receipt
@@ -139,6 +140,15 @@ def test_the_outbox_stores_all_that_the_cloud_said():
     )
     few = Classification(("a", "b"), np.array([0.0, 0.001], np.float32), False)
     assert [item["label"] for item in result_json(cloud(few))["predictions"]] == ["b"]
+
+
+@pytest.mark.parametrize(("score", "label"), [(0.03, "good"), (0.97, "anomaly")])
+def test_the_outbox_stores_first_what_the_cloud_said_of_a_part(score, label):
+    """Whoever labels with it takes the first: a good part must not become an anomaly of 3 %."""
+    part = Anomaly(np.array([1 - score, score], np.float32))
+    [first, second] = result_json(cloud(part))["predictions"]
+    assert first["label"] == label
+    assert first["score"] > second["score"]
 
 
 def test_an_entry_says_of_a_frame_what_is_known_of_it():

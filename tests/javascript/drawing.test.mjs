@@ -5,7 +5,7 @@ import { bareBrowser, load } from "./browser.mjs";
 import { make } from "./elements.mjs";
 
 const browser = bareBrowser();
-const { colour, contain, drawBars, drawBoxes, groups, named } = await load("drawing.js");
+const { colour, contain, drawBars, drawAnswer, groups, named } = await load("drawing.js");
 const SQUARE = { width: 100, height: 100 };
 const TOP_LEFT = { x_min: 0.1, y_min: 0.3, x_max: 0.35, y_max: 0.9 };
 
@@ -16,7 +16,7 @@ function seen(label, box = TOP_LEFT, score = 0.5, index = 7) {
 /** Draw on a canvas of that size; its pen. */
 function draw([width, height], image, predictions, options) {
   const canvas = Object.assign(make("canvas"), { clientWidth: width, clientHeight: height });
-  drawBoxes(canvas, { image, predictions }, options);
+  drawAnswer(canvas, { image, predictions }, options);
   return canvas.pen;
 }
 
@@ -59,7 +59,7 @@ test("a screen of finer pixels gets a canvas of as many, and places stay as they
   browser.ratio = 2.5;
   try {
     const canvas = Object.assign(make("canvas"), { clientWidth: 401, clientHeight: 200 });
-    drawBoxes(canvas, { image: { width: 401, height: 200 }, predictions: [seen("cat")] });
+    drawAnswer(canvas, { image: { width: 401, height: 200 }, predictions: [seen("cat")] });
     assert.deepEqual([canvas.width, canvas.height], [1003, 500]);
     const [box] = canvas.pen.seen("box");
     assert.deepEqual(box.scale, [2.5, 0, 0, 2.5, 0, 0]);
@@ -81,7 +81,7 @@ test("boxes of the last answer are gone when another is drawn, and when there is
     undefined,
   ];
   const counts = answers.map((answer) => {
-    drawBoxes(canvas, answer);
+    drawAnswer(canvas, answer);
     const cleared = canvas.pen.strokes.filter((one) => one.what === "clear").at(-1);
     assertAt(cleared, 0, 0, 300, 200);
     return canvas.pen.seen("box").length;
@@ -92,12 +92,12 @@ test("boxes of the last answer are gone when another is drawn, and when there is
 test("a canvas that has its size keeps it: setting it would wipe and flicker", () => {
   let set = 0;
   const canvas = Object.assign(make("canvas"), { clientWidth: 300, clientHeight: 200 });
-  drawBoxes(canvas, null);
+  drawAnswer(canvas, null);
   for (const side of ["width", "height"]) {
     const value = canvas[side];
     Object.defineProperty(canvas, side, { get: () => value, set: () => (set += 1) });
   }
-  drawBoxes(canvas, null);
+  drawAnswer(canvas, null);
   assert.equal(set, 0);
 });
 

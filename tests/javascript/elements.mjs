@@ -205,6 +205,14 @@ export class Pen {
     this.#keep("picture", x, y, width, height, source);
   }
 
+  createImageData(width, height) {
+    return { width, height, data: new Uint8ClampedArray(width * height * 4) };
+  }
+
+  putImageData(pixels, x, y) {
+    this.#keep("pixels", x, y, pixels.width, pixels.height, pixels.data);
+  }
+
   #keep(what, x, y, width, height, of = null) {
     const { scale, font, strokeStyle: stroke, fillStyle: fill, lineWidth: line } = this;
     this.strokes.push({ what, x, y, width, height, of, scale, font, stroke, fill, line });

@@ -72,6 +72,8 @@ test("a part is called good or anomaly by the threshold, which hides neither", a
   const browser = await front({ "/models": models, "/predict": answer });
   await choose(browser);
   assert.deepEqual(bars(browser), ["good"]);
+  const [asked] = browser.fetched.filter((one) => one.pathname === "/predict");
+  assert.equal("threshold" in asked.query, false, "the wall shows the same answer: by the model's own threshold");
   for (const [at, wanted] of [["5", ["anomaly"]], ["95", ["good"]]]) {
     browser.byId("threshold").value = at;
     browser.byId("threshold").fire("input");

@@ -49,6 +49,33 @@ test("labels that every object has as names are labels, and a model without word
   }
 });
 
+const PARTS = {
+  default: "parts",
+  models: {
+    parts: { task: "anomaly", display_names: {} },
+    named: { task: "anomaly", display_names: { en: { good: "OK" } } },
+    fruit: { task: "classification", display_names: {} },
+  },
+};
+
+test("the two labels of an anomaly model have words in the page's language, unless its owner has others", async () => {
+  const english = await modelInfo("?lang=en", PARTS);
+  assert.deepEqual(labels(english.worded(answer("parts", "good", "anomaly")).predictions), ["good", "anomaly"]);
+  const { worded, labelWords } = await modelInfo("?lang=fr", PARTS);
+  assert.deepEqual(labels(worded(answer("parts", "good", "anomaly")).predictions), ["conforme", "anomalie"]);
+  assert.deepEqual(labels(worded(answer("named", "good", "anomaly")).predictions), ["OK", "anomalie"]);
+  assert.deepEqual(labels(worded(answer("parts", "constructor")).predictions), ["constructor"]);
+  assert.deepEqual([labelWords("good", "parts"), labelWords("good", "named")], ["conforme", "OK"]);
+  const came = { ...answer("parts", "anomaly"), edge: { predictions: [seen("good")], latency_ms: 3 } };
+  assert.deepEqual(labels(worded(came).edge.predictions), ["conforme"], "what the edge said, too");
+});
+
+test("the label good of another task is the owner's, and stays", async () => {
+  const { worded, labelWords } = await modelInfo("?lang=fr", PARTS);
+  assert.deepEqual(labels(worded(answer("fruit", "good")).predictions), ["good"]);
+  assert.equal(labelWords("good", "fruit"), "good");
+});
+
 test("it is said what becomes of pictures, by the model, or by the default one", async () => {
   const { privacyWords } = await modelInfo();
   assert.match(privacyWords("objects"), /sent to an online model\.$/);

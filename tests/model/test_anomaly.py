@@ -10,7 +10,7 @@ from edge.model.rules import Reason, Rules
 from edge.model.tasks.anomaly import ANOMALY, FEATURE_MAP, Anomaly
 from edge.model.tasks.task import Classes, CloudRows, WrongCloudAnswer
 from edge.repository.version import ModelRef
-from edge.vision.geometry import WHOLE_IMAGE
+from edge.vision.geometry import WHOLE_IMAGE, Region
 
 NAN = float("nan")
 
@@ -101,9 +101,25 @@ def test_the_oddest_place_decides_and_the_answer_shows_where_it_is():
     assert heat[0, 5] == heat.min() < 0.1
 
 
+def test_the_answer_says_which_part_of_the_image_the_heat_map_covers():
+    heat = HeatMap(np.zeros((2, 2), np.float32), Region(0.1, 0.25, 0.9, 1 - 1 / 3))
+    prediction = Anomaly(np.float32([1, 0]), heat)
+    answer = answer_json(Answer(prediction, [], Source.EDGE, ModelRef("m", 1, "0" * 64), 1, 1))
+    region = {"x_min": 0.1, "y_min": 0.25, "x_max": 0.9, "y_max": 0.666667}
+    assert answer["heat_region"] == region
+
+
+@pytest.mark.parametrize(
+    ("score", "labels"), [(0.2, ["good", "anomaly"]), (0.9, ["anomaly", "good"])]
+)
+def test_all_items_are_both_labels_whatever_the_threshold_the_likelier_first(score, labels):
+    assert [item.label for item in scored(score).best(100)] == labels
+    assert [item.score for item in scored(score).best(1)] == [pytest.approx(max(score, 1 - score))]
+
+
 def test_an_answer_without_a_place_has_no_heat_map():
     answer = Answer(scored(0.5), [], Source.CLOUD, ModelRef("m", 1, "0" * 64), 1, 1)
-    assert "heat_map" not in answer_json(answer)
+    assert not {"heat_map", "heat_region"} & answer_json(answer).keys()
 
 
 def test_a_heat_map_is_rounded_to_what_can_be_seen():

@@ -27,6 +27,7 @@ from edge.training.good_parts_fit import (
     alignment,
     fit_good_parts,
 )
+from edge.web.schema import AnswerSchema
 
 SHAPE = (4, 5, 6)
 QUANTIZATION = Quantization(0.5, 3)
@@ -184,6 +185,7 @@ def test_it_tells_parts_with_faults_over_http_and_where_they_are(trained):
         def ask(picture):
             reply = server.client.post("/predict", content=picture)
             assert reply.status_code == 200, reply.text
+            AnswerSchema.model_validate(reply.json())
             return reply.json()
 
         good = [ask(part(1000 + seed)) for seed in range(10)]
@@ -196,6 +198,7 @@ def test_it_tells_parts_with_faults_over_http_and_where_they_are(trained):
         score = item["score"] if item["label"] == "anomaly" else 1 - item["score"]
         assert heat.shape == (14, 14)
         assert heat.max() == pytest.approx(score, abs=0.006)
+        assert one["heat_region"] == {"x_min": 0, "y_min": 0, "x_max": 1, "y_max": 1}
 
 
 @pytest.mark.parametrize(
@@ -274,6 +277,22 @@ def test_what_is_drawn_glows_where_the_fault_is(trained, tmp_path):
     rows, columns = np.nonzero(ground > 60)
     assert abs(row + 40 - rows.mean()) < 30
     assert abs(column - columns.mean()) < 30
+
+
+def test_the_pictures_of_a_report_glow_only_where_a_part_is_odd(trained, tmp_path):
+    (tmp_path / "bad.png").write_bytes(part(3000, "blob"))
+    (tmp_path / "good.png").write_bytes(part(1000))
+    pictures = (tmp_path / "bad.png", tmp_path / "good.png")
+    result = edge("predict", "--model", trained[0], "--html", tmp_path / "report", *pictures)
+    assert result.exit_code == 0, result.output
+    redder = [
+        (pixels[..., 0] - pixels[..., 2]).max()
+        for file in sorted((tmp_path / "report" / "thumbnails").iterdir())
+        for pixels in [np.asarray(Image.open(file), int)]
+    ]
+    assert len(redder) == 2
+    assert max(redder) > 110  # the blob itself has 90
+    assert min(redder) < 30
 
 
 # Evaluation

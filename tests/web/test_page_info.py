@@ -54,6 +54,7 @@ def test_words_cross_to_the_pages_and_labels_on_the_wire_stay(ask):
     words = {"en": {"c1": "Cup"}, "fr": {"c1": "Tasse"}}
     assert info["models"]["worded"]["display_names"] == words
     assert info["models"]["silent"]["display_names"] == {}
+    assert info["models"]["silent"]["task"] == "classification"
     listed = {model["name"]: model for model in ask("/models").json()["models"]}
     assert listed["worded"]["display_names"] == words
     assert "c1" in listed["worded"]["labels"]
@@ -152,7 +153,7 @@ def test_a_drawn_picture_of_the_wall_has_people_s_words(monkeypatch, models):
     drawn = []
     monkeypatch.setattr(
         "edge.web.pages.wall_routes.draw_jpeg",
-        lambda image, marks, max_pixels: drawn.extend(marks) or b"jpeg",
+        lambda image, marks, **_: drawn.extend(marks) or b"jpeg",
     )
     settings = Settings(workers=1, models=models, default_model="worded")
     service = build_serving_service(settings, build_repository(settings))

@@ -8,16 +8,20 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from builders.images import encode, noise
 from hypothesis import given, settings, strategies
 from PIL import Image
 from serving.pictures import photo
 
-from edge.dataplane.answer import Answer, InferRequest, answer_json
+from edge.dataplane.answer import Answer, InferRequest, Source, answer_json
 from edge.errors import CorruptImage
-from edge.model.prediction import Selection
+from edge.model.prediction import HeatMap, Selection
+from edge.model.tasks.anomaly import Anomaly
+from edge.repository.version import ModelRef
 from edge.settings import Settings
+from edge.vision.geometry import WHOLE_IMAGE
 from edge.web.error_mapping import json_bytes
 from edge.web.pages.wall import PHONE, Wall
 from edge.web.pages.wall_camera import FAILING
@@ -411,6 +415,66 @@ def test_every_score_of_the_model_is_told_whatever_the_request_selects(answers):
         assert len(told["predictions"]) == 1
         assert len(told["scores"]) == 1000
         assert told["scores"][:5] == [item.as_json() for item in coffee.items]
+
+
+def anomaly(score=0.9, side=14):
+    """An answer of a model of good parts, which is odd at one place."""
+    heat = np.full((side, side), 0.1, np.float32)
+    heat[0, 0] = score
+    prediction = Anomaly(np.float32([1 - score, score]), HeatMap(heat, WHOLE_IMAGE))
+    items = prediction.select(Selection(1, 0.5, {}))
+    return Answer(
+        prediction, items, Source.EDGE, ModelRef("parts", 1, "0" * 64), 9, 9, certain=True
+    )
+
+
+def test_a_heat_map_is_sent_as_the_answer_has_it_and_stays_for_the_annotated_picture():
+    one = wall()
+    one.observe(b"x", query("a"), anomaly())
+    [seen] = held(one)
+    told = json.loads(one.written(seen))
+    assert {name: told[name] for name in ("heat_map", "heat_region")} == {
+        name: answer_json(anomaly())[name] for name in ("heat_map", "heat_region")
+    }
+    assert seen.heat_map.scores.shape == (14, 14)
+
+
+@pytest.mark.parametrize("side", [14, 64])
+def test_heat_maps_are_counted_among_the_bytes_of_the_wall(side):
+    heat = anomaly(side=side)
+    cold = replace(heat, prediction=replace(heat.prediction, heat_map=None))
+    one = wall(max_bytes=1 << 20)
+    one.observe(b"x", query("cold"), cold)
+    one.observe(b"x", query("heat"), heat)
+    cold_seen, seen = sorted(held(one), key=lambda frame: frame.number)
+    assert seen.size - cold_seen.size == 4 * side * side
+    for frame in (cold_seen, seen):
+        one.written(frame)
+    longer = len(seen.answer_json()) - len(cold_seen.answer_json())
+    assert seen.size - cold_seen.size == 4 * side * side + longer
+    assert_counted(one)
+
+
+def test_a_wall_full_of_heat_maps_stays_within_its_bytes():
+    """Maps of the largest size that a model may have: 20 kB each as JSON."""
+    one = wall(size=48, max_bytes=300_000)
+    with one.watch():
+        for number in range(120):
+            one.observe(b"x", query(f"camera {number % 6}"), anomaly(0.4 + number % 2 / 2, side=64))
+            one.show_newest()
+            for _, seen in one.shown_since(0):
+                one.written(seen)
+            assert_counted(one)
+    assert len(held(one)) > 6
+
+
+def test_the_large_view_has_both_scores_of_a_part_the_likelier_first():
+    one = wall()
+    for score, labels in ((0.1, ["good", "anomaly"]), (0.9, ["anomaly", "good"])):
+        one.observe(b"x", query("a"), anomaly(score))
+        told = json.loads(one._store.camera("a", "").newest.with_all_scores())
+        assert [item["label"] for item in told["scores"]] == labels
+        assert told["predictions"] == told["scores"][:1]
 
 
 def test_a_frame_that_is_looked_at_is_kept_while_newer_ones_come(answers):

@@ -10,7 +10,7 @@ import click
 from edge.commands.images import STANDARD_INPUT
 from edge.errors import OutputError, RequestError
 from edge.printable import escape
-from edge.vision.draw import Heat, Mark, draw
+from edge.vision.draw import Mark, draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,8 +68,7 @@ class Drawings:
             Mark(self._words_for(item.label), item.index, item.score, item.box)
             for item in outcome.answer.items
         ]
-        heat_map = outcome.answer.prediction.heat_map
-        heat = None if heat_map is None else Heat(heat_map.scores, heat_map.region)
+        heat = outcome.answer.prediction.heat_map
         try:
             await asyncio.to_thread(
                 draw, outcome.content, marks, out, max_pixels=self._max_pixels, heat=heat

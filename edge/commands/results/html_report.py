@@ -1,4 +1,4 @@
-"""A report to look at: a page with every picture and its boxes, grouped by label, unsure first.
+"""A report to look at: a page with every picture, its boxes or heat, by label, unsure first.
 
 It works from disk: one page without scripts, which refers to nothing but the thumbnails next to
 it. It holds no picture itself, and a browser loads a thumbnail when it comes into sight, so that
@@ -133,8 +133,9 @@ class HtmlReport:
         """The thumbnail and the boxes on it; words where the image cannot be shown."""
         name = f"{self._count:05}.jpg"
         try:
+            heat = answer.prediction.heat_map
             jpeg = await asyncio.to_thread(
-                thumbnail, outcome.content, _SIDE, max_pixels=self._max_pixels
+                thumbnail, outcome.content, _SIDE, max_pixels=self._max_pixels, heat=heat
             )
             self._folder.joinpath(THUMBNAILS, name).write_bytes(jpeg)
         except RequestError:  # a model that decodes by itself accepted this image

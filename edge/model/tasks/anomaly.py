@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from edge.model.prediction import HeatMap, Item
+from edge.model.prediction import HeatMap, Item, best_first
 from edge.model.rules import Reason, judged_score, within_band
 from edge.model.tasks.task import Task, WrongCloudAnswer
 
@@ -70,7 +70,14 @@ class Anomaly:
         # Not `score < threshold`: the NaN of a broken model is no good part.
         is_good = bool(score < np.float32(selection.threshold_of(ANOMALY_LABEL)))
         index = 0 if is_good else 1
-        return [Item(LABELS[index], index, float(self.scores[index]))]
+        return [self._item(index)]
+
+    def best(self, count: int) -> list[Item]:
+        """Return good and anomaly, the more likely one first."""
+        return [self._item(index) for index in best_first(self.scores, count).tolist()]
+
+    def _item(self, index: int) -> Item:
+        return Item(LABELS[index], index, float(self.scores[index]))
 
 
 class AnomalyTask(Task):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge.model.prediction import Item, best_first
+from edge.model.prediction import Item, Selection, best_first
 from edge.model.rules import Reason, judged_score, within_band
 from edge.model.tasks.task import Task, WrongCloudAnswer
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.model.prediction import Selection
     from edge.model.rules import Rules
     from edge.model.tasks.task import (
         Classes,
@@ -71,6 +70,10 @@ class Classification:
         labels = tuple(self.labels[i] for i in order)
         shown = order[selection.reached(labels, self.scores[order])][: selection.top_k]
         return [Item(self.labels[i], int(i), float(self.scores[i])) for i in shown]
+
+    def best(self, count: int) -> list[Item]:
+        """Return the ``count`` best of all classes."""
+        return self.select(Selection(count, 0.0, {}))
 
 
 class ClassificationTask(Task):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge.model.prediction import Item, best_first
+from edge.model.prediction import Item, Selection, best_first
 from edge.model.rules import Reason, judged_score, within_band
 from edge.model.tasks.task import Task, WrongCloudAnswer
 from edge.vision.geometry import WHOLE_IMAGE, Region, clip_boxes
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.model.prediction import Selection
     from edge.model.rules import Rules
     from edge.model.tasks.task import (
         Classes,
@@ -79,6 +78,10 @@ class Detections:
             )
             for i in order
         ]
+
+    def best(self, count: int) -> list[Item]:
+        """Return the ``count`` best of all detections."""
+        return self.select(Selection(count, 0.0, {}))
 
 
 class DetectionTask(Task):

@@ -114,6 +114,10 @@ class Prediction(Protocol):
         """Return the items to show, best first."""
         ...
 
+    def best(self, count: int) -> list[Item]:
+        """Return the ``count`` best of all items, whatever their scores."""
+        ...
+
 
 class Task(ABC):
     """What a model does with an image, such as classification.

@@ -1,7 +1,8 @@
 """`GET /page/info`: what every page has to know of the models besides their answers.
 
-The words that people see instead of labels, and what becomes of pictures besides being answered. It
-is open to whoever may see any page: with any key, or with the pass of the wall's QR code.
+Their task, the words that people see instead of labels, and what becomes of pictures besides being
+answered. It is open to whoever may see any page: with any key, or with the pass of the wall's QR
+code.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def page_info_dialect(service: InferenceService, settings: Settings, passes: Pas
             check_key(settings.api_keys, read_key(request))
         models = {
             version.name: {
+                "task": version.contract.task.name,
                 "display_names": version.contract.tuning.display_names,
                 **_what_becomes_of_pictures(service, version, settings),
             }

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from edge.dataplane.answer import answer_json
-from edge.model.prediction import Selection
 from edge.web.error_mapping import json_bytes
 from edge.web.pages.appearances import Appearances
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from edge.dataplane.answer import Answer
     from edge.errors import EdgeError
+    from edge.model.prediction import HeatMap
     from edge.model.tasks.task import Prediction
 
 MAX_SCORES = 1000
@@ -94,7 +94,13 @@ class Seen:
         has_boxes = self._prediction.task.has_boxes
         size = _SEEN_BYTES + self._prediction.scores.nbytes * (_BOX_BYTES if has_boxes else 1)
         size += len(self._answer.items) * _ITEM_BYTES if self._json is None else len(self._json)
+        size += 0 if self.heat_map is None else self.heat_map.scores.nbytes
         return size + len(self.picture or b"") + len(self.small or b"")
+
+    @property
+    def heat_map(self) -> HeatMap | None:
+        """Where it looks odd; ``None`` if the model does not say."""
+        return self._prediction.heat_map
 
     def answer_json(self) -> bytes:
         """The answer as `POST /predict` returns it; written once, when a wall asks first."""
@@ -109,7 +115,7 @@ class Seen:
 
     def with_all_scores(self) -> bytes:
         """The same with ``scores``: every item of the model, shown or not, the best first."""
-        everything = self._prediction.select(Selection(MAX_SCORES, 0.0, {}))
+        everything = self._prediction.best(MAX_SCORES)
         scores = json_bytes([item.as_json() for item in everything])
         return self.as_json()[:-1] + b',"scores":' + scores + b"}"
 

@@ -116,7 +116,9 @@ def wall_dialect(wall: Wall, service: InferenceService) -> Dialect:
         image = _image(seen)
         marks = _marks(seen, service.repository)
         async with drawing:  # one at a time, to leave the processors to the workers
-            drawn = await asyncio.to_thread(draw_jpeg, image, marks, max_pixels=wall.max_pixels)
+            drawn = await asyncio.to_thread(
+                draw_jpeg, image, marks, max_pixels=wall.max_pixels, heat=seen.heat_map
+            )
         return _download(drawn, "image/jpeg", _file_name(seen, "jpg", "-annotated"))
 
     @router.post("/wall/clear", summary="Remove all pictures and answers from the wall")

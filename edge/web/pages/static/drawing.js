@@ -1,6 +1,7 @@
-// Draws predictions as boxes and bars, for the kiosk, the wall and the phone.
+// Draws answers: boxes and heat over a picture, and bars, for all pages.
 
 import { placeCaptions } from "./captions.js";
+import { layHeat } from "./heat.js";
 import { element, percent } from "./page.js";
 import { PALETTE } from "./palette.js";
 
@@ -37,8 +38,8 @@ export function contain(width, height, spaceWidth, spaceHeight) {
   return { left: (spaceWidth - w) / 2, top: (spaceHeight - h) / 2, width: w, height: h };
 }
 
-/** Draw the boxes of an answer on a canvas over the picture, and as many of their captions as find a place. */
-export function drawBoxes(canvas, answer, { mirror = false } = {}) {
+/** Draw an answer on a canvas over its picture: its heat map, its boxes, and as many captions as find a place. */
+export function drawAnswer(canvas, answer, { mirror = false } = {}) {
   const ratio = window.devicePixelRatio || 1;
   const [spaceWidth, spaceHeight] = [canvas.clientWidth, canvas.clientHeight];
   const [width, height] = [Math.round(spaceWidth * ratio), Math.round(spaceHeight * ratio)];
@@ -46,9 +47,14 @@ export function drawBoxes(canvas, answer, { mirror = false } = {}) {
   const pen = canvas.getContext("2d");
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.clearRect(0, 0, spaceWidth, spaceHeight);
-  const boxed = answer?.predictions?.filter((one) => one.box) ?? [];
-  if (!boxed.length) return;
+  if (!answer) return;
   const place = contain(answer.image.width, answer.image.height, spaceWidth, spaceHeight);
+  layHeat(pen, answer, place, mirror);
+  const boxed = answer.predictions.filter((one) => one.box);
+  if (boxed.length) drawBoxes(pen, boxed, place, mirror);
+}
+
+function drawBoxes(pen, boxed, place, mirror) {
   const line = Math.max(3, Math.min(place.width, place.height) / 120);
   const size = Math.max(14, Math.min(30, place.height / 18));
   pen.font = `600 ${size}px system-ui, sans-serif`;

@@ -1,6 +1,6 @@
 // The front page: try a photo without a camera, see which models serve, and find everything else.
 
-import { drawBars, drawBoxes } from "./drawing.js";
+import { drawBars, drawAnswer } from "./drawing.js";
 import { faultWords } from "./faults.js";
 import { learnModels, privacyWords, showPrivacy, worded } from "./model_info.js";
 import { byId, dress, element, keep, language, offerLooks, percent, predict, session, setting, signIn, takePictures, text } from "./page.js";
@@ -37,7 +37,9 @@ async function look(file) {
 }
 
 function ask(file) {
-  const query = new URLSearchParams({ camera: "front", threshold: LOWEST });
+  const query = new URLSearchParams({ camera: "front" });
+  // Of an anomaly model one score says all; with a low threshold the wall would call a good part an anomaly.
+  if (model()?.task !== "anomaly") query.set("threshold", LOWEST);
   if (byId("model").value) query.set("model", byId("model").value);
   return predict(file, query);
 }
@@ -93,7 +95,7 @@ function show() {
   byId("answer").hidden = !answer;
   if (answer) showWords(answer);
   showPrivacy(byId("privacy"), privacyWords(byId("model").value));
-  drawBoxes(byId("boxes"), answer); // last: the words may have changed the size of the picture next to them
+  drawAnswer(byId("boxes"), answer); // last: the words may have changed the size of the picture next to them
 }
 
 function showWords(answer) {

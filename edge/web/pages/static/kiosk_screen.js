@@ -1,6 +1,6 @@
 // What the kiosk shows of its state.
 
-import { drawBars, drawBoxes } from "./drawing.js";
+import { drawBars, drawAnswer } from "./drawing.js";
 import { faultWords } from "./faults.js";
 import { showCorrection } from "./kiosk_correction.js";
 import { displayName, wantedModel } from "./kiosk_models.js";
@@ -27,7 +27,7 @@ export function show() {
   showCorrection();
   showBars(answer?.predictions ?? []);
   showVerdict(answer);
-  drawBoxes(byId("boxes"), answer, { mirror: mirrored() }); // last: words may have changed the picture's size
+  drawAnswer(byId("boxes"), answer, { mirror: mirrored() }); // last: words may have changed the picture's size
 }
 
 function setText(id, words) {

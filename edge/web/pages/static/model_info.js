@@ -15,11 +15,15 @@ export async function learnModels() {
   }
 }
 
+/** The labels that all models of a task have: the pages themselves have words for them. */
+const TASK_LABELS = { anomaly: { good: "answer.good", anomaly: "answer.anomaly" } };
+
 /** An answer with people's words in the place of labels, its own and those of the edge behind a cloud. */
 export function worded(answer) {
-  const names = known.models[answer.model?.name]?.display_names;
-  if (!names || !Object.keys(names).length) return answer;
-  const say = (one) => ({ ...one, label: wordsFor(names, one.label) });
+  const model = known.models[answer.model?.name];
+  const hasWords = model && (model.task in TASK_LABELS || Object.keys(model.display_names).length > 0);
+  if (!hasWords) return answer;
+  const say = (one) => ({ ...one, label: wordsFor(model, one.label) });
   const changed = { ...answer, predictions: answer.predictions.map(say) };
   if (answer.edge) changed.edge = { ...answer.edge, predictions: answer.edge.predictions.map(say) };
   return changed;
@@ -28,13 +32,17 @@ export function worded(answer) {
 /** People's words for a label of a model, or of whichever has words for it. */
 export function labelWords(label, model = null) {
   const all = Object.entries(known.models).filter(([name]) => model === null || name === model);
-  const found = all.map(([, one]) => wordsFor(one.display_names, label)).find((words) => words !== label);
+  const found = all.map(([, one]) => wordsFor(one, label)).find((words) => words !== label);
   return found ?? label;
 }
 
-function wordsFor(names, label) {
+/** The owner's words for a label in the page's language, or in English, or the page's own, or else the label. */
+function wordsFor({ task, display_names: names }, label) {
   const tables = [names[language()], names.en].filter(Boolean);
-  return tables.find((one) => Object.hasOwn(one, label))?.[label] ?? label;
+  const owners = tables.find((one) => Object.hasOwn(one, label))?.[label];
+  if (owners !== undefined) return owners;
+  const own = TASK_LABELS[task] ?? {};
+  return Object.hasOwn(own, label) ? text(own[label]) : label;
 }
 
 /**

@@ -1,6 +1,6 @@
 // The phone page: takes a picture, sends it to the wall, and shows what the model found on it.
 
-import { drawBars, drawBoxes } from "./drawing.js";
+import { drawBars, drawAnswer } from "./drawing.js";
 import { faultWords } from "./faults.js";
 import { learnModels, privacyWords, showPrivacy, worded } from "./model_info.js";
 import { byId, dress, setting, text } from "./page.js";
@@ -75,7 +75,7 @@ function show() {
   byId("facts").textContent = [makerWords(made), made.edge].filter(Boolean).join(" · ");
   byId("answer").hidden = false;
   byId("take").textContent = text("phone.again");
-  drawBoxes(byId("boxes"), answer);
+  drawAnswer(byId("boxes"), answer);
 }
 
 function fail(code, file) {

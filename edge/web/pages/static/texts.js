@@ -50,6 +50,8 @@ export const TEXTS = {
     "answer.unlike": "Unknown",
     "answer.perhaps": "perhaps {label} {score}",
     "answer.edge_said": "edge said: {words}",
+    "answer.good": "good",
+    "answer.anomaly": "anomaly",
 
     "privacy.sends": "Pictures may be sent to an online model.",
     "privacy.keeps": "Pictures may be kept on this machine's disk.",
@@ -320,6 +322,8 @@ export const TEXTS = {
     "answer.unlike": "Inconnu",
     "answer.perhaps": "peut-être {label} {score}",
     "answer.edge_said": "en local : {words}",
+    "answer.good": "conforme",
+    "answer.anomaly": "anomalie",
 
     "privacy.sends": "Les images peuvent être envoyées à un modèle en ligne.",
     "privacy.keeps": "Les images peuvent être gardées sur le disque de cette machine.",

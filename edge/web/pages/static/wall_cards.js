@@ -1,6 +1,6 @@
 // The feed: a card for each change of a camera's answer, the latest first.
 
-import { drawBoxes } from "./drawing.js";
+import { drawAnswer } from "./drawing.js";
 import { worded } from "./model_info.js";
 import { byId, element, text } from "./page.js";
 import { alsoSeen, boxesOver, cameraName, fillBest, milliseconds, pictureOf, timeOf } from "./wall_answer.js";
@@ -78,7 +78,7 @@ function newCard(answer) {
   const facts = element("span", "facts");
   facts.append(best, element("span", "more", alsoSeen(answer)), origin, maker);
   card.append(picture, facts);
-  requestAnimationFrame(() => drawBoxes(boxes, worded(answer)));
+  requestAnimationFrame(() => drawAnswer(boxes, worded(answer)));
   return card;
 }
 

@@ -1,6 +1,6 @@
 // The large view of one frame: its picture, every score, the JSON, and the downloads.
 
-import { drawBoxes } from "./drawing.js";
+import { drawAnswer } from "./drawing.js";
 import { labelWords, worded } from "./model_info.js";
 import { byId, element, language, text } from "./page.js";
 import { alsoSeen, boxesOver, cameraName, edgeSaid, fillBest, milliseconds, pictureOf, timeOf } from "./wall_answer.js";
@@ -48,7 +48,7 @@ export function listenToLarge() {
 
 /** Draw the boxes again, in another size. */
 export function redrawLarge() {
-  if (shown) drawBoxes(boxes, worded(shown));
+  if (shown) drawAnswer(boxes, worded(shown));
 }
 
 function show(answer) {

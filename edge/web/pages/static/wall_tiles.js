@@ -1,6 +1,6 @@
 // One tile per camera, in the order of names. A tile keeps its place whatever happens.
 
-import { drawBoxes } from "./drawing.js";
+import { drawAnswer } from "./drawing.js";
 import { faultInShort } from "./faults.js";
 import { worded } from "./model_info.js";
 import { byId, element, language, text } from "./page.js";
@@ -148,7 +148,7 @@ function showPicture(tile) {
 }
 
 function drawTile(tile) {
-  requestAnimationFrame(() => drawBoxes(tile.boxes, tile.drawn && worded(tile.drawn)));
+  requestAnimationFrame(() => drawAnswer(tile.boxes, tile.drawn && worded(tile.drawn)));
 }
 
 function showStatus(tile) {
