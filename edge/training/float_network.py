@@ -79,18 +79,17 @@ class FloatBackbone(tf.Module):  # type: ignore[misc]
 
     def __call__(self, images: Any) -> Any:
         """Features float32 [pictures, features] of normalised images [pictures, h, w, 3]."""
+        return self.tensors(images)[self._features]
+
+    def tensors(self, images: Any) -> dict[int, Any]:
+        """What every operator gives for such images, by the tensor's number in the file."""
         values = {int(self._graph.inputs[0]): images}
         layers = zip(self.kernels, self.biases, strict=True)
         for operator in self._operators:
             code = self._codes[operator.opcodeIndex]
             layer = next(layers) if code in _CONVOLUTIONS else None
             values[int(operator.outputs[0])] = self._run(operator, code, layer, values)
-        return values[self._features]
-
-    def freeze(self) -> None:
-        """Turn the variables into constants, as the int8 converter needs them."""
-        self.kernels = [tf.constant(kernel.numpy()) for kernel in self.kernels]
-        self.biases = [tf.constant(bias.numpy()) for bias in self.biases]
+        return values
 
     def _run(self, operator: Any, code: int, layer: Any, values: dict[int, Any]) -> Any:
         first = values[int(operator.inputs[0])]
