@@ -315,6 +315,9 @@ def test_with_a_time_the_network_is_fine_tuned_and_the_file_has_the_same_form(tm
     interpreter = Interpreter(str(out / "model.tflite"))
     interpreter.allocate_tensors()
     ((image,), (scores,)) = interpreter.get_input_details(), interpreter.get_output_details()
+    kinds = {tensor["dtype"] for tensor in interpreter.get_tensor_details()}
+    assert kinds <= {np.uint8, np.int8, np.int32}  # nothing was left in float
+    assert "absl" not in done.stderr
     assert (image["name"], image["quantization"]) == ("image", (1 / 128, 127))
     assert (scores["name"], scores["quantization"]) == ("scores", (1 / 256, 0))
     assert read_export(out).contract.distribution is not None
