@@ -8,6 +8,7 @@ from ai_edge_litert.interpreter import Interpreter as LiteRT
 
 from edge.errors import ExportError, InferenceFailed
 from edge.export.regular_file import MAX_MODEL_BYTES, read_bounded
+from edge.export.regular_nms import needs_one_thread
 from edge.export.tflite_edit import with_more_outputs
 from edge.export.tflite_graph import refuse_if_broken
 from edge.model.contract import PixelInput
@@ -31,12 +32,13 @@ class LiteRTModel:
         """Remember which file it is.
 
         Args:
-            threads: as of `LiteRTInterpreter`.
+            threads: as of `LiteRTInterpreter`; one for a detector that would lose detections.
 
         Raises:
             ExportError: the file cannot be read.
         """
-        self._model, self._contract, self._threads = model, contract, threads
+        self._model, self._contract = model, contract
+        self._threads = 1 if threads > 1 and needs_one_thread(model) else threads
         self._identity = self._stat()
         self._content = _content_with_inner_outputs(model, contract)
 

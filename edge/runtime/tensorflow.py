@@ -8,8 +8,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # hides the start-up banner
-import tensorflow as tf
+from edge.runtime.start_up_noise import without_start_up_noise
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # hides what it says once its logging runs
+with without_start_up_noise():
+    import tensorflow as tf
+
+    tf.config.list_physical_devices()  # looks for GPUs now; else the first model does, and says so
 
 from edge.errors import CorruptImage, ExportError, InferenceFailed
 from edge.model.contract import PixelInput

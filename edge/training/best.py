@@ -7,6 +7,7 @@ Needs TensorFlow; import this late.
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -14,13 +15,12 @@ import numpy as np
 from edge.datasets.dataset import Split
 from edge.datasets.picture_file import read_picture
 from edge.errors import InputError, RequestError
-from edge.export.read import read_export
-from edge.model.contract import PixelInput
-from edge.training.convert import to_tflite
-from edge.training.export_files import MODEL_FILE, write_labels
-from edge.training.fine_tune import FineTuning
+from edge.training.export_files import MODEL_FILE
+from edge.training.fine_tune import TAIL, FineTuning
+from edge.training.fine_tuning_time import TimeIsUp
 from edge.training.float_network import FloatBackbone
 from edge.training.gather import unreadable_again
+from edge.training.requantize import requantize_tail, tail_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,9 +39,10 @@ _MAX_JUDGED: Final = 200
 """Validation pictures of a round: judging them must not take the time for training."""
 
 _CALIBRATION: Final = 64
-"""Pictures by which the converter chooses the ranges of 8 bits."""
+"""Pictures by which the ranges of 8 bits are chosen."""
 
-_MIN_VALIDATION: Final = 10
+_REQUANTIZE_S: Final = 2.0
+"""For running those pictures, and writing the file."""
 
 
 class _Pictures:
@@ -65,9 +66,9 @@ class _Pictures:
         return self._batches(self._numbers)
 
     def images(self) -> Iterator[NDArray[np.uint8]]:
-        """Their pixels alone."""
+        """The pixels alone, of batches."""
         for images, _ in self.in_order():
-            yield from images
+            yield images
 
     def _batches(self, numbers: NDArray[np.intp]) -> Iterator[Batch]:
         with ThreadPoolExecutor(self._reader.workers, "edge-batches") as pool:
@@ -109,29 +110,31 @@ def fine_tuned(
     Args:
         head: fitted to the backbone's features.
         scratch: an empty folder for the file.
-        seconds: for the training alone.
+        seconds: for the training, and for the file.
 
     Returns:
-        The new backbone; ``None`` if the old one does better in validation, or too few pictures are
-        there to tell.
+        The new backbone; ``None`` if the old one does better in validation.
+
+    Raises:
+        TimeIsUp: too few seconds.
     """
+    seconds -= _REQUANTIZE_S
+    if seconds <= 0:
+        raise TimeIsUp
     judged = training_set.indices(Split.VALIDATION)
-    if len(judged) < _MIN_VALIDATION:
-        return None
     trained = _Pictures(training_set, training_set.indices(Split.TRAINING), reader)
     held_out = _Pictures(training_set, _spread(judged, _MAX_JUDGED), reader)
-    network = FloatBackbone(backbone.model.read_bytes(), backbone.model.name)
+    data = backbone.model.read_bytes()
+    network = FloatBackbone(data, backbone.model.name)
     tuning = FineTuning(network, head, _label_weights(training_set))
     if not tuning.run(trained.shuffled, held_out.in_order, seconds, advance):
         return None
     chosen = _spread(training_set.indices(Split.TRAINING), _CALIBRATION)
     samples = _Pictures(training_set, chosen, reader)
-    image = backbone.contract.input
-    assert isinstance(image, PixelInput)
-    content = to_tflite(network, head, samples.images(), (image.height, image.width))
-    (scratch / MODEL_FILE).write_bytes(content)
-    write_labels(scratch, training_set.labels)
-    return read_export(scratch)
+    ranges = tuning.ranges(samples.images(), tail_outputs(data, TAIL))
+    file = scratch / MODEL_FILE
+    file.write_bytes(requantize_tail(data, tuning.weights(), ranges))
+    return replace(backbone, model=file)
 
 
 def _spread(numbers: NDArray[np.intp], most: int) -> NDArray[np.intp]:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from edge.training.head import Head
     from edge.training.training_set import TrainingSet
 
-_MIN_PICTURES: Final = 10
+MIN_VALIDATION: Final = 10
+"""Fewer pictures do not tell which of two heads, or networks, is better."""
+
 _PATIENCE: Final = 2
 _CHUNK: Final = 2_048
 
@@ -50,7 +52,7 @@ def fit_best_head(
     trained = training_set.indices(Split.TRAINING)
     held_out = training_set.indices(Split.VALIDATION)
     fit = HeadFit(table.subset(trained), targets[trained], multi_label=training_set.multi_label)
-    if len(held_out) < _MIN_PICTURES:
+    if len(held_out) < MIN_VALIDATION:
         head = fit.fit(DEFAULT_PENALTY)
         advance(1, 1)
         return ChosenHead(head, DEFAULT_PENALTY, None)

@@ -6,7 +6,9 @@ something else.
 
 from __future__ import annotations
 
+import math
 import time
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,7 +16,7 @@ import numpy as np
 from edge.runtime.tensorflow import tf  # type: ignore[attr-defined]  # hides the banner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,9 +32,17 @@ TAIL: Final = 7
 
 _RATE: Final = 2e-4
 _MOMENTS: Final = (0.9, 0.999)
-_MAX_ROUNDS: Final = 40
-_PATIENCE: Final = 4
-"""Rounds without a smaller loss on validation pictures, after which it ends."""
+_WARM_UP: Final = 20  # steps
+
+_ROUND_STEPS: Final = 100
+"""Steps between two looks at the validation pictures; fewer if these are all pictures."""
+
+_SLOW_DOWN: Final = 2
+"""Rounds without a smaller loss on validation pictures, after which smaller steps are made."""
+
+_SLOWER: Final = 0.3
+_PATIENCE: Final = 6
+"""Rounds without a smaller loss, after which it ends."""
 
 _SHIFT: Final = 12  # pixels of 224
 _BRIGHTNESS: Final = 0.15  # of the range
@@ -82,27 +92,61 @@ class FineTuning:
         """
         began = time.monotonic()
         best_loss, best, better = self._mean_loss(validation), self._snapshot(), 0
-        waited = 0
-        for _ in range(_MAX_ROUNDS):
-            for images, targets in training():
-                if time.monotonic() - began >= seconds:
+        waited, judging_s, rate = 0, 0.0, _RATE
+        while waited < _PATIENCE:
+            stop = began + seconds - judging_s
+            for images, targets in islice(training(), _ROUND_STEPS):
+                now = time.monotonic()
+                if now >= stop:
                     break
                 self._steps += 1
-                rate = _RATE * min(1.0, self._steps / 20)
-                self._train(images, targets, np.float32(rate), np.float32(self._steps))
-                advance(int(time.monotonic() - began), int(seconds))
+                warm = min(1.0, self._steps / _WARM_UP)
+                late = math.cos(math.pi / 2 * (now - began) / seconds)
+                step_rate = np.float32(rate * warm * late)
+                self._train(images, targets, step_rate, np.float32(self._steps))
+                advance(int(now - began), int(seconds))
+            judged_at = time.monotonic()
             loss = self._mean_loss(validation)
+            judging_s = time.monotonic() - judged_at
             waited += 1
             if loss < best_loss:
                 best_loss, best, better, waited = loss, self._snapshot(), better + 1, 0
-            if waited >= _PATIENCE or time.monotonic() - began >= seconds:
+            if time.monotonic() + judging_s >= began + seconds:
                 break
-        for variable, value in zip(self._learned, best, strict=True):
-            variable.assign(value)
+            if waited and waited % _SLOW_DOWN == 0:
+                rate *= _SLOWER
+                self._restore(best)
+        self._restore(best)
         return better
+
+    def weights(self) -> list[tuple[Floats, Floats]]:
+        """Kernel and bias of each convolution that learned, in the order in which they run."""
+        pairs = zip(self._network.kernels[-TAIL:], self._network.biases[-TAIL:], strict=True)
+        return [(kernel.numpy(), bias.numpy()) for kernel, bias in pairs]
+
+    def ranges(
+        self, batches: Iterable[NDArray[np.uint8]], tensors: Sequence[int]
+    ) -> dict[int, tuple[float, float]]:
+        """The lowest and the highest value of some tensors of the network in all pictures."""
+
+        def observe(images: Any) -> Any:
+            values = self._network.tensors(self._normalised(images))
+            return [(tf.reduce_min(values[one]), tf.reduce_max(values[one])) for one in tensors]
+
+        observed = tf.function(observe, reduce_retracing=True)
+        ranges = dict.fromkeys(tensors, (np.inf, -np.inf))
+        for images in batches:
+            for tensor, (low, high) in zip(tensors, observed(images), strict=True):
+                lowest, highest = ranges[tensor]
+                ranges[tensor] = min(lowest, float(low)), max(highest, float(high))
+        return ranges
 
     def _snapshot(self) -> list[Any]:
         return [variable.numpy() for variable in self._learned]
+
+    def _restore(self, values: list[Any]) -> None:
+        for variable, value in zip(self._learned, values, strict=True):
+            variable.assign(value)
 
     def _mean_loss(self, batches: Batches) -> float:
         total, count = 0.0, 0

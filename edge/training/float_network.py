@@ -43,6 +43,10 @@ class FloatBackbone(tf.Module):  # type: ignore[misc]
 
     def __call__(self, images: Any) -> Any:
         """Features float32 [pictures, features] of normalised images [pictures, h, w, 3]."""
+        return self.tensors(images)[self._features]
+
+    def tensors(self, images: Any) -> dict[int, Any]:
+        """What every layer gives for such images, by the tensor's number in the file."""
         values = {self._image: images}
         weights = zip(self.kernels, self.biases, strict=True)
         for layer in self._layers:
@@ -53,12 +57,7 @@ class FloatBackbone(tf.Module):  # type: ignore[misc]
                 values[layer.target] = _ACTIVATIONS[layer.activation](first + second)
             else:
                 values[layer.target] = tf.reduce_mean(values[layer.source], axis=(1, 2))
-        return values[self._features]
-
-    def freeze(self) -> None:
-        """Turn the variables into constants, as the int8 converter needs them."""
-        self.kernels = [tf.constant(kernel.numpy()) for kernel in self.kernels]
-        self.biases = [tf.constant(bias.numpy()) for bias in self.biases]
+        return values
 
 
 def _convolve(layer: Convolution, values: Any, kernel: Any, bias: Any) -> Any:

@@ -25,11 +25,12 @@ from edge.export.distribution_buffer import BUFFER_NAME, encode_distribution
 from edge.export.tflite_metadata import METADATA_BUFFER
 from edge.model.contract import PixelInput
 from edge.runtime.features import FeatureReader, with_whole_picture
-from edge.training.choice import fit_best_head
+from edge.training.choice import MIN_VALIDATION, fit_best_head
 from edge.training.distribution_fit import fit_distribution
 from edge.training.embedded_labels import append_labels, metadata_buffer
 from edge.training.export_files import MODEL_FILE, write_labels, write_metadata, write_settings
 from edge.training.figures import multi_label_figures, single_label_figures
+from edge.training.fine_tuning_time import FineTuningTime, TimeIsUp
 from edge.training.float_layers import read_float_layers
 from edge.training.gather import gather, unreadable_again
 from edge.training.golden import write_golden
@@ -56,11 +57,6 @@ if TYPE_CHECKING:
     from edge.training.training_set import TrainingSet
 
     Floats = NDArray[np.float32]
-
-_RESERVED_S: Final = 15.0
-_RESERVED_SHARE: Final = 0.25
-"""Of the time that is left after quick training, for what comes after fine-tuning: the conversion
-to 8 bits, features once more, tests, and the SavedModel."""
 
 _DESCRIPTION: Final = "Image classifier, uint8, trained by edge on features of EfficientNet-Lite0"
 
@@ -140,9 +136,9 @@ def train(task: Task, cache: PictureCache, progress: Progress) -> Report:
     notes = _unlabeled_note(task)
     with tempfile.TemporaryDirectory(prefix="edge-train-") as scratch:
         if task.seconds is not None:
-            left = task.seconds - (time.monotonic() - began)
-            learned, what_came = _fine_tuned(task, learned, Path(scratch), left, progress)
-            notes += what_came
+            times = FineTuningTime(task.seconds, began, time.monotonic() - began)
+            learned, what_came = _fine_tuned(task, learned, Path(scratch), times, progress)
+            notes += (what_came,)
         return _write(task, learned, notes, progress)
 
 
@@ -203,32 +199,41 @@ def _need_tensorflow() -> None:
 
 
 def _fine_tuned(
-    task: Task, learned: Learned, scratch: Path, left: float, progress: Progress
-) -> tuple[Learned, tuple[str, ...]]:
-    """What is learned on a fine-tuned backbone, if that does better in validation."""
+    task: Task, learned: Learned, scratch: Path, times: FineTuningTime, progress: Progress
+) -> tuple[Learned, str]:
+    """What is learned on a fine-tuned backbone, if that does better in validation; and a note."""
+    before = learned.chosen.loss
+    if before is None:
+        return learned, (
+            f"Fine-tuning needs at least {MIN_VALIDATION} validation pictures, to tell whether it "
+            "helps; the model is that of quick training."
+        )
+    if not times.suffices():
+        return learned, times.too_short()
+    progress.stage("Starting TensorFlow")
     from edge.training.best import fine_tuned  # noqa: PLC0415 -- 6 s and 500 MB
 
-    unchanged = (
-        "Fine-tuning did not do better in validation; the model is that of quick training.",
-    )
     progress.stage("Fine-tuning")
-    seconds = max(left - _RESERVED_S - _RESERVED_SHARE * left, left / 4, 1.0)
-    backbone = fine_tuned(
-        learned.backbone,
-        learned.training_set,
-        learned.chosen.head,
-        learned.reader,
-        scratch,
-        seconds,
-        progress.advance,
-    )
-    if backbone is None:
-        return learned, unchanged
-    tuned = _learn_again(task, learned, backbone, scratch, progress)
-    before, after = learned.chosen.loss, tuned.chosen.loss
-    if before is None or after is None or after >= before:
-        return learned, unchanged
-    return tuned, ("The last layers of the built-in classifier were fine-tuned.",)
+    try:
+        backbone = fine_tuned(
+            learned.backbone,
+            learned.training_set,
+            learned.chosen.head,
+            learned.reader,
+            scratch,
+            times.tuning_s(),
+            progress.advance,
+        )
+        tuned = None
+        if backbone is not None:
+            tuned = _learn_again(task, learned, backbone, scratch, times.limit(progress))
+    except TimeIsUp:
+        return learned, times.too_short()
+    if tuned is None or tuned.chosen.loss is None or tuned.chosen.loss >= before:
+        return learned, (
+            "Fine-tuning did not do better in validation; the model is that of quick training."
+        )
+    return tuned, "The last layers of the built-in classifier were fine-tuned."
 
 
 def _learn_again(

@@ -1,220 +1,189 @@
 """Measures `edge train`: seconds, peak memory, accuracy in 8 bits, and how many strangers it knows.
 
-    python tests/training/measure.py [--seeds 5] [--folder FOLDER]
+    python tests/training/measure.py [--seeds 5] [--folder FOLDER] [--only time accuracy strangers]
 
 Data sets: drawn parts (800 pictures of 640x480), and those of the packages that are installed:
 scikit-image's textures, scikit-learn's digits, elpv-dataset's solar cells (CC-BY-NC-SA: measured
-with, never shipped). With scikit-learn its logistic regression is fitted to the same features.
+with, never shipped). scikit-learn's logistic regression and a Keras head are fitted to the same
+features in float. Strangers are measured twice: between these sets, by which the constants of
+`edge/training/distribution_fit.py` were chosen, and with pictures that were not used for that.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
-import os
+import re
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from measuring.features import FeatureSet
+from measuring.sets import DEVELOPED_WITH, write_sets
+from measuring.strangers import print_strangers, spread
+from measuring.unseen import UNSEEN
 
-from edge.export.read import read_export
-from edge.model.contract import Resize
-from edge.runtime.features import FeatureReader
-from edge.wiring.bootstrap import embedded_models
-
-PARTS = ("good", "scratch", "dent", "missing hole")
-STRANGERS = 200  # of each other data set
-
-
-def part(rng, kind):
-    """A drawn metal part with four holes, in uneven light."""
-    width, height, grey = 640, 480, int(rng.integers(150, 200))
-    picture = Image.new("RGB", (width, height), (int(rng.integers(60, 110)),) * 3)
-    draw = ImageDraw.Draw(picture)
-    left, top = 130 + int(rng.integers(-25, 25)), 110 + int(rng.integers(-20, 20))
-    draw.rounded_rectangle((left, top, left + 380, top + 260), 30, fill=(grey, grey, grey - 5))
-    missing = int(rng.integers(4)) if kind == "missing hole" else -1
-    for number, (x, y) in enumerate(((50, 50), (330, 50), (50, 210), (330, 210))):
-        if number != missing:
-            box = (left + x - 18, top + y - 18, left + x + 18, top + y + 18)
-            draw.ellipse(box, fill=(30, 30, 32))
-    x, y = left + rng.uniform(90, 290), top + rng.uniform(70, 190)
-    if kind == "scratch":
-        angle, length = rng.uniform(0, np.pi), rng.uniform(30, 70)
-        dx, dy = length * np.cos(angle), length * np.sin(angle)
-        shade = grey - int(rng.integers(40, 80))
-        draw.line((x - dx, y - dy, x + dx, y + dy), fill=(shade,) * 3, width=3)
-    if kind == "dent":
-        radius = rng.uniform(16, 32)
-        mask = Image.new("L", picture.size)
-        box = (x - radius, y - radius, x + radius, y + radius)
-        ImageDraw.Draw(mask).ellipse(box, fill=255)
-        mask = mask.filter(ImageFilter.GaussianBlur(radius / 3))
-        picture.paste((grey - 60,) * 3, mask=mask)
-    pixels = np.asarray(picture.filter(ImageFilter.GaussianBlur(1))).astype(np.float32)
-    pixels += np.linspace(-1, 1, width)[None, :, None] * rng.uniform(-20, 20)
-    pixels += rng.normal(0, 6, pixels.shape)
-    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
-
-
-def drawn_parts():
-    rng = np.random.default_rng(1)
-    for kind in PARTS:
-        for _ in range(200):
-            yield kind, part(rng, kind)
-
-
-def textures():
-    from skimage import data
-
-    rng = np.random.default_rng(0)
-    for label in ("brick", "grass", "gravel"):
-        whole = getattr(data, label)()
-        for _ in range(200):
-            side = int(rng.integers(96, 200))
-            y, x = rng.integers(0, 512 - side, 2)
-            yield label, Image.fromarray(whole[y : y + side, x : x + side]).resize((320, 320))
-
-
-def digits():
-    from sklearn.datasets import load_digits
-
-    found = load_digits()
-    for image, label in zip(found.images, found.target, strict=True):
-        yield str(label), Image.fromarray((image * 15.9).astype(np.uint8)).resize((192, 192))
-
-
-def solar_cells():
-    from elpv_dataset.utils import load_dataset
-
-    for image, defect, _ in zip(*load_dataset(), strict=True):
-        yield "defective" if defect > 0.5 else "good", Image.fromarray(image)
-
-
-def write_sets(folder):
-    for make in (drawn_parts, textures, digits, solar_cells):
-        root = folder / make.__name__
-        if root.exists():
-            continue
-        try:
-            for number, (label, picture) in enumerate(make()):
-                (root / label).mkdir(parents=True, exist_ok=True)
-                picture.convert("RGB").save(root / label / f"{number:05}.jpg", quality=92)
-        except ImportError as error:
-            print(f"{make.__name__}: left out, {error}")
-
-
-def write_seed(root, seed):
-    """A Vertex AI CSV with a random split of 80, 10 and 10 in a hundred."""
-    pictures = sorted(root.rglob("*.jpg"))
-    order = np.random.default_rng(seed).permutation(len(pictures))
-    rows = []
-    for place, index in enumerate(order):
-        share = place / len(order)
-        split = "test" if share >= 0.9 else "validation" if share >= 0.8 else "training"
-        picture = pictures[index]
-        rows.append((split, str(picture.relative_to(root)), picture.parent.name))
-    file = root / f"seed{seed}.csv"
-    with file.open("w", newline="") as out:
-        csv.writer(out).writerows(rows)
-    return file, rows
+PARTS = ("time", "accuracy", "strangers")
+POLL_S = 0.02
+TIMED = (
+    ("TFLite", ("--no-saved-model",)),
+    ("TFLite and SavedModel", ()),
+    ("TFLite and SavedModel, --minutes 1", ("--minutes", "1")),
+)
 
 
 def train(data_set, out, *options):
-    """Seconds, seconds of processor time, and MiB of `edge train` in a process of its own."""
-    began = time.monotonic()
+    """Seconds, seconds of processor time, and MiB of `edge train` in a process of its own.
+
+    The peak is read from /proc while it runs: what `wait4` gives is at least this process's own.
+    """
+    began, used, peak = time.monotonic(), _children_s(), 0.0
     command = [sys.executable, "-m", "edge", "train", str(data_set), "--out", str(out), *options]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = status
-    assert status == 0, command
-    return time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    while child.poll() is None:
+        peak = max(peak, _peak_mib(child.pid))
+        time.sleep(POLL_S)
+    assert child.returncode == 0, command
+    return time.monotonic() - began, _children_s() - used, peak
+
+
+def _children_s():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _peak_mib(pid):
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:  # it has just ended
+        return 0.0
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def answers(model, pictures):
+    """What `edge predict` says of pictures."""
     command = [sys.executable, "-m", "edge", "predict", "--json", "--model", str(model)]
     done = subprocess.run([*command, *pictures], capture_output=True, text=True, check=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def read_features(root):
-    """Features of each picture by its path below the set, stretched as `edge train` does."""
-    export = read_export(embedded_models() / "imagenet")
-    contract = export.contract
-    object.__setattr__(contract.tuning, "resize", Resize.STRETCH)
-    reader = FeatureReader(export.model, contract, max_pixels=10**8, workers=2)
-    pictures = ((str(file.relative_to(root)), file.read_bytes) for file in root.rglob("*.jpg"))
-    return dict(reader.read_all(pictures))
+def measure_time(folder, seeds):
+    """Seconds and memory for the drawn parts: of each way as often as there are seeds, in turns."""
+    runs = {what: [] for what, _ in TIMED}
+    for _ in range(seeds):
+        for what, options in TIMED:
+            runs[what].append(train(folder / "drawn_parts", folder / ".timed", *options))
+    for what, found in runs.items():
+        wall, cpu, memory = (list(column) for column in zip(*found, strict=True))
+        print(
+            f"800 pictures of 640x480, {what}: median {statistics.median(wall):.1f} s, at most "
+            f"{max(wall):.1f} s ({statistics.median(cpu):.1f} s of processor time), at most "
+            f"{max(memory):.0f} MiB",
+            flush=True,
+        )
 
 
-def logistic_regression(features, rows) -> Any:
-    """scikit-learn's accuracy in float on the same split; ``None`` without the package."""
-    try:
-        from sklearn.linear_model import LogisticRegression
-    except ImportError:
-        return None
-    trained = [row for row in rows if row[0] == "training"]
-    tested = [row for row in rows if row[0] == "test"]
-    model = LogisticRegression(max_iter=500)
-    model.fit([features[name] for _, name, _ in trained], [label for *_, label in trained])
-    names, labels = [features[name] for _, name, _ in tested], [label for *_, label in tested]
-    return model.score(names, labels)
-
-
-def measure(root, folder, seeds):
-    others = [other for other in sorted(folder.iterdir()) if other.is_dir() and other != root]
-    features = read_features(root)
-    ours, theirs, kept, caught = [], [], [], []
+def measure_accuracy(features, folder, seeds):
+    """Accuracy of the finished 8-bit file, next to two heads in float on the same features."""
+    ours, kept = [], []
     for seed in range(seeds):
-        data_set, rows = write_seed(root, seed)
-        out = folder / f".{root.name}-{seed}"
+        data_set = features.write_csv(seed)
+        out = folder / f".{features.root.name}-{seed}"
         train(data_set, out, "--no-saved-model")
-        tested = {str(root / name): label for split, name, label in rows if split == "test"}
+        data_set.unlink()
+        numbers = np.flatnonzero(features.splits(seed) == 2)
+        tested = {
+            str(features.files[number]): features.files[number].parent.name for number in numbers
+        }
         found = answers(out, tested)
         ours.append(
             statistics.mean(one["predictions"][0]["label"] == tested[one["file"]] for one in found)
         )
         kept.append(statistics.mean(not one["unlike_training"] for one in found))
-        theirs.append(logistic_regression(features, rows))
-        data_set.unlink()
-        if seed == 0:
-            for other in others:
-                strangers = sorted(map(str, other.rglob("*.jpg")))
-                found = answers(out, strangers[:: max(len(strangers) // STRANGERS, 1)])
-                share = statistics.mean(one["unlike_training"] for one in found)
-                caught.append(f"{other.name} {share:.3f}")
-    print(f"{root.name}: 8 bits {spread(ours)}, scikit-learn in float {spread(theirs)}")
-    print(f"    known pictures kept {spread(kept)}; strangers caught: {', '.join(caught)}")
+    theirs = {
+        "scikit-learn": logistic_regression(features, seeds),
+        "Keras": keras_head(features, seeds),
+    }
+    print(f"{features.root.name}: 8 bits {spread(ours)}, known pictures kept {spread(kept)}")
+    for name, found in theirs.items():
+        if isinstance(found, str):
+            print(f"    {name} in float: left out, {found}")
+            continue
+        apart = [our - their for our, their in zip(ours, found, strict=True)]
+        print(
+            f"    {name} in float {spread(found)}; 8 bits are better by {spread(apart)}", flush=True
+        )
 
 
-def spread(numbers):
-    if None in numbers:
-        return "not installed"
-    deviation = statistics.stdev(numbers) if len(numbers) > 1 else 0
-    return f"{statistics.mean(numbers):.3f} +- {deviation:.3f}"
+def logistic_regression(features, seeds):
+    """scikit-learn's accuracy in float for each seed; why not without the package."""
+    try:
+        from sklearn.linear_model import LogisticRegression
+    except ImportError as error:
+        return str(error)
+    rows, found = features.table.rows(slice(None)), []
+    for seed in range(seeds):
+        splits = features.splits(seed)
+        model = LogisticRegression(max_iter=500)
+        model.fit(rows[splits == 0], features.labels[splits == 0])
+        found.append(model.score(rows[splits == 2], features.labels[splits == 2]))
+    return found
+
+
+def keras_head(features, seeds):
+    """Accuracy of a Keras head in float for each seed; why not without the package."""
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / "features.npz"
+        np.savez(
+            file,
+            features=features.table.rows(slice(None)),
+            labels=features.labels,
+            splits=np.stack([features.splits(seed) for seed in range(seeds)]),
+        )
+        command = [sys.executable, str(Path(__file__).parent / "measuring" / "keras_head.py")]
+        done = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        return (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+    return [float(line) for line in done.stdout.split()]
+
+
+def measure_strangers(folder, sets, seeds):
+    """Strangers between the sets that constants were chosen by, and with others."""
+    write_sets(folder / ".unseen", UNSEEN)
+    unseen = {root.name: FeatureSet(root) for root in sorted((folder / ".unseen").iterdir())}
+    print("Strangers between the sets that the bound's constants were chosen by:")
+    print_strangers(sets, sets, seeds)
+    print("The same sets, against pictures that nothing was chosen by:")
+    print_strangers(sets, unseen, seeds)
+    print("Bounds of sets that nothing was chosen by, against all:")
+    print_strangers(unseen, {**sets, **unseen}, seeds)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="where the data sets are kept")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     given = parser.parse_args()
     folder = given.folder or Path(tempfile.mkdtemp(prefix="edge-train-"))
-    write_sets(folder)
-    for options in (("--no-saved-model",), ()):
-        wall, cpu, memory = train(folder / "drawn_parts", folder / ".timed", *options)
-        what = "TFLite" if options else "TFLite and SavedModel"
-        print(f"800 pictures of 640x480, {what}: {wall:.1f} s ({cpu:.1f} s CPU), {memory:.0f} MiB")
-    for root in sorted(folder.iterdir()):
-        if not root.name.startswith("."):
-            measure(root, folder, given.seeds)
+    write_sets(folder, DEVELOPED_WITH)
+    if "time" in given.only:
+        measure_time(folder, given.seeds)
+    if set(given.only) == {"time"}:
+        return
+    names = [make.__name__ for make in DEVELOPED_WITH]
+    sets = {name: FeatureSet(folder / name) for name in names if (folder / name).is_dir()}
+    if "accuracy" in given.only:
+        for features in sets.values():
+            measure_accuracy(features, folder, given.seeds)
+    if "strangers" in given.only:
+        measure_strangers(folder, sets, given.seeds)
 
 
 if __name__ == "__main__":

@@ -5,16 +5,19 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
+from builders.float_tail import tail_ranges, tail_weights
 from builders.shapes import put_multi_label, put_shapes, shape
 from click.testing import CliRunner
 
 from edge.cli import main
 from edge.export.read import read_export
 from edge.model.contract import Format
+from edge.training.requantize import requantize_tail
 
 COUNTS = {"disc": 24, "square": 24, "None_of_the_above": 12, "stripes": 24}
 
@@ -317,6 +320,9 @@ def test_with_a_time_the_network_is_fine_tuned_and_the_file_has_the_same_form(tm
     interpreter = Interpreter(str(out / "model.tflite"))
     interpreter.allocate_tensors()
     ((image,), (scores,)) = interpreter.get_input_details(), interpreter.get_output_details()
+    kinds = {tensor["dtype"] for tensor in interpreter.get_tensor_details()}
+    assert kinds <= {np.uint8, np.int8, np.int32}  # nothing was left in float
+    assert "absl" not in done.stderr
     assert (image["name"], image["quantization"]) == ("image", (1 / 128, 127))
     assert (scores["name"], scores["quantization"]) == ("scores", (1 / 256, 0))
     assert read_export(out).contract.distribution is not None
@@ -324,6 +330,92 @@ def test_with_a_time_the_network_is_fine_tuned_and_the_file_has_the_same_form(tm
     (tmp_path / "new.png").write_bytes(shape("stripes", 800))
     result = edge("predict", "--model", out, "--json", tmp_path / "new.png")
     assert json.loads(result.stdout)["predictions"][0]["label"] == "stripes"
+
+
+class Tuned:
+    """In place of `best.py`: what `fine_tuned` does, without TensorFlow."""
+
+    def __init__(self, monkeypatch, answer):
+        self.calls = []
+        self._answer = answer
+        monkeypatch.setitem(sys.modules, "edge.training.best", self)
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+
+    def fine_tuned(self, backbone, training_set, head, reader, scratch, seconds, advance):
+        self.calls.append(seconds)
+        (scratch / "half.tflite").write_bytes(b"half")
+        return self._answer(backbone, scratch)
+
+
+def spoiled(backbone, scratch):
+    """A backbone whose features say little: its last convolutions are those of nothing."""
+    data = backbone.model.read_bytes()
+    rng = np.random.default_rng(0)
+    weights = [
+        (rng.normal(0, 1e-3, kernel.shape).astype(np.float32), bias * 0)
+        for kernel, bias in tail_weights(data)
+    ]
+    file = scratch / "model.tflite"
+    file.write_bytes(requantize_tail(data, weights, tail_ranges(data)))
+    return replace(backbone, model=file)
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def sixty_each(tmp_path_factory):
+    return put_shapes(tmp_path_factory.mktemp("sixty") / "photos", {"disc": 60, "square": 60})
+
+
+def test_a_network_that_fine_tuning_made_worse_is_not_kept(sixty_each, tmp_path, monkeypatch):
+    assert train(sixty_each, "--out", tmp_path / "quick").exit_code == 0
+    tuned = Tuned(monkeypatch, spoiled)
+    result = train(sixty_each, "--out", tmp_path / "best", "--minutes", "9")
+    assert result.exit_code == 0, result.output
+    assert "Fine-tuning did not do better in validation" in result.stderr
+    assert len(tuned.calls) == 1
+    first, second = (tmp_path / name / "model.tflite" for name in ("quick", "best"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_ctrl_c_while_fine_tuning_leaves_the_older_result_and_nothing_else(
+    trained, sixty_each, tmp_path, monkeypatch
+):
+    out = tmp_path / "model"
+    shutil.copytree(trained[0], out)
+    before = (out / "model.tflite").read_bytes()
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    Tuned(monkeypatch, interrupted)
+    result = train(sixty_each, "--out", out, "--minutes", "9")
+    assert result.exit_code == 130
+    assert (out / "model.tflite").read_bytes() == before
+    assert names_in(tmp_path) == ["model", "scratch"]
+    assert names_in(scratch) == []
+
+
+def test_a_time_that_reading_alone_takes_gives_quick_training_and_says_so(
+    sixty_each, tmp_path, monkeypatch
+):
+    tuned = Tuned(monkeypatch, interrupted)
+    result = train(sixty_each, "--out", tmp_path / "model", "--minutes", "0.1")
+    assert result.exit_code == 0, result.output
+    assert "leaves too little for fine-tuning; the model is that of quick" in result.stderr
+    assert "--minutes 1 would leave enough" in result.stderr
+    assert tuned.calls == []
+    assert read_export(tmp_path / "model").contract.labels == ("disc", "square")
+
+
+def test_too_few_validation_pictures_to_judge_fine_tuning_by_are_named(tmp_path, monkeypatch):
+    photos = put_shapes(tmp_path / "photos", {"disc": 12, "square": 12})
+    tuned = Tuned(monkeypatch, interrupted)
+    result = train(photos, "--out", tmp_path / "model", "--minutes", "9")
+    assert result.exit_code == 0, result.output
+    assert "Fine-tuning needs at least 10 validation pictures" in result.stderr
+    assert tuned.calls == []
 
 
 def test_a_time_without_tensorflow_is_refused_with_what_to_do(tmp_path, monkeypatch):
