@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 # Taken out of the environment: every other EDGE_ variable is a setting, and an unknown one stops
@@ -17,6 +18,10 @@ NO_SKIPS = (
     os.environ.pop("EDGE_NO_SKIPS", "") == "1"
 )  # set where everything is there that a test may need
 NO_EXPORTS = f"the shared exports are not at {SHARED}; set EDGE_SHARED"
+
+# A property that a busy machine checks slowly is no failure.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
