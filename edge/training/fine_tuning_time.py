@@ -45,7 +45,7 @@ class FineTuningTime:
     Args:
         total_s: the whole.
         began: the steady time at which it began.
-        quick_s: what quick training took.
+        quick_s: what quick training took, or would have taken without an earlier run's cache.
         clock: the steady time.
     """
 
@@ -79,7 +79,7 @@ class FineTuningTime:
     def too_short(self) -> str:
         """What its owner is told if it does not suffice."""
         return (
-            f"Reading the pictures and quick training took {self._quick_s:.0f} of "
+            f"Reading all pictures and quick training take {self._quick_s:.0f} of "
             f"{self._total_s:.0f} s, which leaves too little for fine-tuning; the model is that of "
             f"quick training. --minutes {self.minutes_needed()} would leave enough."
         )

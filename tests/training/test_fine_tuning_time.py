@@ -46,7 +46,7 @@ def test_what_is_left_after_fine_tuning_suffices_for_doing_quick_training_again(
 @pytest.mark.parametrize("quick_s", [12, 61, 400])
 def test_a_time_that_is_too_short_says_so_with_one_that_suffices(quick_s):
     words = times(10, quick_s).too_short()
-    assert f"took {quick_s} of 10 s" in words
+    assert f"take {quick_s} of 10 s" in words
     minutes = times(10, quick_s).minutes_needed()
     assert f"--minutes {minutes} would" in words
     assert times(60 * minutes, quick_s).suffices()
