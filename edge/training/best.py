@@ -6,6 +6,7 @@ Needs TensorFlow; import this late.
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -132,9 +133,10 @@ def fine_tuned(
     chosen = _spread(training_set.indices(Split.TRAINING), _CALIBRATION)
     samples = _Pictures(training_set, chosen, reader)
     ranges = tuning.ranges(samples.images(), tail_outputs(data, TAIL))
+    content = requantize_tail(data, tuning.weights(), ranges)
     file = scratch / MODEL_FILE
-    file.write_bytes(requantize_tail(data, tuning.weights(), ranges))
-    return replace(backbone, model=file)
+    file.write_bytes(content)
+    return replace(backbone, path=file, model=file, digest=hashlib.sha256(content).hexdigest())
 
 
 def _spread(numbers: NDArray[np.intp], most: int) -> NDArray[np.intp]:

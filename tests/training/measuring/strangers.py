@@ -12,37 +12,43 @@ import numpy as np
 from edge.training.distribution_fit import fit_distribution
 
 
-def print_strangers(known, strangers, seeds):
+def print_strangers(known, groups, seeds):
     """Print the shares for each set of ``known``.
 
     Args:
         known: name to `FeatureSet`; a bound is fitted to each.
-        strangers: name to `FeatureSet`; those of another name are strangers.
+        groups: title to sets by name; those of another name are strangers. Each group has a line.
         seeds: number of random splits.
     """
-    kept_all, caught_all, left_out_all = [], [], []
+    kept_all, left_out_all = [], []
+    caught_all = {title: [] for title in groups}
     for name, features in known.items():
-        others = {other: found for other, found in strangers.items() if other != name}
-        kept, caught = [], {other: [] for other in others}
+        caught = {
+            title: {other: [] for other in sets if other != name} for title, sets in groups.items()
+        }
+        kept = []
         for seed in range(seeds):
             bound, tested = _bound(features, features.splits(seed), features.labels >= 0)
             if bound is None:
                 continue
             kept.append(1 - _unlike(bound, features.table.subset(np.flatnonzero(tested))))
-            for other, found in others.items():
-                caught[other].append(_unlike(bound, found.table))
-        left_out = [_left_out(features, label) for label in range(len(features.names))]
+            for title, others in caught.items():
+                for other, shares in others.items():
+                    shares.append(_unlike(bound, groups[title][other].table))
         kept_all += kept
-        caught_all += [statistics.mean(shares) for shares in caught.values() if shares]
-        left_out_all += left_out
         print(f"  {name}: known kept {spread(kept)}")
-        shares = (f"{other} {spread(found)}" for other, found in caught.items())
-        print(f"      other sets caught: {', '.join(shares)}")
-        parts = (
-            f"{label} {share:.2f}" for label, share in zip(features.names, left_out, strict=True)
-        )
-        print(f"      a label left out, then caught: {', '.join(parts)}")
-    print(f"  all: known kept {_lowest(kept_all)}; other sets caught {_lowest(caught_all)}")
+        for title, others in caught.items():
+            caught_all[title] += [statistics.mean(shares) for shares in others.values() if shares]
+            parts = (f"{other} {spread(shares)}" for other, shares in others.items())
+            print(f"      {title} caught: {', '.join(parts)}")
+        left_out = [_left_out(features, label) for label in range(len(features.names))]
+        left_out_all += left_out
+        named = zip(features.names, left_out, strict=True)
+        parts = (f"{label} {share:.2f}" for label, share in named)
+        print(f"      a label left out, then caught: {', '.join(parts)}", flush=True)
+    print(f"  all: known kept {_lowest(kept_all)}")
+    for title, shares in caught_all.items():
+        print(f"      {title} caught: {_lowest(shares)}")
     print(f"      labels left out, then caught: {_lowest(left_out_all)}", flush=True)
 
 
