@@ -12,6 +12,7 @@ from edge.evaluation.report.sections import (
     confusion_section,
     curves_section,
     label_section,
+    roc_section,
     thresholds_section,
 )
 from edge.evaluation.report.style import PAGE_STYLE
@@ -58,6 +59,7 @@ def make_page(report: Report, file: Path, max_pixels: int) -> str:
     )
     sections = {
         "Labels": label_section(evaluation),
+        "Anomalies and false alarms": roc_section(evaluation, report.other),
         "Confusion": confusion_section(evaluation),
         "Against": _comparison(report, file, max_pixels),
         "Thresholds": thresholds_section(report.thresholds) if report.thresholds else "",

@@ -5,12 +5,19 @@ from __future__ import annotations
 from html import escape as escape_html
 from typing import TYPE_CHECKING, Final
 
-from edge.evaluation.report.plots import calibration_plot, recall_plot, threshold_plot
+from edge.evaluation.report.plots import (
+    calibration_plot,
+    recall_plot,
+    roc_plot,
+    threshold_plot,
+)
 from edge.evaluation.report.words import (
     NOTHING_WORDS,
     confused_pairs,
     general_figures,
     percent,
+    roc_rows,
+    roc_words,
     threshold_words,
 )
 from edge.printable import escape
@@ -127,6 +134,37 @@ def curves_section(evaluation: Evaluation, chosen: Mapping[str, float | None]) -
         f"answer is shown.{more}"
     )
     return f'<p>{words}</p><div class="plots">{plots}</div>{key}'
+
+
+def roc_section(evaluation: Evaluation, other: Evaluation | None) -> str:
+    """Anomalies found over false alarms, of a model of good parts and the one next to it."""
+    roc = evaluation.judgement.roc
+    if roc is None:
+        return ""
+    body = "".join(f"<p>{escape_html(sentence)}</p>" for sentence in roc_words(roc))
+    if not roc.has_curve:
+        return body
+    other_roc = None if other is None else other.judgement.roc
+    keys = ["<span><i></i>this model</span>", '<span><i class="dot"></i>in force</span>']
+    if other_roc is not None:
+        keys.insert(1, '<span><i class="second"></i>the other</span>')
+    keys.append('<span><i class="ideal"></i>guessing</span>')
+    area = f"<h3>ROC curve <small>area {percent(roc.area)}</small></h3>"
+    body += (
+        f'<div class="plot wide-plot">{area}{roc_plot(roc, other_roc)}'
+        f'<p class="key">{"".join(keys)}</p></div>'
+    )
+    rows = "".join(
+        f'<tr><th scope="row">{bound}</th><td>{found}</td><td>{threshold}</td></tr>'
+        for bound, found, threshold in roc_rows(roc)
+    )
+    if rows:
+        body += (
+            "<p>What other thresholds would give; <code>score_threshold</code> in model.toml sets "
+            'one.</p><div class="scroll"><table><thead><tr><th>false alarms</th><th>found</th>'
+            f"<th>threshold</th></tr></thead><tbody>{rows}</tbody></table></div>"
+        )
+    return body
 
 
 def calibration_section(evaluation: Evaluation) -> str:

@@ -14,6 +14,8 @@ from edge.evaluation.report.words import (
     model_words,
     notes,
     percent,
+    roc_rows,
+    roc_words,
     said_words,
     set_words,
     threshold_words,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from edge.evaluation.comparison import Comparison
     from edge.evaluation.evaluation import Evaluation, Report, ThresholdReport
+    from edge.evaluation.roc import Roc
 
 MAX_PAIRS: Final = 10
 MAX_MISTAKES: Final = 10
@@ -64,6 +67,8 @@ def _evaluation_lines(evaluation: Evaluation) -> list[str]:
     if sure := interval_words(evaluation):
         lines.append(sure)
     lines += ["", *_label_lines(evaluation)]
+    if judgement.roc is not None:
+        lines += ["", *_roc_lines(judgement.roc)]
     pairs = confused_pairs(evaluation)
     if pairs:
         lines += ["", "Taken for another, most often first:"]
@@ -105,6 +110,14 @@ def _label_lines(evaluation: Evaluation) -> list[str]:
         for one in evaluation.judgement.labels
     ]
     return _table([header, *rows])
+
+
+def _roc_lines(roc: Roc) -> list[str]:
+    lines = roc_words(roc)
+    rows = roc_rows(roc)
+    if rows:
+        lines += _table([("false alarms", "found", "threshold"), *rows])
+    return lines
 
 
 def _comparison_lines(first: Evaluation, other: Evaluation, found: Comparison) -> list[str]:

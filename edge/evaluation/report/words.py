@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from edge.evaluation.comparison import Comparison
     from edge.evaluation.evaluation import Evaluation, Mistake
+    from edge.evaluation.roc import Roc
     from edge.evaluation.thresholds import LabelThreshold
 
 FIGURE_WORDS: Final[Mapping[str, str]] = {
@@ -32,6 +33,7 @@ FIGURE_WORDS: Final[Mapping[str, str]] = {
     "certain": "Answers marked certain",
     "accuracy_certain": "Right, of those marked certain",
     "area_under_roc": "Anomalies that score higher than good parts (area under ROC)",
+    "anomalies_found": "Anomalies that are found",
     "false_alarms": "Good parts that are called an anomaly",
     "ap": "AP, IoU .5 to .95",
     "ap50": "AP, IoU .5",
@@ -44,6 +46,9 @@ HEADLINES: Final = ("accuracy", "ap50")
 """The figure that a report begins with, the first of these that the task has."""
 
 NOTHING_WORDS: Final = "(nothing)"
+_ALARM_RATES: Final = (0.01, 0.02, 0.05, 0.1)
+"""Shares of good parts that may be called an anomaly, of which a line may bear one or the other."""
+
 _P_CLEAR: Final = 0.05
 
 
@@ -162,6 +167,50 @@ def comparison_words(comparison: Comparison) -> str:
     else:
         verdict = "That can be chance: too few pictures change sides to tell"
     return f"{changes}. {verdict} (McNemar's exact p = {p_words(comparison.p)})."
+
+
+def roc_words(roc: Roc) -> list[str]:
+    """What the threshold in force makes of the pictures, and why there is no curve; sentences."""
+    point = roc.in_force
+    at = f"At the threshold in force ({point.threshold:g})"
+    if point.anomalies:
+        share, sure = _share_words(point.found, point.anomalies)
+        found = f"{at}, {share} of the anomalies are found (true positive rate; {sure})."
+    else:
+        found = "There is no ROC curve: no picture shows an anomaly. How many are found is unknown."
+    if point.good:
+        share, sure = _share_words(point.alarms, point.good)
+        alarms = f"{at}, {share} of the good parts are called one (false positive rate; {sure})."
+    else:
+        alarms = "There is no ROC curve: no picture shows a good part. False alarms are unknown."
+    return [found, alarms]
+
+
+def roc_rows(roc: Roc) -> list[tuple[str, str, str]]:
+    """What share of the anomalies other thresholds find, by the false alarms that they cost.
+
+    A bound on false alarms, share of the anomalies, and threshold; only bounds that the number of
+    good parts can tell from none at all.
+    """
+    if not roc.has_curve:
+        return []
+    rows: list[tuple[str, str, str]] = []
+    for rate in _ALARM_RATES:
+        if rate * roc.in_force.good < 1:
+            continue
+        point = roc.most_found(rate)
+        found = "0.0 %" if point is None else percent(point.true_positive_rate)
+        threshold = "-" if point is None else f"{point.threshold:g}"
+        if not rows or rows[-1][1:] != (found, threshold):
+            rows.append((f"at most {rate * 100:g} %", found, threshold))
+    return rows
+
+
+def _share_words(part: int, whole: int) -> tuple[str, str]:
+    """The share, and where the true one lies: ``2.5 %``, ``45 of 1,803, so 1.9 % to 3.3 % ...``."""
+    low, high = wilson_interval(part, whole)
+    sure = f"{part:,} of {whole:,}, so {percent(low)} to {percent(high)} with 95 % confidence"
+    return percent(part / whole), sure
 
 
 def p_words(p: float) -> str:
