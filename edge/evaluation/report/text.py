@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rich.cells import cell_len, set_cell_size
 
 from edge.evaluation.report.words import (
+    NOTHING_WORDS,
     comparison_words,
     confused_pairs,
     general_figures,
@@ -69,7 +70,10 @@ def _evaluation_lines(evaluation: Evaluation) -> list[str]:
     lines += ["", *_label_lines(evaluation)]
     if judgement.roc is not None:
         lines += ["", *_roc_lines(judgement.roc)]
-    pairs = confused_pairs(evaluation)
+    pairs = []
+    if judgement.confusion is not None:
+        names = [*judgement.confusion_labels, NOTHING_WORDS]
+        pairs = confused_pairs(judgement.confusion, names)
     if pairs:
         lines += ["", "Taken for another, most often first:"]
         shown = [

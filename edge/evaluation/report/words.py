@@ -10,7 +10,10 @@ from edge.evaluation.truth import UNSTATED
 from edge.printable import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from edge.evaluation.comparison import Comparison
     from edge.evaluation.evaluation import Evaluation, Mistake
@@ -42,8 +45,13 @@ FIGURE_WORDS: Final[Mapping[str, str]] = {
 }
 """Name of a figure to what it says."""
 
+LESS_IS_BETTER: Final = (FIGURE_WORDS["calibration_error"], FIGURE_WORDS["false_alarms"])
+
 HEADLINES: Final = ("accuracy", "ap50")
 """The figure that a report begins with, the first of these that the task has."""
+
+_MAX_SAID: Final = 3
+"""Answers that are named of one picture."""
 
 NOTHING_WORDS: Final = "(nothing)"
 _ALARM_RATES: Final = (0.01, 0.02, 0.05, 0.1)
@@ -119,25 +127,31 @@ def notes(evaluation: Evaluation) -> list[str]:
     return found
 
 
-def said_words(mistake: Mistake) -> str:
-    """What the model says of a picture: ``tulip 98 %``."""
+def said_words(mistake: Mistake, name: Callable[[str], str] = escape) -> str:
+    """What the model says of a picture: ``tulip 98 %``.
+
+    Args:
+        name: makes text, or HTML, of a label.
+    """
     if not mistake.said:
         return "nothing shown"
-    words = [f"{escape(item.label)} {item.score * 100:.0f} %" for item in mistake.said[:3]]
-    if len(mistake.said) > len(words):
-        words.append(f"+{len(mistake.said) - len(words)}")
+    shown = mistake.said[:_MAX_SAID]
+    words = [f"{name(item.label)} {item.score * 100:.0f} %" for item in shown]
+    if len(mistake.said) > len(shown):
+        words.append(f"+{len(mistake.said) - len(shown)}")
     return ", ".join(words)
 
 
-def confused_pairs(evaluation: Evaluation) -> list[tuple[int, str, str]]:
-    """Count, what is there and what was answered, the most frequent first."""
-    judgement = evaluation.judgement
-    if judgement.confusion is None:
-        return []
-    names = [*judgement.confusion_labels, NOTHING_WORDS]
-    rows, columns = judgement.confusion.nonzero()
+def confused_pairs(counts: NDArray[np.intp], names: Sequence[str]) -> list[tuple[int, str, str]]:
+    """Count, what is there and what was answered, the most frequent first.
+
+    Args:
+        counts: intp [rows, columns], what is there by what was answered.
+        names: of both.
+    """
+    rows, columns = counts.nonzero()
     pairs = [
-        (int(judgement.confusion[row, column]), names[row], names[column])
+        (int(counts[row, column]), names[row], names[column])
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
         if row != column
     ]
