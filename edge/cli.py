@@ -363,6 +363,7 @@ def evaluate(config: Path | None, **arguments: Any) -> None:
     help="By how much scores may differ; quantisation alone moves them by up to 0.05.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--html", type=_PATH, metavar="FILE", help="Write a page with what differs.")
 @_settings(
     *(name for name in _MODEL_SETTINGS if name != "workers"),
     "cloud_endpoint",
@@ -386,6 +387,7 @@ def verify(config: Path | None, **arguments: Any) -> None:
 
     names = (
         "model", "images", "saved_model", "answers", "online", "outbox", "tolerance", "as_json",
+        "html",
     )  # fmt: skip
     request = Request(**{name: arguments.pop(name) for name in names})
     sys.exit(run(request, load_settings(arguments, config)))

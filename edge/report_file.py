@@ -1,4 +1,4 @@
-"""A report that is one page on disk: how it starts, and what file it may replace."""
+"""A report that is one page on disk: how it is known, and what file it may replace."""
 
 from __future__ import annotations
 
@@ -13,19 +13,6 @@ if TYPE_CHECKING:
 def generator_mark(command: str) -> str:
     """The line that tells a report of ``edge COMMAND`` from any other page."""
     return f'<meta name="generator" content="edge {command}">'
-
-
-def page_start(command: str) -> str:
-    """The page up to its title; it loads nothing but pictures that are inside it."""
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
-  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-{generator_mark(command)}
-"""
 
 
 def check_page(file: Path, command: str) -> None:

@@ -21,7 +21,7 @@ from edge.export.read import read_export
 from edge.printable import escape
 from edge.training.good_parts import GoodTask, train_good_parts
 from edge.training.good_parts_report import WHERE_IT_WORKS, false_alarm_period
-from edge.training.report import percent
+from edge.training.report import accuracy_words, percent
 from edge.training.train import Task, train
 from edge.wiring.bootstrap import embedded_models
 
@@ -134,12 +134,11 @@ def _cache(data_set: Path, request: Request, settings: Settings) -> Iterator[Pic
 
 
 def _print(report: Report, out: Path, seconds: float) -> None:
-    training_set, figures = report.training_set, report.measured.figures
+    training_set = report.training_set
     _print_left_out(report.broken, report.all_notes)
-    what = "all labels right" if training_set.multi_label else "right"
     pictures = f"{len(training_set.examples):,} pictures, {len(training_set.labels):,} labels"
     click.echo(f"{escape(str(out))}: {pictures}, {seconds:.0f} s")
-    click.echo(f"{percent(figures.accuracy)} {what} on {figures.pictures:,} test pictures")
+    click.echo(f"{percent(report.measured.figures.accuracy)} {accuracy_words(report)}")
     click.echo(f"Look at {escape(str(out / 'report.html'))}; serve it: edge serve --models {out}")
 
 

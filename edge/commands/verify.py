@@ -16,6 +16,7 @@ from edge.commands.progress import progress
 from edge.commands.results.text import echo_json
 from edge.errors import EdgeError, UsageError
 from edge.evaluation.parity.beside import find_saved_model
+from edge.evaluation.parity.page import COMMAND, make_page
 from edge.evaluation.parity.parity import Picture, verify
 from edge.evaluation.parity.preprocessing import explain
 from edge.evaluation.parity.report import ParityReport, report_json, text_lines
@@ -28,6 +29,8 @@ from edge.evaluation.parity.sources import (
 from edge.export.read import read_export
 from edge.model.contract import PixelInput
 from edge.outbox.entry import EntryState
+from edge.printable import escape
+from edge.report_file import check_page, write_page
 from edge.repository.version import ModelVersion
 from edge.runtime.pipeline import DecodeOptions
 from edge.training import golden
@@ -68,6 +71,7 @@ class Request:
     outbox: bool
     tolerance: float
     as_json: bool
+    html: Path | None
 
 
 def run(request: Request, settings: Settings) -> int:
@@ -79,9 +83,13 @@ def run(request: Request, settings: Settings) -> int:
     Raises:
         EdgeError: nothing can be compared.
     """
+    if request.html is not None:
+        check_page(request.html, COMMAND)
     try:
         with ExitStack() as stack:
             report = _verify(request, settings, stack)
+            if request.html is not None:  # while the outbox, whose frames it shows, is open
+                write_page(request.html, make_page(report, settings.max_pixels))
     except KeyboardInterrupt:
         return INTERRUPTED
     if request.as_json:
@@ -89,6 +97,8 @@ def run(request: Request, settings: Settings) -> int:
     else:
         for line in text_lines(report):
             click.echo(line)
+        if request.html is not None:
+            click.echo(f"\nThe page is in {escape(str(request.html))}.", err=True)
     if report.outcome.done < report.outcome.planned:
         return INTERRUPTED
     return 0 if report.is_verified else 1

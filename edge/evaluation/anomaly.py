@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge.evaluation.classification import share
 from edge.evaluation.classifier import ClassifierJudge
+from edge.evaluation.roc import make_roc
 from edge.model.tasks.anomaly import ANOMALY_LABEL, GOOD
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from edge.datasets.dataset import DataSet, Example
     from edge.evaluation.classification import LabelFigures, Scored
+    from edge.evaluation.evaluation import Judgement
+    from edge.evaluation.roc import Roc
 
 
 def good_or_anomaly(data_set: DataSet) -> DataSet:
@@ -42,6 +44,10 @@ def _renamed(example: Example, faults: set[str]) -> Example:
 class AnomalyJudge(ClassifierJudge):
     """Judges by the answers: an anomaly from its threshold on, or else good."""
 
+    def judge(self) -> Judgement:
+        """Judge what was taken so far."""
+        return replace(super().judge(), roc=self._roc(self._scored()))
+
     def _scored(self) -> Scored:
         scored = super()._scored()
         good, anomaly = (scored.labels.index(label) for label in (GOOD, ANOMALY_LABEL))
@@ -53,28 +59,22 @@ class AnomalyJudge(ClassifierJudge):
     def _figures(
         self, scored: Scored, right: NDArray[np.bool_], labels: Sequence[LabelFigures]
     ) -> dict[str, float | None]:
-        anomaly = scored.labels.index(ANOMALY_LABEL)
-        is_anomaly = scored.truth[:, anomaly]
-        is_good = scored.truth[:, scored.labels.index(GOOD)]
-        is_shown = scored.shown[:, anomaly]
         figures = super()._figures(scored, right, labels)
-        figures["area_under_roc"] = area_under_roc(scored.scores[:, anomaly], is_anomaly)
-        figures["false_alarms"] = share(is_shown[is_good])
+        roc = self._roc(scored)
+        figures["area_under_roc"] = roc.area
+        figures["anomalies_found"] = roc.in_force.true_positive_rate
+        figures["false_alarms"] = roc.in_force.false_positive_rate
         return figures
+
+    def _roc(self, scored: Scored) -> Roc:
+        """Of the pictures that show one or the other: what a third label means nobody has said."""
+        good, anomaly = (scored.labels.index(label) for label in (GOOD, ANOMALY_LABEL))
+        is_judged = scored.truth[:, good] | scored.truth[:, anomaly]
+        return make_roc(
+            scored.scores[is_judged, anomaly],
+            scored.truth[is_judged, anomaly],
+            self._selection.threshold_of(ANOMALY_LABEL),
+        )
 
     def _threshold_words(self) -> str:
         return f"anomaly from a score of {self._selection.threshold_of(ANOMALY_LABEL):g}, or good"
-
-
-def area_under_roc(scores: NDArray[np.float32], is_anomaly: NDArray[np.bool_]) -> float | None:
-    """How often an anomaly has a higher score than a good part; equal scores count half.
-
-    ``None`` without both kinds.
-    """
-    good = np.sort(scores[~is_anomaly])
-    bad = scores[is_anomaly]
-    if not len(good) or not len(bad):
-        return None
-    below = np.searchsorted(good, bad, side="left")
-    up_to = np.searchsorted(good, bad, side="right")
-    return float((below + up_to).mean() / 2 / len(good))

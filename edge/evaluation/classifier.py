@@ -18,8 +18,9 @@ from edge.evaluation.classification import (
     share,
 )
 from edge.evaluation.curves import precision_recall
-from edge.evaluation.evaluation import Judgement, Mistake
-from edge.model.prediction import Item, Selection
+from edge.evaluation.evaluation import Judgement
+from edge.evaluation.mistakes import worst_mistakes
+from edge.model.prediction import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from edge.evaluation.classification import LabelFigures
     from edge.evaluation.truth import Selected
     from edge.model.contract import Contract
-
-MAX_MISTAKES: Final = 60
-"""Mistakes that are kept: more than anyone looks at in one page."""
 
 MULTI_LABEL_THRESHOLD: Final = 0.5
 """From which a label of a multi-label model counts as answered if `model.toml` sets no threshold:
@@ -95,7 +93,11 @@ class ClassifierJudge:
                 if one.positives
             },
             calibration=bins,
-            mistakes=self._mistakes(scored, right),
+            mistakes=worst_mistakes(
+                scored,
+                [self._examples[number] for number in self._numbers],
+                multi_label=self._multi_label,
+            ),
             right=dict(zip(self._numbers, right.tolist(), strict=True)),
             threshold_words=self._threshold_words(),
         )
@@ -137,36 +139,6 @@ class ClassifierJudge:
         figures["certain"] = share(certain)
         figures["accuracy_certain"] = share(right[certain])
         return figures
-
-    def _mistakes(self, scored: Scored, right: NDArray[np.bool_]) -> list[Mistake]:
-        wrong = np.flatnonzero(~right)
-        if self._multi_label:
-            errors = np.where(scored.shown != scored.truth, np.abs(scored.scores - scored.truth), 0)
-            weights = errors.max(axis=1, initial=0.0)
-        else:
-            weights = scored.scores.max(axis=1, initial=0.0)
-        order = wrong[np.argsort(-weights[wrong], kind="stable")][:MAX_MISTAKES]
-        return [self._mistake(scored, int(row), float(weights[row])) for row in order]
-
-    def _mistake(self, scored: Scored, row: int, weight: float) -> Mistake:
-        example = self._examples[self._numbers[row]]
-        scores, truth = scored.scores[row], scored.truth[row]
-        columns = np.flatnonzero(scored.shown[row])
-        best = columns[np.argsort(-scores[columns], kind="stable")]
-        said = [Item(scored.labels[i], int(i), float(scores[i])) for i in best]
-        if self._multi_label:
-            missing = [scored.labels[i] for i in np.flatnonzero(truth & ~scored.shown[row])]
-            excess = [scored.labels[i] for i in np.flatnonzero(scored.shown[row] & ~truth)]
-            why = "; ".join(
-                f"{words}: {', '.join(names)}"
-                for words, names in (("missing", missing), ("too much", excess))
-                if names
-            )
-        else:
-            own = int(truth.argmax())
-            why = f"is {scored.labels[own]}, to which it gives {scores[own]:.2f}"
-            said = said[:1]
-        return Mistake(example, said, weight, why)
 
     def _threshold_words(self) -> str:
         limits = self._selection.label_thresholds

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.evaluation.classification import mean
-from edge.evaluation.classifier import MAX_MISTAKES, micro, of_labels
+from edge.evaluation.classifier import micro, of_labels
 from edge.evaluation.detection import IOU_THRESHOLDS, MATCH_IOU, DetectionTally
 from edge.evaluation.evaluation import Judgement, Mistake
+from edge.evaluation.mistakes import MAX_MISTAKES
 from edge.model.tasks.detection import Detections
 
 if TYPE_CHECKING:

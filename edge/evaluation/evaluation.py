@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from edge.evaluation.comparison import Comparison
     from edge.evaluation.curves import Curve
     from edge.evaluation.gate import Verdict
+    from edge.evaluation.roc import Roc
     from edge.evaluation.thresholds import LabelThreshold
     from edge.evaluation.truth import Selected
     from edge.model.prediction import Item
@@ -63,6 +64,7 @@ class Judgement:
         mistakes: the worst ones first, bounded.
         right: number of each answered picture to whether it is all right.
         threshold_words: which threshold an answer had to reach, for people.
+        roc: of a model of good parts; ``None`` for other tasks.
     """
 
     figures: Mapping[str, float | None]
@@ -74,6 +76,7 @@ class Judgement:
     mistakes: Sequence[Mistake]
     right: Mapping[int, bool]
     threshold_words: str
+    roc: Roc | None = None
 
 
 def learners(*, compared: bool) -> str:

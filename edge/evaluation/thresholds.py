@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from edge.evaluation.curves import Curve
 
 _DIGITS: Final = 4
@@ -47,7 +49,8 @@ def find_threshold(label: str, curve: Curve, wanted: float) -> LabelThreshold:
         best = int(np.argmax(curve.precision))
         return _describe(label, curve, best, None, wanted)
     point = int(reached[-1])
-    return _describe(label, curve, point, _between(curve, point), wanted)
+    threshold = threshold_between(curve.thresholds, point)
+    return _describe(label, curve, point, threshold, wanted)
 
 
 def _describe(
@@ -64,14 +67,18 @@ def _describe(
     )
 
 
-def _between(curve: Curve, point: int) -> float:
+def threshold_between(scores: NDArray[np.float64], point: int) -> float:
     """A short number over the next lower score, and at most that of the point.
 
     Half-way if it can be: scores move by 1/256 between builds of the runtime.
+
+    Args:
+        scores: float64 [points], falling, each once.
+        point: row of the lowest score that reaches the threshold.
     """
-    kept = float(curve.thresholds[point])
-    is_last = point + 1 == len(curve.thresholds)
-    left_out = 0.0 if is_last else float(curve.thresholds[point + 1])
+    kept = float(scores[point])
+    is_last = point + 1 == len(scores)
+    left_out = 0.0 if is_last else float(scores[point + 1])
     if is_last:
         return kept if kept == 0 else _shortest(kept)
     middle = round((kept + left_out) / 2, _DIGITS)

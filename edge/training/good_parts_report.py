@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Final
 
+from edge.report_page import Section, lead, listing, notes, plain, rows, tiles, whole_page
 from edge.training.good_parts_fit import ENOUGH_FOR_RATE, KEPT, MIN_ALIGNMENT
 from edge.training.output_folder import MARK
-from edge.training.report_style import PAGE
+from edge.training.report import COMMAND, MAX_BROKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 WHERE_IT_WORKS: Final = (
@@ -20,7 +20,10 @@ WHERE_IT_WORKS: Final = (
     "parts that lie as they fell: collect pictures of both kinds and train a classifier there."
 )
 
-_MAX_BROKEN: Final = 50
+_SCORE_WORDS: Final = (
+    "The score of anomaly is 0.5 at the threshold, 0.1 for the typical good part, and 0.9 as far "
+    "beyond the threshold as the typical part is below it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,32 +75,59 @@ def false_alarm_period() -> int:
     return round(1 / (1 - KEPT))
 
 
+_BOUND_WORDS: Final = (
+    "good parts were learned from. The threshold comes from parts that were held out: about one "
+    f"good part in {false_alarm_period()} will be called an anomaly."
+)
+
+
 def write_good_parts_report(folder: Path, report: GoodPartsReport) -> None:
     """Write `report.html`: one file, without scripts, which works from disk."""
-    page = PAGE.format(title=escape(report.name), body="\n".join(_sections(report)))
+    broken = [f"{file}: {reason}" for file, reason in report.broken[:MAX_BROKEN]]
+    sections = [
+        Section("Where it works", f"<p>{plain(WHERE_IT_WORKS)}</p>"),
+        Section("What the score means", f"<p>{plain(_SCORE_WORDS)}</p>"),
+        Section("What to do next", _next(report.name)),
+        Section("Pictures left out", rows(broken, len(report.broken)), len(report.broken)),
+    ]
+    header = (
+        f"<h1>{plain(report.name)}</h1><p>Learned from good parts alone.</p>"
+        f"{lead(f'{report.learned:,}', _BOUND_WORDS)}"
+        f"{notes(report.notes)}{tiles(_tiles(report))}"
+    )
+    page = whole_page(COMMAND, report.name, header, sections)
     (folder / MARK).write_text(page, "utf-8")
 
 
-def _sections(report: GoodPartsReport) -> Iterator[str]:
-    yield f"<h1>{escape(report.name)}</h1>"
-    yield (
-        f'<p class="figure"><b>{report.learned:,} good parts</b> were learned from. The threshold '
-        "comes from parts that were held out: about one good part in "
-        f"{false_alarm_period()} will be called an anomaly.</p>"
-    )
-    for note in report.notes:
-        yield f'<p class="note">{escape(note)}</p>'
-    yield f"<p>{WHERE_IT_WORKS}</p>"
-    yield (
-        "<h2>What the score means</h2><p>The score of anomaly is 0.5 at that threshold, 0.1 for "
-        "the typical good part, and 0.9 as far beyond the threshold as the typical part is below "
-        "it. How many faults it finds, only pictures of faults can tell: <code>edge evaluate"
-        "</code> with a folder <code>good</code> and a folder <code>anomaly</code>.</p>"
-    )
-    if report.broken:
-        yield "<h2>Pictures left out</h2>\n<ul>"
-        for file, reason in report.broken[:_MAX_BROKEN]:
-            yield f"<li>{escape(f'{file}: {reason}')}</li>"
-        if len(report.broken) > _MAX_BROKEN:
-            yield f"<li>... and {len(report.broken) - _MAX_BROKEN:,} more</li>"
-        yield "</ul>"
+def _tiles(report: GoodPartsReport) -> list[tuple[str, str]]:
+    left_out = report.passed_over + report.copies + len(report.broken)
+    return [
+        ("Pictures not needed, copied or broken", f"{left_out:,}"),
+        ("Good parts called an anomaly, expected", f"1 in {false_alarm_period()}"),
+        (
+            f"How alike places are, 0 to 1; at least {MIN_ALIGNMENT:g} is needed",
+            f"{report.alignment:.2f}",
+        ),
+    ]
+
+
+def _next(name: str) -> str:
+    steps = [
+        (
+            "How many faults it finds, only pictures of faults can tell. Put some into a folder "
+            "anomaly (or one for each kind of fault), and good parts that it has not learned from "
+            "into a folder good: the evaluation shows how many faults each rate of false alarms "
+            "finds."
+        ),
+        (
+            "If it finds too few, or calls too many good parts an anomaly, set another "
+            "score_threshold in model.toml; the evaluation names some."
+        ),
+        "When the light, the camera or the part changes, learn again from new pictures.",
+    ]
+    model = shlex.quote(name)
+    lines = [
+        f"edge evaluate {model} SET --html evaluation.html",
+        f"edge serve --models {model}",
+    ]
+    return rows(steps, 0) + listing("Commands", "\n".join(map(plain, lines)))

@@ -3,25 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Final
 
 from edge.datasets.dataset import Split
+from edge.evaluation.classification import wilson_interval
+from edge.evaluation.report.matrix import confusion_matrix
+from edge.evaluation.report.pictures import card
+from edge.evaluation.report.words import said_words
+from edge.report_page import (
+    Section,
+    lead,
+    listing,
+    notes,
+    plain,
+    rows,
+    table,
+    text,
+    tiles,
+    titled,
+    whole_page,
+)
+from edge.training.advice import commands, next_steps
 from edge.training.output_folder import MARK
-from edge.training.report_style import PAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Sequence
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from edge.evaluation.evaluation import Mistake
     from edge.training.figures import Figures
     from edge.training.training_set import TrainingSet
 
-_MAX_MATRIX: Final = 30  # labels of a confusion matrix that one can still read
-_MAX_BROKEN: Final = 50
+MAX_BROKEN: Final = 50
+_MAX_MISTAKES: Final = 12
+"""Pictures on the page, of about 15 KB each: it is copied with the model."""
+
+_WIDE: Final = 0.2
+"""Width of the interval of the true share from which on figures of the test mean little."""
+
+COMMAND: Final = "train"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +50,26 @@ class Measured:
 
     Attributes:
         figures: on the test pictures.
-        known: share of them that are not taken for unlike the training; ``None`` if the model
-            cannot say.
+        unlike: number of them that are taken for unlike the training; ``None`` if the model cannot
+            say.
+        mistakes: the test pictures that it has wrong, the worst first.
         certain_threshold: from which on an answer is certain; ``None`` for a multi-label model.
         label_thresholds: of each label of a multi-label model.
     """
 
     figures: Figures
-    known: float | None
+    unlike: int | None
+    mistakes: Sequence[Mistake]
     certain_threshold: float | None = None
     label_thresholds: tuple[float, ...] | None = None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Where the true share of right answers lies with 95 % confidence; ``None`` untested."""
+        if self.figures.accuracy is None:
+            return None
+        right = round(self.figures.accuracy * self.figures.pictures)
+        return wilson_interval(right, self.figures.pictures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +91,13 @@ class Report:
 
     @property
     def all_notes(self) -> tuple[str, ...]:
-        """Notes of the set, of the pictures and of the training."""
-        notes = [*self.training_set.notes, *self.notes]
+        """Notes of the set, of the test, of the pictures and of the training."""
+        found = [*self.training_set.notes, *_test_notes(self.measured), *self.notes]
         if self.broken:
             count = len(self.broken)
             pictures = "1 picture" if count == 1 else f"{count:,} pictures"
-            notes.append(f"{pictures} cannot be read and were left out.")
-        return tuple(notes)
+            found.append(f"{pictures} cannot be read and were left out.")
+        return tuple(found)
 
 
 def percent(share: float | None) -> str:
@@ -75,93 +105,135 @@ def percent(share: float | None) -> str:
     return "not measured" if share is None else f"{share:.1%}".replace("%", " %")
 
 
-def write_report(folder: Path, report: Report) -> None:
-    """Write `report.html`: one file, without scripts, which works from disk."""
-    body = "\n".join(_sections(report))
-    page = PAGE.format(title=escape(report.name), body=body)
+def accuracy_words(report: Report) -> str:
+    """What the share of right answers is of, and how sure it is; without a full stop."""
+    figures = report.measured.figures
+    what = "all labels right" if report.training_set.multi_label else "right"
+    pictures = "1 test picture" if figures.pictures == 1 else f"{figures.pictures:,} test pictures"
+    interval = report.measured.interval
+    if interval is None:
+        return f"{what} on {pictures}"
+    low, high = map(percent, interval)
+    return f"{what} on {pictures}; the true share is {low} to {high}, with 95 % confidence"
+
+
+def _test_notes(measured: Measured) -> list[str]:
+    interval = measured.interval
+    if interval is None:
+        return ["There is no test picture: how good the model is was not measured."]
+    low, high = interval
+    if high - low <= _WIDE:
+        return []
+    count = measured.figures.pictures
+    pictures = "1 test picture says" if count == 1 else f"{count:,} test pictures say"
+    doubt = f"of others, {percent(low)} to {percent(high)} may be right"
+    return [f"{pictures} little: {doubt}. Add pictures until about 100 are left for the test."]
+
+
+def write_report(folder: Path, report: Report, place: Path, max_pixels: int) -> None:
+    """Write `report.html`: one file, without scripts, which works from disk.
+
+    Args:
+        place: folder where it will be in the end, for the links to pictures.
+        max_pixels: of the largest picture that is shown.
+    """
+    training_set = report.training_set
+    broken = [f"{file}: {reason}" for file, reason in report.broken[:MAX_BROKEN]]
+    sections = [
+        Section("Labels", _labels_table(report)),
+        Section("What is taken for what", _matrix(report)),
+        Section("Worst pictures", _mistakes(report.measured, place / MARK, max_pixels)),
+        Section("What to do next", _next(report)),
+        Section("How it was made", rows(_facts(report), 0)),
+        Section("Pictures left out", rows(broken, len(report.broken)), len(report.broken)),
+    ]
+    kind = "Several labels a picture" if training_set.multi_label else "One label a picture"
+    figures = report.measured.figures
+    header = (
+        f"<h1>{plain(report.name)}</h1><p>{kind}, answered by the finished 8-bit file.</p>"
+        f"{lead(percent(figures.accuracy), accuracy_words(report) + '.')}"
+        f"{notes(report.all_notes)}{tiles(_tiles(report))}"
+    )
+    page = whole_page(COMMAND, report.name, header, sections)
     (folder / MARK).write_text(page, "utf-8")
 
 
-def _sections(report: Report) -> Iterator[str]:
-    figures, training_set = report.measured.figures, report.training_set
-    yield f"<h1>{escape(report.name)}</h1>"
-    what = "all labels right" if training_set.multi_label else "right"
-    yield (
-        f'<p class="figure"><b>{percent(figures.accuracy)}</b> {what} on {figures.pictures:,} test '
-        "pictures that it was not trained on, answered by the finished 8-bit file.</p>"
-    )
-    for note in report.all_notes:
-        yield f'<p class="note">{escape(note)}</p>'
-    yield _labels_table(report)
-    if figures.confusion is not None and len(training_set.labels) <= _MAX_MATRIX:
-        yield _matrix(training_set.labels, figures.confusion)
-    yield "<h2>How it was made</h2>"
-    yield _facts(report)
-    if report.broken:
-        yield "<h2>Pictures left out</h2>"
-        shown = [f"{file}: {reason}" for file, reason in report.broken[:_MAX_BROKEN]]
-        if len(report.broken) > _MAX_BROKEN:
-            shown.append(f"... and {len(report.broken) - _MAX_BROKEN:,} more")
-        yield _list(shown)
+def _tiles(report: Report) -> list[tuple[str, str]]:
+    training_set, measured = report.training_set, report.measured
+    found = [("Labels", f"{len(training_set.labels):,}")]
+    for split in Split:
+        count = len(training_set.indices(split))
+        found.append((f"Pictures for {split}", f"{count:,}"))
+    if measured.certain_threshold is not None:
+        found.append(("Certain from a score of", f"{measured.certain_threshold:.2f}"))
+    tested = measured.figures.pictures
+    if measured.unlike is not None and tested:
+        share = percent(measured.unlike / tested)
+        name = "Test pictures taken for unlike all training"
+        found.append((name, f"{measured.unlike:,} ({share})"))
+    return found
 
 
 def _labels_table(report: Report) -> str:
     counts = {split: report.training_set.counts(split) for split in Split}
     thresholds = report.measured.label_thresholds
-    head = ["label", "training", "validation", "test", "found (recall)", "right (precision)"]
+    head = ["label", *Split, "found (recall)", "right (precision)"]
     if thresholds is not None:
         head.append("threshold")
-    rows = []
+    lines = []
     for index, figures in enumerate(report.measured.figures.labels):
-        cells = [escape(figures.label)]
+        cells = [titled(figures.label)]
         cells += [f"{counts[split][figures.label]:,}" for split in Split]
-        cells += [percent(figures.recall), percent(figures.precision)]
+        shares = (figures.recall, figures.precision)
+        cells += ["-" if share is None else percent(share) for share in shares]
         if thresholds is not None:
             cells.append(f"{thresholds[index]:.2f}")
-        rows.append(cells)
-    return f"<h2>Labels</h2>\n{_table(head, rows)}"
+        lines.append(cells)
+    return table("Pictures and figures of each label", head, lines)
 
 
-def _matrix(labels: tuple[str, ...], confusion: NDArray[np.int64]) -> str:
-    head = ["shown / answered", *map(escape, labels)]
-    rows = []
-    for row, label in enumerate(labels):
-        total = max(int(confusion[row].sum()), 1)
-        cells = [escape(label)]
-        for column, count in enumerate(confusion[row].tolist()):
-            kind = "right" if row == column else "wrong"
-            shade = f' class="{kind}" style="--share:{count / total:.2f}"' if count else ""
-            cells.append(f"<span{shade}>{count or ''}</span>")
-        rows.append(cells)
-    return f"<h2>What is taken for what</h2>\n{_table(head, rows)}"
+def _matrix(report: Report) -> str:
+    confusion = report.measured.figures.confusion
+    if confusion is None or not confusion.any():
+        return ""
+    return confusion_matrix(confusion, report.training_set.labels)
 
 
-def _facts(report: Report) -> str:
+def _mistakes(measured: Measured, page: Path, max_pixels: int) -> str:
+    if not measured.figures.pictures:
+        return ""
+    if not measured.mistakes:
+        return "<p>None: every answer to a test picture is right.</p>"
+    shown = measured.mistakes[:_MAX_MISTAKES]
+    cards = "".join(
+        card(one.example, one.said, said_words(one, text), one.why, page, max_pixels)
+        for one in shown
+    )
+    words = "The surest of the wrong answers first. Look for wrong labels among them, too."
+    return f'<p>{words}</p><div class="cards">{cards}</div>'
+
+
+def _next(report: Report) -> str:
+    steps = next_steps(report.training_set, report.measured.figures, report.measured.unlike)
+    lines = "\n".join(plain(line) for line in commands(report.name))
+    return rows(steps, 0) + listing("Commands", lines)
+
+
+def _facts(report: Report) -> list[str]:
     facts = [
-        "The built-in classifier (EfficientNet-Lite0) as it is, with a last layer of its own.",
+        "The built-in classifier (EfficientNet-Lite0) with a last layer of its own.",
         f"Penalty {report.penalty:g}, the best of several in validation.",
         "The whole picture is stretched to the input, in training and in serving.",
     ]
     if report.measured.certain_threshold is not None:
         threshold = f"{report.measured.certain_threshold:.2f}"
         facts.append(f"An answer is certain from a score of {threshold} on, by validation.")
-    if report.measured.known is None:
+    if report.measured.unlike is None:
         facts.append("Too few pictures to tell whether another one is unlike them.")
     else:
         facts.append(
-            "An answer to a picture unlike all of these says so, and is not certain; "
-            f"{percent(report.measured.known)} of the test pictures were taken for known."
+            "An answer to a picture unlike all of these says so, and is not certain. That "
+            f"{report.measured.unlike:,} of {report.measured.figures.pictures:,} test pictures, "
+            "which are like them, were taken for such is the price."
         )
-    return _list(facts)
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    titles = "".join(f"<th>{title}</th>" for title in head)
-    lines = ["".join(f"<td>{cell}</td>" for cell in cells) for cells in rows]
-    body = "\n".join(f"<tr>{line}</tr>" for line in lines)
-    return f'<div class="scroll"><table>\n<tr>{titles}</tr>\n{body}\n</table></div>'
-
-
-def _list(items: Iterable[str]) -> str:
-    lines = "\n".join(f"<li>{escape(item)}</li>" for item in items)
-    return f"<ul>\n{lines}\n</ul>"
+    return facts

@@ -22,6 +22,8 @@ from edge.datasets.dataset import Split
 from edge.datasets.learnt import write_learnt
 from edge.datasets.picture_cache import PictureCache
 from edge.errors import DataSetError, UsageError
+from edge.evaluation.classification import Scored
+from edge.evaluation.mistakes import worst_mistakes
 from edge.export.distribution_buffer import BUFFER_NAME, encode_distribution
 from edge.export.tflite_metadata import METADATA_BUFFER
 from edge.model.contract import PixelInput
@@ -298,7 +300,7 @@ def _write(task: Task, learned: Learned, notes: tuple[str, ...], progress: Progr
             broken=learned.broken,
             notes=notes,
         )
-        write_report(folder, report)
+        write_report(folder, report, task.out, task.max_pixels)
     return report
 
 
@@ -352,35 +354,57 @@ def _write_saved_model(folder: Path, learned: Learned, size: tuple[int, int]) ->
 def _measure(task: Task, folder: Path, training_set: TrainingSet, progress: Progress) -> Measured:
     """Thresholds from the validation pictures, and figures from those of the test."""
     trial = Trial(folder, max_pixels=task.max_pixels, workers=task.workers)
-    scores, targets, _ = _answers(trial, training_set, Split.VALIDATION, progress)
-    if training_set.multi_label:
-        of_labels = label_thresholds(scores, targets)
-        named = dict(zip(training_set.labels, of_labels, strict=True))
-        write_settings(folder, thresholds=named)
-        scores, targets, known = _answers(trial, training_set, Split.TEST, progress)
-        figures = multi_label_figures(training_set.labels, scores, targets, of_labels)
-        return Measured(figures, known, label_thresholds=tuple(of_labels))
-    certain = certain_threshold(scores, targets)
-    write_settings(folder, certain_threshold=certain)
-    scores, targets, known = _answers(trial, training_set, Split.TEST, progress)
-    figures = single_label_figures(training_set.labels, scores, targets)
-    return Measured(figures, known, certain_threshold=certain)
+    labels, multi_label = training_set.labels, training_set.multi_label
+    chosen = _answers(trial, training_set, Split.VALIDATION, progress)
+    thresholds, certain = None, None
+    if multi_label:
+        thresholds = label_thresholds(chosen.scores, chosen.targets)
+        write_settings(folder, thresholds=dict(zip(labels, thresholds, strict=True)))
+    else:
+        certain = certain_threshold(chosen.scores, chosen.targets)
+        write_settings(folder, certain_threshold=certain)
+    tested = _answers(trial, training_set, Split.TEST, progress)
+    if thresholds is None:
+        figures = single_label_figures(labels, tested.scores, tested.targets)
+    else:
+        figures = multi_label_figures(labels, tested.scores, tested.targets, thresholds)
+    limits = np.array(thresholds or [0.0], np.float32)
+    scored = Scored(labels, tested.scores, tested.targets > 0, tested.scores >= limits)
+    mistakes = worst_mistakes(scored, tested.examples, multi_label=multi_label)
+    return Measured(
+        figures,
+        tested.unlike,
+        mistakes,
+        certain_threshold=certain,
+        label_thresholds=None if thresholds is None else tuple(thresholds),
+    )
 
 
-def _answers(
-    trial: Trial, training_set: TrainingSet, split: Split, progress: Progress
-) -> tuple[Floats, Floats, float | None]:
-    """What the finished file answers, the truth, and the share of pictures like the training.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Answers:
+    """What the finished file answers.
 
-    Both arrays are float32 [pictures, labels].
+    Attributes:
+        examples: the pictures that can be read.
+        scores: float32 [pictures, labels].
+        targets: float32 [pictures, labels], the truth.
+        unlike: number of pictures unlike the training; ``None`` if the model cannot say.
     """
+
+    examples: Sequence[Example]
+    scores: Floats
+    targets: Floats
+    unlike: int | None
+
+
+def _answers(trial: Trial, training_set: TrainingSet, split: Split, progress: Progress) -> _Answers:
     numbers = training_set.indices(split)
-    pictures: Sequence[Path] = [training_set.examples[number].image for number in numbers]
-    answers = trial.answer_all(pictures, progress.advance)
+    examples = [training_set.examples[number] for number in numbers]
+    answers = trial.answer_all([one.image for one in examples], progress.advance)
     kept = [row for row, answer in enumerate(answers) if answer is not None]
     rows = [answer.scores for answer in answers if answer is not None]
     targets = training_set.targets()[numbers[kept]]
     scores = np.stack(rows) if rows else np.zeros_like(targets)
     told = [answer for answer in answers if answer and answer.unlike_training is not None]
-    like = sum(1 for answer in told if not answer.unlike_training)
-    return scores, targets, like / len(told) if told else None
+    unlike = sum(1 for answer in told if answer.unlike_training)
+    return _Answers([examples[row] for row in kept], scores, targets, unlike if told else None)

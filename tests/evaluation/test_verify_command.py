@@ -238,3 +238,33 @@ def test_the_saved_model_beside_an_export_is_found_and_its_kernel_explains_the_g
     assert against["preprocessing"]["model_toml"] == ['kernel = "tensorflow_v1"']
     assert after["verified"]
     assert after["against"][0]["worst_score_difference"] < 0.01
+
+
+def test_the_page_shows_what_differs_and_escapes_names(tmp_path):
+    export = tiny_export(tmp_path)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    shutil.copy(PHOTOS / "coffee.jpg", photos / "<b>coffee.jpg")
+    shutil.copy(PHOTOS / "chelsea.jpg", photos / "chelsea.jpg")
+    answers = tmp_path / "answers.jsonl"
+    sure = [{"label": TINY_LABELS[5], "score": 0.99}, {"label": TINY_LABELS[0], "score": 0.01}]
+    lines = [json.dumps({"file": file.name, "predictions": sure}) for file in photos.iterdir()]
+    answers.write_text("\n".join(lines))
+    page = tmp_path / "page.html"
+    done = edge("verify", export, photos, "--answers", answers, "--html", page)
+    assert done.exit_code == 1
+    assert "The page is in" in done.stderr
+    text = page.read_text("utf-8")
+    assert "<b>Different</b><span>1 of 1 sources give other answers." in text
+    assert text.count("<img") == 2
+    assert "&lt;b&gt;coffee.jpg" in text
+    assert "<b>coffee" not in text
+    assert "Ways of preparing the pixels" in text
+    assert f"against the answers in {answers}: different" in done.stdout
+
+
+def test_a_page_of_another_command_is_not_overwritten(tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text("my own page")
+    done = edge("verify", tiny_export(tmp_path), PHOTOS, "--answers", page, "--html", page)
+    assert (done.exit_code, page.read_text()) == (2, "my own page")

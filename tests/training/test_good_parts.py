@@ -18,7 +18,7 @@ from serving.process import Server
 
 from edge.cli import main
 from edge.datasets.dataset import DataSet, Example
-from edge.evaluation.anomaly import area_under_roc, good_or_anomaly
+from edge.evaluation.anomaly import good_or_anomaly
 from edge.export.good_parts_buffer import HEADER, decode_good_parts, encode_good_parts
 from edge.model.contract import Quantization
 from edge.training.good_parts_fit import (
@@ -302,7 +302,8 @@ def test_evaluation_counts_faults_of_any_name_as_anomalies(trained, tmp_path):
     put_parts(tmp_path / "set" / "good", 8, seed=4000)
     put_parts(tmp_path / "set" / "blob", 5, "blob", seed=4100)
     put_parts(tmp_path / "set" / "anomaly", 3, "chip", seed=4200)
-    result = edge("evaluate", trained[0], tmp_path / "set", "--json")
+    page = tmp_path / "page.html"
+    result = edge("evaluate", trained[0], tmp_path / "set", "--json", "--html", page)
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
     figures = report["figures"]
@@ -313,6 +314,34 @@ def test_evaluation_counts_faults_of_any_name_as_anomalies(trained, tmp_path):
     assert figures["accuracy"] == pytest.approx((good["right"] + anomaly["right"]) / 16)
     assert figures["false_alarms"] == pytest.approx(1 - good["recall"])
     assert not report["data_set"]["unknown_labels"]
+    roc = report["roc"]
+    assert (roc["anomalies"], roc["good"], roc["in_force"]["threshold"]) == (8, 8, 0.5)
+    assert roc["area"] == figures["area_under_roc"]
+    assert roc["in_force"]["true_positive_rate"] == figures["anomalies_found"] == anomaly["recall"]
+    first, *_, last = roc["points"]
+    assert first == {"threshold": None, "false_positive_rate": 0, "true_positive_rate": 0}
+    assert (last["false_positive_rate"], last["true_positive_rate"]) == (1, 1)
+    assert '<circle class="dot"' in page.read_text("utf-8")
+    text = edge("evaluate", trained[0], tmp_path / "set").stdout
+    assert "At the threshold in force (0.5)" in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "unknown"), [("good", "anomalies_found"), ("blob", "false_alarms")]
+)
+def test_a_set_of_one_kind_has_no_curve_and_says_so(trained, tmp_path, kind, unknown):
+    label = "good" if kind == "good" else "anomaly"
+    put_parts(tmp_path / "set" / label, 3, "" if kind == "good" else kind, seed=4300)
+    if kind != "good":  # what another label means, nobody has said
+        put_parts(tmp_path / "set" / "spare", 2, seed=4400)
+    page = tmp_path / "page.html"
+    result = edge("evaluate", trained[0], tmp_path / "set", "--json", "--html", page)
+    assert result.exit_code == 0, result.output
+    assert "NaN" not in result.stdout
+    report = json.loads(result.stdout)
+    assert (report["roc"]["area"], report["roc"]["points"]) == (None, [])
+    assert report["figures"][unknown] is None
+    assert "There is no ROC curve" in page.read_text("utf-8")
 
 
 def test_evaluation_counts_by_the_threshold_of_model_toml(trained, tmp_path):
@@ -344,19 +373,3 @@ def test_what_is_not_good_is_an_anomaly_if_the_set_says_what_is_good(labels, mea
     found = good_or_anomaly(labelled(*labels))
     assert [example.labels for example in found.examples] == [(label,) for label in meant]
     assert found.labels == tuple(sorted(set(meant)))
-
-
-@pytest.mark.parametrize(
-    ("scores", "is_anomaly", "area"),
-    [
-        ([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1], 1.0),
-        ([0.1, 0.2, 0.8, 0.9], [1, 1, 0, 0], 0.0),
-        ([0.5, 0.5], [0, 1], 0.5),
-        ([0.1, 0.6, 0.4, 0.9], [0, 0, 1, 1], 0.75),
-        ([0.1, 0.2], [0, 0], None),
-        ([], [], None),
-    ],
-)
-def test_the_area_under_roc_is_how_often_an_anomaly_scores_higher(scores, is_anomaly, area):
-    found = area_under_roc(np.array(scores, np.float32), np.array(is_anomaly, bool))
-    assert found == area

@@ -1,6 +1,7 @@
 """`edge train`: a folder of pictures becomes an export that is served, or a clear refusal."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -122,9 +123,15 @@ def test_the_golden_pictures_are_answered_as_they_say(trained):
 
 def test_the_page_says_how_well_it_does(trained):
     model, output = trained
-    page = (model / "report.html").read_text("utf-8")
-    assert "100.0 %" in page
-    assert "100.0 % right on" in output
+    page = (model / "report.html").read_text("utf-8").replace("\N{NO-BREAK SPACE}", " ")
+    assert "<b>100.0 %</b><span>right on" in page
+    assert re.search(
+        r"100\.0 % right on \d+ test pictures; the true share is \d\d\.\d % to", output
+    )
+    assert "test pictures say little" in page
+    assert "Test pictures taken for unlike all training" in page
+    assert "Certain from a score of" in page
+    assert "What to do next" in page
     assert "<script" not in page
 
 

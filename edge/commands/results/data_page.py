@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from html import escape as escape_html
 from typing import TYPE_CHECKING, Final
 
 from edge.datasets.dataset import Split
 from edge.datasets.describe import label_sets, suspect_words
 from edge.evaluation.report.pictures import card
-from edge.evaluation.report.style import PAGE_STYLE
-from edge.printable import escape
-from edge.report_file import page_start
-from edge.report_style import STYLE
+from edge.report_page import (
+    Section,
+    cell,
+    note_list,
+    notes,
+    plain,
+    rows,
+    table,
+    titled,
+    whole_page,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,22 +35,6 @@ _MAX_OF_GROUP: Final = 4
 _MAX_ROWS: Final = 200
 
 COMMAND: Final = "data inspect"
-
-_BARS: Final = """
-.bars td.wide { min-width: 12rem; width: 100%; }
-.bars .bar { display: flex; width: 100%; height: 10px; margin: 0; }
-.bars .bar i { flex: none; }
-.bars .bar i.validation { background: var(--second); }
-.bars .bar i.test { background: var(--good); }
-.splits { display: flex; gap: 1rem; flex-wrap: wrap; }
-.splits i { display: inline-block; width: .8em; height: .8em; border-radius: 2px;
-  background: var(--accent); }
-.splits i.validation { background: var(--second); }
-.splits i.test { background: var(--good); }
-.todo li.repair { color: var(--ink); }
-.todo li b { text-transform: capitalize; }
-.rows { margin: 0; padding-left: 1.2rem; overflow-wrap: anywhere; }
-"""
 
 
 def make_page(found: Inspection, describer: Describer, file: Path, max_pixels: int) -> str:
@@ -70,53 +60,28 @@ class _Page:
         """The whole page."""
         found = self._found
         torn, alike = _torn_first(found.same), _torn_first(found.near)
-        sections = {
-            "Labels": (len(found.counts), _label_table(found.counts)),
-            "Cannot be read": (found.reading.fault_count, self._faults()),
-            "Broken pictures": (len(found.broken), self._broken()),
-            "Probably mislabelled": (len(found.suspects or ()), self._suspects()),
-            "The same picture": (len(torn), self._groups(torn)),
-            "Nearly the same": (len(alike), self._groups(alike)),
-            "Tiny pictures": (len(found.tiny), self._tiny()),
-        }
-        shown = {title: part for title, part in sections.items() if part[0]}
-        links = "".join(
-            f'<li><a href="#s{number}">{title} <b>{count:,}</b></a></li>'
-            for number, (title, (count, _)) in enumerate(shown.items())
-        )
-        bodies = "".join(
-            f'<section id="s{number}"><h2>{title} <small>{count:,}</small></h2>{body}</section>\n'
-            for number, (title, (count, body)) in enumerate(shown.items())
-        )
-        name = escape_html(escape(found.data_set.path.name or str(found.data_set.path)))
-        return (
-            f"{page_start(COMMAND)}<title>{name} · edge {COMMAND}</title>\n"
-            f"<style>{STYLE}{PAGE_STYLE}{_BARS}</style>\n</head>\n<body>\n"
-            f"<header><h1>{name}</h1><p>{escape_html(self._describer.headline())}</p>"
-            f"{self._advice()}</header>\n"
-            f'<nav aria-label="Sections"><ul>{links}</ul></nav>\n<main>\n{bodies}</main>\n'
-            "</body>\n</html>\n"
-        )
+        fault_count = found.reading.fault_count
+        unread = [f"{fault.source}: {fault.reason}" for fault in found.reading.faults]
+        broken = [f"{self._describer.name(one)}: {why}" for one, why in found.broken.items()]
+        sections = [
+            Section("Labels", _label_table(found.counts), len(found.counts)),
+            Section("Cannot be read", rows(unread, fault_count), fault_count),
+            Section("Broken pictures", rows(broken[:_MAX_ROWS], len(broken)), len(broken)),
+            Section("Probably mislabelled", self._suspects(), len(found.suspects or ())),
+            Section("The same picture", self._groups(torn), len(torn)),
+            Section("Nearly the same", self._groups(alike), len(alike)),
+            Section("Tiny pictures", self._tiny(), len(found.tiny)),
+        ]
+        name = found.data_set.path.name or str(found.data_set.path)
+        header = f"<h1>{plain(name)}</h1><p>{plain(self._describer.headline())}</p>{self._advice()}"
+        return whole_page(COMMAND, name, header, sections)
 
     def _advice(self) -> str:
-        notes = [("note", note) for note in self._found.reading.notes]
         advice = [(str(one.weight), one.text) for one in self._describer.advice]
-        items = "".join(
-            f'<li class="{weight}"><b>{weight}</b>: {escape_html(text)}</li>'
-            for weight, text in advice + notes
-        )
-        if not items:
-            return '<ul class="notes todo"><li>Nothing to do: train on it.</li></ul>'
-        return f'<ul class="notes todo">{items}</ul>'
-
-    def _faults(self) -> str:
-        lines = [f"{fault.source}: {fault.reason}" for fault in self._found.reading.faults]
-        return _rows(lines, self._found.reading.fault_count)
-
-    def _broken(self) -> str:
-        items = self._found.broken.items()
-        lines = [f"{self._describer.name(index)}: {words}" for index, words in items]
-        return _rows(lines[:_MAX_ROWS], len(lines))
+        advice += [("note", note) for note in self._found.reading.notes]
+        if not advice:
+            return notes(["Nothing to do: train on it."])
+        return note_list(f"<b>{weight}</b>: {plain(words)}" for weight, words in advice)
 
     def _suspects(self) -> str:
         suspects = self._found.suspects or ()
@@ -145,7 +110,7 @@ class _Page:
                 self._card(index, self._labels(index), self._split(index))
                 for index in _spread(group, self._found)
             ]
-            parts.append(f"<p>{escape_html('; '.join(words))}</p>{_cards(cards, len(cards))}")
+            parts.append(f"<p>{plain('; '.join(words))}</p>{_cards(cards, len(cards))}")
         rest = len(groups) - len(parts)
         if rest:
             parts.append(f"<p>... and {rest:,} more groups</p>")
@@ -159,7 +124,7 @@ class _Page:
 
     def _card(self, index: int, words: str, why: str) -> str:
         example = self._found.data_set.examples[index]
-        return card(example, [], words, why, self._file, self._max_pixels)
+        return card(example, [], plain(words), why, self._file, self._max_pixels)
 
 
 def _spread(group: Group, found: Inspection) -> list[int]:
@@ -179,40 +144,30 @@ def _torn_first(groups: Iterable[Group]) -> list[Group]:
 
 
 def _label_table(counts: Sequence[LabelCount]) -> str:
-    most = max((one.pictures for one in counts), default=1)
+    """A row for each label; empty without labels."""
+    if not counts:
+        return ""
+    most = max(one.pictures for one in counts)
     has_boxes = any(one.boxes for one in counts)
-    heads = ["pictures", *(["boxes"] if has_boxes else []), *Split]
-    rows: list[str] = []
+    lines: list[list[str]] = []
     for one in counts[:_MAX_ROWS]:
         numbers = [one.pictures, *([one.boxes] if has_boxes else [])]
         numbers += [one.splits[split] for split in Split]
-        cells = "".join(f"<td>{number:,}</td>" for number in numbers)
         bar = "".join(
             f'<i class="{split}" style="width:{one.splits[split] / most:.2%}"></i>'
             for split in Split
         )
-        label = escape_html(escape(one.label))
-        rows.append(
-            f'<tr><th scope="row" title="{label}">{label}</th>{cells}'
-            f'<td class="wide"><span class="bar">{bar}</span></td></tr>'
-        )
+        cells = [f"{number:,}" for number in numbers]
+        lines.append([titled(one.label), *cells, cell(f'<span class="bar">{bar}</span>', "wide")])
     if len(counts) > _MAX_ROWS:
-        rows.append(f'<tr><th scope="row">and {len(counts) - _MAX_ROWS:,} more</th></tr>')
-    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
+        lines.append([f"and {len(counts) - _MAX_ROWS:,} more"])
+    head = ["label", "pictures", *(["boxes"] if has_boxes else []), *Split, ""]
     key = "".join(f'<span><i class="{split}"></i> {split}</span>' for split in Split)
-    return (
-        f'<p class="splits">{key}</p><div class="scroll"><table class="bars"><thead><tr>'
-        f'<th scope="col">label</th>{head}<td></td></tr></thead><tbody>{"".join(rows)}</tbody>'
-        "</table></div>"
-    )
-
-
-def _rows(lines: Sequence[str], count: int) -> str:
-    items = "".join(f"<li>{escape_html(line)}</li>" for line in lines)
-    more = f"<li>... and {count - len(lines):,} more</li>" if count > len(lines) else ""
-    return f'<ul class="rows">{items}{more}</ul>'
+    return f'<p class="splits">{key}</p>{table("Pictures of each label", head, lines)}'
 
 
 def _cards(cards: Sequence[str], count: int) -> str:
+    if not cards:
+        return ""
     more = f"<p>... and {count - len(cards):,} more</p>" if count > len(cards) else ""
     return f'<div class="cards">{"".join(cards)}</div>{more}'

@@ -12,16 +12,15 @@ import os
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
-from html import escape as escape_html
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from edge.commands.images import STANDARD_INPUT
-from edge.commands.results.html_style import PAGE
 from edge.commands.results.words import describe, percent, visible
 from edge.errors import OutputError, RequestError
 from edge.printable import escape
 from edge.report_file import generator_mark
+from edge.report_page import Section, plain, text, whole_page
 from edge.vision.palette import css_variables
 from edge.vision.thumbnail import thumbnail
 
@@ -36,13 +35,14 @@ if TYPE_CHECKING:
 
 _PAGE: Final = "index.html"
 THUMBNAILS: Final = "thumbnails"
-_MARK: Final = generator_mark("predict")
+_COMMAND: Final = "predict"
+_MARK: Final = generator_mark(_COMMAND)
 """Distinguishes an older report from a page that must not be overwritten."""
 
 _SIDE: Final = 480
 """Longer side of a thumbnail in pixels: 20 to 40 KB each."""
 
-_CARD_RATIO: Final = 4 / 3  # as in html_style
+_CARD_RATIO: Final = 4 / 3  # as in `edge.report_style`
 _CARD_WIDTH: Final = 290  # pixels of a card on a desk's screen, about
 _LETTER_WIDTH: Final = 7.5  # of the captions' font, about
 
@@ -93,26 +93,17 @@ class HtmlReport:
     def finish(self, summary: Summary) -> None:
         """Write the page."""
         groups = sorted(self._groups.items(), key=lambda group: (group[0][0], -len(group[1])))
-        titles = [(_title(kind, label), len(cards)) for (kind, label), cards in groups]
-        links = "".join(
-            f'<li><a href="#g{number}">{title} <b>{count}</b></a></li>'
-            for number, (title, count) in enumerate(titles)
-        )
-        sections = "".join(
-            _section(number, title, cards)
-            for number, ((title, _), (_, cards)) in enumerate(zip(titles, groups, strict=True))
-        )
+        sections = [
+            Section(_title(kind, label), _cards(cards), len(cards))
+            for (kind, label), cards in groups
+        ]
         counts = f"{summary.unsure} unsure, {summary.failed} failed"
         facts = f"{counts}, by the model {self._model}" if self._model else counts
         if summary.done < summary.planned:
             facts += f"; stopped, {summary.planned - summary.done} images were not looked at"
-        page = PAGE.format(
-            mark=_MARK,
-            count=f"{self._count} image{'' if self._count == 1 else 's'}",
-            facts=escape_html(escape(facts)),
-            links=links,
-            sections=sections,
-        )
+        count = f"{self._count:,} image{'' if self._count == 1 else 's'}"
+        header = f"<h1>{count}</h1><p>{plain(facts)}</p>"
+        page = whole_page(_COMMAND, count, header, sections, pictures="'self' file:")
         try:
             self._folder.joinpath(_PAGE).write_text(page, "utf-8")
         except OSError as error:
@@ -150,16 +141,16 @@ class HtmlReport:
         return (
             f'<div class="picture"><div class="frame {shape}" '
             f'style="aspect-ratio:{answer.width}/{answer.height}">'
-            f'<img src="{THUMBNAILS}/{name}" alt="" loading="lazy" decoding="async" '
-            f'width="{answer.width}" height="{answer.height}">{boxes}</div></div>'
+            f'<img src="{THUMBNAILS}/{name}" alt="{plain(outcome.name)}" loading="lazy" '
+            f'decoding="async" width="{answer.width}" height="{answer.height}">{boxes}</div></div>'
         )
 
     def _card(self, outcome: Outcome, picture: str) -> str:
-        name = escape_html(escape(outcome.name))
+        name = text(outcome.name)
         link = self._link(outcome)
         if link:
             name = f'<a href="{link}">{name}</a>'
-        words = escape_html(describe(outcome.result))
+        words = plain(describe(outcome.result))
         return (
             f'<figure class="{outcome.status}">{picture}'
             f'<figcaption><p class="words">{words}</p><p class="name">{name}</p>'
@@ -193,17 +184,13 @@ def _group(outcome: Outcome) -> tuple[int, str]:
 
 def _title(kind: int, label: str) -> str:
     words = {_UNSURE: "Not sure", _EMPTY: "Nothing found", _FAILED: "Failed"}
-    return escape_html(words.get(kind) or escape(label))
+    return words.get(kind) or text(label)
 
 
-def _section(number: int, title: str, cards: Iterable[_Card]) -> str:
-    """A group, the least sure of its images first."""
+def _cards(cards: Iterable[_Card]) -> str:
+    """The images of a group, the least sure first."""
     ordered = sorted(cards, key=lambda card: card.score)
-    shown = "".join(card.html for card in ordered)
-    return (
-        f'<section id="g{number}"><h2>{title} <small>{len(ordered)}</small></h2>'
-        f'<div class="cards">{shown}</div></section>\n'
-    )
+    return f'<div class="cards large">{"".join(card.html for card in ordered)}</div>'
 
 
 def _box(item: Item, picture_width: float) -> str:
@@ -213,7 +200,7 @@ def _box(item: Item, picture_width: float) -> str:
     paint = css_variables(item.index)
     words = f"{escape(item.label)} {percent(item.score)}"
     fits = len(words) * _LETTER_WIDTH <= (item.box[2] - item.box[0]) * picture_width
-    title = escape_html(words)
+    title = plain(words)
     caption = f"<b>{title}</b>" if fits else ""
     place = (
         f"left:{x_min:.2f}%;top:{y_min:.2f}%;width:{x_max - x_min:.2f}%;height:{y_max - y_min:.2f}%"

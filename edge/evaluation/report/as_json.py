@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from edge.evaluation.curves import Curve
     from edge.evaluation.evaluation import Evaluation, Judgement, Report, ThresholdReport
     from edge.evaluation.gate import Verdict
+    from edge.evaluation.roc import OperatingPoint, Roc
 
 MAX_POINTS: Final = 100
 """Points of a curve: more than a plot shows."""
@@ -72,6 +73,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
             for one in judgement.calibration
         ],
         "curves": {label: _curve_json(curve) for label, curve in judgement.curves.items()},
+        "roc": None if judgement.roc is None else _roc_json(judgement.roc),
         "mistakes": [
             {
                 "file": str(one.example.image),
@@ -94,9 +96,18 @@ def rounded(value: float | None) -> float | None:
 
 def thin_out(curve: Curve, most: int = MAX_POINTS) -> list[int]:
     """The points of a curve to write, evenly chosen, the first and the last among them."""
-    count = len(curve.thresholds)
+    return _evenly(len(curve.thresholds), most)
+
+
+def thin_out_roc(roc: Roc, most: int = MAX_POINTS) -> list[int]:
+    """The points of a ROC curve to write: its corners, evenly chosen if there are more."""
+    corners = roc.corners
+    return [int(corners[number]) for number in _evenly(len(corners), most)]
+
+
+def _evenly(count: int, most: int) -> list[int]:
     chosen = np.linspace(0, count - 1, min(count, most))
-    return sorted({round(point) for point in chosen.tolist()})
+    return sorted({round(number) for number in chosen.tolist()})
 
 
 def _label_json(one: LabelFigures) -> dict[str, Any]:
@@ -137,6 +148,35 @@ def _curve_json(curve: Curve) -> list[dict[str, float]]:
         }
         for point in thin_out(curve)
     ]
+
+
+def _roc_json(roc: Roc) -> dict[str, Any]:
+    """The curve from 0, 0 to 1, 1; no points if there is none."""
+    points: list[dict[str, float | None]] = []
+    if roc.has_curve:
+        rates, names = roc.rates, ("false_positive_rate", "true_positive_rate")
+        # Above every score; JSON has no infinity.
+        points.append({"threshold": None} | dict.fromkeys(names, 0.0))
+        for point in thin_out_roc(roc):
+            at_point = dict(zip(names, rates[point].round(_DIGITS).tolist(), strict=True))
+            points.append({"threshold": round(float(roc.thresholds[point]), _DIGITS)} | at_point)
+    return {
+        "anomalies": roc.in_force.anomalies,
+        "good": roc.in_force.good,
+        "area": rounded(roc.area),
+        "in_force": _operating_point_json(roc.in_force),
+        "points": points,
+    }
+
+
+def _operating_point_json(point: OperatingPoint) -> dict[str, Any]:
+    return {
+        "threshold": rounded(point.threshold),
+        "found": point.found,
+        "false_alarms": point.alarms,
+        "true_positive_rate": rounded(point.true_positive_rate),
+        "false_positive_rate": rounded(point.false_positive_rate),
+    }
 
 
 def _comparison_json(evaluation: Evaluation, found: Comparison) -> dict[str, Any]:

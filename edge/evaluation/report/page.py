@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape as escape_html
 from typing import TYPE_CHECKING, Final
 
 from edge.evaluation.report.pictures import card
@@ -12,9 +11,9 @@ from edge.evaluation.report.sections import (
     confusion_section,
     curves_section,
     label_section,
+    roc_section,
     thresholds_section,
 )
-from edge.evaluation.report.style import PAGE_STYLE
 from edge.evaluation.report.words import (
     comparison_words,
     general_figures,
@@ -26,15 +25,14 @@ from edge.evaluation.report.words import (
     said_words,
     set_words,
 )
-from edge.printable import escape
-from edge.report_file import page_start
-from edge.report_style import STYLE
+from edge.report_page import Section, lead, plain, text, tiles, whole_page
+from edge.report_page import notes as note_box
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from edge.evaluation.evaluation import Evaluation, Mistake, Report
+    from edge.evaluation.evaluation import Mistake, Report
 
 MAX_MISTAKES: Final = 24
 MAX_CHANGES: Final = 12
@@ -56,64 +54,39 @@ def make_page(report: Report, file: Path, max_pixels: int) -> str:
         if (report.thresholds)
         else {}
     )
-    sections = {
-        "Labels": label_section(evaluation),
-        "Confusion": confusion_section(evaluation),
-        "Against": _comparison(report, file, max_pixels),
-        "Thresholds": thresholds_section(report.thresholds) if report.thresholds else "",
-        "Precision and recall": curves_section(evaluation, chosen),
-        "Calibration": calibration_section(evaluation),
-        "Worst pictures": _mistakes(evaluation.judgement.mistakes, file, max_pixels),
-    }
-    shown = {title: body for title, body in sections.items() if body}
-    links = "".join(
-        f'<li><a href="#s{number}">{title}</a></li>' for number, title in enumerate(shown)
-    )
-    bodies = "".join(
-        f'<section id="s{number}"><h2>{title}</h2>{body}</section>\n'
-        for number, (title, body) in enumerate(shown.items())
-    )
-    title = escape_html(model_words(evaluation))
-    content = (
-        f'{_header(report)}\n<nav aria-label="Parts"><ul>{links}</ul></nav>\n'
-        f"<main>\n{bodies}</main>"
-    )
-    content = content.replace(" %", "\N{NO-BREAK SPACE}%")  # a number stays with its unit
-    return (
-        f"{page_start(COMMAND)}<title>{title} · edge {COMMAND}</title>\n"
-        f"<style>{STYLE}{PAGE_STYLE}</style>\n</head>\n<body>\n{content}\n</body>\n</html>\n"
-    )
+    sections = [
+        Section("Labels", label_section(evaluation)),
+        Section("Anomalies and false alarms", roc_section(evaluation, report.other)),
+        Section("Confusion", confusion_section(evaluation)),
+        Section("Against", _comparison(report, file, max_pixels)),
+        Section("Thresholds", thresholds_section(report.thresholds) if report.thresholds else ""),
+        Section("Precision and recall", curves_section(evaluation, chosen)),
+        Section("Calibration", calibration_section(evaluation)),
+        Section("Worst pictures", _mistakes(evaluation.judgement.mistakes, file, max_pixels)),
+    ]
+    return whole_page(COMMAND, model_words(evaluation), _header(report), sections)
 
 
 def _header(report: Report) -> str:
     evaluation = report.evaluation
     words, value = headline(evaluation)
     sure = interval_words(evaluation)
-    lead = f"{words}. {sure}." if sure else words
-    tiles = "".join(
-        f"<div><dt>{escape_html(name)}</dt><dd>{percent(number)}</dd></div>"
-        for name, number in general_figures(evaluation)
-        if name != words
-    )
+    figures = [
+        (name, percent(number)) for name, number in general_figures(evaluation) if name != words
+    ]
     return (
-        f"<header><h1>{escape_html(model_words(evaluation))}</h1>"
-        f'<p class="path">{escape_html(set_words(evaluation))}</p>'
-        f'<p class="path">Counting {escape_html(evaluation.judgement.threshold_words)}.</p>'
-        f'<div class="lead"><b>{percent(value)}</b><span>{escape_html(lead)}</span></div>'
-        f'{_notes(evaluation)}{_demands(report)}<dl class="tiles">{tiles}</dl></header>'
+        f"<h1>{plain(model_words(evaluation))}</h1><p>{plain(set_words(evaluation))}</p>"
+        f"<p>Counting {plain(evaluation.judgement.threshold_words)}.</p>"
+        f"{lead(percent(value), f'{words}. {sure}.' if sure else words)}"
+        f"{note_box(notes(evaluation))}{_demands(report)}{tiles(figures)}"
     )
-
-
-def _notes(evaluation: Evaluation) -> str:
-    items = "".join(f"<li>{escape_html(note)}</li>" for note in notes(evaluation))
-    return f'<ul class="notes">{items}</ul>' if items else ""
 
 
 def _demands(report: Report) -> str:
     items = ""
     for verdict in report.verdicts:
         kind, word = ("passed", "reached") if verdict.passed else ("missed", "missed")
-        name = escape_html(escape(verdict.demand.name))
+        name = text(verdict.demand.name)
         least = percent(verdict.demand.least)
         items += f'<li class="{kind}">{name} {percent(verdict.value)}: {word}, wanted {least}</li>'
     return f'<ul class="demands">{items}</ul>' if items else ""
@@ -124,7 +97,8 @@ def _mistakes(mistakes: Sequence[Mistake], file: Path, max_pixels: int) -> str:
         return "<p>None: every answer is right.</p>"
     shown = mistakes[:MAX_MISTAKES]
     cards = "".join(
-        card(one.example, one.said, said_words(one), one.why, file, max_pixels) for one in shown
+        card(one.example, one.said, said_words(one, text), one.why, file, max_pixels)
+        for one in shown
     )
     has_boxes = any(one.example.boxes is not None for one in shown)
     boxes = "Dashed: what is there. Coloured: what was found. " if has_boxes else ""
@@ -139,7 +113,7 @@ def _comparison(report: Report, file: Path, max_pixels: int) -> str:
         return ""
     other = model_words(report.other)
     words = f"The other model is {other}. {comparison_words(report.comparison)}"
-    body = f"<p>{escape_html(words)}</p>"
+    body = f"<p>{plain(words)}</p>"
     body += comparison_table(report.evaluation, report.other)
     examples = report.evaluation.selected.examples
     for title, numbers in (
@@ -151,7 +125,7 @@ def _comparison(report: Report, file: Path, max_pixels: int) -> str:
         cards = ""
         for number in numbers[:MAX_CHANGES]:
             example = examples[number]
-            words = ", ".join(escape(label) for label in example.labels) or "nothing"
+            words = ", ".join(text(label) for label in example.labels) or "nothing"
             cards += card(example, (), words, "", file, max_pixels)
-        body += f'<h3 class="group">{title}: {len(numbers)}</h3><div class="cards">{cards}</div>'
+        body += f'<h3>{title}: {len(numbers):,}</h3><div class="cards">{cards}</div>'
     return body

@@ -5,19 +5,19 @@ from __future__ import annotations
 import base64
 import os
 from contextlib import suppress
-from html import escape as escape_html
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from edge.errors import EdgeError
 from edge.evaluation.run import read_picture
-from edge.printable import escape
+from edge.report_page import plain, text
 from edge.vision.decode import upright_size
 from edge.vision.palette import css_variables
 from edge.vision.thumbnail import thumbnail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from edge.datasets.dataset import Example
@@ -36,23 +36,42 @@ def card(
 
     Args:
         said: boxes to draw; items without a box are words only.
-        words: what the model says.
-        why: what is wrong with it.
+        words: what the model says, as HTML.
+        why: what is wrong with it, in plain text.
         page: the file of the page, from which the picture is linked.
     """
-    name = escape_html(escape(example.image.name))
+    name = text(example.image.name)
     link = _link(example.image, page)
     name = f'<a href="{link}">{name}</a>' if link else name
+    shows = ", ".join(example.labels) or "nothing"
+    picture = inside(
+        partial(read_picture, example.image),
+        f"{example.image.name}, labelled {shows}",
+        max_pixels,
+        "".join(_boxes(example, said)),
+    )
+    return figure(picture, words, why, name)
+
+
+def figure(picture: str, words: str, why: str, name: str) -> str:
+    """A picture with words below it; all but ``why`` are HTML."""
+    reason = f'<p class="why">{plain(why)}</p>' if why else ""
     return (
-        f"<figure>{_picture(example, said, max_pixels)}<figcaption>"
-        f'<p class="words">{escape_html(words)}</p><p class="why">{escape_html(escape(why))}</p>'
+        f'<figure>{picture}<figcaption><p class="words">{words}</p>{reason}'
         f'<p class="name">{name}</p></figcaption></figure>'
     )
 
 
-def _picture(example: Example, said: Sequence[Item], max_pixels: int) -> str:
+def inside(read: Callable[[], bytes], alt: str, max_pixels: int, boxes: str = "") -> str:
+    """A small copy of a picture, as part of the page.
+
+    Args:
+        read: reads the picture; raises `EdgeError`.
+        alt: what it is, in plain text.
+        boxes: HTML that lies on it.
+    """
     try:
-        content = read_picture(example.image)
+        content = read()
         width, height = upright_size(content, max_pixels=max_pixels)
         jpeg = thumbnail(content, _SIDE, max_pixels=max_pixels)
     except EdgeError:  # it is gone since, or a model that decodes by itself accepted it
@@ -61,8 +80,8 @@ def _picture(example: Example, said: Sequence[Item], max_pixels: int) -> str:
     shape = "wide" if width / height >= _CARD_RATIO else "tall"
     return (
         f'<div class="picture"><div class="frame {shape}" style="aspect-ratio:{width}/{height}">'
-        f'<img src="data:image/jpeg;base64,{encoded}" alt="" loading="lazy" decoding="async">'
-        f"{''.join(_boxes(example, said))}</div></div>"
+        f'<img src="data:image/jpeg;base64,{encoded}" alt="{plain(alt)}" loading="lazy" '
+        f'decoding="async">{boxes}</div></div>'
     )
 
 
@@ -81,7 +100,7 @@ def _box(box: tuple[float, float, float, float], kind: str, title: str, style: s
     place = (
         f"left:{x_min:.2f}%;top:{y_min:.2f}%;width:{x_max - x_min:.2f}%;height:{y_max - y_min:.2f}%"
     )
-    words = escape_html(escape(title))
+    words = plain(title)
     return f'<span class="box {kind}" title="{words}" style="{style}{place}"></span>'
 
 

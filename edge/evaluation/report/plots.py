@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from edge.evaluation.report.as_json import thin_out
+from edge.evaluation.report.as_json import thin_out, thin_out_roc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from edge.evaluation.calibration import Bin
     from edge.evaluation.curves import Curve
+    from edge.evaluation.roc import Roc
 
 _WIDTH: Final = 170
 _HEIGHT: Final = 140
@@ -56,6 +57,38 @@ def calibration_plot(bins: Sequence[Bin]) -> str:
             f"{one.accuracy:.0%} right, mean score {one.score:.2f}</title></rect>"
         )
     return _frame(body, "score", "right", "Share of right answers over the score")
+
+
+def roc_plot(roc: Roc, other: Roc | None = None) -> str:
+    """True over false positive rate, the threshold in force, and what guessing would give.
+
+    Args:
+        roc: has a curve.
+        other: of a model that it is compared with.
+    """
+    body = _line([(0.0, 0.0), (1.0, 1.0)], "ideal")
+    if other is not None and other.has_curve:
+        body += _line(_roc_points(other), "line second")
+    body += _line(_roc_points(roc), "line")
+    point = roc.in_force
+    false_rate, true_rate = point.false_positive_rate, point.true_positive_rate
+    assert false_rate is not None
+    assert true_rate is not None
+    words = (
+        f"threshold {point.threshold:g}: {true_rate:.1%} of the anomalies are found, "
+        f"{false_rate:.1%} of the good parts are called one"
+    )
+    body += (
+        f'<circle class="dot" cx="{_x(false_rate):.1f}" cy="{_y(true_rate):.1f}" r="3">'
+        f"<title>{words}</title></circle>"
+    )
+    title = f"Anomalies found over false alarms; at the {words}"
+    return _frame(body, "false positive rate", "true positive rate", title)
+
+
+def _roc_points(roc: Roc) -> list[Point]:
+    rates = roc.rates
+    return [(0.0, 0.0), *((rates[point][0], rates[point][1]) for point in thin_out_roc(roc))]
 
 
 def _frame(body: str, x_name: str, y_name: str, title: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rich.cells import cell_len, set_cell_size
 
 from edge.evaluation.report.words import (
+    NOTHING_WORDS,
     comparison_words,
     confused_pairs,
     general_figures,
@@ -14,6 +15,8 @@ from edge.evaluation.report.words import (
     model_words,
     notes,
     percent,
+    roc_rows,
+    roc_words,
     said_words,
     set_words,
     threshold_words,
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
     from edge.evaluation.comparison import Comparison
     from edge.evaluation.evaluation import Evaluation, Report, ThresholdReport
+    from edge.evaluation.roc import Roc
 
 MAX_PAIRS: Final = 10
 MAX_MISTAKES: Final = 10
@@ -64,7 +68,12 @@ def _evaluation_lines(evaluation: Evaluation) -> list[str]:
     if sure := interval_words(evaluation):
         lines.append(sure)
     lines += ["", *_label_lines(evaluation)]
-    pairs = confused_pairs(evaluation)
+    if judgement.roc is not None:
+        lines += ["", *_roc_lines(judgement.roc)]
+    pairs = []
+    if judgement.confusion is not None:
+        names = [*judgement.confusion_labels, NOTHING_WORDS]
+        pairs = confused_pairs(judgement.confusion, names)
     if pairs:
         lines += ["", "Taken for another, most often first:"]
         shown = [
@@ -105,6 +114,14 @@ def _label_lines(evaluation: Evaluation) -> list[str]:
         for one in evaluation.judgement.labels
     ]
     return _table([header, *rows])
+
+
+def _roc_lines(roc: Roc) -> list[str]:
+    lines = roc_words(roc)
+    rows = roc_rows(roc)
+    if rows:
+        lines += _table([("false alarms", "found", "threshold"), *rows])
+    return lines
 
 
 def _comparison_lines(first: Evaluation, other: Evaluation, found: Comparison) -> list[str]:

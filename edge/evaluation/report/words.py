@@ -10,10 +10,14 @@ from edge.evaluation.truth import UNSTATED
 from edge.printable import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from edge.evaluation.comparison import Comparison
     from edge.evaluation.evaluation import Evaluation, Mistake
+    from edge.evaluation.roc import Roc
     from edge.evaluation.thresholds import LabelThreshold
 
 FIGURE_WORDS: Final[Mapping[str, str]] = {
@@ -32,6 +36,7 @@ FIGURE_WORDS: Final[Mapping[str, str]] = {
     "certain": "Answers marked certain",
     "accuracy_certain": "Right, of those marked certain",
     "area_under_roc": "Anomalies that score higher than good parts (area under ROC)",
+    "anomalies_found": "Anomalies that are found",
     "false_alarms": "Good parts that are called an anomaly",
     "ap": "AP, IoU .5 to .95",
     "ap50": "AP, IoU .5",
@@ -40,10 +45,18 @@ FIGURE_WORDS: Final[Mapping[str, str]] = {
 }
 """Name of a figure to what it says."""
 
+LESS_IS_BETTER: Final = (FIGURE_WORDS["calibration_error"], FIGURE_WORDS["false_alarms"])
+
 HEADLINES: Final = ("accuracy", "ap50")
 """The figure that a report begins with, the first of these that the task has."""
 
+_MAX_SAID: Final = 3
+"""Answers that are named of one picture."""
+
 NOTHING_WORDS: Final = "(nothing)"
+_ALARM_RATES: Final = (0.01, 0.02, 0.05, 0.1)
+"""Shares of good parts that may be called an anomaly, of which a line may bear one or the other."""
+
 _P_CLEAR: Final = 0.05
 
 
@@ -114,25 +127,31 @@ def notes(evaluation: Evaluation) -> list[str]:
     return found
 
 
-def said_words(mistake: Mistake) -> str:
-    """What the model says of a picture: ``tulip 98 %``."""
+def said_words(mistake: Mistake, name: Callable[[str], str] = escape) -> str:
+    """What the model says of a picture: ``tulip 98 %``.
+
+    Args:
+        name: makes text, or HTML, of a label.
+    """
     if not mistake.said:
         return "nothing shown"
-    words = [f"{escape(item.label)} {item.score * 100:.0f} %" for item in mistake.said[:3]]
-    if len(mistake.said) > len(words):
-        words.append(f"+{len(mistake.said) - len(words)}")
+    shown = mistake.said[:_MAX_SAID]
+    words = [f"{name(item.label)} {item.score * 100:.0f} %" for item in shown]
+    if len(mistake.said) > len(shown):
+        words.append(f"+{len(mistake.said) - len(shown)}")
     return ", ".join(words)
 
 
-def confused_pairs(evaluation: Evaluation) -> list[tuple[int, str, str]]:
-    """Count, what is there and what was answered, the most frequent first."""
-    judgement = evaluation.judgement
-    if judgement.confusion is None:
-        return []
-    names = [*judgement.confusion_labels, NOTHING_WORDS]
-    rows, columns = judgement.confusion.nonzero()
+def confused_pairs(counts: NDArray[np.intp], names: Sequence[str]) -> list[tuple[int, str, str]]:
+    """Count, what is there and what was answered, the most frequent first.
+
+    Args:
+        counts: intp [rows, columns], what is there by what was answered.
+        names: of both.
+    """
+    rows, columns = counts.nonzero()
     pairs = [
-        (int(judgement.confusion[row, column]), names[row], names[column])
+        (int(counts[row, column]), names[row], names[column])
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
         if row != column
     ]
@@ -162,6 +181,50 @@ def comparison_words(comparison: Comparison) -> str:
     else:
         verdict = "That can be chance: too few pictures change sides to tell"
     return f"{changes}. {verdict} (McNemar's exact p = {p_words(comparison.p)})."
+
+
+def roc_words(roc: Roc) -> list[str]:
+    """What the threshold in force makes of the pictures, and why there is no curve; sentences."""
+    point = roc.in_force
+    at = f"At the threshold in force ({point.threshold:g})"
+    if point.anomalies:
+        share, sure = _share_words(point.found, point.anomalies)
+        found = f"{at}, {share} of the anomalies are found (true positive rate; {sure})."
+    else:
+        found = "There is no ROC curve: no picture shows an anomaly. How many are found is unknown."
+    if point.good:
+        share, sure = _share_words(point.alarms, point.good)
+        alarms = f"{at}, {share} of the good parts are called one (false positive rate; {sure})."
+    else:
+        alarms = "There is no ROC curve: no picture shows a good part. False alarms are unknown."
+    return [found, alarms]
+
+
+def roc_rows(roc: Roc) -> list[tuple[str, str, str]]:
+    """What share of the anomalies other thresholds find, by the false alarms that they cost.
+
+    A bound on false alarms, share of the anomalies, and threshold; only bounds that the number of
+    good parts can tell from none at all.
+    """
+    if not roc.has_curve:
+        return []
+    rows: list[tuple[str, str, str]] = []
+    for rate in _ALARM_RATES:
+        if rate * roc.in_force.good < 1:
+            continue
+        point = roc.most_found(rate)
+        found = "0.0 %" if point is None else percent(point.true_positive_rate)
+        threshold = "-" if point is None else f"{point.threshold:g}"
+        if not rows or rows[-1][1:] != (found, threshold):
+            rows.append((f"at most {rate * 100:g} %", found, threshold))
+    return rows
+
+
+def _share_words(part: int, whole: int) -> tuple[str, str]:
+    """The share, and where the true one lies: ``2.5 %``, ``45 of 1,803, so 1.9 % to 3.3 % ...``."""
+    low, high = wilson_interval(part, whole)
+    sure = f"{part:,} of {whole:,}, so {percent(low)} to {percent(high)} with 95 % confidence"
+    return percent(part / whole), sure
 
 
 def p_words(p: float) -> str:
