@@ -139,7 +139,10 @@ def _print(report: Report, out: Path, seconds: float) -> None:
     what = "all labels right" if training_set.multi_label else "right"
     pictures = f"{len(training_set.examples):,} pictures, {len(training_set.labels):,} labels"
     click.echo(f"{escape(str(out))}: {pictures}, {seconds:.0f} s")
-    click.echo(f"{percent(figures.accuracy)} {what} on {figures.pictures:,} test pictures")
+    if figures.pictures:
+        click.echo(f"{percent(figures.accuracy)} {what} on {figures.pictures:,} test pictures")
+    else:
+        click.echo("How good it is was not measured: there is no test picture")
     click.echo(f"Look at {escape(str(out / 'report.html'))}; serve it: edge serve --models {out}")
 
 

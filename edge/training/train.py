@@ -26,6 +26,7 @@ from edge.export.tflite_metadata import METADATA_BUFFER
 from edge.model.contract import PixelInput
 from edge.runtime.features import FeatureReader, with_whole_picture
 from edge.training.choice import fit_best_head
+from edge.training.contradictions import contradiction_notes
 from edge.training.distribution_fit import fit_distribution
 from edge.training.embedded_labels import append_labels, metadata_buffer
 from edge.training.export_files import MODEL_FILE, write_labels, write_metadata, write_settings
@@ -135,7 +136,8 @@ def train(task: Task, cache: PictureCache, progress: Progress) -> Report:
     if task.seconds is not None:
         _need_tensorflow()
     learned = learn(task, cache, progress)
-    notes = _unlabeled_note(task)
+    notes = tuple(note for one in (task.base, *task.added) for note in one.notes)
+    notes += _unlabeled_note(task)
     with tempfile.TemporaryDirectory(prefix="edge-train-") as scratch:
         if task.seconds is not None:
             left = task.seconds - (time.monotonic() - began)
@@ -286,7 +288,8 @@ def _without_broken(
     left_out = frozenset(gathered.broken)
     groups = gathered.find_groups(examples)
     training_set = make_training_set(task.base, task.added, groups=groups, left_out=left_out)
-    return training_set, broken
+    notes = contradiction_notes(training_set, gathered.digests)
+    return replace(training_set, notes=training_set.notes + notes), broken
 
 
 def _distribution(learned: Learned) -> TrainingDistribution | None:
