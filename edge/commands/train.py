@@ -22,7 +22,8 @@ from edge.printable import escape
 from edge.training.good_parts import GoodTask, train_good_parts
 from edge.training.good_parts_report import WHERE_IT_WORKS, false_alarm_period
 from edge.training.report import accuracy_words, percent
-from edge.training.train import Task, train
+from edge.training.task import Task
+from edge.training.train import train
 from edge.wiring.bootstrap import embedded_models
 
 if TYPE_CHECKING:
@@ -138,7 +139,10 @@ def _print(report: Report, out: Path, seconds: float) -> None:
     _print_left_out(report.broken, report.all_notes)
     pictures = f"{len(training_set.examples):,} pictures, {len(training_set.labels):,} labels"
     click.echo(f"{escape(str(out))}: {pictures}, {seconds:.0f} s")
-    click.echo(f"{percent(report.measured.figures.accuracy)} {accuracy_words(report)}")
+    if report.measured.figures.pictures:
+        click.echo(f"{percent(report.measured.figures.accuracy)} {accuracy_words(report)}")
+    else:
+        click.echo("How good it is was not measured: there is no test picture")
     click.echo(f"Look at {escape(str(out / 'report.html'))}; serve it: edge serve --models {out}")
 
 

@@ -169,6 +169,7 @@ class _Boxes:
 
     def rows(self, split: Split | None) -> Iterator[Row]:
         """Yield a row for each image; one without boxes shows nothing."""
-        for key, (file_name, _, _) in self._images.items():
+        for key, (file_name, width, height) in self._images.items():
             boxes = tuple(self._boxes[key])
-            yield Row(f"{self._name}, image {key}", file_name, labels_of(boxes), boxes, split)
+            source = f"{self._name}, image {key}"
+            yield Row(source, file_name, labels_of(boxes), boxes, split, (width, height))

@@ -66,6 +66,7 @@ class DataSet:
         examples: in the order of the source; a folder's are sorted by name.
         unlabeled: pictures that wait for a person to label them. They are no examples: what they
             show is unknown, whereas an example without labels is known to show nothing.
+        notes: what was read otherwise than one might think, or passed over; a sentence each.
     """
 
     path: Path
@@ -73,3 +74,4 @@ class DataSet:
     labels: tuple[str, ...]
     examples: tuple[Example, ...]
     unlabeled: tuple[Example, ...] = ()
+    notes: tuple[str, ...] = ()

@@ -44,9 +44,10 @@ class Describer:
     def headline(self) -> str:
         """The set in one line."""
         data_set = self._found.data_set
+        pictures, labels = len(data_set.examples), len(data_set.labels)
         parts = [
-            f"{len(data_set.examples):,} pictures",
-            f"{len(data_set.labels):,} labels",
+            f"{pictures:,} picture{'' if pictures == 1 else 's'}",
+            f"{labels:,} label{'' if labels == 1 else 's'}",
             f"read as {data_set.layout}",
         ]
         if self._found.nothing:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from edge.datasets.dataset import Example, LabeledBox, Split
 from edge.datasets.reading import MAX_EXAMPLES, BadEntry, FaultLog
+from edge.datasets.upright_boxes import with_upright_boxes
 from edge.errors import DataSetError
 from edge.printable import escape
 from edge.vision.picture_files import UNREADABLE_SUFFIXES
@@ -47,6 +48,7 @@ class Row(NamedTuple):
         labels: of the whole picture; ``None`` if it waits for a label.
         boxes: its objects; ``None`` where the source knows no boxes.
         split: that the line states.
+        size: width and height in pixels of the picture that the boxes were drawn on, if stated.
     """
 
     source: str
@@ -54,6 +56,7 @@ class Row(NamedTuple):
     labels: tuple[str, ...] | None
     boxes: tuple[LabeledBox, ...] | None = None
     split: Split | None = None
+    size: tuple[float, float] | None = None
 
 
 def read_examples(
@@ -78,6 +81,7 @@ def read_examples(
     examples: list[Example] = []
     unlabeled: list[Example] = []
     seen: dict[Path, str] = {}
+    sizes: dict[Path, tuple[float, float]] = {}
     for name, row in merged.items():
         parts = places[name]
         if parts is None:
@@ -94,7 +98,9 @@ def read_examples(
         labels = row.labels if row.labels is not None else ()
         example = Example(image, labels, row.boxes, row.split, row.source)
         (examples if row.labels is not None else unlabeled).append(example)
-    return examples, unlabeled
+        if row.size is not None:
+            sizes[image] = row.size
+    return with_upright_boxes(examples, sizes, faults), unlabeled
 
 
 def _merge(rows: Iterable[Row], faults: FaultLog) -> dict[str, Row]:
@@ -228,6 +234,8 @@ def _not_found(name: str, folder: Path, error: Exception) -> str:
             f"gcloud storage cp -r gs://{bucket} {here}"
         )
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return f"No picture {shown} is in {here}."
+        is_file_name = "." in name.rpartition("/")[2]
+        hint = "" if is_file_name else " If the line names columns, remove it."
+        return f"No picture {shown} is in {here}.{hint}"
     reason = error.strerror if isinstance(error, OSError) else str(error)
     return f"{shown} cannot be read: {reason}."

@@ -119,13 +119,14 @@ def _rows(xml_folder: Path, pictures: Path, faults: FaultLog) -> Iterator[Row]:
         try:
             root = _parse(xml_folder / name)
             picture = _picture(root, by_stem.get(_stem(name), []))
-            boxes = tuple(_boxes(root))
+            size = _size(root)
+            boxes = tuple(_boxes(root, *size))
         except BadEntry as bad:
             faults.add(source, bad.reason)
             taken.update(by_stem.get(_stem(name), []))
             continue
         taken.add(picture)
-        yield Row(source, picture, labels_of(boxes), boxes)
+        yield Row(source, picture, labels_of(boxes), boxes, size=size)
     for names in by_stem.values():
         for name in names:
             if name not in taken:
@@ -159,11 +160,15 @@ def _picture(root: ET.Element, candidates: list[str]) -> str:
     raise BadEntry("There is no picture of the same name.")
 
 
-def _boxes(root: ET.Element) -> Iterator[LabeledBox]:
+def _size(root: ET.Element) -> tuple[float, float]:
     size = root.find("size")
     width, height = (_number(size, side) for side in ("width", "height"))
     if width <= 0 or height <= 0:
         raise BadEntry("size must have a width and a height of more than 0.")
+    return width, height
+
+
+def _boxes(root: ET.Element, width: float, height: float) -> Iterator[LabeledBox]:
     objects = root.findall("object")
     if len(objects) > MAX_BOXES:
         raise BadEntry(f"The picture has more than {MAX_BOXES:,} boxes.")

@@ -62,8 +62,10 @@ def read_with_faults(path: Path) -> Reading:
             f"{escape(str(path))} has {len(labels):,} labels; the limit is {MAX_LABELS:,}. Is "
             "another column taken for labels?"
         )
-    data_set = DataSet(path, layout, tuple(labels), tuple(examples), tuple(unlabeled))
-    return Reading(data_set, tuple(faults.first), faults.count, tuple(faults.notes))
+    data_set = DataSet(
+        path, layout, tuple(labels), tuple(examples), tuple(unlabeled), tuple(faults.notes)
+    )
+    return Reading(data_set, tuple(faults.first), faults.count)
 
 
 def _wrong(reading: Reading) -> DataSetError:

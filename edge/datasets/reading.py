@@ -61,13 +61,16 @@ class Reading:
         data_set: what is right.
         faults: the first `MAX_FAULTS`.
         fault_count: of all faults; 0 if the set was read whole.
-        notes: what was read otherwise than one might think, or passed over; a sentence each.
     """
 
     data_set: DataSet
     faults: tuple[Fault, ...]
     fault_count: int
-    notes: tuple[str, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The data set's."""
+        return self.data_set.notes
 
 
 class BadEntry(Exception):

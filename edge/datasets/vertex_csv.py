@@ -10,6 +10,7 @@ corners the second and the fourth may be empty.
 from __future__ import annotations
 
 import csv
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from edge.datasets.box_values import checked_box, number
@@ -18,6 +19,7 @@ from edge.datasets.index_rows import Row, labels_of
 from edge.datasets.label_names import clean_label, split_of
 from edge.datasets.reading import BadEntry, FaultLog
 from edge.datasets.text_lines import read_lines
+from edge.vision.picture_files import READABLE_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 _UNASSIGNED: Final = frozenset({"", "unassigned"})
 _CORNERS: Final = 8
 """Fields of a box: x and y of four corners."""
+
+_SEPARATORS: Final = {";": "semicolons", "\t": "tabs"}
 
 
 def read_csv(file: Path, faults: FaultLog) -> Iterator[Row]:
@@ -54,7 +58,23 @@ def _parse(file: Path, faults: FaultLog) -> Iterator[tuple[str, list[str]]]:
         except (csv.Error, ValueError) as error:
             faults.add(source, f"The line is no CSV: {error}. Close its quotes.")
             continue
+        separator = _other_separator(fields)
+        if separator:
+            faults.add(source, f"Its fields are separated by {separator}. Save it with commas.")
+            continue
         yield source, [field.strip() for field in fields]
+
+
+def _other_separator(fields: list[str]) -> str:
+    """What separates fields instead of commas, as a spreadsheet may save them; empty if nothing."""
+    if len(fields) != 1:
+        return ""
+    for character, name in _SEPARATORS.items():
+        parts = fields[0].split(character)
+        _, (path, *_) = _split([part.strip(' "') for part in parts])
+        if len(parts) > 1 and PurePath(path).suffix.lower() in READABLE_SUFFIXES:
+            return name
+    return ""
 
 
 def _split(fields: list[str]) -> tuple[Split | None, list[str]]:

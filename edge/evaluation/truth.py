@@ -80,7 +80,7 @@ def select(data_set: DataSet, model: Known, wanted_split: str | None) -> Selecte
             differ in spelling only, or no boxes for a detector.
     """
     examples, split = _choose_split(data_set, wanted_split)
-    notes: list[str] = []
+    notes = list(data_set.notes)
     _note_left_out(notes, len(data_set.unlabeled), "nobody has labelled them yet")
     examples = _fit_to_task(examples, model, notes)
     if not examples:

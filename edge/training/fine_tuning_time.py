@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge.training.train import Progress
+    from edge.training.task import Progress
 
 _IMPORT_S: Final = 8.0
 """TensorFlow's import and its first step, on two cores. The import alone takes 6 to 10."""

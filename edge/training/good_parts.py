@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from edge.model.contract import Quantization
     from edge.training.feature_table import FeatureTable
     from edge.training.gather import Gathered
-    from edge.training.train import Progress
+    from edge.training.task import Progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,25 @@ def test_all_faults_are_listed_with_their_lines(pictures):
         assert words in found[f"line {number}"], number
 
 
+@pytest.mark.parametrize("line", ["images/1.jpg{}daisy", "test{}images/1.jpg{}daisy"])
+@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_another_separator_than_the_comma_is_named(pictures, line, separator, name):
+    found = faults(pictures, "images/2.jpg,daisy", line.replace("{}", separator))
+    assert found == {
+        "line 2": f"Its fields are separated by {name}. Save it with commas.",
+    }
+
+
+def test_a_semicolon_in_a_name_or_a_label_is_no_separator(pictures):
+    put(pictures, "images/a;b.jpg")
+    read(pictures, "images/a;b.jpg", "images/1.jpg,red;green", "images/a;b.jpg")
+
+
+def test_a_line_of_column_names_is_guessed_to_be_one(pictures):
+    found = faults(pictures, "filename,label", "images/1.jpg,daisy")
+    assert found["line 1"].endswith(" If the line names columns, remove it.")
+
+
 def test_bytes_that_are_no_text_are_faults_of_their_line(pictures):
     file = pictures / "index.csv"
     file.write_bytes(b"images/1.jpg,da\xffisy\nimages/2.jpg,da\0isy\nimages/3.jpg,daisy\n")

@@ -153,6 +153,29 @@ def test_training_again_gives_the_same_file(trained, tmp_path):
     assert first.read_bytes() == second.read_bytes()
 
 
+def test_the_same_picture_under_two_labels_is_said_and_a_set_of_nothing_else_refused(tmp_path):
+    photos = put_shapes(tmp_path / "photos", {"disc": 6, "square": 6})
+    shutil.copy(photos / "disc" / "disc000.png", photos / "square" / "copy.png")
+    result = train(photos, "--out", tmp_path / "model")
+    assert result.exit_code == 0
+    assert "note: 2 pictures contradict each other:" in result.stderr
+    assert "square/copy.png" in result.stderr
+    shutil.rmtree(photos / "square")
+    shutil.copytree(photos / "disc", photos / "square")
+    result = train(photos, "--out", tmp_path / "other")
+    assert result.exit_code == 2
+    assert "Every picture is there under several labels" in result.stderr
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_model_without_a_test_picture_is_said_to_be_unmeasured(tmp_path):
+    photos = put_shapes(tmp_path / "photos", {"disc": 2, "square": 2})
+    result = train(photos, "--out", tmp_path / "model")
+    assert result.exit_code == 0
+    assert "How good it is was not measured" in result.stdout
+    assert "%" not in result.stdout
+
+
 def test_broken_pictures_are_named_and_left_out(tmp_path):
     photos = put_shapes(tmp_path / "photos", {"disc": 12, "square": 12})
     (photos / "disc" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut")
@@ -224,7 +247,7 @@ def test_ctrl_c_leaves_the_older_result_and_nothing_else(trained, tmp_path, monk
     shutil.copytree(trained[0], out)
     before = (out / "model.tflite").read_bytes()
     photos = put_shapes(tmp_path / "photos", {"disc": 12, "square": 12})
-    monkeypatch.setattr("edge.training.train.write_golden", interrupted)
+    monkeypatch.setattr("edge.training.write_export.write_golden", interrupted)
     result = train(photos, "--out", out)
     assert result.exit_code == 130
     assert (out / "model.tflite").read_bytes() == before
