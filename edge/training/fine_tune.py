@@ -180,9 +180,7 @@ class FineTuning:
         first, second = _MOMENTS
         scale = rate * tf.sqrt(1 - second**step) / (1 - first**step)
         gradients = tape.gradient(loss, self._learned)
-        rows = zip(
-            self._learned, gradients, self._means, self._squares, self._shares, strict=True
-        )
+        rows = zip(self._learned, gradients, self._means, self._squares, self._shares, strict=True)
         for variable, gradient, mean, square, share in rows:
             mean.assign(first * mean + (1 - first) * gradient)
             square.assign(second * square + (1 - second) * gradient * gradient)
