@@ -1,7 +1,7 @@
 """Pictures that no constant of training was chosen by: to confirm, not to choose.
 
-Photos of scikit-image's wheel other than its textures, the photos of the built-in demo, charts and
-pages of text that are drawn, and noise.
+Photos of scikit-image's wheel other than its textures and the demo's, the photos of the built-in
+demo, charts and pages of text that are drawn, and noise.
 """
 
 import numpy as np
@@ -12,7 +12,6 @@ from edge.wiring.bootstrap import embedded_models
 PHOTOS = [
     "camera",
     "coins",
-    "coffee",
     "rocket",
     "immunohistochemistry",
     "hubble_deep_field",
