@@ -139,8 +139,9 @@ def _print(report: Report, out: Path, seconds: float) -> None:
     _print_left_out(report.broken, report.all_notes)
     pictures = f"{len(training_set.examples):,} pictures, {len(training_set.labels):,} labels"
     click.echo(f"{escape(str(out))}: {pictures}, {seconds:.0f} s")
-    if report.measured.figures.pictures:
-        click.echo(f"{percent(report.measured.figures.accuracy)} {accuracy_words(report)}")
+    figures = report.measured.figures
+    if figures.pictures:
+        click.echo(f"{percent(figures.accuracy)} {accuracy_words(report)}")
     else:
         click.echo("How good it is was not measured: there is no test picture")
     click.echo(f"Look at {escape(str(out / 'report.html'))}; serve it: edge serve --models {out}")

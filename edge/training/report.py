@@ -112,7 +112,7 @@ def accuracy_words(report: Report) -> str:
     pictures = "1 test picture" if figures.pictures == 1 else f"{figures.pictures:,} test pictures"
     interval = report.measured.interval
     if interval is None:
-        return f"{what} on {pictures}"
+        return "how good it is: there is no test picture"
     low, high = map(percent, interval)
     return f"{what} on {pictures}; the true share is {low} to {high}, with 95 % confidence"
 

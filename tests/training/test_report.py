@@ -75,6 +75,6 @@ def test_the_page_escapes_names_and_shows_no_empty_part(tmp_path):
     write_report(tmp_path, report(measured(0, 0, unlike=None)), tmp_path, 1_000_000)
     page = (tmp_path / "report.html").read_text("utf-8")
     assert "<bdi>&lt;b&gt;</bdi>" in page
-    assert "not measured" in page
+    assert "<b>not measured</b><span>how good it is: there is no test picture.</span>" in page
     assert "Worst pictures" not in page
     assert "nan" not in page
