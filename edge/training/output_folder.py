@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -31,6 +32,12 @@ def refuse_foreign(folder: Path) -> None:
         is_ours = not folder.exists() or (folder / MARK).is_file() or not any(folder.iterdir())
     except OSError as error:
         raise _unwritable(folder, error) from error
+    existing = next(place for place in folder.absolute().parents if place.exists())
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise OutputError(
+            f"{folder} cannot be written: {existing} is not writable. Name another folder with "
+            "--out."
+        )
     if not is_ours:
         raise OutputError(
             f"{folder} holds other files than a result of edge train, and is left as it is. Name a "
