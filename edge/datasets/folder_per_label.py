@@ -86,8 +86,9 @@ def _label_examples(
         faults.add(walk.relative(folder), bad.reason)
         return []
     source = walk.relative(folder)
+    faults_before = faults.count
     pictures = walk.pictures_below(folder)
     examples = [Example(picture, (label,), None, split, source) for picture in pictures]
-    if not examples:
+    if not examples and faults.count == faults_before:
         faults.notes.append(f"The folder {source} has no pictures: the label is left out.")
     return examples

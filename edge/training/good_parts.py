@@ -87,7 +87,7 @@ def train_good_parts(task: GoodTask, cache: PictureCache, progress: Progress) ->
         progress.stage("Reading pictures")
         gathered, quantization = _read_maps(task, model, chosen, cache, progress)
         maps = _distinct_maps(gathered.table)
-        _refuse_too_few(escape(str(task.good)), len(maps))
+        _refuse_too_few(escape(str(task.good)), len(maps), _unread_words(chosen, gathered))
         progress.stage("Fitting")
         content = encode_good_parts(fit_good_parts(maps, quantization))
         model.write_bytes(write_trunk(data, task.backbone.model.name, {BUFFER_NAME: content}))
@@ -116,18 +116,27 @@ def _find_pictures(folder: Path) -> list[Example]:
     if faults.count:
         first = faults.first[0]
         raise DataSetError(f"{shown} cannot be read whole: {first.source}: {first.reason}")
-    _refuse_too_few(shown, len(pictures))
+    _refuse_too_few(shown, len(pictures), "")
     return [Example(picture, (GOOD,)) for picture in pictures]
 
 
-def _refuse_too_few(shown: str, count: int) -> None:
+def _refuse_too_few(shown: str, count: int, why: str) -> None:
     if count >= MIN_PICTURES:
         return
     pictures = "1 picture" if count == 1 else f"{count} pictures"
     raise DataSetError(
-        f"{shown} has {pictures} that can be read; at least {MIN_PICTURES} of good parts are "
-        f"needed, better {ENOUGH_FOR_RATE} or more, taken as the camera will see them."
+        f"{shown} has {pictures}{why}; at least {MIN_PICTURES} of good parts are needed, better "
+        f"{ENOUGH_FOR_RATE} or more, taken as the camera will see them."
     )
+
+
+def _unread_words(examples: list[Example], gathered: Gathered) -> str:
+    """What keeps pictures that were found from counting."""
+    words = " that can be read and are no copies of each other"
+    if not gathered.broken:
+        return words
+    number, reason = next(iter(gathered.broken.items()))
+    return f"{words} ({escape(examples[number].image.name)}: {reason.rstrip('.')})"
 
 
 def _thinned(examples: list[Example]) -> list[Example]:

@@ -44,9 +44,14 @@ def _refuse_unwritable_parent(folder: Path) -> None:
     parents = folder.absolute().parents
     existing = next(parent for parent in parents if parent.exists())
     if not existing.is_dir():
-        raise OutputError(f"{folder} cannot be written: {existing} is no folder.")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise OutputError(f"{folder} cannot be written: no permission to write to {existing}.")
+        reason = "is no folder"
+    elif not os.access(existing, os.W_OK | os.X_OK):
+        reason = "is not writable"
+    else:
+        return
+    raise OutputError(
+        f"{folder} cannot be written: {existing} {reason}. Name another folder with --out."
+    )
 
 
 @contextmanager

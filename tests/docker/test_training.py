@@ -53,5 +53,5 @@ def test_a_folder_that_the_user_of_the_container_cannot_write_to_is_named(engine
     command = ("train", "pictures", "--out", "my-model")
     code, output = engine.once(lite, *_OWNER, "-v", f"{work}:/data", command=command)
     assert code == 2
-    assert "my-model cannot be written: no permission to write to /data" in output
+    assert "my-model cannot be written: /data is not writable" in output
     assert "Traceback" not in output

@@ -202,7 +202,7 @@ def test_it_tells_parts_with_faults_over_http_and_where_they_are(trained):
 
 
 @pytest.mark.parametrize(
-    ("count", "words"), [(0, "has 0 pictures"), (1, "has 1 picture "), (19, "has 19 pictures")]
+    ("count", "words"), [(0, "has 0 pictures"), (1, "has 1 picture;"), (19, "has 19 pictures")]
 )
 def test_a_folder_with_too_few_parts_is_refused_and_nothing_is_written(tmp_path, count, words):
     folder = put_parts(tmp_path / "parts", count)
@@ -211,6 +211,15 @@ def test_a_folder_with_too_few_parts_is_refused_and_nothing_is_written(tmp_path,
     assert words in result.stderr
     assert "at least 20" in result.stderr
     assert not (tmp_path / "model").exists()
+
+
+def test_parts_that_cannot_be_read_are_said_to_be_why_there_are_too_few(tmp_path):
+    folder = put_parts(tmp_path / "parts", 19)
+    (folder / "broken.jpg").write_bytes(b"x")
+    result = edge("train", "--good", folder, "--out", tmp_path / "model")
+    assert result.exit_code == 2
+    assert "19 pictures that can be read" in result.stderr
+    assert "broken.jpg: These bytes are of an unknown format" in result.stderr
 
 
 def test_copies_of_one_picture_are_one_picture(tmp_path):

@@ -24,5 +24,5 @@ def test_a_place_without_permission_is_refused_by_name(tmp_path, monkeypatch):
     locked.mkdir(mode=0o555)
     if os.geteuid() == 0:  # root may write everywhere: the system's answer to others in its place
         monkeypatch.setattr(os, "access", lambda path, _: os.fspath(path) != str(locked))
-    with pytest.raises(OutputError, match=f"no permission to write to {locked}"):
+    with pytest.raises(OutputError, match=f"{locked} is not writable"):
         refuse_foreign(locked / "deep" / "model")

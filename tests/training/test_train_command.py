@@ -1,6 +1,7 @@
 """`edge train`: a folder of pictures becomes an export that is served, or a clear refusal."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -16,8 +17,10 @@ from builders.shapes import put_multi_label, put_shapes, shape
 from click.testing import CliRunner
 
 from edge.cli import main
+from edge.datasets import picture_pass
 from edge.export.read import read_export
 from edge.model.contract import Format
+from edge.training import output_folder
 from edge.training.requantize import requantize_tail
 
 COUNTS = {"disc": 24, "square": 24, "None_of_the_above": 12, "stripes": 24}
@@ -166,6 +169,17 @@ def test_the_same_picture_under_two_labels_is_said_and_a_set_of_nothing_else_ref
     assert result.exit_code == 2
     assert "Every picture is there under several labels" in result.stderr
     assert not (tmp_path / "other").exists()
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_any_picture_is_read(
+    tmp_path, monkeypatch
+):
+    photos = put_shapes(tmp_path / "photos", {"disc": 2, "square": 2})
+    monkeypatch.setattr(output_folder.os, "access", lambda _, mode: not mode & os.W_OK)
+    monkeypatch.setattr(picture_pass, "read_picture", None)  # whatever is read fails
+    result = train(photos, "--out", tmp_path / "new" / "model")
+    assert result.exit_code == 2
+    assert f"{tmp_path} is not writable. Name another folder with --out." in result.stderr
 
 
 def test_a_model_without_a_test_picture_is_said_to_be_unmeasured(tmp_path):
