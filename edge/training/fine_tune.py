@@ -30,12 +30,7 @@ if TYPE_CHECKING:
 TAIL: Final = 7
 """Convolutions that learn: the last two blocks and the one before pooling."""
 
-_RATE: Final = 1e-4
-
-_HEAD_RATE: Final = 0.1
-"""Of the rate, for the last layer. A step of Adam moves all weights of a label alike, and its 1,280
-inputs add up: at the full rate scores swing so much that validation becomes worse for good."""
-
+_RATE: Final = 2e-4
 _MOMENTS: Final = (0.9, 0.999)
 _WARM_UP: Final = 20  # steps
 
@@ -73,7 +68,6 @@ class FineTuning:
         self._learned = [*tail, self._matrix, self._bias]
         self._means = [tf.Variable(tf.zeros_like(one)) for one in self._learned]
         self._squares = [tf.Variable(tf.zeros_like(one)) for one in self._learned]
-        self._shares = [1.0] * len(tail) + [_HEAD_RATE] * 2
         self._steps = 0
         self._train = tf.function(self._step, reduce_retracing=True)
         self._judge = tf.function(self._loss, reduce_retracing=True)
@@ -180,11 +174,11 @@ class FineTuning:
         first, second = _MOMENTS
         scale = rate * tf.sqrt(1 - second**step) / (1 - first**step)
         gradients = tape.gradient(loss, self._learned)
-        rows = zip(self._learned, gradients, self._means, self._squares, self._shares, strict=True)
-        for variable, gradient, mean, square, share in rows:
+        rows = zip(self._learned, gradients, self._means, self._squares, strict=True)
+        for variable, gradient, mean, square in rows:
             mean.assign(first * mean + (1 - first) * gradient)
             square.assign(second * square + (1 - second) * gradient * gradient)
-            variable.assign_sub(share * scale * mean / (tf.sqrt(square) + 1e-7))
+            variable.assign_sub(scale * mean / (tf.sqrt(square) + 1e-7))
 
 
 def _changed(images: Any) -> Any:
