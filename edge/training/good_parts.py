@@ -89,7 +89,8 @@ def train_good_parts(task: GoodTask, cache: PictureCache, progress: Progress) ->
         maps = _distinct_maps(gathered.table)
         _refuse_too_few(escape(str(task.good)), len(maps), _unread_words(chosen, gathered))
         progress.stage("Fitting")
-        content = encode_good_parts(fit_good_parts(maps, quantization))
+        fit = fit_good_parts(maps, quantization)
+        content = encode_good_parts(fit.parts)
         model.write_bytes(write_trunk(data, task.backbone.model.name, {BUFFER_NAME: content}))
         write_settings(folder)
         write_learnt(folder, ((digest, Split.TRAINING) for digest in gathered.digests))
@@ -99,6 +100,7 @@ def train_good_parts(task: GoodTask, cache: PictureCache, progress: Progress) ->
             learned=len(maps),
             passed_over=len(examples) - len(chosen),
             alignment=alignment(maps, quantization),
+            drift=fit.drift,
             copies=len(chosen) - len(broken) - len(maps),
             broken=broken,
         )

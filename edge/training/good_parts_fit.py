@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -32,6 +32,9 @@ ENOUGH_FOR_RATE: Final = math.ceil(KEPT / (1 - KEPT))
 MIN_ALIGNMENT: Final = 0.25
 """Below it the pictures look like free texture, on which faults were found by chance only."""
 
+MAX_DRIFT: Final = 0.1
+"""Above it the pictures change along the folder. Five times the false alarms that are allowed."""
+
 _DIMENSIONS: Final = 32
 """Of the 112 channels' main directions. 64 and 112 told good from bad no better."""
 
@@ -43,10 +46,27 @@ _FLOOR: Final = 1e-3  # variance of rounding to int8
 _FOLDS: Final = 5
 
 
-def fit_good_parts(maps: NDArray[np.int8], quantization: Quantization) -> GoodParts:
+@dataclass(frozen=True, slots=True)
+class GoodPartsFit:
+    """What was fitted.
+
+    Attributes:
+        parts: the model.
+        drift: of pictures that are held out with a fifth of the folder, their neighbours, the share
+            that lies beyond the bound, 0..1. Far more than the false alarms that the bound allows
+            means that the pictures change from the folder's begin to its end.
+    """
+
+    parts: GoodParts
+    drift: float
+
+
+def fit_good_parts(maps: NDArray[np.int8], quantization: Quantization) -> GoodPartsFit:
     """Fit to the maps of good parts, int8 [pictures, height, width, channels].
 
-    Pictures that stand next to each other, which may be of one moment, are held out together.
+    The bound comes from parts that are held out, every fifth one: kinds of parts and hours of the
+    day that are among the pictures are to pass. Holding out neighbours together, as the pictures of
+    a kind often are, gave a bound on solar cells beyond which not one of 300 faults lay.
 
     Raises:
         ValueError: fewer than `MIN_PICTURES`.
@@ -56,18 +76,32 @@ def fit_good_parts(maps: NDArray[np.int8], quantization: Quantization) -> GoodPa
         raise ValueError(f"{count} pictures are fewer than {MIN_PICTURES}")
     projection = _main_directions(maps, quantization)
     projected = np.stack([project(_real(one, quantization), projection) for one in maps])
-    folds = np.arange(count) * _FOLDS // count
-    farthest = np.empty(count, np.float32)
-    for fold in range(_FOLDS):
-        fitted = _fit(projected[folds != fold], projection)
-        for number in np.flatnonzero(folds == fold):
-            farthest[number] = fitted.distances_of(projected[number]).max()
-    ordered = np.sort(farthest)
+    numbers = np.arange(count)
+    ordered = np.sort(_held_out_distances(projected, projection, numbers % _FOLDS))
     rank = min(math.ceil((count + 1) * KEPT), count)
     typical = max(float(np.median(ordered)), 1e-3)
     # The bound is above what is typical even if all pictures are the same.
     bound = max(float(ordered[rank - 1]), 1.05 * typical)
-    return replace(_fit(projected, projection), typical=typical, bound=bound)
+    parts = replace(_fit(projected, projection), typical=typical, bound=bound)
+    apart = _held_out_distances(projected, projection, numbers * _FOLDS // count)
+    return GoodPartsFit(parts, drift=float((apart > bound).mean()))
+
+
+def _held_out_distances(projected: Floats, projection: Floats, folds: NDArray[np.intp]) -> Floats:
+    """How far each part is, at its oddest place, from what was fitted without its fold.
+
+    Args:
+        folds: number of each picture's fold, int [pictures].
+
+    Returns:
+        float32 [pictures].
+    """
+    farthest = np.empty(len(projected), np.float32)
+    for fold in range(_FOLDS):
+        fitted = _fit(projected[folds != fold], projection)
+        for number in np.flatnonzero(folds == fold):
+            farthest[number] = fitted.distances_of(projected[number]).max()
+    return farthest
 
 
 def alignment(maps: NDArray[np.int8], quantization: Quantization) -> float:

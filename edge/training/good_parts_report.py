@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from edge.report_page import Section, lead, listing, notes, plain, rows, tiles, whole_page
-from edge.training.good_parts_fit import ENOUGH_FOR_RATE, KEPT, MIN_ALIGNMENT
+from edge.training.good_parts_fit import ENOUGH_FOR_RATE, KEPT, MAX_DRIFT, MIN_ALIGNMENT
 from edge.training.output_folder import MARK
 from edge.training.report import COMMAND, MAX_BROKEN
 
@@ -34,6 +34,7 @@ class GoodPartsReport:
         learned: pictures that were learned from.
         passed_over: pictures that were not needed.
         alignment: how much each place shows the same in all pictures, 0..1.
+        drift: as in `GoodPartsFit`.
         copies: pictures whose file is the same as that of another one.
         broken: pictures that cannot be read, and why.
     """
@@ -42,6 +43,7 @@ class GoodPartsReport:
     learned: int
     passed_over: int
     alignment: float
+    drift: float
     copies: int
     broken: tuple[tuple[Path, str], ...]
 
@@ -53,6 +55,13 @@ class GoodPartsReport:
             notes.append(
                 "These pictures do not show the same thing at the same place: they look like free "
                 "texture, or like parts that lie differently. Faults will hardly be found."
+            )
+        elif self.drift > MAX_DRIFT:
+            notes.append(
+                f"The pictures change along the folder: with a fifth of it left out, "
+                f"{self.drift:.0%} of the parts there would be called anomalies. What these "
+                "pictures show in turn, such as kinds of parts or the light of a day, must all be "
+                "among them: another one will be an anomaly."
             )
         if self.broken:
             count = len(self.broken)

@@ -22,6 +22,7 @@ from edge.evaluation.anomaly import good_or_anomaly
 from edge.export.good_parts_buffer import HEADER, decode_good_parts, encode_good_parts
 from edge.model.contract import Quantization
 from edge.training.good_parts_fit import (
+    MAX_DRIFT,
     MIN_ALIGNMENT,
     MIN_PICTURES,
     alignment,
@@ -46,7 +47,7 @@ def real(stored):
 
 @pytest.fixture(scope="module")
 def fitted():
-    return fit_good_parts(maps(200, seed=1), QUANTIZATION)
+    return fit_good_parts(maps(200, seed=1), QUANTIZATION).parts
 
 
 def highest(parts, stored):
@@ -70,8 +71,29 @@ def test_a_part_that_is_odd_at_one_place_is_beyond_it_and_the_heat_is_there(fitt
         assert column >= 3
 
 
+def two_kinds(count, seed):
+    """Maps of which the last sixth is of another kind of part."""
+    found = maps(count, seed).astype(int)
+    found[count * 5 // 6 :, 0, 0] += 60
+    return found.clip(-128, 127).astype(np.int8)
+
+
+def test_kinds_of_parts_that_follow_each_other_are_all_good_and_do_not_blunt_the_bound():
+    learned = two_kinds(240, seed=7)
+    fit = fit_good_parts(learned, QUANTIZATION)
+    shuffled = fit_good_parts(np.random.default_rng(0).permutation(learned), QUANTIZATION)
+    assert fit.parts.bound == pytest.approx(shuffled.parts.bound, rel=0.15)
+    assert (highest(fit.parts, two_kinds(300, seed=8)) >= 0.5).mean() < 0.06
+
+
+def test_pictures_that_change_along_the_folder_are_told_from_those_that_do_not():
+    assert fit_good_parts(two_kinds(240, seed=9), QUANTIZATION).drift > MAX_DRIFT
+    assert fit_good_parts(maps(200, seed=1), QUANTIZATION).drift < MAX_DRIFT
+
+
 def test_parts_that_are_all_the_same_still_give_a_bound():
-    parts = fit_good_parts(np.repeat(maps(1, seed=4), MIN_PICTURES, axis=0), QUANTIZATION)
+    same = np.repeat(maps(1, seed=4), MIN_PICTURES, axis=0)
+    parts = fit_good_parts(same, QUANTIZATION).parts
     assert 0 < parts.typical < parts.bound < math.inf
     assert highest(parts, maps(1, seed=4))[0] < 0.5 < highest(parts, maps(1, seed=5))[0]
 
