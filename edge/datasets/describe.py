@@ -77,12 +77,26 @@ class Describer:
                 for one in found.suspects
             ]
             yield from _section("Probably mislabelled", lines)
+        if not self._has_findings():
+            yield ""
+            yield self._clean_words()
         yield ""
         yield "What to do next"
         if not self.advice:
             yield "  Nothing: train on it."
         for one in self.advice:
             yield f"  {one.weight}: {one.text}"
+
+    def _has_findings(self) -> bool:
+        found = self._found
+        of_pictures = (found.broken, found.tiny, found.same, found.near, found.suspects)
+        return bool(found.reading.fault_count or any(of_pictures))
+
+    def _clean_words(self) -> str:
+        words = "No picture is broken, tiny, or there twice"
+        if self._found.suspects is None:
+            return f"{words}."
+        return f"{words}, and no label is contradicted by what the picture shows."
 
     def _label_lines(self) -> Iterator[str]:
         counts = self._found.counts

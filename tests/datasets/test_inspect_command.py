@@ -87,6 +87,13 @@ def test_a_good_set_gets_its_counts_and_what_to_collect(inspect, stripes):
     assert "imbalance: 1.0 times" in out
     assert "collect: About 1,000 pictures for each label" in out
     assert "repair" not in out
+    assert "No picture is broken, tiny, or there twice, and no label is contradicted" in out
+
+
+def test_a_set_with_something_wrong_is_not_called_clean(inspect, own_stripes):
+    put(own_stripes, "down/empty.png", content=b"")
+    _, out, _ = inspect(own_stripes)
+    assert "No picture is broken" not in out
 
 
 def test_swapped_labels_are_named_with_the_likelier_one(inspect_json, own_stripes):

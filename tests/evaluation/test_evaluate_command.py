@@ -188,6 +188,8 @@ def test_two_models_are_compared_picture_by_picture(export, photos, tmp_path):
     assert [Path(one).name for one in comparison["only_other_right"]] == ["3.png"]
     assert comparison["p"] == pytest.approx(0.125)
     assert (comparison["both_right"], comparison["both_wrong"]) == (2, 1)
+    done = edge("evaluate", export, photos, "--against", other)
+    assert re.search(r"this model +the other\n +Right answers +80\.0 % +30\.0 %", done.stdout)
 
 
 def test_pictures_that_the_model_has_learnt_from_do_not_count(export, photos):

@@ -127,15 +127,15 @@ def _roc_lines(roc: Roc) -> list[str]:
 def _comparison_lines(first: Evaluation, other: Evaluation, found: Comparison) -> list[str]:
     others = other.judgement.figures
     lines = [f"Against {model_words(other)}, {found.pictures:,} pictures:"]
-    lines += _table(
-        [
-            (words, percent(value), percent(old))
-            for (words, value), (_, old) in zip(
-                general_figures(first), general_figures(other), strict=False
-            )
-            if others
-        ]
-    )
+    rows = [
+        (words, percent(value), percent(old))
+        for (words, value), (_, old) in zip(
+            general_figures(first), general_figures(other), strict=False
+        )
+        if others
+    ]
+    if rows:
+        lines += _table([("", "this model", "the other"), *rows])
     lines.append(comparison_words(found))
     for title, numbers in (("only this right", found.gained), ("only the other right", found.lost)):
         for number in numbers[:MAX_CHANGES]:
