@@ -10,6 +10,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 _OWNER = ("--user", "1234:1234")
 
 
+def _mounted(folder):
+    return ("-v", f"{folder}:/work", "-w", "/work")
+
+
 @pytest.fixture
 def work(tmp_path):
     """A folder of pictures of two labels, which anyone may write to."""
@@ -21,7 +25,7 @@ def work(tmp_path):
 
 
 def test_four_commands_lead_from_pictures_to_a_served_model(engine, lite, work):
-    mount = ("-v", f"{work}:/data")
+    mount = _mounted(work)
 
     def edge(*command):
         code, output = engine.once(lite, *_OWNER, *mount, command=command)
@@ -43,7 +47,7 @@ def test_four_commands_lead_from_pictures_to_a_served_model(engine, lite, work):
 
 def test_good_parts_are_learnt_there_as_well(engine, lite, work):
     command = ("train", "--good", "pictures/good", "--out", "good-parts")
-    code, output = engine.once(lite, *_OWNER, "-v", f"{work}:/data", command=command)
+    code, output = engine.once(lite, *_OWNER, *_mounted(work), command=command)
     assert code == 0, output
     assert "20 pictures of good parts" in output
 
@@ -51,7 +55,7 @@ def test_good_parts_are_learnt_there_as_well(engine, lite, work):
 def test_a_folder_that_the_user_of_the_container_cannot_write_to_is_named(engine, lite, work):
     work.chmod(0o755)
     command = ("train", "pictures", "--out", "my-model")
-    code, output = engine.once(lite, *_OWNER, "-v", f"{work}:/data", command=command)
+    code, output = engine.once(lite, *_OWNER, *_mounted(work), command=command)
     assert code == 2
-    assert "my-model cannot be written: /data is not writable" in output
+    assert "my-model cannot be written: /work is not writable" in output
     assert "Traceback" not in output
