@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from edge.report_page import Section, lead, listing, notes, plain, rows, tiles, whole_page
 from edge.training.good_parts_fit import ENOUGH_FOR_RATE, KEPT, MAX_DRIFT, MIN_ALIGNMENT
 from edge.training.output_folder import MARK
-from edge.training.report import COMMAND, MAX_BROKEN
+from edge.training.report import COMMAND, MAX_BROKEN, percent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,10 +58,9 @@ class GoodPartsReport:
             )
         elif self.drift > MAX_DRIFT:
             notes.append(
-                f"The pictures change along the folder: with a fifth of it left out, "
-                f"{self.drift:.0%} of the parts there would be called anomalies. What these "
-                "pictures show in turn, such as kinds of parts or the light of a day, must all be "
-                "among them: another one will be an anomaly."
+                "The pictures change along the folder: with a fifth of it left out, "
+                f"{percent(self.drift)} of the parts there would be called anomalies. Every kind "
+                "of part and every light that the camera will see must be among the pictures."
             )
         if self.broken:
             count = len(self.broken)

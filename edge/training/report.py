@@ -232,8 +232,8 @@ def _facts(report: Report) -> list[str]:
         facts.append("Too few pictures to tell whether another one is unlike them.")
     else:
         facts.append(
-            "An answer to a picture unlike all of these says so, and is not certain. That "
-            f"{report.measured.unlike:,} of {report.measured.figures.pictures:,} test pictures, "
-            "which are like them, were taken for such is the price."
+            "A picture unlike all of these is never answered as certain. Its price: "
+            f"{report.measured.unlike:,} of {report.measured.figures.pictures:,} test pictures "
+            "were called unlike them as well."
         )
     return facts
