@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pybase64
@@ -13,6 +13,7 @@ import pybase64
 from edge.errors import BadRequest
 from edge.export.families.automl_saved_model import IMAGE_INPUTS
 from edge.web.dialects.tf_serving.bounded_json import parse_json
+from edge.web.dialects.tf_serving.lone_image import take_lone_image
 from edge.web.form import MAX_IMAGES
 
 KEY = "key"
@@ -64,6 +65,22 @@ def parse(body: bytes) -> PredictRequest:
             ``inputs``, more than `MAX_IMAGES` images, an unknown input, or an image that is not
             ``{"b64": ...}``; the message says where.
     """
+    taken = take_lone_image(body)
+    if taken is not None:
+        rest, image = taken
+        try:
+            return _with_image(_parse(rest), image)
+        except BadRequest:
+            pass  # places in the message are to be those of the whole body
+    return _parse(body)
+
+
+def _with_image(request: PredictRequest, image: bytes) -> PredictRequest:
+    (instance,) = request.instances
+    return replace(request, instances=[replace(instance, image=image)])
+
+
+def _parse(body: bytes) -> PredictRequest:
     content = parse_json(body)
     if not isinstance(content, dict):
         raise BadRequest(
