@@ -26,7 +26,8 @@ def main():
     for seed, splits in enumerate(found["splits"]):
         keras.utils.set_random_seed(seed)
         trained, judged, tested = (splits == number for number in range(3))
-        head = keras.Sequential([keras.layers.Dense(labels.max() + 1, activation="softmax")])
+        units = int(labels.max()) + 1
+        head = keras.Sequential([keras.layers.Dense(units, activation="softmax")])
         head.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
         head.fit(
             features[trained],
