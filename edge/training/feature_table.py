@@ -52,11 +52,12 @@ class FeatureTable:
 
     def stored(self, index: slice | int) -> NDArray[np.int8]:
         """Rows as the model stored them, int8 [pictures, features], or [features] of one."""
-        return self._stored[self._records[index]]
+        stored: NDArray[np.int8] = self._stored[self._records[index]]
+        return stored
 
     def rows(self, index: slice | NDArray[np.intp]) -> NDArray[np.float32]:
         """Real features float32 [pictures, features] of some rows."""
-        numbers = self._stored[self._records[index]].astype(np.float32)
+        numbers: NDArray[np.float32] = self._stored[self._records[index]].astype(np.float32)
         numbers -= np.float32(self._quantization.zero_point)
         numbers *= np.float32(self._quantization.scale)
         return numbers
