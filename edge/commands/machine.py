@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def fit_to_machine(settings: Settings) -> tuple[Settings, int]:
     """Bound what decoding takes, and return the settings that fit, and the number of workers.
 
-    Beside the pictures one built-in model is in memory.
+    The bound leaves room for one built-in model, which is loaded at the same time.
     """
     builtin = settings.model_copy(update={"models": embedded_models()})
     settings = fit_to_memory(settings, build_repository(builtin))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from edge.outbox.entry import Receipt
     from edge.repository.version import ModelVersion
 
-_MAX_ITEMS = 100  # the online model was asked for so many
+_MAX_ITEMS = 100  # as many as the online model is asked for
 
 
 def cloud_request(image: bytes, version: ModelVersion, client: str = NO_CLIENT) -> CloudRequest:

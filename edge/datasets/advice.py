@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from edge.counted import counted, plural
 from edge.datasets.dataset import Split
 from edge.datasets.inspection import TINY_SIDE, Inspection
 from edge.printable import escape
@@ -55,22 +56,22 @@ def advise(found: Inspection) -> list[Advice]:
 def _repairs(found: Inspection) -> Iterable[str]:
     if found.reading.fault_count:
         yield (
-            f"{_count(found.reading.fault_count, 'place')} of the data set cannot be read: fix or "
+            f"{counted(found.reading.fault_count, 'place')} of the data set cannot be read: fix or "
             "remove them, since a set with faults is not trained on."
         )
     if found.broken:
-        count = _count(len(found.broken), "picture")
+        count = counted(len(found.broken), "picture")
         yield f"{count} cannot be opened: replace or remove them."
     yield from _duplicates(found)
     if found.suspects:
-        count = _count(len(found.suspects), "picture")
+        count = counted(len(found.suspects), "picture")
         yield f"{count} with a label that is probably wrong: look at the first ones first."
     similar = _similar_labels(found.data_set.labels)
     if similar:
         yield f"Labels differ only in case or blanks: {similar}. Are they the same?"
     if found.tiny:
         yield (
-            f"{_count(len(found.tiny), 'picture')} with a side below {TINY_SIDE} pixels, which a "
+            f"{counted(len(found.tiny), 'picture')} with a side below {TINY_SIDE} pixels, which a "
             "model sees enlarged and blurred. Take larger ones."
         )
 
@@ -81,17 +82,17 @@ def _duplicates(found: Inspection) -> Iterable[str]:
         leaks = [group for group in groups if len(group.splits) > 1]
         if torn:
             yield (
-                f"{_count(len(torn), 'group')} of pictures that are {words}, with different "
+                f"{counted(len(torn), 'group')} of pictures that are {words}, with different "
                 "labels: a label is wrong, or the difference is small. Look at them."
             )
         if leaks:
             yield (
-                f"{_count(len(leaks), 'group')} of pictures that are {words}, in several "
+                f"{counted(len(leaks), 'group')} of pictures that are {words}, in several "
                 "splits: a test asks for what was learnt by heart. Move each group into one split."
             )
     repeats = sum(len(group.indices) - 1 for group in found.same)
     if repeats:
-        yield f"Repeated pictures add nothing: remove {_count(repeats, 'file')}."
+        yield f"Repeated pictures add nothing: remove {counted(repeats, 'file')}."
 
 
 def _collections(found: Inspection) -> Iterable[str]:
@@ -111,27 +112,27 @@ def _collections(found: Inspection) -> Iterable[str]:
     rare = [label for label, count in number.items() if count < MIN_PICTURES]
     if rare:
         yield (
-            f"Fewer than {MIN_PICTURES} {_plural(unit)}, the least that a label needs: "
+            f"Fewer than {MIN_PICTURES} {plural(unit)}, the least that a label needs: "
             f"{_named(rare, number)}."
         )
     some = [label for label, count in number.items() if MIN_PICTURES <= count < WANTED_PICTURES]
     if some:
         rarest = sorted(some, key=lambda label: (number[label], label))
         yield (
-            f"About {WANTED_PICTURES:,} {_plural(unit)} for each label serve a model best. The "
+            f"About {WANTED_PICTURES:,} {plural(unit)} for each label serve a model best. The "
             f"next ones help most where there are fewest: {_named(rarest, number)}."
         )
     most, least = max(number.values()), min(number.values())
     if least and most > MAX_RATIO * least:
         yield (
-            f"The most common label has {most // least:,} times more {_plural(unit)} than the "
+            f"The most common label has {most // least:,} times more {plural(unit)} than the "
             f"rarest; more than {MAX_RATIO} times makes a model guess the common one."
         )
     untested = [one.label for one in counts if not one.splits[Split.TEST]]
     if untested:
         yield f"No picture to test with: {_named(untested, number)}."
     if found.data_set.unlabeled:
-        count = _count(len(found.data_set.unlabeled), "picture")
+        count = counted(len(found.data_set.unlabeled), "picture")
         yield f"{count} without a label: label them, or take them out."
 
 
@@ -154,11 +155,3 @@ def _named(labels: Sequence[str], number: dict[str, int]) -> str:
     if len(labels) > _MAX_NAMED:
         named.append(f"and {len(labels) - _MAX_NAMED:,} more")
     return ", ".join(named)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"1 {noun}" if number == 1 else f"{number:,} {_plural(noun)}"
-
-
-def _plural(noun: str) -> str:
-    return "boxes" if noun == "box" else f"{noun}s"

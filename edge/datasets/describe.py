@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
+from edge.counted import counted
 from edge.datasets.advice import advise, imbalance
 from edge.datasets.dataset import Split
 from edge.printable import escape
@@ -44,10 +45,9 @@ class Describer:
     def headline(self) -> str:
         """The set in one line."""
         data_set = self._found.data_set
-        pictures, labels = len(data_set.examples), len(data_set.labels)
         parts = [
-            f"{pictures:,} picture{'' if pictures == 1 else 's'}",
-            f"{labels:,} label{'' if labels == 1 else 's'}",
+            counted(len(data_set.examples), "picture"),
+            counted(len(data_set.labels), "label"),
             f"read as {data_set.layout}",
         ]
         if self._found.nothing:

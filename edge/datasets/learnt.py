@@ -8,7 +8,6 @@ together.
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Final
 
 from edge.datasets.dataset import Split
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_NAME: Final = "learnt_pictures.tsv"
-_DIGEST_BYTES: Final = 16
 _MAX_FILE_BYTES: Final = 128 << 20
 """Two million pictures."""
 
@@ -27,13 +25,11 @@ _FOLDERS_UP: Final = 2
 """A SavedModel stands in `saved_model/0001/` of its export."""
 
 
-def picture_digest(content: bytes) -> str:
-    """The digest of a picture's bytes, in hex."""
-    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()
-
-
 def write_learnt(folder: Path, pictures: Iterable[tuple[str, Split]]) -> None:
     """Write the digests of pictures and what each was used for; test pictures are left out.
+
+    Args:
+        pictures: `picture_digest` of each in hex, and its split.
 
     Raises:
         OSError: it cannot be written.

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from edge.datasets.picture_file import DIGEST_BYTES
 from edge.datasets.record_file import KEY_BYTES, RecordFile
 from edge.errors import OutputError
 from edge.printable import escape
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 _MAX_SETS: Final = 4
 """Data sets whose files are kept. One of 20,000 pictures takes 90 MB."""
-
-DIGEST_BYTES: Final = 16
 
 _PICTURE: Final = np.dtype(
     [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from edge.datasets.picture_cache import DIGEST_BYTES, picture_key
-from edge.datasets.picture_file import read_picture
+from edge.datasets.picture_cache import picture_key
+from edge.datasets.picture_file import picture_digest, read_picture
 from edge.errors import EdgeError, InferenceFailed
 from edge.printable import escape
 from edge.vision.decode import decode
@@ -163,5 +162,4 @@ def _facts(image: Path, reader: PictureReader) -> Facts | str:
         raise
     except EdgeError as error:
         return escape(error.message)
-    digest = hashlib.blake2b(encoded, digest_size=DIGEST_BYTES).digest()
-    return Facts(digest, frame.width, frame.height, sketch(frame), features)
+    return Facts(picture_digest(encoded), frame.width, frame.height, sketch(frame), features)

@@ -139,7 +139,7 @@ def _sides(image: Path) -> _Sides | None:
     """Of a picture's structure, which is not decoded; ``None`` if it is broken."""
     try:
         structure = inspect(read_picture(image), max_pixels=MAX_SIDE * MAX_SIDE)
-    except EdgeError:  # whoever needs its pixels will say so
+    except EdgeError:  # reported when its pixels are decoded
         return None
     stored = (float(structure.width), float(structure.height))
     across, down = structure.upright_size

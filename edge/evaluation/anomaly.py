@@ -12,13 +12,8 @@ from edge.evaluation.roc import make_roc
 from edge.model.tasks.anomaly import ANOMALY_LABEL, GOOD
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
     from edge.datasets.dataset import DataSet, Example
-    from edge.evaluation.classification import LabelFigures, Scored
-    from edge.evaluation.evaluation import Judgement
+    from edge.evaluation.classification import Scored
     from edge.evaluation.roc import Roc
 
 
@@ -44,10 +39,6 @@ def _renamed(example: Example, faults: set[str]) -> Example:
 class AnomalyJudge(ClassifierJudge):
     """Judges by the answers: an anomaly from its threshold on, or else good."""
 
-    def judge(self) -> Judgement:
-        """Judge what was taken so far."""
-        return replace(super().judge(), roc=self._roc(self._scored()))
-
     def _scored(self) -> Scored:
         scored = super()._scored()
         good, anomaly = (scored.labels.index(label) for label in (GOOD, ANOMALY_LABEL))
@@ -55,16 +46,6 @@ class AnomalyJudge(ClassifierJudge):
         shown = np.zeros_like(scored.shown)
         shown[:, good], shown[:, anomaly] = ~is_shown, is_shown
         return replace(scored, shown=shown)
-
-    def _figures(
-        self, scored: Scored, right: NDArray[np.bool_], labels: Sequence[LabelFigures]
-    ) -> dict[str, float | None]:
-        figures = super()._figures(scored, right, labels)
-        roc = self._roc(scored)
-        figures["area_under_roc"] = roc.area
-        figures["anomalies_found"] = roc.in_force.true_positive_rate
-        figures["false_alarms"] = roc.in_force.false_positive_rate
-        return figures
 
     def _roc(self, scored: Scored) -> Roc:
         """Of the pictures that show one or the other: what a third label means nobody has said."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from edge.dataplane.answer import Answer
     from edge.datasets.dataset import Example
     from edge.evaluation.classification import LabelFigures
+    from edge.evaluation.roc import Roc
     from edge.evaluation.truth import Selected
     from edge.model.contract import Contract
 
@@ -78,6 +79,9 @@ class ClassifierJudge:
         best_right = in_best(scored, 1)
         bins = calibration(best_scores, best_right)
         figures = self._figures(scored, right, labels)
+        roc = self._roc(scored)
+        if roc is not None:
+            figures |= roc.figures
         figures["calibration_error"] = calibration_error(bins)
         occurring = [one for one in labels if one.positives or one.answered]
         return Judgement(
@@ -100,7 +104,12 @@ class ClassifierJudge:
             ),
             right=dict(zip(self._numbers, right.tolist(), strict=True)),
             threshold_words=self._threshold_words(),
+            roc=roc,
         )
+
+    def _roc(self, scored: Scored) -> Roc | None:  # noqa: ARG002 -- models of good parts need it
+        """The curve of a model that tells one thing from another; most tell several."""
+        return None
 
     def _scored(self) -> Scored:
         labels = self._selected.labels

@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from edge.dataplane.answer import Answer
-from edge.datasets.learnt import picture_digest, read_learnt
+from edge.datasets.learnt import read_learnt
+from edge.datasets.picture_file import picture_digest
 from edge.errors import InputError, UsageError
 from edge.evaluation.evaluation import Evaluation, Failure, learners
 from edge.evaluation.judge import as_judged, make_judge
@@ -77,7 +78,7 @@ def evaluate(
         version.name,
         [one.image for one in selected.examples],
         take,
-        lambda content: bool(learnt) and picture_digest(content) in learnt,
+        lambda content: bool(learnt) and picture_digest(content).hex() in learnt,
     )
     seconds = time.perf_counter() - started
     if finished and left_out == done:

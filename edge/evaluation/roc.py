@@ -64,6 +64,15 @@ class Roc:
         return bool(self.in_force.anomalies and self.in_force.good)
 
     @property
+    def figures(self) -> dict[str, float | None]:
+        """The figures of a report that it gives, by their names."""
+        return {
+            "area_under_roc": self.area,
+            "anomalies_found": self.in_force.true_positive_rate,
+            "false_alarms": self.in_force.false_positive_rate,
+        }
+
+    @property
     def area(self) -> float | None:
         """Area under the curve, 0..1; ``None`` without a curve.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from edge.datasets.advice import WANTED_PICTURES
 from edge.datasets.dataset import Split
+from edge.evaluation.report.words import confused_pairs
 
 if TYPE_CHECKING:
     from edge.training.figures import Figures
@@ -76,13 +77,7 @@ def commands(name: str) -> list[str]:
 def _confused(training_set: TrainingSet, figures: Figures) -> str:
     if figures.confusion is None:
         return ""
-    labels, counts = training_set.labels, figures.confusion
-    pairs = [
-        (int(counts[row, column]), labels[row], labels[column])
-        for row, column in zip(*(one.tolist() for one in counts.nonzero()), strict=True)
-        if row != column
-    ]
-    pairs.sort(key=lambda pair: -pair[0])
+    pairs = confused_pairs(figures.confusion, training_set.labels)
     return ", ".join(
         f"{true} taken for {answered} ({count}x)" for count, true, answered in pairs[:_MAX_NAMED]
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edge.counted import counted
 from edge.datasets.dataset import Example, Split
 from edge.datasets.learnt import write_learnt
 from edge.datasets.picture_folder import PictureFolder
@@ -125,7 +126,7 @@ def _find_pictures(folder: Path) -> list[Example]:
 def _refuse_too_few(shown: str, count: int, why: str) -> None:
     if count >= MIN_PICTURES:
         return
-    pictures = "1 picture" if count == 1 else f"{count} pictures"
+    pictures = counted(count, "picture")
     raise DataSetError(
         f"{shown} has {pictures}{why}; at least {MIN_PICTURES} of good parts are needed, better "
         f"{ENOUGH_FOR_RATE} or more, taken as the camera will see them."

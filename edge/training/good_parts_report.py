@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from edge.report_page import Section, lead, listing, notes, plain, rows, tiles, whole_page
 from edge.training.good_parts_fit import ENOUGH_FOR_RATE, KEPT, MAX_DRIFT, MIN_ALIGNMENT
 from edge.training.output_folder import MARK
-from edge.training.report import COMMAND, MAX_BROKEN, percent
+from edge.training.report import COMMAND, MAX_BROKEN, left_out_words, percent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,9 +63,7 @@ class GoodPartsReport:
                 "of part and every light that the camera will see must be among the pictures."
             )
         if self.broken:
-            count = len(self.broken)
-            pictures = "1 picture" if count == 1 else f"{count:,} pictures"
-            notes.append(f"{pictures} cannot be read and were left out.")
+            notes.append(left_out_words(len(self.broken)))
         if self.copies:
             notes.append(f"Of pictures that are copies of others, {self.copies:,} were left out.")
         if self.passed_over:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from edge.counted import counted
 from edge.datasets.dataset import Split
 from edge.evaluation.classification import wilson_interval
 from edge.evaluation.report.matrix import confusion_matrix
-from edge.evaluation.report.pictures import card
-from edge.evaluation.report.words import said_words
+from edge.evaluation.report.pictures import mistake_cards
+from edge.evaluation.report.words import percent as percent_or_dash
 from edge.report_page import (
     Section,
     lead,
@@ -18,7 +19,6 @@ from edge.report_page import (
     plain,
     rows,
     table,
-    text,
     tiles,
     titled,
     whole_page,
@@ -94,22 +94,25 @@ class Report:
         """Notes of the set, of the test, of the pictures and of the training."""
         found = [*self.training_set.notes, *_test_notes(self.measured), *self.notes]
         if self.broken:
-            count = len(self.broken)
-            pictures = "1 picture" if count == 1 else f"{count:,} pictures"
-            found.append(f"{pictures} cannot be read and were left out.")
+            found.append(left_out_words(len(self.broken)))
         return tuple(found)
 
 
 def percent(share: float | None) -> str:
     """A share as people read it: ``97.5 %``."""
-    return "not measured" if share is None else f"{share:.1%}".replace("%", " %")
+    return "not measured" if share is None else percent_or_dash(share)
+
+
+def left_out_words(count: int) -> str:
+    """Says that so many pictures cannot be read; a sentence."""
+    return f"{counted(count, 'picture')} cannot be read and were left out."
 
 
 def accuracy_words(report: Report) -> str:
     """What the share of right answers is of, and how sure it is; without a full stop."""
     figures = report.measured.figures
     what = "all labels right" if report.training_set.multi_label else "right"
-    pictures = "1 test picture" if figures.pictures == 1 else f"{figures.pictures:,} test pictures"
+    pictures = counted(figures.pictures, "test picture")
     interval = report.measured.interval
     if interval is None:
         return "how good it is: there is no test picture"
@@ -185,7 +188,7 @@ def _labels_table(report: Report) -> str:
         cells = [titled(figures.label)]
         cells += [f"{counts[split][figures.label]:,}" for split in Split]
         shares = (figures.recall, figures.precision)
-        cells += ["-" if share is None else percent(share) for share in shares]
+        cells += map(percent_or_dash, shares)
         if thresholds is not None:
             cells.append(f"{thresholds[index]:.2f}")
         lines.append(cells)
@@ -204,13 +207,9 @@ def _mistakes(measured: Measured, page: Path, max_pixels: int) -> str:
         return ""
     if not measured.mistakes:
         return "<p>None: every answer to a test picture is right.</p>"
-    shown = measured.mistakes[:_MAX_MISTAKES]
-    cards = "".join(
-        card(one.example, one.said, said_words(one, text), one.why, page, max_pixels)
-        for one in shown
-    )
+    cards = mistake_cards(measured.mistakes[:_MAX_MISTAKES], page, max_pixels)
     words = "The surest of the wrong answers first. Look for wrong labels among them, too."
-    return f'<p>{words}</p><div class="cards">{cards}</div>'
+    return f"<p>{words}</p>{cards}"
 
 
 def _next(report: Report) -> str:

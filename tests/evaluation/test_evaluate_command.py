@@ -23,7 +23,8 @@ from PIL import Image
 
 from edge.cli import main
 from edge.datasets.dataset import Split
-from edge.datasets.learnt import picture_digest, write_learnt
+from edge.datasets.learnt import write_learnt
+from edge.datasets.picture_file import picture_digest
 from edge.evaluation.report.words import FIGURE_WORDS
 
 PHOTOS = Path(__file__).parents[2] / "models/photos"
@@ -34,7 +35,7 @@ def edge(*arguments):
 
 
 def digest_of(file):
-    return picture_digest(file.read_bytes())
+    return picture_digest(file.read_bytes()).hex()
 
 
 def evaluated(*arguments):
@@ -200,7 +201,7 @@ def test_pictures_that_the_model_has_learnt_from_do_not_count(export, photos):
             (digest_of(right[0]), Split.TRAINING),
             (digest_of(right[1]), Split.VALIDATION),
             (digest_of(right[2]), Split.TEST),
-            (picture_digest(b"gone"), Split.TRAINING),
+            (picture_digest(b"gone").hex(), Split.TRAINING),
         ],
     )
     right[0].rename(photos / "label 0" / "another name.png")

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from edge.commands.images import STANDARD_INPUT
 from edge.commands.results.words import describe, percent, visible
+from edge.counted import counted
 from edge.errors import OutputError, RequestError
 from edge.printable import escape
 from edge.report_file import generator_mark
@@ -101,7 +102,7 @@ class HtmlReport:
         facts = f"{counts}, by the model {self._model}" if self._model else counts
         if summary.done < summary.planned:
             facts += f"; stopped, {summary.planned - summary.done} images were not looked at"
-        count = f"{self._count:,} image{'' if self._count == 1 else 's'}"
+        count = counted(self._count, "image")
         header = f"<h1>{count}</h1><p>{plain(facts)}</p>"
         page = whole_page(_COMMAND, count, header, sections, pictures="'self' file:")
         try:

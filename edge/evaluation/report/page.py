@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from edge.evaluation.report.pictures import card
+from edge.evaluation.report.pictures import card, mistake_cards
 from edge.evaluation.report.sections import (
     calibration_section,
     comparison_table,
@@ -22,7 +22,6 @@ from edge.evaluation.report.words import (
     model_words,
     notes,
     percent,
-    said_words,
     set_words,
 )
 from edge.report_page import Section, lead, plain, text, tiles, whole_page
@@ -96,16 +95,12 @@ def _mistakes(mistakes: Sequence[Mistake], file: Path, max_pixels: int) -> str:
     if not mistakes:
         return "<p>None: every answer is right.</p>"
     shown = mistakes[:MAX_MISTAKES]
-    cards = "".join(
-        card(one.example, one.said, said_words(one, text), one.why, file, max_pixels)
-        for one in shown
-    )
     has_boxes = any(one.example.boxes is not None for one in shown)
     boxes = "Dashed: what is there. Coloured: what was found. " if has_boxes else ""
     words = f"The surest of the wrong answers first. {boxes}Look for wrong labels among them, too."
     if has_boxes:
         words = f"Most errors first. {boxes}Look for wrong labels among them, too."
-    return f'<p>{words}</p><div class="cards">{cards}</div>'
+    return f"<p>{words}</p>{mistake_cards(shown, file, max_pixels)}"
 
 
 def _comparison(report: Report, file: Path, max_pixels: int) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from edge.errors import EdgeError
+from edge.evaluation.report.words import said_words
 from edge.evaluation.run import read_picture
 from edge.report_page import plain, text
 from edge.vision.decode import upright_size
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.datasets.dataset import Example
+    from edge.evaluation.evaluation import Mistake
     from edge.model.prediction import Item
 
 _SIDE: Final = 320
@@ -51,6 +53,15 @@ def card(
         "".join(_boxes(example, said)),
     )
     return figure(picture, words, why, name)
+
+
+def mistake_cards(mistakes: Iterable[Mistake], page: Path, max_pixels: int) -> str:
+    """Cards of pictures that a model has wrong, next to each other."""
+    cards = "".join(
+        card(one.example, one.said, said_words(one, text), one.why, page, max_pixels)
+        for one in mistakes
+    )
+    return f'<div class="cards">{cards}</div>'
 
 
 def figure(picture: str, words: str, why: str, name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from edge.counted import counted
 from edge.evaluation.classification import wilson_interval
 from edge.evaluation.evaluation import learners
 from edge.evaluation.truth import UNSTATED
@@ -98,8 +99,7 @@ def model_words(evaluation: Evaluation) -> str:
 
 def set_words(evaluation: Evaluation) -> str:
     """Which pictures of which set."""
-    data_set, count = evaluation.data_set, evaluation.planned
-    pictures = "1 picture" if count == 1 else f"{count:,} pictures"
+    data_set, pictures = evaluation.data_set, counted(evaluation.planned, "picture")
     path = escape(str(data_set["path"]))
     return f"{path} ({data_set['layout']}): {pictures}, {evaluation.selected.split}"
 
@@ -121,9 +121,8 @@ def notes(evaluation: Evaluation) -> list[str]:
     elif evaluation.selected.split == UNSTATED:
         found.insert(0, "If the model has learnt from some of these pictures, it looks too good.")
     if evaluation.failures:
-        count = len(evaluation.failures)
-        were = "1 picture" if count == 1 else f"{count:,} pictures"
-        found.append(f"{were} could not be answered and do not count.")
+        pictures = counted(len(evaluation.failures), "picture")
+        found.append(f"{pictures} could not be answered and do not count.")
     return found
 
 
