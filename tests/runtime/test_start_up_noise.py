@@ -77,6 +77,12 @@ def test_an_error_in_the_block_is_raised_with_standard_error_in_its_place():
     assert done.stderr.endswith(b"ImportError: libstdc++ is too old\n")
 
 
+def run(program):
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, timeout=300, check=True
+    )
+
+
 def test_a_closed_standard_error_is_no_fault():
     program = (
         "import os\n"
@@ -85,9 +91,7 @@ def test_a_closed_standard_error_is_no_fault():
         "with without_start_up_noise():\n"
         "    print('inside')\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, timeout=120, check=True
-    )
+    done = run(program)
     assert done.stdout == b"inside\n"
 
 
@@ -101,8 +105,6 @@ def test_tensorflow_starts_without_a_word():
         "assert tf.config.threading.get_intra_op_parallelism_threads() == 1\n"
         "print(float(tf.Variable(1.0) + 1))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, timeout=300, check=True
-    )
+    done = run(program)
     assert done.stdout == b"2.0\n"
     assert done.stderr == b""

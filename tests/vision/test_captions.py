@@ -1,14 +1,11 @@
 """Captions never cover each other, on drawn pictures and, by the same rule, on the pages."""
 
-import json
 import random
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
-import pytest
 from builders.images import encode
+from builders.node import ask_node
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -56,8 +53,6 @@ def test_the_six_places_in_their_order_and_none_for_the_seventh():
 
 
 def test_the_pages_place_captions_as_drawn_pictures_do(tmp_path):
-    if shutil.which("node") is None:
-        pytest.skip("node is not there, to run the pages' rule (apt-get install nodejs)")
     dice = random.Random(7)
     cases = []
     for _ in range(300):
@@ -67,26 +62,13 @@ def test_the_pages_place_captions_as_drawn_pictures_do(tmp_path):
             box = Rect(left, top, left + dice.uniform(0, 60), top + dice.uniform(0, 50))
             case.append(Caption(box, dice.uniform(5, 100), dice.uniform(5, 30)))
         cases.append(case)
-    shutil.copy(SCRIPT, tmp_path / "captions.mjs")
-    (tmp_path / "run.mjs").write_text(
-        'import { readFileSync } from "node:fs";\n'
-        'import { placeCaptions } from "./captions.mjs";\n'
-        'const { area, cases } = JSON.parse(readFileSync(0, "utf8"));\n'
-        "console.log(JSON.stringify(cases.map((one) => placeCaptions(one, area))));\n"
-    )
     asked = {
         "area": AREA._asdict(),
         "cases": [[{**one._asdict(), "box": one.box._asdict()} for one in case] for case in cases],
     }
-    run = subprocess.run(
-        ["node", str(tmp_path / "run.mjs")],
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    placed = [[place and Rect(**place) for place in case] for case in json.loads(run.stdout)]
+    expression = "asked.cases.map((one) => placeCaptions(one, asked.area))"
+    found = ask_node(tmp_path, SCRIPT, "placeCaptions", expression, asked)
+    placed = [[place and Rect(**place) for place in case] for case in found]
     assert placed == [place_captions(case, AREA) for case in cases]
     assert sum(place is None for case in placed for place in case) > 20  # it is no easy set
 

@@ -1,15 +1,13 @@
 """Heat on pictures: what glows, how strongly, and where; and the same on the pages."""
 
 import io
-import json
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from builders.images import encode
+from builders.node import ask_node
 from PIL import Image
 
 from edge.vision.draw import Mark, draw_jpeg
@@ -89,26 +87,10 @@ def test_downloads_and_thumbnails_have_the_heat_if_there_is_some():
 
 
 def test_the_pages_glow_as_drawn_pictures_do(tmp_path):
-    if shutil.which("node") is None:
-        pytest.skip("node is not there, to run the pages' rule (apt-get install nodejs)")
     every = [[number / 100] for number in range(101)]  # all that an answer can hold
     cases = [every, [[0.2, 0.31, 0.5], [0.99, 1.0, 0.0]]]
-    shutil.copy(SCRIPT, tmp_path / "heat.mjs")
-    (tmp_path / "run.mjs").write_text(
-        'import { readFileSync } from "node:fs";\n'
-        'import { glow } from "./heat.mjs";\n'
-        'const cases = JSON.parse(readFileSync(0, "utf8"));\n'
-        "console.log(JSON.stringify(cases.map((rows) => [...glow(rows)])));\n"
-    )
-    run = subprocess.run(
-        ["node", str(tmp_path / "run.mjs")],
-        input=json.dumps(cases),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    for rows, found in zip(cases, json.loads(run.stdout), strict=True):
+    glows = ask_node(tmp_path, SCRIPT, "glow", "asked.map((rows) => [...glow(rows)])", cases)
+    for rows, found in zip(cases, glows, strict=True):
         alpha = opacity(np.float32(rows)).ravel().tolist()
         assert found == [number for one in alpha for number in (*COLOUR, one)]
     assert sum(alpha > 0 for alpha in opacity(np.float32(every)).ravel()) == 70
